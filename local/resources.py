@@ -1,0 +1,144 @@
+"""What a deployment consists of, as the local cloud understands it: plain, frozen, resolved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A managed identity: user-assigned, or the system-assigned one of an app."""
+
+    resource_id: str
+    name: str
+    principal_id: str
+    client_id: str
+
+
+@dataclass(frozen=True)
+class KeySpec:
+    """A key as deployed; its versions are made at run time."""
+
+    resource_id: str
+    name: str
+    kty: str
+    size: int
+    operations: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SecretSpec:
+    """A secret as deployed; its value never comes from a deployment."""
+
+    resource_id: str
+    name: str
+    content_type: str | None
+
+
+@dataclass(frozen=True)
+class AccessPolicy:
+    """What one principal may do in a whole vault, in the older of Key Vault's two models."""
+
+    principal_id: str
+    keys: frozenset[str]
+    secrets: frozenset[str]
+
+
+@dataclass(frozen=True)
+class VaultSpec:
+    """A vault with the keys and secrets in it."""
+
+    resource_id: str
+    name: str
+    location: str
+    tenant_id: str
+    uses_rbac: bool
+    policies: tuple[AccessPolicy, ...]
+    keys: tuple[KeySpec, ...]
+    secrets: tuple[SecretSpec, ...]
+
+
+@dataclass(frozen=True)
+class QueueSpec:
+    """A queue with the properties that decide how it treats messages."""
+
+    resource_id: str
+    name: str
+    lock_duration: timedelta = timedelta(minutes=1)
+    max_delivery_count: int = 10
+    duplicate_window: timedelta | None = None
+    time_to_live: timedelta | None = None
+    dead_letter_on_expiration: bool = False
+    forward_to: str | None = None
+    forward_dead_letters_to: str | None = None
+    max_message_bytes: int = 256 * 1024
+    max_size_bytes: int = 1024**3
+
+
+@dataclass(frozen=True)
+class NamespaceSpec:
+    """A Service Bus namespace; `host` is its fully qualified name in Azure."""
+
+    resource_id: str
+    name: str
+    host: str
+    tier: Literal["Basic", "Standard", "Premium"]
+    local_auth: bool
+    queues: tuple[QueueSpec, ...]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A property of a resource that exists only at run time, as `[reference(id, version).path]`."""
+
+    resource_id: str
+    path: str
+
+
+@dataclass(frozen=True)
+class AppSpec:
+    """A function app: who it can be and how it is set up. `app` is its setting RELAY_APP."""
+
+    resource_id: str
+    name: str
+    app: str
+    identities: tuple[Identity, ...]
+    system_identity: Identity | None
+    settings: Mapping[str, str | Reference]
+
+
+@dataclass(frozen=True)
+class RoleDefinition:
+    """A role, custom or built in. Only data actions matter to a data plane."""
+
+    resource_id: str
+    name: str
+    data_actions: tuple[str, ...]
+    not_data_actions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RoleAssignment:
+    """A role given to a principal at a scope: an object, a vault or namespace, a group, ..."""
+
+    resource_id: str
+    scope: str
+    role_definition_id: str
+    principal_id: str
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """All of it. `left_out` lists what was deployed but changes nothing locally."""
+
+    tenant_id: str
+    identities: tuple[Identity, ...]
+    vaults: tuple[VaultSpec, ...]
+    namespaces: tuple[NamespaceSpec, ...]
+    apps: tuple[AppSpec, ...]
+    role_definitions: tuple[RoleDefinition, ...]
+    role_assignments: tuple[RoleAssignment, ...]
+    left_out: tuple[str, ...]
