@@ -1,0 +1,74 @@
+metadata description = 'The Service Bus namespace, its queues, and who may send to or receive from each.'
+
+import { Queue, QueueGrant } from 'access.bicep'
+
+@description('Ends every name.')
+param suffix string
+
+@description('Where the namespace lives.')
+param location string
+
+@description('Queues; one that forwards stands after the queues it forwards to.')
+param queues Queue[]
+
+@description('Grants on queues.')
+param queueGrants QueueGrant[]
+
+// Built in: Azure Service Bus Data Sender and Data Receiver.
+var roles = {
+  send: '69a216fc-b8fb-44d8-bc22-1f3c2cd27a39'
+  receive: '4f6d3b9b-027b-4f4c-9142-0e5a2a2247e0'
+}
+var queueNames = map(queues, queue => queue.name)
+var identityNames = union([], map(queueGrants, grant => grant.identity))
+var uses = flatten(map(
+  queueGrants,
+  grant => map(grant.rights, right => { identity: grant.identity, queue: grant.queue, right: right })
+))
+
+resource identities 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = [
+  for identity in identityNames: {
+    name: '${identity}-${suffix}'
+  }
+]
+
+resource namespace 'Microsoft.ServiceBus/namespaces@2026-01-01' = {
+  name: 'relay-${suffix}'
+  location: location
+  sku: { name: 'Standard', tier: 'Standard' }
+  properties: {
+    // Shared keys would pass by every grant.
+    disableLocalAuth: true
+    minimumTlsVersion: '1.2'
+  }
+}
+
+// One after the other, because the target of a forward must exist.
+@batchSize(1)
+resource namespaceQueues 'Microsoft.ServiceBus/namespaces/queues@2026-01-01' = [
+  for queue in queues: {
+    parent: namespace
+    name: queue.name
+    properties: {
+      lockDuration: 'PT1M'
+      maxDeliveryCount: 10
+      deadLetteringOnMessageExpiration: true
+      requiresDuplicateDetection: queue.?duplicateDetection != null
+      ...(queue.?duplicateDetection == null ? {} : { duplicateDetectionHistoryTimeWindow: queue.?duplicateDetection })
+      ...(queue.?forwardTo == null ? {} : { forwardTo: queue.?forwardTo })
+      ...(queue.?forwardDeadLettersTo == null ? {} : { forwardDeadLetteredMessagesTo: queue.?forwardDeadLettersTo })
+    }
+  }
+]
+
+resource queueAssignments 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for use in uses: {
+    scope: namespaceQueues[indexOf(queueNames, use.queue)]
+    name: guid(namespaceQueues[indexOf(queueNames, use.queue)].id, use.identity, use.right)
+    properties: {
+      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles[use.right])
+      principalId: identities[indexOf(identityNames, use.identity)].properties.principalId
+      principalType: 'ServicePrincipal'
+    }
+  }
+]
