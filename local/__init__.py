@@ -1,0 +1,1 @@
+"""An embedded Azure for one machine: it runs what Bicep deploys."""

@@ -1,0 +1,140 @@
+"""What the functions of an app are bound to, read from the bindings they declare."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from local.host.errors import AppRefused
+from local.host.routes import Route
+from local.host.settings import Connection, Settings
+
+Code = Callable[..., object]
+_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE")
+
+
+class DeclaredFunction(Protocol):
+    """What `FunctionApp.get_functions()` of azure.functions gives."""
+
+    def get_function_name(self) -> str | None:
+        """Return its name."""
+
+    def get_raw_bindings(self) -> Sequence[str]:
+        """Return its bindings, each a JSON object."""
+
+    def get_user_function(self) -> Code:
+        """Return the code itself."""
+
+
+@dataclass(frozen=True)
+class HttpFunction:
+    """A function called for each request to a route; `methods` are upper case."""
+
+    name: str
+    code: Code
+    parameter: str
+    route: Route
+    methods: frozenset[str]
+
+
+@dataclass(frozen=True)
+class QueueFunction:
+    """A function called for each message of a queue; `binary` passes the body on as bytes."""
+
+    name: str
+    code: Code
+    parameter: str
+    queue: str
+    connection: Connection
+    binary: bool
+
+
+BoundFunction = HttpFunction | QueueFunction
+
+
+def bind(functions: Iterable[DeclaredFunction], settings: Settings) -> tuple[BoundFunction, ...]:
+    """Read the bindings of all functions; AppRefused names the function and the binding."""
+    bound = tuple(_bind(function, settings) for function in functions)
+    names = [function.name.lower() for function in bound]
+    for name in names:
+        if names.count(name) > 1:
+            raise AppRefused(f"function '{name}' is declared more than once")
+    return bound
+
+
+def _bind(function: DeclaredFunction, settings: Settings) -> BoundFunction:
+    name, code = str(function.get_function_name()), function.get_user_function()
+    try:
+        bindings = [_object(text) for text in function.get_raw_bindings()]
+        trigger = _trigger(bindings)
+        _check_parameters(code, str(trigger["name"]))
+        if trigger["type"] == "httpTrigger":
+            return _http(name, code, trigger)
+        return _queue(name, code, trigger, settings)
+    except AppRefused as refusal:
+        raise AppRefused(f"function '{name}': {refusal}") from None
+
+
+def _trigger(bindings: Sequence[Mapping[str, object]]) -> Mapping[str, object]:
+    for binding in bindings:
+        _check_kind(binding)
+    triggers = [b for b in bindings if b["type"] != "http"]
+    if len(triggers) != 1:
+        raise AppRefused(f"it has {len(triggers)} triggers instead of one")
+    if len(bindings) > 1 and triggers[0]["type"] != "httpTrigger":
+        raise AppRefused("binding '$return' of type 'http' needs an HTTP trigger")
+    return triggers[0]
+
+
+def _object(text: str) -> Mapping[str, object]:
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise AppRefused(f"a binding is not an object: {text}")
+    return value
+
+
+def _check_kind(binding: Mapping[str, object]) -> None:
+    kind, name = binding.get("type"), binding.get("name")
+    known = kind in {"httpTrigger", "serviceBusTrigger"} or (kind == "http" and name == "$return")
+    if not known:
+        raise AppRefused(f"binding '{name}' of type '{kind}' is not supported by this host")
+
+
+def _check_parameters(code: Code, bound: str) -> None:
+    parameters = set(inspect.signature(code).parameters)
+    if parameters != {bound}:
+        raise AppRefused(
+            f"its parameters are {sorted(parameters)}, its bindings give only ['{bound}']"
+        )
+
+
+def _http(name: str, code: Code, trigger: Mapping[str, object]) -> HttpFunction:
+    given = trigger.get("methods")
+    methods = [str(method).upper() for method in given] if isinstance(given, list) else _METHODS
+    route = Route.parse(str(trigger.get("route") or name))
+    return HttpFunction(name, code, str(trigger["name"]), route, frozenset(methods))
+
+
+def _queue(
+    name: str, code: Code, trigger: Mapping[str, object], settings: Settings
+) -> QueueFunction:
+    bound = f"binding '{trigger['name']}'"
+    if not isinstance(trigger.get("queueName"), str):
+        raise AppRefused(f"{bound}: topics are not supported by this host")
+    if str(trigger.get("cardinality", "one")).lower() != "one":
+        raise AppRefused(f"{bound}: cardinality 'many' is not supported by this host")
+    if trigger.get("isSessionsEnabled"):
+        raise AppRefused(f"{bound}: sessions are not supported by this host")
+    data_type = str(trigger.get("dataType", "string")).lower()
+    if data_type not in {"string", "binary"}:
+        raise AppRefused(f"{bound}: dataType '{data_type}' is not supported by this host")
+    try:
+        queue = settings.resolve(str(trigger["queueName"]))
+        connection = settings.connection(str(trigger.get("connection", "AzureWebJobsServiceBus")))
+    except AppRefused as refusal:
+        raise AppRefused(f"{bound}: {refusal}") from None
+    parameter = str(trigger["name"])
+    return QueueFunction(name, code, parameter, queue, connection, data_type == "binary")

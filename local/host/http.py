@@ -1,0 +1,119 @@
+"""HTTP triggers: requests in, answers out, as the Functions host and its Python worker pass them.
+
+What a function sees follows `GrpcMessageConversionExtensions.ToRpcHttp` of azure-functions-host:
+header names in lower case, repeated values joined by commas, empty query values left out, and a
+body only where the request tells its length.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+import azure.functions as func
+from aiohttp import web
+from azure.functions.http import HttpRequestConverter, HttpResponseConverter
+from azure.functions.meta import Datum
+from multidict import CIMultiDict
+
+from local.host.bindings import HttpFunction
+from local.host.invocation import Invoker
+from local.host.routes import Route
+
+_MAX_BODY = 100 * 1024 * 1024  # the host's own limit for a request
+_log = logging.getLogger("Host.Http")
+
+
+def http_app(
+    functions: Iterable[HttpFunction], route_prefix: str, invoker: Invoker
+) -> web.Application:
+    """Serve the functions below the prefix; an unknown route or a wrong method is 404."""
+    handler = _Handler(functions, route_prefix, invoker)
+    app = web.Application(client_max_size=_MAX_BODY)
+    app.router.add_route("*", "/{path:.*}", handler.handle)
+    return app
+
+
+class _Handler:
+    def __init__(
+        self, functions: Iterable[HttpFunction], route_prefix: str, invoker: Invoker
+    ) -> None:
+        placed = [
+            replace(function, route=Route.parse(f"{route_prefix}/{function.route.template}"))
+            for function in functions
+        ]
+        self._functions = sorted(placed, key=lambda function: function.route.precedence)
+        self._invoker = invoker
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        for function in self._functions:
+            parameters = function.route.match(request.rel_url.raw_path)
+            if parameters is not None and request.method in function.methods:
+                return await self._call(function, request, parameters)
+        return web.Response(status=404)
+
+    async def _call(
+        self, function: HttpFunction, request: web.Request, parameters: Mapping[str, str]
+    ) -> web.Response:
+        given = await read_request(request, parameters)
+        try:
+            result = await self._invoker.call(function, given)
+        except Exception:  # noqa: BLE001 - logged by the invoker
+            # The body stays empty: what went wrong inside is nothing for a caller to read.
+            return web.Response(status=500)
+        try:
+            return write_response(result)
+        except (TypeError, ValueError):
+            _log.exception("'Functions.%s' returned no usable answer", function.name)
+            return web.Response(status=500)
+
+
+async def read_request(
+    request: web.Request, route_parameters: Mapping[str, str]
+) -> func.HttpRequest:
+    """Make what a function gets of a request, by the worker's own converter."""
+    if request.content_length is None and request.can_read_body:
+        _log.warning("A chunked request: the Functions host passes no body of such a one")
+    body = await request.read() if request.content_length else b""
+    value = {
+        "method": _text(request.method),
+        "url": _text(f"{request.scheme}://{request.host}{request.raw_path}"),
+        "headers": _joined((name.lower(), value) for name, value in request.headers.items()),
+        "query": _joined((name, value) for name, value in request.query.items() if value),
+        "params": {name: _text(value) for name, value in route_parameters.items()},
+        "body": Datum(body, "bytes"),
+    }
+    decoded: func.HttpRequest = HttpRequestConverter.decode(
+        Datum(value, "http"), trigger_metadata={}
+    )
+    return decoded
+
+
+def write_response(result: object) -> web.Response:
+    """Make the answer from what a function returned; TypeError if that is no answer."""
+    if result is None:
+        return web.Response(status=204)
+    if isinstance(result, str):
+        return web.Response(text=result)
+    if not isinstance(result, func.HttpResponse):
+        raise TypeError(f"a function returned {type(result).__name__} as its HTTP answer")
+    value = HttpResponseConverter.encode(result, expected_type=None).value
+    headers = CIMultiDict({name: str(datum.value) for name, datum in value["headers"].items()})
+    headers.popall("content-length", None)
+    for cookie in value["cookies"] or ():
+        for morsel in cookie.values():
+            headers.add("Set-Cookie", morsel.OutputString())
+    status = int(value["status_code"].value)
+    return web.Response(status=status, body=value["body"].value, headers=headers)
+
+
+def _text(value: str) -> Datum:
+    return Datum(value, "string")
+
+
+def _joined(items: Iterable[tuple[str, str]]) -> dict[str, Datum]:
+    found: dict[str, list[str]] = {}
+    for name, value in items:
+        found.setdefault(name, []).append(value)
+    return {name: _text(",".join(values)) for name, values in found.items()}

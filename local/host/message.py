@@ -1,0 +1,109 @@
+"""A received Service Bus message as the Functions host hands it to a Python function.
+
+The names are those of `ServiceBusTriggerBindingStrategy` in the Service Bus extension, the types
+those of `GrpcMessageConversionExtensions.ToRpc`: text as text, everything else as JSON, and what
+is absent is not passed. So lock times, time to live, state and dead-letter reasons are None.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from uuid import UUID
+
+import azure.functions as func
+from azure.functions.meta import Datum
+from azure.functions.servicebus import ServiceBusMessageInConverter
+from azure.servicebus import ServiceBusReceivedMessage
+from azure.servicebus.amqp import AmqpMessageBodyType
+
+# .NET's DateTime.MaxValue stands for a message that never expires.
+_NEVER = "9999-12-31T23:59:59.9999999Z"
+
+
+def to_function(message: ServiceBusReceivedMessage, *, binary: bool) -> func.ServiceBusMessage:
+    """Convert by the worker's own converter; ValueError if the body is not AMQP data."""
+    decoded = ServiceBusMessageInConverter.decode(
+        _body(message, binary=binary), trigger_metadata=_metadata(message)
+    )
+    if not isinstance(decoded, func.ServiceBusMessage):
+        raise TypeError("the converter made no single message")
+    return decoded
+
+
+def _body(message: ServiceBusReceivedMessage, *, binary: bool) -> Datum:
+    if message.body_type is not AmqpMessageBodyType.DATA:
+        raise ValueError("the Functions host passes only messages whose body is AMQP data")
+    body = b"".join(message.body)
+    if binary:
+        return Datum(body, "bytes")
+    # Bytes that are not UTF-8 are replaced here because the real host does so too: an app that
+    # needs them must carry text or declare dataType 'binary'.
+    return Datum(body.decode("utf-8", errors="replace"), "string")
+
+
+def _metadata(message: ServiceBusReceivedMessage) -> Mapping[str, Datum]:
+    properties = _properties(message.application_properties or {})
+    texts = {
+        "DeadLetterSource": message.dead_letter_source,
+        "LockToken": str(message.lock_token),
+        "MessageId": message.message_id,
+        "ContentType": message.content_type,
+        "ReplyTo": message.reply_to,
+        "To": message.to,
+        "Subject": message.subject,
+        "Label": message.subject,
+        "CorrelationId": message.correlation_id,
+        "SessionId": message.session_id,
+        "ReplyToSessionId": message.reply_to_session_id,
+        "PartitionKey": message.partition_key,
+    }
+    structures = {
+        # The header counts earlier deliveries, the .NET client this one too.
+        "DeliveryCount": (message.delivery_count or 0) + 1,
+        "SequenceNumber": message.sequence_number,
+        "EnqueuedTimeUtc": _time(message.enqueued_time_utc),
+        "ExpiresAtUtc": _time(message.expires_at_utc) or _NEVER,
+        "ApplicationProperties": properties,
+        "UserProperties": properties,
+    }
+    found = {name: Datum(_text(value), "string") for name, value in texts.items() if value}
+    for name, structure in structures.items():
+        if structure is not None:
+            found[name] = Datum(json.dumps(structure, separators=(",", ":")), "json")
+    return found
+
+
+def _properties(given: Mapping[str | bytes, object]) -> Mapping[str, object]:
+    return {_text(name): _json_value(value) for name, value in given.items()}
+
+
+def _json_value(value: object) -> object:
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, datetime):
+        return _time(value)
+    if isinstance(value, bytes):
+        return _text_or_base64(value)
+    return value
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def _text_or_base64(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return base64.b64encode(value).decode()
+
+
+def _time(moment: datetime | None) -> str | None:
+    """Write a time as Newtonsoft.Json does: UTC, `Z`, no trailing zeros of a second."""
+    if moment is None:
+        return None
+    text = moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f").rstrip("0").rstrip(".")
+    return f"{text}Z"

@@ -1,0 +1,130 @@
+"""Route templates of HTTP triggers, matched as ASP.NET Core does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from urllib.parse import unquote
+from uuid import UUID
+
+from local.host.errors import AppRefused
+
+_PARAMETER = re.compile(
+    r"\{(?P<rest>\*{0,2})(?P<name>\w+)(?P<constraints>(:\w+)*)(?P<optional>\?)?\}"
+)
+_LONG = 2**63
+_INT = 2**31
+
+
+@dataclass(frozen=True)
+class Literal:
+    """A segment that must be as written, without regard to case."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A segment that is taken as a route parameter; `rest` takes all remaining segments."""
+
+    name: str
+    constraints: tuple[str, ...]
+    optional: bool
+    rest: bool
+
+
+Segment = Literal | Parameter
+
+
+@dataclass(frozen=True)
+class Route:
+    """A parsed template. `precedence` sorts the more specific template first."""
+
+    template: str
+    segments: tuple[Segment, ...]
+
+    @classmethod
+    def parse(cls, template: str) -> Route:
+        """Parse `messages/{id:guid?}`; AppRefused for what this host does not know."""
+        texts = [text for text in template.strip("/").split("/") if text]
+        segments = tuple(_segment(text, template) for text in texts)
+        for segment in segments[:-1]:
+            if isinstance(segment, Parameter) and (segment.optional or segment.rest):
+                raise AppRefused(f"route {template!r}: {segment.name!r} must come last")
+        return cls(template, segments)
+
+    def match(self, path: str) -> Mapping[str, str] | None:
+        """Return the route parameters of a still encoded path, or None if it is another route's."""
+        given = [unquote(part) for part in path.strip("/").split("/") if part]
+        found: dict[str, str] = {}
+        for position, segment in enumerate(self.segments):
+            if isinstance(segment, Parameter) and segment.rest:
+                found[segment.name] = "/".join(given[position:])
+                return found
+            if position >= len(given):
+                return found if isinstance(segment, Parameter) and segment.optional else None
+            if not _accepts(segment, given[position], found):
+                return None
+        return found if len(given) <= len(self.segments) else None
+
+    @property
+    def precedence(self) -> tuple[int, ...]:
+        """Literals before constrained parameters, these before free ones, the rest last."""
+        return tuple(_rank(segment) for segment in self.segments)
+
+
+def _segment(text: str, template: str) -> Segment:
+    if "{" not in text and "}" not in text:
+        return Literal(text)
+    parsed = _PARAMETER.fullmatch(text)
+    if parsed is None:
+        raise AppRefused(f"route {template!r}: segment {text!r} is not supported by this host")
+    constraints = tuple(parsed["constraints"].lower().split(":")[1:])
+    for unknown in set(constraints) - set(_CONSTRAINTS):
+        raise AppRefused(
+            f"route {template!r}: constraint {unknown!r} is not supported by this host"
+        )
+    return Parameter(parsed["name"], constraints, bool(parsed["optional"]), bool(parsed["rest"]))
+
+
+def _accepts(segment: Segment, value: str, found: dict[str, str]) -> bool:
+    if isinstance(segment, Literal):
+        return segment.text.lower() == value.lower()
+    found[segment.name] = value
+    return all(_CONSTRAINTS[name](value) for name in segment.constraints)
+
+
+def _rank(segment: Segment) -> int:
+    if isinstance(segment, Literal):
+        return 1
+    if segment.rest:
+        return 5
+    return 2 if segment.constraints else 3
+
+
+def _is_integer_below(limit: int) -> Callable[[str], bool]:
+    def check(value: str) -> bool:
+        return bool(re.fullmatch(r"[+-]?[0-9]{1,19}", value)) and -limit <= int(value) < limit
+
+    return check
+
+
+def _is_guid(value: str) -> bool:
+    try:
+        UUID(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_alpha(value: str) -> bool:
+    return value.isascii() and value.isalpha()
+
+
+_CONSTRAINTS: Mapping[str, Callable[[str], bool]] = {
+    "int": _is_integer_below(_INT),
+    "long": _is_integer_below(_LONG),
+    "guid": _is_guid,
+    "alpha": _is_alpha,
+}

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import azure.functions as func
+import pytest
+
+from local.host.bindings import BoundFunction, HttpFunction, QueueFunction, bind
+from local.host.errors import AppRefused
+from local.host.settings import IdentityConnection, Settings
+
+SETTINGS = Settings(
+    {
+        "QUEUE_IN": "messages",
+        "BUS__fullyQualifiedNamespace": "ns.servicebus.windows.net",
+        "BUS__credential": "managedidentity",
+        "BUS__clientId": "c1",
+    }
+)
+Declare = Callable[[func.Blueprint], None]
+
+
+def bound(declare: Declare) -> tuple[BoundFunction, ...]:
+    app, blueprint = func.FunctionApp(), func.Blueprint()  # type: ignore[no-untyped-call]
+    declare(blueprint)
+    app.register_functions(blueprint)
+    return bind(app.get_functions(), SETTINGS)
+
+
+def test_an_http_function_with_route_and_methods() -> None:
+    def declare(blueprint: func.Blueprint) -> None:
+        @blueprint.route(
+            route="messages/{id:guid}", methods=["GET"], auth_level=func.AuthLevel.FUNCTION
+        )
+        async def look(req: func.HttpRequest) -> str:
+            return ""
+
+    [function] = bound(declare)
+    assert isinstance(function, HttpFunction)
+    assert (function.name, function.parameter) == ("look", "req")
+    assert function.route.template == "messages/{id:guid}"
+    assert function.methods == frozenset({"GET"})
+
+
+def test_without_route_and_methods_it_is_the_name_and_any_method() -> None:
+    def declare(blueprint: func.Blueprint) -> None:
+        @blueprint.function_name("health")
+        @blueprint.route()
+        def check(req: func.HttpRequest) -> str:
+            return ""
+
+    [function] = bound(declare)
+    assert isinstance(function, HttpFunction)
+    assert function.route.template == "health"
+    assert {"GET", "POST", "DELETE"} < function.methods
+
+
+def test_a_queue_function_takes_queue_and_connection_from_the_settings() -> None:
+    def declare(blueprint: func.Blueprint) -> None:
+        @blueprint.service_bus_queue_trigger("message", connection="BUS", queue_name="%QUEUE_IN%")
+        async def take(message: func.ServiceBusMessage) -> None: ...
+
+    [function] = bound(declare)
+    assert isinstance(function, QueueFunction)
+    assert (function.queue, function.binary) == ("messages", False)
+    assert function.connection == IdentityConnection("ns.servicebus.windows.net", "c1")
+
+
+def test_a_queue_function_may_ask_for_bytes() -> None:
+    def declare(blueprint: func.Blueprint) -> None:
+        @blueprint.service_bus_queue_trigger(
+            "message", connection="BUS", queue_name="q", data_type=func.DataType.BINARY
+        )
+        async def take(message: func.ServiceBusMessage) -> None: ...
+
+    [function] = bound(declare)
+    assert isinstance(function, QueueFunction)
+    assert function.binary
+
+
+def blob(blueprint: func.Blueprint) -> None:
+    @blueprint.blob_trigger("blob", "path", "BUS")
+    def f(blob: func.InputStream) -> None: ...
+
+
+def queue_output(blueprint: func.Blueprint) -> None:
+    @blueprint.service_bus_queue_output("out", connection="BUS", queue_name="q")
+    @blueprint.route()
+    def f(req: func.HttpRequest, out: func.Out[str]) -> str:
+        return ""
+
+
+def topic(blueprint: func.Blueprint) -> None:
+    @blueprint.service_bus_topic_trigger("message", "BUS", "t", "s")
+    def f(message: func.ServiceBusMessage) -> None: ...
+
+
+def many(blueprint: func.Blueprint) -> None:
+    @blueprint.service_bus_queue_trigger("message", "BUS", "q", cardinality=func.Cardinality.MANY)
+    def f(message: func.ServiceBusMessage) -> None: ...
+
+
+def sessions(blueprint: func.Blueprint) -> None:
+    @blueprint.service_bus_queue_trigger("message", "BUS", "q", is_sessions_enabled=True)
+    def f(message: func.ServiceBusMessage) -> None: ...
+
+
+def unknown_setting(blueprint: func.Blueprint) -> None:
+    @blueprint.service_bus_queue_trigger("message", "BUS", "%NOTHERE%")
+    def f(message: func.ServiceBusMessage) -> None: ...
+
+
+def unbound_parameter(blueprint: func.Blueprint) -> None:
+    @blueprint.route()
+    def f(req: func.HttpRequest, other: str) -> str:
+        return ""
+
+
+@pytest.mark.parametrize(
+    ("declare", "named"),
+    [
+        (blob, "blobTrigger"),
+        (queue_output, "binding 'out' of type 'serviceBus'"),
+        (topic, "binding 'message': topics"),
+        (many, "binding 'message': cardinality"),
+        (sessions, "binding 'message': sessions"),
+        (unknown_setting, "NOTHERE"),
+        (unbound_parameter, "other"),
+    ],
+)
+def test_what_is_not_supported_is_refused_by_function_and_binding(
+    declare: Declare, named: str
+) -> None:
+    with pytest.raises(AppRefused, match=f"function 'f': .*{named}"):
+        bound(declare)

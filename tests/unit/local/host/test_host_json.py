@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import json
+import logging
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from local.host.errors import AppRefused
+from local.host.host_json import HostJson, ServiceBusOptions
+
+
+def test_the_defaults_are_those_of_the_host() -> None:
+    host = HostJson.parse({"version": "2.0"})
+    assert host.route_prefix == "api"
+    assert host.service_bus.prefetch_count == 0
+    assert host.service_bus.max_auto_lock_renewal == timedelta(minutes=5)
+    assert host.service_bus.auto_complete
+    assert host.service_bus.max_concurrent_calls % 16 == 0
+
+
+def test_everything_that_is_honoured_is_read() -> None:
+    host = HostJson.parse(
+        {
+            "version": "2.0",
+            "functionTimeout": "00:01:30",
+            "telemetryMode": "OpenTelemetry",
+            "extensionBundle": {"id": "x", "version": "[4.*, 5.0.0)"},
+            "logging": {
+                "logLevel": {"default": "Warning", "Function.send": "Trace"},
+                "applicationInsights": {"samplingSettings": {}},
+            },
+            "extensions": {
+                "http": {"routePrefix": "/v1/"},
+                "serviceBus": {
+                    "maxConcurrentCalls": 8,
+                    "prefetchCount": 3,
+                    "MaxAutoLockRenewalDuration": "00:02:00",
+                    "autoCompleteMessages": False,
+                },
+            },
+        }
+    )
+    assert host.route_prefix == "v1"
+    assert host.function_timeout == timedelta(seconds=90)
+    assert host.log_levels == {"default": logging.WARNING, "Function.send": logging.DEBUG}
+    assert host.service_bus == ServiceBusOptions(8, 3, timedelta(minutes=2), auto_complete=False)
+
+
+def test_a_function_may_have_no_timeout() -> None:
+    assert HostJson.parse({"version": "2.0", "functionTimeout": "-1"}).function_timeout is None
+
+
+@pytest.mark.parametrize(
+    ("part", "named"),
+    [
+        ({"version": "1.0"}, "version"),
+        ({"retry": {}}, "retry"),
+        ({"functionTimeout": "5 min"}, "functionTimeout"),
+        ({"extensions": {"queues": {}}}, "extensions.queues"),
+        ({"extensions": {"serviceBus": {"maxConcurrentSessions": 1}}}, "maxConcurrentSessions"),
+        ({"extensions": {"serviceBus": {"maxConcurrentCalls": 0}}}, "maxConcurrentCalls"),
+        ({"extensions": {"serviceBus": {"autoCompleteMessages": "no"}}}, "autoCompleteMessages"),
+        ({"extensions": {"serviceBus": []}}, "extensions.serviceBus"),
+        ({"extensions": {"http": {"routePrefix": 1}}}, "routePrefix"),
+        ({"logging": {"logLevel": {"default": "Loud"}}}, "logging.logLevel.default"),
+    ],
+)
+def test_what_cannot_be_honoured_is_refused_by_name(part: dict[str, object], named: str) -> None:
+    with pytest.raises(AppRefused, match=named):
+        HostJson.parse({"version": "2.0"} | part)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{"])
+def test_what_is_no_host_json_is_refused_by_name(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "host.json"
+    path.write_text(text)
+    with pytest.raises(AppRefused, match=r"host\.json"):
+        HostJson.load(path)
+
+
+def test_the_file_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "host.json"
+    path.write_text(json.dumps({"version": "2.0", "extensions": {"http": {"routePrefix": ""}}}))
+    assert HostJson.load(path).route_prefix == ""

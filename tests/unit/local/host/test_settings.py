@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import pytest
+
+from local.host.errors import AppRefused
+from local.host.settings import IdentityConnection, KeyConnection, Settings
+
+IDENTITY = {
+    "BUS__fullyQualifiedNamespace": "ns.servicebus.windows.net",
+    "BUS__credential": "managedidentity",
+    "BUS__clientId": "c1",
+}
+
+
+def test_a_connection_by_user_assigned_identity() -> None:
+    assert Settings(IDENTITY).connection("BUS") == IdentityConnection(
+        "ns.servicebus.windows.net", "c1"
+    )
+
+
+def test_a_connection_by_system_assigned_identity() -> None:
+    given = {name: value for name, value in IDENTITY.items() if name != "BUS__clientId"}
+    assert Settings(given).connection("bus") == IdentityConnection(
+        "ns.servicebus.windows.net", None
+    )
+
+
+def test_a_connection_string_is_never_shown() -> None:
+    connection = Settings({"BUS": "Endpoint=sb://x;SharedAccessKey=planted"}).connection("BUS")
+    assert isinstance(connection, KeyConnection)
+    assert "planted" not in repr(connection)
+
+
+@pytest.mark.parametrize("missing", ["BUS__fullyQualifiedNamespace", "BUS__credential"])
+def test_a_missing_part_of_a_connection_is_named(missing: str) -> None:
+    given = {name: value for name, value in IDENTITY.items() if name != missing}
+    with pytest.raises(AppRefused, match=missing):
+        Settings(given).connection("BUS")
+
+
+def test_expressions_are_answered_from_the_settings() -> None:
+    assert Settings({"QUEUE": "messages"}).resolve("%queue%-x") == "messages-x"
+    with pytest.raises(AppRefused, match="NOTHERE"):
+        Settings({"NOTHERE": ""}).resolve("%NOTHERE%")

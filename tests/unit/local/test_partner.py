@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import base64
+import io
+import time
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+from aiohttp.test_utils import TestServer
+
+from local import partner as module
+from local.partner import MAX_BODY, Partner, partner_app
+from local.signatures import SigningSecret
+
+
+@pytest.fixture
+def partner() -> Partner:
+    return Partner()
+
+
+@pytest.fixture
+async def client(partner: Partner) -> AsyncIterator[aiohttp.ClientSession]:
+    async with (
+        TestServer(partner_app(partner)) as server,
+        aiohttp.ClientSession(server.make_url("/")) as session,
+    ):
+        yield session
+
+
+def signed(secret: SigningSecret, body: bytes, message_id: str = "m1") -> dict[str, str]:
+    timestamp = str(int(time.time()))
+    return {
+        "webhook-id": message_id,
+        "webhook-timestamp": timestamp,
+        "webhook-signature": f"v1,{secret.sign(message_id, timestamp, body).decode()}",
+        "content-type": "image/png",
+        "traceparent": "00-1-2-01",
+    }
+
+
+async def test_a_signed_message_is_taken_as_it_is(
+    partner: Partner, client: aiohttp.ClientSession
+) -> None:
+    body = bytes(range(256))
+    async with client.post("/messages", data=body, headers=signed(partner.secrets[0], body)) as got:
+        assert got.status == 204
+    async with client.get("/received") as listed:
+        [message] = await listed.json()
+    assert base64.b64decode(message["body"]) == body
+    assert (message["id"], message["content_type"], message["verified"]) == (
+        "m1",
+        "image/png",
+        True,
+    )
+    assert (message["n"], message["traceparent"]) == (1, "00-1-2-01")
+
+
+async def test_an_unsigned_message_is_refused_but_shown(client: aiohttp.ClientSession) -> None:
+    async with client.post("/elsewhere", data=b"x") as got:
+        assert got.status == 401
+    async with client.get("/received") as listed:
+        [message] = await listed.json()
+    assert message["verified"] is False
+
+
+async def test_both_secrets_are_in_force_during_a_rotation(
+    partner: Partner, client: aiohttp.ClientSession
+) -> None:
+    partner.secrets.append(SigningSecret.generate())
+    for secret in partner.secrets:
+        async with client.post("/messages", data=b"x", headers=signed(secret, b"x")) as got:
+            assert got.status == 204
+
+
+async def test_the_list_goes_on_after_a_number(client: aiohttp.ClientSession) -> None:
+    async with client.get("/received") as listed:
+        assert await listed.json() == []
+    for _ in range(3):
+        await client.post("/messages", data=b"x")
+    async with client.get("/received", params={"after": "1"}) as listed:
+        assert [message["n"] for message in await listed.json()] == [2, 3]
+    async with client.get("/received", params={"after": "x"}) as listed:
+        assert listed.status == 400
+
+
+async def test_a_body_may_not_be_larger_than_the_limit(client: aiohttp.ClientSession) -> None:
+    async with client.post("/messages", data=io.BytesIO(b"x" * (MAX_BODY + 1))) as got:
+        assert got.status == 413
+
+
+async def test_the_oldest_make_room(
+    partner: Partner, client: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MAX_KEPT_BYTES", 5)
+    for body in (b"aa", b"bbb", b"c"):
+        await client.post("/messages", data=body)
+    assert [message.body for message in partner.received()] == [b"bbb", b"c"]
+    assert partner.count == 3
