@@ -1,0 +1,86 @@
+"""The ways into a bus: identities with roles, shared access signatures, and both together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from local.authorization import Authorization
+from local.bus.errors import Unauthorized
+from local.bus.principal import Access, Principal, Right
+from local.bus.sas import SAS_PREFIX, SasAccess, SasRule
+from local.identity import InvalidToken, TokenIssuer
+from local.resources import NamespaceSpec
+
+__all__ = ["Access", "CombinedAccess", "IdentityAccess", "Principal", "SasAccess", "SasRule"]
+
+AUDIENCE = "https://servicebus.azure.net"
+# Azure's data actions; built-in roles grant them as Microsoft.ServiceBus/*/send/action and so on.
+_ACTIONS: Mapping[Right, str] = {
+    "send": "Microsoft.ServiceBus/namespaces/messages/send/action",
+    "listen": "Microsoft.ServiceBus/namespaces/messages/receive/action",
+}
+
+
+class IdentityAccess:
+    """Tokens of identities, with rights decided by role assignments; no SAS."""
+
+    def __init__(
+        self, namespace: NamespaceSpec, issuer: TokenIssuer, authorization: Authorization
+    ) -> None:
+        self._namespace = namespace
+        self._issuer = issuer
+        self._authorization = authorization
+
+    def authenticate(self, token: str, audience: str) -> Principal:  # noqa: ARG002 - a JWT is good for every queue, its rights are not
+        """Check signature, issuer, audience and expiry of a JWT."""
+        if token.startswith(SAS_PREFIX):
+            raise Unauthorized("InvalidToken: shared access signatures are not in use here.")
+        try:
+            claims = self._issuer.verify(token, AUDIENCE)
+        except InvalidToken:
+            raise Unauthorized("InvalidToken: the token is not valid for this namespace.") from None
+        return Principal("identity", claims.principal_id, claims.expires_on)
+
+    def authenticate_plain(self, name: str, key: str) -> Principal:  # noqa: ARG002 - Access
+        """Refuse: an identity has no key."""
+        raise Unauthorized("InvalidToken: shared access signatures are not in use here.")
+
+    def may(self, principal: Principal, right: Right, queue: str) -> bool:
+        """Ask the role assignments, at the queue."""
+        if principal.kind != "identity":
+            return False
+        resource_id = f"{self._namespace.resource_id}/queues/{queue}"
+        return self._authorization.decide(principal.id, _ACTIONS[right], resource_id).allowed
+
+
+class CombinedAccess:
+    """Identities and, where the namespace allows local authentication, SAS as well."""
+
+    def __init__(self, namespace: NamespaceSpec, identities: Access, sas: Access) -> None:
+        self._namespace = namespace
+        self._identities = identities
+        self._sas = sas
+
+    def authenticate(self, token: str, audience: str) -> Principal:
+        """Check a token of either kind."""
+        if not token.startswith(SAS_PREFIX):
+            return self._identities.authenticate(token, audience)
+        self._check_local_auth()
+        return self._sas.authenticate(token, audience)
+
+    def authenticate_plain(self, name: str, key: str) -> Principal:
+        """Check the name and key of a SAS rule."""
+        self._check_local_auth()
+        return self._sas.authenticate_plain(name, key)
+
+    def may(self, principal: Principal, right: Right, queue: str) -> bool:
+        """Ask where the principal came from."""
+        access = self._sas if principal.kind == "sas" else self._identities
+        return access.may(principal, right, queue)
+
+    def _check_local_auth(self) -> None:
+        # Where the deployment disables local authentication, even a right key must not help.
+        if not self._namespace.local_auth:
+            raise Unauthorized(
+                "LocalAuthDisabled: shared access signatures are disabled for the namespace."
+            )

@@ -1,0 +1,46 @@
+"""A set of keys in the order of a number: what is due first, by time or by sequence."""
+
+from __future__ import annotations
+
+import heapq
+
+
+class Agenda:
+    """Keys (sequence numbers), each with the number it is ordered by; any can be taken out at once.
+
+    Taking one out leaves a stale item in the heap, dropped when it comes up; when stale items
+    outnumber live ones the heap is made anew, so that its size follows the number of live keys.
+    """
+
+    def __init__(self) -> None:
+        self._at: dict[int, float] = {}
+        self._heap: list[tuple[float, int]] = []
+
+    def __len__(self) -> int:
+        return len(self._at)
+
+    def set(self, key: int, at: float) -> None:
+        """Put a key in, or give it another number."""
+        if self._at.get(key) == at:
+            return
+        self._at[key] = at
+        heapq.heappush(self._heap, (at, key))
+        if len(self._heap) > 2 * len(self._at) + 64:
+            self._heap = [(number, live) for live, number in self._at.items()]
+            heapq.heapify(self._heap)
+
+    def discard(self, key: int) -> None:
+        """Take a key out, if it is in."""
+        self._at.pop(key, None)
+
+    def first(self) -> tuple[float, int] | None:
+        """Tell the lowest number and its key."""
+        heap = self._heap
+        while heap and self._at.get(heap[0][1]) != heap[0][0]:
+            heapq.heappop(heap)
+        return heap[0] if heap else None
+
+    def due(self, now: float) -> int | None:
+        """Tell the first key whose number is not above `now`."""
+        first = self.first()
+        return first[1] if first is not None and first[0] <= now else None

@@ -1,0 +1,161 @@
+"""Links on which the client sends: messages to queues, requests to $cbs and $management."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from local.bus import performatives as amqp
+from local.bus.address import Address
+from local.bus.decoding import DecodeError
+from local.bus.errors import (
+    DECODE_ERROR,
+    NOT_ALLOWED,
+    RESOURCE_LIMIT,
+    SIZE_EXCEEDED,
+    TRANSFER_LIMIT,
+    BusError,
+    Unauthorized,
+)
+from local.bus.link import Link
+from local.bus.message import BATCH_FORMAT, parse, split_batch
+from local.bus.principal import Right
+from local.bus.queue import Queue
+from local.bus.settlement import ACCEPTED, rejected
+
+if TYPE_CHECKING:
+    from local.bus.session import Session
+
+CREDIT = 1000
+MAX_PARTIAL_OCTETS = 16 * 1024 * 1024
+
+Node = Callable[["IncomingLink", int | None, bytes], None]
+
+
+class IncomingLink(Link):
+    """Puts messages together from their frames and hands them to a node.
+
+    `limit` is the largest message in octets.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        attach: amqp.Attach,
+        address: Address,
+        right: Right | None,
+        node: Node,
+        limit: int,
+    ) -> None:
+        super().__init__(session, attach, address, right)
+        self.limit = limit
+        self.delivery_count = attach.initial_delivery_count or 0
+        self._node = node
+        self._first: amqp.Transfer | None = None
+        self._parts = bytearray()
+        self._size = 0
+
+    def start(self) -> None:
+        """Give the client credit."""
+        self._grant()
+
+    def stop(self) -> None:
+        """Drop a message that has not come whole."""
+        self._drop_parts()
+
+    def on_flow(self, flow: amqp.Flow) -> None:
+        """Answer, where the client asks for an answer."""
+        if flow.echo:
+            self.session.flow(self)
+
+    def on_transfer(self, transfer: amqp.Transfer, payload: bytes) -> None:
+        """Take one frame of a message."""
+        if self._first is None:
+            self._begin(transfer)
+        if transfer.aborted:
+            self._drop_parts()
+            return
+        self._add(payload)
+        if not transfer.more:
+            self._finish()
+
+    def _begin(self, transfer: amqp.Transfer) -> None:
+        if transfer.delivery_id is None:
+            raise BusError(NOT_ALLOWED, "A delivery needs an id.")
+        if self.credit <= 0:
+            raise BusError(TRANSFER_LIMIT, "The link has no credit.")
+        self._first = transfer
+
+    def _add(self, payload: bytes) -> None:
+        connection = self.session.connection
+        self._size += len(payload)
+        # Of a message above the limit nothing is kept, however long the client goes on.
+        if self._size > self.limit:
+            connection.partial_octets -= len(self._parts)
+            self._parts.clear()
+            return
+        self._parts += payload
+        connection.partial_octets += len(payload)
+        if connection.partial_octets > MAX_PARTIAL_OCTETS:
+            raise BusError(RESOURCE_LIMIT, "Too many unfinished messages on one connection.")
+
+    def _drop_parts(self) -> None:
+        self.session.connection.partial_octets -= len(self._parts)
+        self._parts.clear()
+        self._first, self._size = None, 0
+
+    def _finish(self) -> None:
+        first, data, size = self._first, bytes(self._parts), self._size
+        self._drop_parts()
+        self.credit -= 1
+        self.delivery_count += 1
+        if first is None or first.delivery_id is None:
+            return
+        try:
+            self._hand_over(first, data, size)
+        except Unauthorized as error:
+            # A grant taken away ends the link itself, as in Azure: the client has to ask anew.
+            self.session.detach(self, error)
+            return
+        if self.credit < CREDIT // 2:
+            self._grant()
+
+    def _hand_over(self, first: amqp.Transfer, data: bytes, size: int) -> None:
+        state = ACCEPTED
+        try:
+            self._check_size(size)
+            self._node(self, first.message_format, data)
+        except Unauthorized:
+            raise
+        except DecodeError as error:
+            state = rejected(BusError(DECODE_ERROR, str(error)))
+        except BusError as error:
+            state = rejected(error)
+        if not first.settled:
+            number = first.delivery_id or 0
+            self.session.send(
+                amqp.Disposition(amqp.RECEIVER, number, number, settled=True, state=state)
+            )
+
+    def _check_size(self, size: int) -> None:
+        if size > self.limit:
+            raise BusError(
+                SIZE_EXCEEDED,
+                f"The received message (size: {size} bytes) exceeds the limit "
+                f"({self.limit} bytes) currently allowed on the link.",
+            )
+
+    def _grant(self) -> None:
+        self.credit = CREDIT
+        self.session.flow(self)
+
+
+def queue_node(queue: Queue) -> Node:
+    """Make the node that puts what arrives into a queue."""
+
+    def accept(link: IncomingLink, message_format: int | None, data: bytes) -> None:
+        link.session.claims.require("send", link.address)
+        encoded = split_batch(data) if message_format == BATCH_FORMAT else [data]
+        link.session.namespace.send(queue, [(parse(one), len(one)) for one in encoded])
+
+    return accept

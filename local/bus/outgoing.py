@@ -1,0 +1,135 @@
+"""Links on which the client receives: messages of queues, answers of $cbs and $management."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid4
+
+from local.bus import performatives as amqp
+from local.bus.address import Address
+from local.bus.delivery import encode_entry
+from local.bus.errors import RESOURCE_LIMIT, BusError
+from local.bus.link import Link
+from local.bus.principal import Right
+from local.bus.queue import Queue
+from local.bus.settlement import rejected, settle
+from local.bus.store import Entry
+from local.bus.values import Described
+
+if TYPE_CHECKING:
+    from local.bus.session import Session
+
+MAX_PENDING_REPLIES = 1000
+_IDS = 2**32
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A message at the client, not settled yet."""
+
+    link: QueueReceiver
+    token: UUID
+
+
+class OutgoingLink(Link):
+    """Follows the client's credit."""
+
+    def __init__(
+        self, session: Session, attach: amqp.Attach, address: Address, right: Right | None
+    ) -> None:
+        super().__init__(session, attach, address, right)
+        self._drain = False
+
+    def on_flow(self, flow: amqp.Flow) -> None:
+        """Take the client's credit; a drain is answered when what is there has been sent."""
+        if flow.link_credit is not None:
+            seen = flow.delivery_count or 0
+            in_flight = (self.delivery_count - seen) % _IDS
+            self.credit = max(0, flow.link_credit - in_flight)
+        self.wake()
+        if flow.drain:
+            self.delivery_count = (self.delivery_count + self.credit) % _IDS
+            self.credit = 0
+        if flow.drain or flow.echo:
+            self.session.flow(self, drain=flow.drain)
+
+    def _transfer(self, tag: bytes, payload: bytes, *, settled: bool) -> int:
+        number = self.session.next_delivery_id()
+        self.credit -= 1
+        self.delivery_count = (self.delivery_count + 1) % _IDS
+        self.session.send_transfer(
+            amqp.Transfer(self.handle, number, tag, 0, settled=settled), payload
+        )
+        return number
+
+
+class QueueReceiver(OutgoingLink):
+    """Delivers a queue's messages, locked, or deleted as they are sent."""
+
+    def __init__(
+        self, session: Session, attach: amqp.Attach, address: Address, queue: Queue
+    ) -> None:
+        super().__init__(session, attach, address, "listen")
+        self.deletes = attach.snd_settle_mode == amqp.SETTLED
+        self._queue = queue
+
+    def stop(self) -> None:
+        """Take no more messages; locks of those taken last until they expire."""
+        self.session.namespace.leave(self._queue, self)
+
+    def wake(self) -> None:
+        """Ask for messages."""
+        if self.credit > 0:
+            self.session.namespace.wait(self._queue, self)
+
+    def is_ready(self) -> bool:
+        """Tell whether there is credit, room and the right to listen still."""
+        return self.credit > 0 and self.session.can_deliver and self.check_rights()
+
+    def deliver(self, entry: Entry) -> None:
+        """Send a message."""
+        token = entry.lock.token if entry.lock else uuid4()
+        number = self._transfer(token.bytes_le, encode_entry(entry), settled=self.deletes)
+        if not self.deletes:
+            self.session.unsettled[number] = Delivery(self, token)
+
+    def settle(self, delivery: Delivery, state: Described | None) -> Described | None:
+        """Apply an outcome; return the one to answer, or None where there was none."""
+        if state is None:
+            return None
+        namespace = self.session.namespace
+        try:
+            answer = settle(self._queue, delivery.token, state, namespace.clock())
+        except BusError as error:
+            return rejected(error)
+        namespace.changed(self._queue)
+        return answer
+
+    def holds(self, delivery: Delivery) -> bool:
+        """Tell whether the delivery's lock lasts."""
+        return self._queue.store.holding(delivery.token) is not None
+
+
+class ReplyLink(OutgoingLink):
+    """Carries answers of a request node. `target` is the address that requests name to reply to."""
+
+    def __init__(
+        self, session: Session, attach: amqp.Attach, address: Address, target: str | None
+    ) -> None:
+        super().__init__(session, attach, address, None)
+        self.target = target
+        self._pending: deque[bytes] = deque()
+
+    def reply(self, payload: bytes) -> None:
+        """Send an answer as soon as there is credit."""
+        if len(self._pending) >= MAX_PENDING_REPLIES:
+            raise BusError(RESOURCE_LIMIT, "Too many answers wait for credit.")
+        self._pending.append(payload)
+        self.wake()
+
+    def wake(self) -> None:
+        """Send what waits."""
+        while self._pending and self.credit > 0:
+            self._transfer(uuid4().bytes, self._pending.popleft(), settled=True)

@@ -1,0 +1,30 @@
+"""Who a token speaks for, and what a bus asks about that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+Right = Literal["send", "listen"]
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who was authenticated, how, and until when (seconds since 1970; None without end)."""
+
+    kind: Literal["identity", "sas"]
+    id: str
+    expires_at: float | None
+
+
+class Access(Protocol):
+    """Authentication and authorization, as a bus needs them."""
+
+    def authenticate(self, token: str, audience: str) -> Principal:
+        """Tell who a token put for an audience, sb://host/entity, speaks for; or Unauthorized."""
+
+    def authenticate_plain(self, name: str, key: str) -> Principal:
+        """Tell who a name and a key given by SASL PLAIN speak for; or Unauthorized."""
+
+    def may(self, principal: Principal, right: Right, queue: str) -> bool:
+        """Tell whether the principal has that right on the queue, now."""

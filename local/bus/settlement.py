@@ -1,0 +1,76 @@
+"""Outcomes of deliveries: as they stand on the wire, and what they do to a message.
+
+Source: OASIS AMQP 1.0, part 3, 3.4; Microsoft, "AMQP 1.0 protocol guide", for the mapping.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from local.bus.errors import DEAD_LETTER, INVALID_FIELD, BusError
+from local.bus.queue import Queue
+from local.bus.values import Described, ULong, Value
+
+_RECEIVED, _ACCEPTED, _REJECTED, _RELEASED, _MODIFIED = 0x23, 0x24, 0x25, 0x26, 0x27
+
+ACCEPTED = Described(ULong(_ACCEPTED), [])
+
+
+def rejected(error: BusError | None) -> Described:
+    """Give outcome `rejected`; without an error it confirms a dead-lettering."""
+    return Described(ULong(_REJECTED), [error.wire() if error else None])
+
+
+def settle(queue: Queue, token: UUID, state: Described, now: float) -> Described | None:
+    """Apply a client's outcome to the message locked by `token`; return the outcome to answer.
+
+    None for the state `received`, which is no outcome. Raises BusError.
+    """
+    fields = state.value if isinstance(state.value, list) else []
+    match state.descriptor:
+        case 0x23:
+            return None
+        case 0x24:
+            queue.complete(token, now)
+        case 0x25:
+            _reject(queue, token, fields, now)
+            return rejected(None)
+        case 0x26:
+            queue.release(token, now)
+        case 0x27:
+            _modify(queue, token, fields, now)
+        case _:
+            raise BusError(INVALID_FIELD, "Unknown outcome.")
+    return Described(state.descriptor, fields)
+
+
+def _modify(queue: Queue, token: UUID, fields: list[Value], now: float) -> None:
+    undeliverable_here = len(fields) > 1 and fields[1] is True
+    changes = _texts(fields[2]) if len(fields) > 2 else {}
+    if undeliverable_here:
+        queue.defer(token, now, changes)
+    else:
+        queue.abandon(token, now, changes)
+
+
+def _reject(queue: Queue, token: UUID, fields: list[Value], now: float) -> None:
+    """Dead-letter, with the reason from the error's info, or else from the error itself."""
+    error = fields[0].value if fields and isinstance(fields[0], Described) else None
+    condition, description, info = (
+        [*error, None, None, None] if isinstance(error, list) else [None] * 3
+    )[:3]
+    changes = _texts(info)
+    reason = changes.pop("DeadLetterReason", None if condition == DEAD_LETTER else condition)
+    explained = changes.pop("DeadLetterErrorDescription", description)
+    queue.dead_letter(token, now, text_of(reason), text_of(explained), changes)
+
+
+def text_of(value: Value) -> str | None:
+    """Give a string, or None for anything else."""
+    return str(value) if isinstance(value, str) else None
+
+
+def _texts(value: Value) -> dict[str, Value]:
+    if not isinstance(value, dict):
+        return {}
+    return {str(name): item for name, item in value.items() if isinstance(name, str)}

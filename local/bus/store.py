@@ -1,0 +1,137 @@
+"""What a queue holds: its messages, indexed by everything a queue asks for.
+
+All that ever changes a queue's messages passes through `put`, `remove` and `remember`: whoever
+records these three, in their order, can make the same queue again.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from uuid import UUID
+
+from local.bus.agenda import Agenda
+from local.bus.message import Message
+
+
+class State(IntEnum):
+    """States of a message, numbered as annotation x-opt-message-state numbers them."""
+
+    ACTIVE = 0
+    DEFERRED = 1
+    SCHEDULED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """One receiver's claim on a message, until a time in seconds since 1970."""
+
+    token: UUID
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A message in a queue. Times in seconds since 1970."""
+
+    sequence_number: int
+    message: Message
+    enqueued_at: float
+    state: State = State.ACTIVE
+    delivery_count: int = 0
+    time_to_live: float | None = None
+    lock: Lock | None = None
+    enqueued_sequence_number: int | None = None
+    dead_letter_source: str | None = None
+
+    @property
+    def expires_at(self) -> float | None:
+        """When its time to live ends."""
+        return None if self.time_to_live is None else self.enqueued_at + self.time_to_live
+
+
+class Store:
+    """Entries by sequence number, by lock, and in the order of what happens to them next."""
+
+    def __init__(self) -> None:
+        self._entries: dict[int, Entry] = {}
+        self._locked: dict[UUID, int] = {}
+        self._seen: dict[str, float] = {}
+        self._seen_order: deque[tuple[str, float]] = deque()
+        self.ready = Agenda()
+        self.lock_ends = Agenda()
+        self.expiries = Agenda()
+        self.schedule = Agenda()
+        self.deferred: set[int] = set()
+        self.octets = 0
+
+    def put(self, entry: Entry) -> None:
+        """Add an entry, or replace the one of its sequence number."""
+        key = entry.sequence_number
+        self._forget(key)
+        self._entries[key] = entry
+        self.octets += entry.message.size
+        if entry.state is State.SCHEDULED:
+            self.schedule.set(key, entry.enqueued_at)
+        elif entry.lock is not None:
+            self._locked[entry.lock.token] = key
+            self.lock_ends.set(key, entry.lock.until)
+        elif entry.state is State.ACTIVE:
+            self.ready.set(key, key)
+        if entry.state is State.DEFERRED:
+            self.deferred.add(key)
+        # A locked message is its receiver's: it does not expire before the lock does.
+        if (
+            entry.expires_at is not None
+            and entry.lock is None
+            and entry.state is not State.SCHEDULED
+        ):
+            self.expiries.set(key, entry.expires_at)
+
+    def remove(self, sequence_number: int) -> None:
+        """Remove an entry."""
+        self._forget(sequence_number)
+        for agenda in (self.ready, self.lock_ends, self.expiries, self.schedule):
+            agenda.discard(sequence_number)
+
+    def remember(self, message_id: str, until: float) -> None:
+        """Keep a message id, so that a second message of that id is known as a duplicate."""
+        self._seen[message_id] = until
+        self._seen_order.append((message_id, until))
+
+    def seen(self, message_id: str, now: float) -> bool:
+        """Tell whether the id is remembered still."""
+        while self._seen_order and self._seen_order[0][1] <= now:
+            expired, until = self._seen_order.popleft()
+            if self._seen.get(expired) == until:
+                del self._seen[expired]
+        return message_id in self._seen
+
+    def get(self, sequence_number: int) -> Entry | None:
+        """Give the entry of that number."""
+        return self._entries.get(sequence_number)
+
+    def holding(self, token: UUID) -> Entry | None:
+        """Give the entry locked with that token."""
+        key = self._locked.get(token)
+        return None if key is None else self._entries[key]
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self._entries.values())
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def _forget(self, key: int) -> None:
+        old = self._entries.pop(key, None)
+        if old is None:
+            return
+        self.octets -= old.message.size
+        self.deferred.discard(key)
+        if old.lock is not None:
+            self._locked.pop(old.lock.token, None)
+            self.lock_ends.discard(key)
+        for agenda in (self.ready, self.expiries, self.schedule):
+            agenda.discard(key)

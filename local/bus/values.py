@@ -1,0 +1,92 @@
+"""The types of AMQP 1.0 that Python has no type of its own for (OASIS AMQP 1.0, part 1, 1.6).
+
+Python types stand for themselves: None null, bool boolean, int long, float double, str string,
+bytes binary, UUID uuid, list list, dict map.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+from uuid import UUID
+
+
+class UByte(int):
+    """Unsigned, 8 bits."""
+
+
+class UShort(int):
+    """Unsigned, 16 bits."""
+
+
+class UInt(int):
+    """Unsigned, 32 bits."""
+
+
+class ULong(int):
+    """Unsigned, 64 bits."""
+
+
+class Byte(int):
+    """Signed, 8 bits."""
+
+
+class Short(int):
+    """Signed, 16 bits."""
+
+
+class Int(int):
+    """Signed, 32 bits."""
+
+
+class Long(int):
+    """Signed, 64 bits."""
+
+
+class Timestamp(int):
+    """Milliseconds since 1970-01-01 UTC."""
+
+
+class Float(float):
+    """Binary floating point, 32 bits."""
+
+
+class Char(str):
+    """One Unicode character."""
+
+    __slots__ = ()
+
+
+class Symbol(str):
+    """A name from a closed set, ASCII; equal to the string of the same letters."""
+
+    __slots__ = ()
+
+
+class Decimal(bytes):
+    """A decimal of 4, 8 or 16 octets, carried but not interpreted."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True)
+class Described:
+    """A value with a descriptor that says what it means."""
+
+    descriptor: Value
+    value: Value
+
+
+@dataclass(frozen=True)
+class Array:
+    """Values of one type; `code` is the constructor that all of them share on the wire."""
+
+    code: int
+    items: tuple[Value, ...]
+    descriptor: Value = None
+
+
+Value: TypeAlias = (
+    "bool | int | float | str | bytes | UUID | Described | Array | list[Value] "
+    "| dict[Value, Value] | None"
+)

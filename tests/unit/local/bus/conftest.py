@@ -1,0 +1,187 @@
+"""A bus on loopback, its clients, and an access that takes tokens of the form `name.right.…`."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import trustme
+from azure.core.credentials import AccessToken
+from azure.servicebus import ServiceBusClient, TransportType
+from azure.servicebus.aio import ServiceBusClient as AsyncServiceBusClient
+
+from local.bus.errors import Unauthorized
+from local.bus.principal import Principal, Right
+from local.bus.sas import SAS_PREFIX, SasAccess, SasRule
+from local.bus.server import BusServer
+from local.resources import NamespaceSpec, QueueSpec
+
+HOST = "relay.servicebus.windows.net"
+KEY = "a2V5IG9mIHRoZSB0ZXN0cw=="
+
+
+def spec(name: str, **properties: object) -> QueueSpec:
+    return QueueSpec(resource_id=f"/queues/{name}", name=name, **properties)  # type: ignore[arg-type]
+
+
+QUEUES = (
+    spec("plain"),
+    spec("other"),
+    spec("brief", lock_duration=timedelta(seconds=0.4), max_delivery_count=2),
+    spec("unique", duplicate_window=timedelta(minutes=1)),
+    spec("mortal", time_to_live=timedelta(seconds=0.3), dead_letter_on_expiration=True),
+    spec("messages", forward_dead_letters_to="rejected", max_delivery_count=1),
+    spec("rejected"),
+    spec("retries", forward_to="messages"),
+)
+NAMESPACE = NamespaceSpec(
+    resource_id="/namespaces/relay",
+    name="relay",
+    host=HOST,
+    tier="Standard",
+    local_auth=True,
+    queues=QUEUES,
+)
+
+
+@dataclass
+class Grants:
+    """Rights by principal, changeable while a bus runs; a token is the principal's name."""
+
+    rights: set[tuple[str, Right, str]] = field(default_factory=set)
+    expires_at: float | None = None
+    sas: SasAccess = field(
+        default_factory=lambda: SasAccess(
+            {
+                "all": SasRule(KEY, frozenset({"send", "listen"})),
+                "send": SasRule(KEY, frozenset({"send"}), "plain"),
+            },
+            time.time,
+        )
+    )
+
+    def authenticate(self, token: str, audience: str) -> Principal:
+        if token.startswith(SAS_PREFIX):
+            return self.sas.authenticate(token, audience)
+        if not token.startswith("jwt-of-"):
+            raise Unauthorized("InvalidToken")
+        return Principal("identity", token.removeprefix("jwt-of-"), self.expires_at)
+
+    def authenticate_plain(self, name: str, key: str) -> Principal:
+        return self.sas.authenticate_plain(name, key)
+
+    def may(self, principal: Principal, right: Right, queue: str) -> bool:
+        if principal.kind == "sas":
+            return self.sas.may(principal, right, queue)
+        return principal.id == "root" or (principal.id, right, queue) in self.rights
+
+
+@dataclass
+class Credential:
+    """A token credential, for the sync client."""
+
+    name: str = "root"
+    lifetime: float = 3600
+
+    def get_token(self, *scopes: str, **_: object) -> AccessToken:
+        return AccessToken(f"jwt-of-{self.name}", int(time.time() + self.lifetime))
+
+
+@dataclass
+class AsyncCredential:
+    """A token credential, for the async client."""
+
+    name: str = "root"
+    lifetime: float = 3600
+
+    async def get_token(self, *scopes: str, **_: object) -> AccessToken:
+        return AccessToken(f"jwt-of-{self.name}", int(time.time() + self.lifetime))
+
+    async def close(self) -> None:
+        pass
+
+    async def __aenter__(self) -> AsyncCredential:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
+
+@dataclass
+class Bus:
+    """A running bus and how to reach it."""
+
+    server: BusServer
+    grants: Grants
+    tls_port: int
+    plain_port: int
+    ca: Path
+
+    def client(self, name: str = "root", **options: object) -> AsyncServiceBusClient:
+        return AsyncServiceBusClient(
+            HOST,
+            AsyncCredential(name),
+            custom_endpoint_address=f"sb://127.0.0.1:{self.tls_port}",
+            connection_verify=str(self.ca),
+            transport_type=TransportType.Amqp,
+            **{"retry_total": 0, **options},
+        )
+
+    def sync_client(self, rule: str = "all", key: str = KEY) -> ServiceBusClient:
+        return ServiceBusClient.from_connection_string(
+            f"Endpoint=sb://127.0.0.1:{self.plain_port};SharedAccessKeyName={rule};"
+            f"SharedAccessKey={key};UseDevelopmentEmulator=true;",
+            retry_total=0,
+        )
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[trustme.CA, Path]:
+    ca = trustme.CA()
+    path = tmp_path_factory.mktemp("ca") / "ca.pem"
+    ca.cert_pem.write_to_path(path)
+    return ca, path
+
+
+async def start(ca: trustme.CA, path: Path) -> Bus:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert("127.0.0.1").configure_cert(context)
+    grants = Grants()
+    server = BusServer(NAMESPACE, grants)
+    tls_port = await server.listen("127.0.0.1", 0, context)
+    plain_port = await server.listen("127.0.0.1", 0, None)
+    return Bus(server, grants, tls_port, plain_port, path)
+
+
+@pytest.fixture
+async def bus(authority: tuple[trustme.CA, Path]) -> AsyncIterator[Bus]:
+    running = await start(*authority)
+    yield running
+    await running.server.close()
+
+
+@pytest.fixture
+def threaded_bus(authority: tuple[trustme.CA, Path]) -> Iterator[Bus]:
+    """The same in a thread of its own, for clients that block."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+
+    running = asyncio.run_coroutine_threadsafe(start(*authority), loop).result()
+    yield running
+    asyncio.run_coroutine_threadsafe(running.server.close(), loop).result()
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+
+
+@pytest.fixture
+def make_spec() -> Callable[..., QueueSpec]:
+    return spec
