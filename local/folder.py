@@ -1,0 +1,127 @@
+"""The folder of a running local cloud: its lock, its endpoints and the files private to it."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import ssl
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import trustme
+
+_LOCK = "lock"
+_ENDPOINTS = "endpoints.json"
+_HOSTS = ("127.0.0.1", "localhost", "::1")
+
+
+class FolderInUse(Exception):  # noqa: N818 - named after what is the case
+    """Another local cloud runs in the folder; `pid` is its process, where known."""
+
+    def __init__(self, path: Path, pid: int | None) -> None:
+        super().__init__(f"a local cloud is already up in {path} (process {pid or 'unknown'})")
+        self.path = path
+        self.pid = pid
+
+
+class NotUp(Exception):  # noqa: N818 - named after what is the case
+    """No local cloud runs in the folder."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"no local cloud is up in {path}; start one with: python -m local up")
+        self.path = path
+
+
+class Folder:
+    """A folder that this process holds; made by `hold`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def write_private(self, name: str, content: str | bytes) -> Path:
+        """Write a file that only this user can read, all of it or nothing; return its path."""
+        target = self.path / name
+        # A file made by mkstemp is 0600 from its first moment on.
+        descriptor, temporary = tempfile.mkstemp(dir=self.path, prefix=f".{name}.")
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+        Path(temporary).replace(target)
+        return target
+
+    def subfolder(self, name: str) -> Path:
+        """Make a folder that only this user can enter; return its path."""
+        path = self.path / name
+        _make_private(path)
+        return path
+
+    def announce(self, endpoints: Mapping[str, object]) -> None:
+        """Write endpoints.json, whose presence means that everything is up."""
+        self.write_private(_ENDPOINTS, json.dumps(endpoints, indent=2) + "\n")
+
+    def withdraw(self) -> None:
+        """Remove endpoints.json."""
+        (self.path / _ENDPOINTS).unlink(missing_ok=True)
+
+    def certify(self) -> tuple[Path, ssl.SSLContext]:
+        """Make a certificate authority and a server certificate; return the CA file and a context.
+
+        The authority's private key never leaves this process's memory and is forgotten at once:
+        with it, anybody could impersonate any server to the programs that trust the CA file.
+        """
+        authority = trustme.CA(organization_name="Sealed Relay local cloud")
+        certificate = authority.issue_cert(*_HOSTS)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        with certificate.private_key_and_cert_chain_pem.tempfile(dir=str(self.path)) as chain:
+            context.load_cert_chain(chain)
+        return self.write_private("ca.pem", authority.cert_pem.bytes()), context
+
+
+@contextmanager
+def hold(path: Path) -> Iterator[Folder]:
+    """Hold the folder exclusively, making it if need be; FolderInUse if somebody else does.
+
+    The lock is the kernel's (flock), so that of a process that died is no obstacle.
+    """
+    path = path.absolute()
+    _make_private(path)
+    descriptor = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise FolderInUse(path, _number(os.pread(descriptor, 20, 0))) from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        folder = Folder(path)
+        folder.withdraw()
+        try:
+            yield folder
+        finally:
+            folder.withdraw()
+    finally:
+        os.close(descriptor)
+
+
+def endpoints(path: Path) -> Mapping[str, object]:
+    """Read the endpoints of the cloud that is up in a folder; NotUp if none is."""
+    try:
+        found = json.loads((path / _ENDPOINTS).read_bytes())
+    except (OSError, ValueError):
+        raise NotUp(path) from None
+    if not isinstance(found, dict):
+        raise NotUp(path)
+    return found
+
+
+def _make_private(path: Path) -> None:
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Keys and secrets lie inside; a folder that was there before may have been open to others.
+    path.chmod(0o700)
+
+
+def _number(text: bytes) -> int | None:
+    return int(text) if text.isdigit() else None
