@@ -1,0 +1,1 @@
+"""What `make check` and `make infra` run beside the ordinary tools."""

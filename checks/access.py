@@ -1,0 +1,228 @@
+"""Who may do what, as `infra/access.json` declares it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Literal, NotRequired, TypedDict, cast
+
+import jsonschema
+
+
+class Identity(TypedDict):
+    """A user-assigned identity and what it is for."""
+
+    name: str
+    purpose: str
+
+
+class Trigger(TypedDict):
+    """The queue that starts an app, and the identity it is received under."""
+
+    identity: str
+    queue: str
+
+
+class App(TypedDict):
+    """A function app and the identities attached to it."""
+
+    name: str
+    identities: list[str]
+    trigger: NotRequired[Trigger]
+
+
+class Vault(TypedDict):
+    """A key vault."""
+
+    name: str
+
+
+class VaultObject(TypedDict):
+    """A key or a secret, and the vault it lives in."""
+
+    name: str
+    vault: str
+
+
+class Queue(TypedDict):
+    """A queue, and where its messages go without anybody taking them."""
+
+    name: str
+    duplicateDetection: NotRequired[str]
+    forwardTo: NotRequired[str]
+    forwardDeadLettersTo: NotRequired[str]
+
+
+class KeyGrant(TypedDict):
+    """What an identity may do with a key."""
+
+    identity: str
+    vault: str
+    key: str
+    operations: list[Literal["encrypt", "decrypt"]]
+
+
+class SecretGrant(TypedDict):
+    """A secret that an identity may read."""
+
+    identity: str
+    vault: str
+    secret: str
+
+
+class QueueGrant(TypedDict):
+    """What an identity may do with a queue."""
+
+    identity: str
+    queue: str
+    rights: list[Literal["send", "receive"]]
+
+
+class Access(TypedDict):
+    """The whole declaration."""
+
+    identities: list[Identity]
+    apps: list[App]
+    vaults: list[Vault]
+    keys: list[VaultObject]
+    secrets: list[VaultObject]
+    queues: list[Queue]
+    keyGrants: list[KeyGrant]
+    secretGrants: list[SecretGrant]
+    queueGrants: list[QueueGrant]
+
+
+class AccessError(Exception):
+    """The declaration is malformed or contradicts itself; `problems` says where."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+def load(path: Path) -> Access:
+    """Read a declaration and the schema beside it; raise `AccessError` with every problem found."""
+    document = json.loads(path.read_text(encoding="utf-8"))
+    schema = json.loads(path.with_name("access.schema.json").read_text(encoding="utf-8"))
+    malformed = [
+        f"{error.json_path}: {error.message}"
+        for error in jsonschema.Draft202012Validator(schema).iter_errors(document)
+    ]
+    if malformed:
+        raise AccessError(malformed)
+    access = cast("Access", document)
+    if found := contradictions(access):
+        raise AccessError(found)
+    return access
+
+
+def contradictions(access: Access) -> list[str]:
+    """Say what a schema cannot: names that are not declared, twice declared, or without use."""
+    return [
+        *_twice(access),
+        *_undeclared(access),
+        *_apps(access),
+        *_forwards(access),
+        *_vaults(access),
+    ]
+
+
+def _twice(access: Access) -> Iterator[str]:
+    families: dict[str, Iterable[str]] = {
+        "identity": (identity["name"] for identity in access["identities"]),
+        "app": (app["name"] for app in access["apps"]),
+        "vault": (vault["name"] for vault in access["vaults"]),
+        "key": (key["name"] for key in access["keys"]),
+        "secret": (secret["name"] for secret in access["secrets"]),
+        "queue": (queue["name"] for queue in access["queues"]),
+        "grant": _grants(access),
+    }
+    for family, names in families.items():
+        for name, count in Counter(names).items():
+            if count > 1:
+                yield f"{family} {name} is declared {count} times"
+
+
+def _grants(access: Access) -> Iterator[str]:
+    """Give each granted thing; the same one twice would be two role assignments of one name."""
+    for key in access["keyGrants"]:
+        for operation in key["operations"]:
+            yield f"{key['identity']} {operation} {key['vault']}/{key['key']}"
+    for secret in access["secretGrants"]:
+        yield f"{secret['identity']} get {secret['vault']}/{secret['secret']}"
+    for queue in access["queueGrants"]:
+        for right in queue["rights"]:
+            yield f"{queue['identity']} {right} {queue['queue']}"
+
+
+def _undeclared(access: Access) -> Iterator[str]:
+    vaults = {vault["name"] for vault in access["vaults"]}
+    for thing in (*access["keys"], *access["secrets"]):
+        if thing["vault"] not in vaults:
+            yield f"{thing['name']} lives in vault {thing['vault']}, which is not declared"
+    known = {
+        *(f"identity {identity['name']}" for identity in access["identities"]),
+        *(f"key {key['vault']}/{key['name']}" for key in access["keys"]),
+        *(f"secret {secret['vault']}/{secret['name']}" for secret in access["secrets"]),
+        *(f"queue {queue['name']}" for queue in access["queues"]),
+    }
+    for named in _named(access):
+        if named not in known:
+            yield f"a grant names {named}, which is not declared"
+
+
+def _named(access: Access) -> Iterator[str]:
+    for grant in (*access["keyGrants"], *access["secretGrants"], *access["queueGrants"]):
+        yield f"identity {grant['identity']}"
+    yield from (f"key {grant['vault']}/{grant['key']}" for grant in access["keyGrants"])
+    yield from (f"secret {grant['vault']}/{grant['secret']}" for grant in access["secretGrants"])
+    yield from (f"queue {grant['queue']}" for grant in access["queueGrants"])
+
+
+def _apps(access: Access) -> Iterator[str]:
+    identities = {identity["name"] for identity in access["identities"]}
+    attached = {name for app in access["apps"] for name in app["identities"]}
+    grants = (*access["keyGrants"], *access["secretGrants"], *access["queueGrants"])
+    granted = {grant["identity"] for grant in grants}
+    receives = {
+        (grant["identity"], grant["queue"])
+        for grant in access["queueGrants"]
+        if "receive" in grant["rights"]
+    }
+    for name in sorted(attached - identities):
+        yield f"an app has identity {name}, which is not declared"
+    for name in sorted(identities - attached):
+        yield f"identity {name} is attached to no app"
+    for name in sorted(identities - granted):
+        yield f"identity {name} may do nothing"
+    for app in access["apps"]:
+        trigger = app.get("trigger")
+        if trigger is None:
+            continue
+        if trigger["identity"] not in app["identities"]:
+            yield f"app {app['name']} is triggered under {trigger['identity']}, which it has not"
+        if (trigger["identity"], trigger["queue"]) not in receives:
+            yield (
+                f"app {app['name']} is triggered by {trigger['queue']}, "
+                f"which {trigger['identity']} may not receive"
+            )
+
+
+def _forwards(access: Access) -> Iterator[str]:
+    made: set[str] = set()
+    for queue in access["queues"]:
+        for target in (queue.get("forwardTo"), queue.get("forwardDeadLettersTo")):
+            if target is not None and target not in made:
+                yield f"queue {queue['name']} forwards to {target}, which does not stand before it"
+        made.add(queue["name"])
+
+
+def _vaults(access: Access) -> Iterator[str]:
+    """Hold each vault to one object: access policies reach all of a vault."""
+    held = Counter(thing["vault"] for thing in (*access["keys"], *access["secrets"]))
+    for vault in access["vaults"]:
+        count = held[vault["name"]]
+        if count != 1:
+            yield f"vault {vault['name']} holds {count} keys and secrets instead of one"

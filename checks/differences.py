@@ -1,0 +1,279 @@
+"""Where a deployment departs from the declaration, both ways."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from checks.access import Access, App
+from checks.snapshot import (
+    SUFFIX,
+    Resource,
+    Right,
+    Snapshot,
+    covers,
+    of_type,
+    place,
+    properties,
+    rights,
+    spelled,
+    without_effect,
+)
+
+
+@dataclass(frozen=True, order=True)
+class Difference:
+    """Something declared that is `missing`, or something deployed that is `undeclared`."""
+
+    kind: Literal["missing", "undeclared"]
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.what}"
+
+
+def differences(
+    access: Access, snapshot: Snapshot, optional: Mapping[str, Collection[str]] | None = None
+) -> list[Difference]:
+    """Compare a deployment with the declaration; `optional` names settings an app may also have."""
+    found = [
+        *_compared(_declared_resources(access), _deployed_resources(snapshot)),
+        *_compared(_declared_attachments(access), _deployed_attachments(snapshot)),
+        *_rights(access, snapshot),
+        *_compared(_declared_queues(access), _deployed_queues(snapshot)),
+        *_settings(access, snapshot, optional or {}),
+        *_ways_round(snapshot),
+    ]
+    return sorted(set(found))
+
+
+def _compared(declared: Iterable[str], deployed: Iterable[str]) -> Iterator[Difference]:
+    wanted, there = set(declared), set(deployed)
+    yield from (Difference("missing", what) for what in wanted - there)
+    yield from (Difference("undeclared", what) for what in there - wanted)
+
+
+def _declared_resources(access: Access) -> Iterator[str]:
+    yield from (f"identities/{identity['name']}" for identity in access["identities"])
+    yield from (f"apps/{app['name']}" for app in access["apps"])
+    yield from (f"vaults/{vault['name']}" for vault in access["vaults"])
+    yield from (f"vaults/{key['vault']}/keys/{key['name']}" for key in access["keys"])
+    yield from (
+        f"vaults/{secret['vault']}/secrets/{secret['name']}" for secret in access["secrets"]
+    )
+    yield from (f"bus/relay/queues/{queue['name']}" for queue in access["queues"])
+
+
+_DECLARED_TYPES = (
+    "Microsoft.ManagedIdentity/userAssignedIdentities",
+    "Microsoft.Web/sites",
+    "Microsoft.KeyVault/vaults",
+    "Microsoft.KeyVault/vaults/keys",
+    "Microsoft.KeyVault/vaults/secrets",
+    "Microsoft.ServiceBus/namespaces/queues",
+)
+
+
+def _deployed_resources(snapshot: Snapshot) -> Iterator[str]:
+    for kind in _DECLARED_TYPES:
+        yield from (place(snapshot, resource["id"]) for resource in of_type(snapshot, kind))
+
+
+def _declared_attachments(access: Access) -> Iterator[str]:
+    for app in access["apps"]:
+        yield f"apps/{app['name']} has an identity of its own"
+        yield from (f"apps/{app['name']} has identities/{name}" for name in app["identities"])
+
+
+def _deployed_attachments(snapshot: Snapshot) -> Iterator[str]:
+    """Whatever has identities counts, an app or not: it can be each of them."""
+    for resource in snapshot["predictedResources"]:
+        identity = resource.get("identity", {})
+        here = place(snapshot, resource["id"])
+        if "systemassigned" in str(identity.get("type", "")).lower():
+            yield f"{here} has an identity of its own"
+        for attached in identity.get("userAssignedIdentities", {}):
+            yield f"{here} has {place(snapshot, attached)}"
+
+
+def declared_rights(access: Access) -> frozenset[Right]:
+    """Give the declared grants as what Azure asks for when they are used."""
+    vault, bus = "Microsoft.KeyVault/vaults", "Microsoft.ServiceBus/namespaces/messages"
+    return frozenset(
+        [
+            *(
+                Right(
+                    grant["identity"],
+                    f"{vault}/keys/{operation}/action",
+                    f"vaults/{grant['vault']}/keys/{grant['key']}",
+                )
+                for grant in access["keyGrants"]
+                for operation in grant["operations"]
+            ),
+            *(
+                Right(
+                    grant["identity"],
+                    f"{vault}/secrets/getSecret/action",
+                    f"vaults/{grant['vault']}/secrets/{grant['secret']}",
+                )
+                for grant in access["secretGrants"]
+            ),
+            *(
+                Right(
+                    grant["identity"], f"{bus}/{right}/action", f"bus/relay/queues/{grant['queue']}"
+                )
+                for grant in access["queueGrants"]
+                for right in grant["rights"]
+            ),
+        ]
+    )
+
+
+def _rights(access: Access, snapshot: Snapshot) -> Iterator[Difference]:
+    declared, deployed = declared_rights(access), rights(snapshot)
+    for wanted in declared:
+        if not any(_includes(right, wanted) for right in deployed):
+            yield Difference("missing", str(wanted))
+    # A right at a wider scope is not the declared one, even with one object below it today.
+    yield from (Difference("undeclared", str(right)) for right in deployed - declared)
+    yield from (Difference("undeclared", what) for what in without_effect(snapshot))
+
+
+def _includes(right: Right, wanted: Right) -> bool:
+    same = (right.who, right.action) == (wanted.who, wanted.action)
+    return same and covers(right.where, wanted.where)
+
+
+def _declared_queues(access: Access) -> Iterator[str]:
+    for queue in access["queues"]:
+        if "forwardTo" in queue:
+            yield f"{queue['name']} forwards to {queue['forwardTo']}"
+        if "forwardDeadLettersTo" in queue:
+            yield f"{queue['name']} forwards dead letters to {queue['forwardDeadLettersTo']}"
+        if "duplicateDetection" in queue:
+            yield f"{queue['name']} drops duplicates within {queue['duplicateDetection']}"
+
+
+def _deployed_queues(snapshot: Snapshot) -> Iterator[str]:
+    for queue in of_type(snapshot, "Microsoft.ServiceBus/namespaces/queues"):
+        name, given = queue["name"].rsplit("/", 1)[1], properties(queue)
+        if "forwardTo" in given:
+            yield f"{name} forwards to {given['forwardTo']}"
+        if "forwardDeadLetteredMessagesTo" in given:
+            yield f"{name} forwards dead letters to {given['forwardDeadLetteredMessagesTo']}"
+        if given.get("requiresDuplicateDetection"):
+            window = given.get("duplicateDetectionHistoryTimeWindow", "PT10M")
+            yield f"{name} drops duplicates within {window}"
+
+
+def declared_settings(access: Access, app: App) -> dict[str, str]:
+    """Give the settings of an app; a value known at run time only is spelled as in `spelled`."""
+    settings = {
+        "RELAY_APP": app["name"],
+        "AzureWebJobsStorage__blobServiceUri": (
+            f"https://{app['name']}{SUFFIX}.blob.core.windows.net"
+        ),
+        "AzureWebJobsStorage__credential": "managedidentity",
+    }
+    for name in app["identities"]:
+        settings[_setting("IDENTITY", name)] = f"clientId of identities/{name}"
+    settings |= _usable(access, app)
+    if trigger := app.get("trigger"):
+        settings["RELAY_BUS__credential"] = "managedidentity"
+        settings["RELAY_BUS__clientId"] = f"clientId of identities/{trigger['identity']}"
+    return settings
+
+
+def _usable(access: Access, app: App) -> dict[str, str]:
+    """Give a setting for every object that an identity of the app has a grant on."""
+    settings = {}
+    for key in access["keyGrants"]:
+        if key["identity"] in app["identities"]:
+            url = f"keyUri of vaults/{key['vault']}/keys/{key['key']}"
+            settings[_setting("KEY", key["key"])] = url
+    for secret in access["secretGrants"]:
+        if secret["identity"] in app["identities"]:
+            url = f"secretUri of vaults/{secret['vault']}/secrets/{secret['secret']}"
+            settings[_setting("SECRET", secret["secret"])] = url
+    for queue in access["queueGrants"]:
+        if queue["identity"] in app["identities"]:
+            settings[_setting("QUEUE", queue["queue"])] = queue["queue"]
+            host = f"relay-{SUFFIX}.servicebus.windows.net"
+            settings["RELAY_BUS__fullyQualifiedNamespace"] = host
+    return settings
+
+
+def _setting(family: str, name: str) -> str:
+    return f"RELAY_{family}_{name.upper().replace('-', '_')}"
+
+
+def deployed_settings(snapshot: Snapshot, site: Resource) -> list[tuple[str, str]]:
+    """Give an app's settings as they stand in the snapshot, values as `spelled` gives them."""
+    given = properties(site).get("siteConfig", {}).get("appSettings", [])
+    return [(entry["name"], spelled(snapshot, entry["value"])) for entry in given]
+
+
+def _settings(
+    access: Access, snapshot: Snapshot, optional: Mapping[str, Collection[str]]
+) -> Iterator[Difference]:
+    sites = {place(snapshot, s["id"]): s for s in of_type(snapshot, "Microsoft.Web/sites")}
+    for app in access["apps"]:
+        here = f"apps/{app['name']}"
+        if here not in sites:
+            continue
+        given = deployed_settings(snapshot, sites[here])
+        allowed = optional.get(app["name"], ())
+        wanted = declared_settings(access, app)
+        yield from _compared(
+            (f"{here} has the setting {name} = {value}" for name, value in wanted.items()),
+            (f"{here} has the setting {n} = {v}" for n, v in given if n not in allowed),
+        )
+        for name, count in Counter(name for name, _ in given).items():
+            if count > 1:
+                yield Difference("undeclared", f"{here} has the setting {name} {count} times")
+
+
+_JUDGED_TYPES = frozenset(
+    kind.lower()
+    for kind in (
+        *_DECLARED_TYPES,
+        "Microsoft.Authorization/roleAssignments",
+        "Microsoft.Authorization/roleDefinitions",
+        "Microsoft.Resources/resourceGroups",
+        "Microsoft.ServiceBus/namespaces",
+        "Microsoft.Storage/storageAccounts",
+        "Microsoft.Storage/storageAccounts/blobServices",
+        "Microsoft.Storage/storageAccounts/blobServices/containers",
+        "Microsoft.Web/serverfarms",
+    )
+)
+
+
+def _ways_round(snapshot: Snapshot) -> Iterator[Difference]:
+    """Name what could give access without any grant."""
+    yield from _unjudged(snapshot)
+    yield from _shared_keys(snapshot)
+    for vault in of_type(snapshot, "Microsoft.KeyVault/vaults"):
+        if not isinstance(properties(vault).get("enableRbacAuthorization"), bool):
+            yield Difference("missing", f"{place(snapshot, vault['id'])} says how it decides")
+    for site in of_type(snapshot, "Microsoft.Web/sites"):
+        if properties(site).get("siteConfig", {}).get("connectionStrings"):
+            yield Difference("undeclared", f"{place(snapshot, site['id'])} has connection strings")
+
+
+def _unjudged(snapshot: Snapshot) -> Iterator[Difference]:
+    for resource in snapshot["predictedResources"]:
+        if resource["type"].lower() not in _JUDGED_TYPES:
+            what = f"{resource['id']} is of type {resource['type']}, which nothing here judges"
+            yield Difference("undeclared", what)
+
+
+def _shared_keys(snapshot: Snapshot) -> Iterator[Difference]:
+    for namespace in of_type(snapshot, "Microsoft.ServiceBus/namespaces"):
+        if properties(namespace).get("disableLocalAuth") is not True:
+            yield Difference("undeclared", f"{place(snapshot, namespace['id'])} takes shared keys")
+    for account in of_type(snapshot, "Microsoft.Storage/storageAccounts"):
+        if properties(account).get("allowSharedKeyAccess") is not False:
+            yield Difference("undeclared", f"{account['id']} takes shared keys")

@@ -1,0 +1,201 @@
+"""A deployment as the Bicep compiler evaluated it, in the terms of the declaration."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypedDict, cast
+
+from checks.roles import BUILT_IN, permitted
+
+SUFFIX = "local"
+"""What the names in the snapshots end with (`suffix` in the parameter files)."""
+
+
+class Resource(TypedDict, total=False):
+    """A resource; what its properties are depends on its type, so they are left as JSON."""
+
+    id: str
+    type: str
+    name: str
+    identity: dict[str, Any]
+    properties: dict[str, Any]
+
+
+class Snapshot(TypedDict):
+    """What `bicep snapshot` writes."""
+
+    predictedResources: list[Resource]
+
+
+@dataclass(frozen=True, order=True)
+class Right:
+    """`who` may do `action` on `where` and on everything below it."""
+
+    who: str
+    action: str
+    where: str
+
+    def __str__(self) -> str:
+        return f"{self.who} may {self.action} on {self.where}"
+
+
+def load(path: Path) -> Snapshot:
+    """Read a snapshot file."""
+    return cast("Snapshot", json.loads(path.read_text(encoding="utf-8")))
+
+
+def of_type(snapshot: Snapshot, kind: str) -> list[Resource]:
+    """Give the resources of one type, in the snapshot's order."""
+    return [r for r in snapshot["predictedResources"] if r["type"].lower() == kind.lower()]
+
+
+def properties(resource: Resource) -> dict[str, Any]:
+    """Give a resource's properties, none if it has none."""
+    return resource.get("properties", {})
+
+
+_GROUP = re.compile(r"/subscriptions/[^/]+/resourcegroups/[^/]+")
+_NAMES = (
+    (re.compile(rf"microsoft\.managedidentity/userassignedidentities/(.+)-{SUFFIX}"), "identities"),
+    (re.compile(rf"microsoft\.keyvault/vaults/([^/]+)-{SUFFIX}(/.+)?"), "vaults"),
+    (re.compile(rf"microsoft\.servicebus/namespaces/(relay)-{SUFFIX}(/.+)?"), "bus"),
+    (re.compile(rf"microsoft\.web/sites/relay-([^/]+)-{SUFFIX}(/.+)?"), "apps"),
+)
+
+
+def place(snapshot: Snapshot, resource_id: str) -> str:
+    """Name a resource as the declaration does, such as `vaults/payload/keys/payload`.
+
+    A queue is `bus/relay/queues/messages`, the resource group `group`; what the declaration has no
+    name for keeps its id.
+    """
+    given = resource_id.lower()
+    group = _group(snapshot)
+    if given == group:
+        return "group"
+    rest = given.removeprefix(f"{group}/providers/")
+    for pattern, family in _NAMES:
+        if rest != given and (match := pattern.fullmatch(rest)):
+            return family + "/" + "".join(part for part in match.groups() if part)
+    return resource_id
+
+
+def _group(snapshot: Snapshot) -> str:
+    groups = of_type(snapshot, "Microsoft.Resources/resourceGroups")
+    return groups[0]["id"].lower() if len(groups) == 1 else ""
+
+
+_REFERENCE = re.compile(
+    r"\[reference\('([^']+)', '[^']+'(?:, 'full')?\)\.([\w.]+)\]", re.IGNORECASE
+)
+
+
+def spelled(snapshot: Snapshot, value: str) -> str:
+    """Spell a value that exists only at run time as `clientId of identities/decrypt`."""
+    if match := _REFERENCE.fullmatch(value):
+        return f"{match[2]} of {place(snapshot, match[1])}"
+    return value
+
+
+def _principal(snapshot: Snapshot, value: str) -> str:
+    return spelled(snapshot, value).removeprefix("principalId of identities/")
+
+
+def rights(snapshot: Snapshot) -> frozenset[Right]:
+    """Give every right that counts: from roles, and from policies in vaults that go by policies."""
+    by_policy = {place(snapshot, vault["id"]) for vault in _vaults(snapshot) if not _by_role(vault)}
+    assigned = {
+        right
+        for right in _assigned(snapshot)
+        if not any(covers(vault, right.where) for vault in by_policy)
+    }
+    return frozenset(assigned) | frozenset(_from_policies(snapshot))
+
+
+def covers(scope: str, where: str) -> bool:
+    """Tell whether what holds at a scope holds at a place, too."""
+    return scope == where or where.startswith(f"{scope}/") or scope == "group"
+
+
+def without_effect(snapshot: Snapshot) -> Iterator[str]:
+    """Name what a vault's mode switches off today and another mode would switch on."""
+    for vault in _vaults(snapshot):
+        here = place(snapshot, vault["id"])
+        if _by_role(vault) and properties(vault).get("accessPolicies"):
+            yield f"{here} goes by roles and has access policies"
+        if not _by_role(vault):
+            for right in sorted(_assigned(snapshot)):
+                if covers(here, right.where):
+                    yield f"{here} goes by access policies, yet by a role {right}"
+
+
+def _vaults(snapshot: Snapshot) -> list[Resource]:
+    return of_type(snapshot, "Microsoft.KeyVault/vaults")
+
+
+def _by_role(vault: Resource) -> bool:
+    return properties(vault).get("enableRbacAuthorization") is True
+
+
+_ASSIGNMENT = "/providers/microsoft.authorization/roleassignments/"
+
+
+def _assigned(snapshot: Snapshot) -> Iterator[Right]:
+    for assignment in of_type(snapshot, "Microsoft.Authorization/roleAssignments"):
+        end = assignment["id"].lower().rindex(_ASSIGNMENT)
+        given = properties(assignment)
+        who = _principal(snapshot, given["principalId"])
+        where = place(snapshot, assignment["id"][:end])
+        limit = f" if {given['condition']}" if given.get("condition") else ""
+        for action in _role(snapshot, given["roleDefinitionId"]):
+            yield Right(who, action + limit, where)
+
+
+def _role(snapshot: Snapshot, role_id: str) -> frozenset[str]:
+    """Give what a role permits; a role that is neither deployed nor known permits its own id."""
+    for role in of_type(snapshot, "Microsoft.Authorization/roleDefinitions"):
+        if role["id"].lower() == role_id.lower():
+            return permitted(properties(role)["permissions"])
+    known: dict[str, frozenset[str]] = {key: permitted(role) for key, role in BUILT_IN.items()}
+    return known.get(role_id.rsplit("/", 1)[1].lower(), frozenset({f"what role {role_id} permits"}))
+
+
+_POLICY_ACTIONS = {
+    "get": "read",
+    "wrapkey": "wrap/action",
+    "unwrapkey": "unwrap/action",
+    "delete": "delete",
+}
+
+
+def _from_policies(snapshot: Snapshot) -> Iterator[Right]:
+    for vault in _vaults(snapshot):
+        if _by_role(vault):
+            continue
+        for policy in properties(vault).get("accessPolicies", []):
+            who = _principal(snapshot, policy["objectId"])
+            for family, granted in policy["permissions"].items():
+                yield from _policy(snapshot, vault, who, family, granted)
+
+
+def _policy(
+    snapshot: Snapshot, vault: Resource, who: str, family: str, granted: list[str]
+) -> Iterator[Right]:
+    """Reach every object of a policy's family in the vault, or the vault itself without any."""
+    held = of_type(snapshot, f"Microsoft.KeyVault/vaults/{family}")
+    inside = [r["id"] for r in held if r["id"].lower().startswith(vault["id"].lower() + "/")]
+    for permission in granted:
+        action = _policy_action(family, permission.lower())
+        for reached in inside or [vault["id"]]:
+            yield Right(who, action, place(snapshot, reached))
+
+
+def _policy_action(family: str, permission: str) -> str:
+    if (family, permission) == ("secrets", "get"):
+        return "Microsoft.KeyVault/vaults/secrets/getSecret/action"
+    action = _POLICY_ACTIONS.get(permission, f"{permission}/action")
+    return f"Microsoft.KeyVault/vaults/{family}/{action}"
