@@ -53,7 +53,7 @@ def decode(data: bytes, offset: int = 0) -> tuple[Value, int]:
 def skip(data: bytes, offset: int) -> int:
     """Return the offset after the value at `offset`, described or not, without reading it."""
     try:
-        if data[offset] == 0:
+        while data[offset] == 0:
             offset = _end(data, offset + 1)
         end = _end(data, offset)
     except IndexError:

@@ -80,7 +80,7 @@ class Store:
             self.lock_ends.set(key, entry.lock.until)
         elif entry.state is State.ACTIVE:
             self.ready.set(key, key)
-        if entry.state is State.DEFERRED:
+        else:
             self.deferred.add(key)
         # A locked message is its receiver's: it does not expire before the lock does.
         if (
