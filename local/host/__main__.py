@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import errno
 import importlib
 import json
 import logging
@@ -46,13 +47,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except AppRefused as refusal:
         print(f"local.host: {refusal}", file=sys.stderr)
         return 2
-    asyncio.run(_serve(functions, host, settings, options.port))
+    asyncio.run(_serve(functions, host, settings, options))
     return 0
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m local.host", description=__doc__)
     parser.add_argument("--port", type=int, required=True, help="HTTP port on 127.0.0.1; 0: any")
+    parser.add_argument("--or-free", action="store_true", help="a free port if that one is busy")
     parser.add_argument("--root", type=Path, default=Path(), help="folder of function_app.py")
     parser.add_argument(
         "--log-level",
@@ -81,15 +83,17 @@ def _set_levels(host: HostJson, asked: str | None) -> None:
 
 
 async def _serve(
-    functions: Sequence[BoundFunction], host: HostJson, settings: Settings, port: int
+    functions: Sequence[BoundFunction],
+    host: HostJson,
+    settings: Settings,
+    options: argparse.Namespace,
 ) -> None:
     stopping = _stop_requests()
     invoker = Invoker(host.function_timeout)
     routes = [function for function in functions if isinstance(function, HttpFunction)]
     runner = web.AppRunner(http_app(routes, host.route_prefix, invoker), access_log=None)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", port)
-    await site.start()
+    await _listen(runner, options.port, or_free=options.or_free)
     triggers = [
         QueueTrigger(function, host.service_bus, settings, invoker)
         for function in functions
@@ -105,6 +109,15 @@ async def _serve(
             trigger.stop()
     await runner.cleanup()
     _end_in_any_case()
+
+
+async def _listen(runner: web.AppRunner, port: int, *, or_free: bool) -> None:
+    try:
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+    except OSError as error:
+        if not or_free or error.errno != errno.EADDRINUSE:
+            raise
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
 
 
 async def _announce(

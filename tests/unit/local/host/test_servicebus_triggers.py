@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from azure.servicebus import ServiceBusMessage
+
+from tests.unit.local.host.conftest import Bus, StartHost, until
+
+PREAMBLE = """
+import asyncio, json, os, pathlib, time
+import azure.functions as func
+
+app = func.FunctionApp()
+out = pathlib.Path(os.environ["OUT"])
+
+def note(text):
+    with out.open("a") as file:
+        file.write(text + "\\n")
+
+trigger = app.service_bus_queue_trigger("message", connection="BUS", queue_name="%QUEUE%")
+"""
+SHOW = """
+@trigger
+async def take(message: func.ServiceBusMessage) -> None:
+    kind = func.ServiceBusMessage
+    names = [name for name in dir(kind) if isinstance(getattr(kind, name), property)]
+    seen = {name: getattr(message, name) for name in names}
+    seen["body"] = message.get_body().hex()
+    note(json.dumps(seen, default=str))
+"""
+FAIL_FIRST = """
+@trigger
+def take(message: func.ServiceBusMessage) -> None:
+    note(str(message.delivery_count))
+    if message.delivery_count == 1:
+        raise RuntimeError("not yet")
+"""
+SLOW = """
+@trigger
+async def take(message: func.ServiceBusMessage) -> None:
+    note("begin")
+    await asyncio.sleep(0.3)
+    note("end")
+"""
+
+
+def settings(bus: Bus, out: Path) -> dict[str, str]:
+    return {"BUS": bus.connection_string, "QUEUE": "messages", "OUT": str(out)}
+
+
+async def send(bus: Bus, *messages: ServiceBusMessage) -> None:
+    async with bus.client() as client, client.get_queue_sender("messages") as sender:
+        await sender.send_messages(list(messages))
+
+
+def lines(out: Path) -> list[str]:
+    return out.read_text().splitlines() if out.exists() else []
+
+
+async def test_a_message_is_handed_over_with_what_the_real_host_gives(
+    bus: Bus, start_host: StartHost, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    message = ServiceBusMessage(
+        b"text \xff",
+        application_properties={"n": 1, "s": "ü", "b": True},
+        content_type="application/jose",
+        correlation_id="c",
+        message_id="m",
+        subject="s",
+        reply_to="r",
+        to="t",
+        time_to_live=timedelta(hours=1),
+    )
+    async with start_host(PREAMBLE + SHOW, **settings(bus, out)) as host:
+        assert host.functions == ["take"]
+        await send(bus, message)
+        await until(lambda: bool(lines(out)) and bus.left() == 0)
+    seen = json.loads(lines(out)[0])
+    metadata = seen.pop("metadata")
+    enqueued = datetime.fromisoformat(seen.pop("enqueued_time_utc"))
+    expires = datetime.fromisoformat(seen.pop("expires_at_utc"))
+    assert datetime.fromisoformat(seen.pop("expiration_time")) == expires
+    assert abs(datetime.now(UTC) - enqueued) < timedelta(minutes=1)
+    assert expires - enqueued == timedelta(hours=1)
+    assert {name: value for name, value in seen.items() if value is not None} == {
+        "body": "text \ufffd".encode().hex(),
+        "application_properties": {"n": 1, "s": "ü", "b": True},
+        "user_properties": {"n": 1, "s": "ü", "b": True},
+        "content_type": "application/jose",
+        "correlation_id": "c",
+        "delivery_count": 1,
+        "label": "s",
+        "lock_token": metadata["LockToken"],
+        "message_id": "m",
+        "reply_to": "r",
+        "sequence_number": 1,
+        "subject": "s",
+        "to": "t",
+    }
+    assert set(metadata) == {
+        *("ApplicationProperties", "ContentType", "CorrelationId", "DeliveryCount"),
+        *("EnqueuedTimeUtc", "ExpiresAtUtc", "Label", "LockToken", "MessageId", "ReplyTo"),
+        *("SequenceNumber", "Subject", "To", "UserProperties"),
+    }
+
+
+async def test_a_message_is_abandoned_when_the_function_raises(
+    bus: Bus, start_host: StartHost, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    async with start_host(PREAMBLE + FAIL_FIRST, **settings(bus, out)):
+        await send(bus, ServiceBusMessage("x"))
+        await until(lambda: lines(out) == ["1", "2"] and bus.left() == 0)
+
+
+async def test_no_more_run_at_once_than_host_json_says(
+    bus: Bus, start_host: StartHost, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    options: dict[str, object] = {"extensions": {"serviceBus": {"maxConcurrentCalls": 2}}}
+    async with start_host(PREAMBLE + SLOW, options, **settings(bus, out)):
+        await send(bus, *(ServiceBusMessage("x") for _ in range(6)))
+        await until(lambda: len(lines(out)) == 12 and bus.left() == 0)
+    running, most = 0, 0
+    for line in lines(out):
+        running += 1 if line == "begin" else -1
+        most = max(most, running)
+    assert most == 2
+
+
+async def test_it_finds_the_bus_again(bus: Bus, start_host: StartHost, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    async with start_host(PREAMBLE + SHOW, **settings(bus, out)) as host:
+        await bus.down()
+        await bus.up()
+        await send(bus, ServiceBusMessage("x"))
+        await until(lambda: bool(lines(out)) and bus.left() == 0)
+        host.process.terminate()
+        code, log = await host.ended()
+    assert code == 0, log
+    assert log.count("not attached") == 1, log
+
+
+async def test_what_is_in_hand_is_finished_at_the_end(
+    bus: Bus, start_host: StartHost, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    async with start_host(PREAMBLE + SLOW.replace("0.3", "1"), **settings(bus, out)) as host:
+        await send(bus, ServiceBusMessage("x"))
+        await until(lambda: bool(lines(out)))
+        host.process.terminate()
+        code, log = await host.ended()
+    assert code == 0, log
+    assert lines(out) == ["begin", "end"]
+    assert bus.left() == 0
