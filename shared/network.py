@@ -1,0 +1,19 @@
+"""How the Azure services are reached, where that differs from the public Azure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Network:
+    """Ways that private deployments need: an own CA, an own address of the bus, own host names.
+
+    `verify_challenge` off lets a vault be called by a host name that is not Key Vault's own; the
+    client then trusts the configured address alone, as it also does for the TLS connection.
+    """
+
+    ca_bundle: Path | None = None
+    bus_endpoint: str | None = None
+    verify_challenge: bool = True

@@ -1,0 +1,206 @@
+"""Sealed messages on Service Bus: to and from its messages, and a sender that batches."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+import azure.functions as func
+from azure.core.credentials_async import AsyncTokenCredential
+from azure.core.exceptions import AzureError, ClientAuthenticationError
+from azure.servicebus import ServiceBusMessage, TransportType
+from azure.servicebus.aio import ServiceBusClient, ServiceBusSender
+from azure.servicebus.exceptions import (
+    MessageSizeExceededError,
+    ServiceBusAuthenticationError,
+    ServiceBusAuthorizationError,
+)
+
+from shared.envelope import MEDIA_TYPE, SealedMessage, UnopenableError
+from shared.network import Network
+from shared.trace_context import HEADER, traceparent
+
+_SEND_SECONDS = 20
+
+
+class BusError(Exception):
+    """A message did not get onto its queue."""
+
+
+class BusUnavailableError(BusError):
+    """The bus is away or throttles: the same message may be taken later."""
+
+
+class BusDeniedError(BusError):
+    """The identity is not attached here, or may not send to this queue."""
+
+
+class MessageTooLargeError(BusError):
+    """The message is larger than the queue takes."""
+
+
+def outgoing(token: str, message_id: str, trace: str | None) -> ServiceBusMessage:
+    """Return the Service Bus message for a sealed message. `trace` is a `traceparent`."""
+    return ServiceBusMessage(
+        token,
+        message_id=message_id,
+        content_type=MEDIA_TYPE,
+        application_properties={HEADER: trace} if trace else None,
+    )
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """A sealed message as it came from the queue. `attempt` counts its ways through the queue."""
+
+    sealed: SealedMessage
+    attempt: int
+    trace: str | None
+
+    @classmethod
+    def from_trigger(cls, message: func.ServiceBusMessage) -> Incoming:
+        """Read what the trigger hands over. Raises `UnopenableError`."""
+        try:
+            token = message.get_body().decode("ascii")
+        except UnicodeDecodeError:
+            raise UnopenableError("malformed", "the body is not text") from None
+        sealed = SealedMessage.from_token(token)
+        name, _, attempt = message.message_id.partition(".")
+        # A seal belongs to one message: put under another id, it would slip past the duplicate
+        # detection and be told to the ledger as what it is not.
+        if name != sealed.context.message_id or (attempt and not attempt.isdecimal()):
+            raise UnopenableError("foreign", "it is sealed for another message id")
+        properties = message.application_properties or {}
+        return cls(sealed, int(attempt or 0), traceparent(properties.get(HEADER)))
+
+
+@dataclass
+class _Waiting:
+    message: ServiceBusMessage
+    sent: asyncio.Future[None]
+
+
+class QueueSender:
+    """Sends to one queue, under one identity.
+
+    A link takes one send at a time, so what arrives while one is under way goes together in the
+    next: the round trip is shared instead of waited for in turn.
+    """
+
+    def __init__(
+        self,
+        namespace: str,
+        queue: str,
+        credential: AsyncTokenCredential,
+        network: Network | None = None,
+    ) -> None:
+        self._queue = queue
+        self._client = _client(namespace, credential, network or Network())
+        self._sender: ServiceBusSender | None = None
+        self._waiting: deque[_Waiting] = deque()
+        self._sending: asyncio.Task[None] | None = None
+
+    async def send(self, message: ServiceBusMessage) -> None:
+        """Return when the queue has accepted `message`; raises `BusError` when it has not.
+
+        After `BusUnavailableError` it may have been accepted all the same: send it again under
+        the same message id, which the queue takes once.
+        """
+        waiting = _Waiting(message, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
+        if self._sending is None or self._sending.done():
+            self._sending = asyncio.create_task(self._send_all())
+        await waiting.sent
+
+    async def close(self) -> None:
+        """Close the link and the connection."""
+        await self._forget_link()
+        await self._client.close()
+
+    async def _send_all(self) -> None:
+        while self._waiting:
+            together: list[_Waiting] = []
+            try:
+                async with asyncio.timeout(_SEND_SECONDS):
+                    await self._send_next(together)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to who waits
+                await self._forget_link()
+                _settle(together or self._take_all(), _translated(self._queue, error))
+            else:
+                _settle(together, None)
+
+    async def _send_next(self, together: list[_Waiting]) -> None:
+        if self._sender is None:
+            self._sender = self._client.get_queue_sender(self._queue)
+        batch = await self._sender.create_message_batch()
+        while self._waiting:
+            try:
+                batch.add_message(self._waiting[0].message)
+            except MessageSizeExceededError:
+                break
+            together.append(self._waiting.popleft())
+        if len(together) > 1:
+            await self._sender.send_messages(batch)
+            return
+        if not together:  # as large as a message may be: no room for a batch around it
+            together.append(self._waiting.popleft())
+        await self._sender.send_messages(together[0].message)
+
+    async def _forget_link(self) -> None:
+        # A link that failed, perhaps in the middle of a send, is never used again.
+        sender, self._sender = self._sender, None
+        if sender:
+            try:
+                async with asyncio.timeout(5):
+                    await sender.close()
+            except (AzureError, OSError, TimeoutError):
+                pass
+
+    def _take_all(self) -> list[_Waiting]:
+        taken = list(self._waiting)
+        self._waiting.clear()
+        return taken
+
+
+def _client(namespace: str, credential: AsyncTokenCredential, network: Network) -> ServiceBusClient:
+    options: dict[str, Any] = {}
+    if network.ca_bundle:
+        options["connection_verify"] = str(network.ca_bundle)
+    if network.bus_endpoint:
+        options["custom_endpoint_address"] = network.bus_endpoint
+    return ServiceBusClient(
+        namespace,
+        credential,
+        # Said outright: an endpoint of one's own would silently switch to WebSockets.
+        transport_type=TransportType.Amqp,
+        retry_total=1,
+        retry_backoff_factor=0.2,
+        retry_backoff_max=1,
+        **options,
+    )
+
+
+def _settle(messages: list[_Waiting], error: BusError | None) -> None:
+    for waiting in messages:
+        if waiting.sent.done():
+            continue
+        if error:
+            waiting.sent.set_exception(error)
+        else:
+            waiting.sent.set_result(None)
+
+
+def _translated(queue: str, error: Exception) -> BusError:
+    doing = f"send to queue {queue}"
+    if isinstance(error, MessageSizeExceededError):
+        return MessageTooLargeError(f"{doing}: larger than the queue takes")
+    denied = (
+        ServiceBusAuthenticationError,
+        ServiceBusAuthorizationError,
+        ClientAuthenticationError,
+    )
+    if isinstance(error, denied):
+        return BusDeniedError(f"{doing}: refused ({type(error).__name__})")
+    return BusUnavailableError(f"{doing}: no answer ({type(error).__name__})")

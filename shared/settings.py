@@ -1,0 +1,331 @@
+"""The environment as one typed, validated object per app.
+
+Every setting of Sealed Relay is a field below. The same table gives the deployment's tests and
+the documentation its names.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal
+
+from shared.key_vault_id import KeyVaultId
+from shared.network import Network
+
+AppName = Literal["sender", "receiver", "tracker"]
+
+# One setting for each identity and object that an app was given; the names are the deployment's.
+FAMILIES = ("RELAY_IDENTITY_", "RELAY_KEY_", "RELAY_SECRET_", "RELAY_QUEUE_")
+
+_GUID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
+_HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", re.IGNORECASE)
+_QUEUE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._/-]{0,258}[A-Za-z0-9])?")
+_ENDPOINT = re.compile(r"sb://[A-Za-z0-9.-]+(:\d{1,5})?/?")
+_BASE_URL = re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?/?")
+_MIB = 1024 * 1024
+
+
+class SettingsError(Exception):
+    """Settings are missing, wrong or unknown; `problems` names all of them, a line each."""
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        lines = "".join(f"\n  {problem}" for problem in problems)
+        super().__init__(f"the settings of this app need mending:{lines}")
+
+
+def _setting(
+    name: str,
+    meaning: str,
+    read: Callable[[str], object],
+    default: object = dataclasses.MISSING,
+) -> Any:
+    # As with dataclasses.field, the annotation of the field tells its type.
+    about = {"name": name, "meaning": meaning, "read": read}
+    return dataclasses.field(default=default, metadata=about)
+
+
+def _client_id(text: str) -> str:
+    if not _GUID.fullmatch(text):
+        raise ValueError("must be the client id of a managed identity, a GUID")
+    return text
+
+
+def _key(text: str) -> KeyVaultId:
+    return KeyVaultId.parse(text, "keys")
+
+
+def _secret(text: str) -> KeyVaultId:
+    return KeyVaultId.parse(text, "secrets")
+
+
+def _queue(text: str) -> str:
+    if not _QUEUE.fullmatch(text):
+        raise ValueError("must be the name of a queue")
+    return text
+
+
+def _host(text: str) -> str:
+    if not _HOST.fullmatch(text):
+        raise ValueError("must be a host name, like <namespace>.servicebus.windows.net")
+    return text
+
+
+def _managed_identity(text: str) -> str:
+    if text != "managedidentity":
+        raise ValueError("must be managedidentity: the trigger has no other way to sign in")
+    return text
+
+
+def _endpoint(text: str) -> str:
+    if not _ENDPOINT.fullmatch(text):
+        raise ValueError("must look like sb://host:port")
+    return text
+
+
+def _base_url(text: str) -> str:
+    if not _BASE_URL.fullmatch(text):
+        raise ValueError("must look like https://host, without a path")
+    return text.rstrip("/")
+
+
+def _file(text: str) -> Path:
+    path = Path(text)
+    if not path.is_file():
+        raise ValueError("must be the path of a file that exists")
+    return path
+
+
+def _yes(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError("must be true or false")
+    return text.lower() == "true"
+
+
+def _between(low: int, high: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not re.fullmatch(r"\d{1,18}", text, re.ASCII) or not low <= int(text) <= high:
+            raise ValueError(f"must be a whole number from {low} to {high}")
+        return int(text)
+
+    return read
+
+
+def _identity(name: str, use: str) -> Any:
+    return _setting(
+        f"RELAY_IDENTITY_{name}", f"client id of the identity that may {use}", _client_id
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AppSettings:
+    """What every app knows: its bus, and how services are reached where that is not as usual."""
+
+    bus_namespace: str = _setting(
+        "RELAY_BUS__fullyQualifiedNamespace", "host name of the Service Bus namespace", _host
+    )
+    ca_bundle: Path | None = _setting(
+        "RELAY_CA_BUNDLE",
+        "PEM file of the authorities to trust, instead of the public ones",
+        _file,
+        None,
+    )
+    bus_endpoint: str | None = _setting(
+        "RELAY_BUS_ENDPOINT",
+        "`sb://host:port` where the bus is, if not at its own name",
+        _endpoint,
+        None,
+    )
+    verify_challenge: bool = _setting(
+        "RELAY_VERIFY_CHALLENGE",
+        "`false` for vaults that are reached by a host name which is not Key Vault's",
+        _yes,
+        default=True,
+    )
+
+    @property
+    def network(self) -> Network:
+        """How this app reaches the services."""
+        return Network(self.ca_bundle, self.bus_endpoint, self.verify_challenge)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TriggerSettings(AppSettings):
+    """What the Functions host reads for a Service Bus trigger; checked here, as it checks late."""
+
+    trigger_credential: str = _setting(
+        "RELAY_BUS__credential", "`managedidentity`: how the trigger signs in", _managed_identity
+    )
+    trigger_identity: str = _setting(
+        "RELAY_BUS__clientId",
+        "client id of the identity that the trigger receives with",
+        _client_id,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SenderSettings(AppSettings):
+    """The sender's."""
+
+    encrypt_identity: str = _identity("ENCRYPT", "encrypt with the payload key")
+    bus_identity: str = _identity("SENDER_BUS", "send to the queue of messages")
+    database_identity: str = _identity("DATABASE", "read the database secret")
+    payload_key: KeyVaultId = _setting(
+        "RELAY_KEY_PAYLOAD", "URL of the key that seals and opens, without a version", _key
+    )
+    database_secret: KeyVaultId = _setting(
+        "RELAY_SECRET_DATABASE_CONNECTION", "URL of the database secret, without a version", _secret
+    )
+    messages_queue: str = _setting("RELAY_QUEUE_MESSAGES", "queue of sealed messages", _queue)
+    status_url: str = _setting(
+        "RELAY_STATUS_URL",
+        "where `/api/messages/{id}` of the tracker is; empty where one gateway leads to both apps",
+        _base_url,
+        "",
+    )
+    max_payload_bytes: int = _setting(
+        "RELAY_MAX_PAYLOAD_BYTES",
+        "largest payload taken; 190,000 is what 256 KB of the Standard tier hold once sealed",
+        _between(1, 64 * _MIB),
+        190_000,
+    )
+    data_key_messages: int = _setting(
+        "RELAY_DATA_KEY_MESSAGES", "messages that one data key seals", _between(1, 2**20), 1000
+    )
+    data_key_seconds: int = _setting(
+        "RELAY_DATA_KEY_SECONDS", "seconds that one data key is used", _between(1, 86_400), 300
+    )
+    data_key_bytes: int = _setting(
+        "RELAY_DATA_KEY_BYTES",
+        "bytes that one data key seals",
+        _between(1, 64 * 1024 * _MIB),
+        1024 * _MIB,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReceiverSettings(TriggerSettings):
+    """The receiver's."""
+
+    decrypt_identity: str = _identity("DECRYPT", "decrypt with the payload key")
+    partner_identity: str = _identity("PARTNER", "read the partner's secret")
+    bus_identity: str = _identity(
+        "RECEIVER_BUS", "receive messages and send what follows from them"
+    )
+    payload_key: KeyVaultId = _setting(
+        "RELAY_KEY_PAYLOAD", "URL of the key that seals and opens, without a version", _key
+    )
+    partner_secret: KeyVaultId = _setting(
+        "RELAY_SECRET_PARTNER_CONNECTION", "URL of the partner's secret, without a version", _secret
+    )
+    messages_queue: str = _setting("RELAY_QUEUE_MESSAGES", "queue of sealed messages", _queue)
+    retries_queue: str = _setting("RELAY_QUEUE_RETRIES", "queue of messages that wait", _queue)
+    rejected_queue: str = _setting("RELAY_QUEUE_REJECTED", "queue of rejected messages", _queue)
+    receipts_queue: str = _setting("RELAY_QUEUE_RECEIPTS", "queue of receipts", _queue)
+    opened_keys: int = _setting(
+        "RELAY_OPENED_KEYS", "opened data keys kept in memory", _between(1, 100_000), 1000
+    )
+    opened_keys_seconds: int = _setting(
+        "RELAY_OPENED_KEYS_SECONDS",
+        "seconds that an opened data key is kept",
+        _between(1, 86_400),
+        600,
+    )
+    partner_timeout_seconds: int = _setting(
+        "RELAY_PARTNER_TIMEOUT_SECONDS", "seconds that the partner may take", _between(1, 230), 30
+    )
+    partner_secret_seconds: int = _setting(
+        "RELAY_PARTNER_SECRET_SECONDS",
+        "seconds until the partner's secret is read again",
+        _between(1, 86_400),
+        300,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackerSettings(TriggerSettings):
+    """The tracker's."""
+
+    database_identity: str = _identity("DATABASE", "read the database secret")
+    bus_identity: str = _identity("TRACKER_BUS", "receive receipts")
+    database_secret: KeyVaultId = _setting(
+        "RELAY_SECRET_DATABASE_CONNECTION", "URL of the database secret, without a version", _secret
+    )
+    receipts_queue: str = _setting("RELAY_QUEUE_RECEIPTS", "queue of receipts", _queue)
+
+
+APPS: Mapping[AppName, type[AppSettings]] = {
+    "sender": SenderSettings,
+    "receiver": ReceiverSettings,
+    "tracker": TrackerSettings,
+}
+
+
+def load(environ: Mapping[str, str]) -> dict[AppName, AppSettings]:
+    """Read the settings of each app that `RELAY_APP` names, or raise `SettingsError`.
+
+    A message names settings and what is wrong with them, never a value: what stands in the wrong
+    setting may well be a secret.
+    """
+    apps, problems = _apps(environ.get("RELAY_APP", ""))
+    read = {app: _read(APPS[app], environ, problems) for app in apps}
+    problems += _unknown(apps, environ) if apps else []
+    if problems:
+        raise SettingsError(list(dict.fromkeys(problems)))
+    return {app: APPS[app](**values) for app, values in read.items()}
+
+
+def required_names(app: AppName) -> frozenset[str]:
+    """Return the names of all settings that `app` does not start without."""
+    needed = (f for f in dataclasses.fields(APPS[app]) if f.default is dataclasses.MISSING)
+    return frozenset(f.metadata["name"] for f in needed) | {"RELAY_APP"}
+
+
+def optional_names(app: AppName) -> frozenset[str]:
+    """Return the names of all settings of `app` that have a default."""
+    every = {f.metadata["name"] for f in dataclasses.fields(APPS[app])}
+    return frozenset(every - required_names(app))
+
+
+def _apps(text: str) -> tuple[list[AppName], list[str]]:
+    named = [name.strip() for name in text.split(",") if name.strip()]
+    apps: list[AppName] = [app for app in APPS if app in named]
+    if not named or set(named) - set(APPS):
+        return apps, [f"RELAY_APP must be one of {', '.join(APPS)}, or several with commas between"]
+    return apps, []
+
+
+def _read(
+    kind: type[AppSettings], environ: Mapping[str, str], problems: list[str]
+) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(kind):
+        name, text = field.metadata["name"], environ.get(field.metadata["name"], "").strip()
+        if text:
+            try:
+                values[field.name] = field.metadata["read"](text)
+            except ValueError as error:
+                problems.append(f"{name} {error}")
+        elif field.default is dataclasses.MISSING:
+            problems.append(f"{name} is missing: {field.metadata['meaning']}")
+    return values
+
+
+def _unknown(apps: list[AppName], environ: Mapping[str, str]) -> list[str]:
+    known = frozenset().union(*(required_names(app) | optional_names(app) for app in apps))
+    strange = [
+        name
+        for name in sorted(environ)
+        if name.startswith("RELAY_") and name not in known and not name.startswith(FAMILIES)
+    ]
+    return [f"{name} is no setting of this app{_meant(name, known)}" for name in strange]
+
+
+def _meant(name: str, known: frozenset[str]) -> str:
+    close = get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]}?" if close else ""

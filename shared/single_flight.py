@@ -1,0 +1,36 @@
+"""One call for any number of concurrent users of one thing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class SingleFlight(Generic[K, V]):
+    """Runs a call at most once at a time per key; whoever comes meanwhile shares its outcome."""
+
+    def __init__(self) -> None:
+        self._flights: dict[K, asyncio.Task[V]] = {}
+
+    async def run(self, key: K, call: Callable[[], Awaitable[V]]) -> V:
+        """Return what `call` returns, or raise what it raises, to everyone who waits."""
+        task = self._flights.get(key)
+        if task is None:
+            task = asyncio.ensure_future(_awaited(call))
+            self._flights[key] = task
+            task.add_done_callback(lambda done: self._landed(key, done))
+        # Shielded: a caller that goes away must not take the others' answer with it.
+        return await asyncio.shield(task)
+
+    def _landed(self, key: K, task: asyncio.Task[V]) -> None:
+        del self._flights[key]
+        if not task.cancelled():
+            task.exception()  # seen, even when everyone who waited has gone
+
+
+async def _awaited(call: Callable[[], Awaitable[V]]) -> V:
+    return await call()
