@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import deque
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,8 @@ from shared.network import Network
 from shared.trace_context import HEADER, traceparent
 
 _SEND_SECONDS = 20
+# The queue takes each message id once, so every way after the first has an id of its own.
+_MESSAGE_ID = re.compile(r"(?P<id>[A-Za-z0-9_-]+)(?:\.(?P<attempt>\d{1,4}))?", re.ASCII)
 
 
 class BusError(Exception):
@@ -67,13 +70,13 @@ class Incoming:
         except UnicodeDecodeError:
             raise UnopenableError("malformed", "the body is not text") from None
         sealed = SealedMessage.from_token(token)
-        name, _, attempt = message.message_id.partition(".")
+        found = _MESSAGE_ID.fullmatch(message.message_id or "")
         # A seal belongs to one message: put under another id, it would slip past the duplicate
         # detection and be told to the ledger as what it is not.
-        if name != sealed.context.message_id or (attempt and not attempt.isdecimal()):
+        if not found or found["id"] != sealed.context.message_id:
             raise UnopenableError("foreign", "it is sealed for another message id")
         properties = message.application_properties or {}
-        return cls(sealed, int(attempt or 0), traceparent(properties.get(HEADER)))
+        return cls(sealed, int(found["attempt"] or 0), traceparent(properties.get(HEADER)))
 
 
 @dataclass
