@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from checks.links import dead
+from checks.tables import renewed, settings
+
+
+def test_dead_links_are_found(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "a.md").write_text("# One `two`\n[up](../README.md#Here) [x](b.md)\n")
+    (tmp_path / "README.md").write_text(
+        "# Here\n[good](docs/a.md#one-two) [own](#here) [web](https://example.com) [bad](#there)\n"
+        "```\n[code](no.md)\n```\n"
+    )
+    assert list(dead(tmp_path)) == [
+        "README.md: #there: there is no such heading",
+        "docs/a.md: ../README.md#Here: there is no such heading",
+        "docs/a.md: b.md: there is no such file",
+    ]
+
+
+def test_a_table_is_renewed_between_its_markers() -> None:
+    text = "a\n<!-- table: x -->\nold\n<!-- end: x -->\nb\n"
+    assert renewed(text, "x", "new") == "a\n<!-- table: x -->\nnew\n<!-- end: x -->\nb\n"
+
+
+def test_a_document_without_its_markers_is_told() -> None:
+    with pytest.raises(ValueError, match="markers"):
+        renewed("text", "x", "new")
+
+
+def test_the_table_of_settings_has_every_app_and_default() -> None:
+    table = settings()
+    assert "| `RELAY_KEY_PAYLOAD` | sender, receiver |" in table
+    assert "| `RELAY_VERIFY_CHALLENGE` | all |" in table
+    assert "| 190000 |" in table
