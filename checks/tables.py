@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -38,7 +39,28 @@ def settings() -> str:
     return "\n".join(lines)
 
 
-TABLES: Mapping[tuple[str, str], Callable[[], str]] = {("README.md", "settings"): settings}
+def grants() -> str:
+    """Return the table of who may do what, from the declaration."""
+    access = json.loads((_ROOT / "infra" / "access.json").read_text())
+    may: dict[str, list[str]] = {identity["name"]: [] for identity in access["identities"]}
+    for grant in access["keyGrants"]:
+        operations = ", ".join(grant["operations"])
+        may[grant["identity"]].append(f"{operations} with key `{grant['key']}`")
+    for grant in access["secretGrants"]:
+        may[grant["identity"]].append(f"get secret `{grant['secret']}`")
+    for grant in access["queueGrants"]:
+        may[grant["identity"]].append(f"{', '.join(grant['rights'])} on queue `{grant['queue']}`")
+    lines = ["| identity | may | attached to |", "|---|---|---|"]
+    for identity, things in may.items():
+        apps = [app["name"] for app in access["apps"] if identity in app["identities"]]
+        lines.append(f"| `{identity}` | {'; '.join(things)} | {', '.join(apps)} |")
+    return "\n".join(lines)
+
+
+TABLES: Mapping[tuple[str, str], Callable[[], str]] = {
+    ("README.md", "grants"): grants,
+    ("README.md", "settings"): settings,
+}
 
 
 def renewed(text: str, name: str, table: str) -> str:

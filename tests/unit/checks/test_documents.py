@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from checks.links import dead
-from checks.tables import renewed, settings
+from checks.tables import grants, renewed, settings
 
 
 def test_dead_links_are_found(tmp_path: Path) -> None:
@@ -37,3 +37,9 @@ def test_the_table_of_settings_has_every_app_and_default() -> None:
     assert "| `RELAY_KEY_PAYLOAD` | sender, receiver |" in table
     assert "| `RELAY_VERIFY_CHALLENGE` | all |" in table
     assert "| 190000 |" in table
+
+
+def test_the_table_of_grants_has_every_identity() -> None:
+    table = grants()
+    assert "| `encrypt` | encrypt with key `payload` | sender |" in table
+    assert "| `database` | get secret `database-connection` | sender, tracker |" in table
