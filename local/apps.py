@@ -8,7 +8,7 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -58,6 +58,7 @@ class App:
     log: Path
     log_level: str | None
     port: int
+    tell: Callable[[str], None]
     url: str | None = None
     process: asyncio.subprocess.Process | None = None
 
@@ -92,6 +93,7 @@ class App:
             await self.stop()
             raise AppFailed(self.spec.app, f"was not up after {_START:.0f} s", self.log) from None
         self.port = int(self.url.rpartition(":")[2])
+        self._watching = asyncio.create_task(self._watch(self.process))
 
     async def stop(self) -> None:
         """Stop it after what it has in hand; kill it if that takes too long."""
@@ -100,6 +102,12 @@ class App:
     async def kill(self) -> None:
         """Kill it at once, as a machine that fails would."""
         await self._end(signal.SIGKILL)
+
+    async def _watch(self, process: asyncio.subprocess.Process) -> None:
+        """Tell when the app ends by itself."""
+        code = await process.wait()
+        if self.process is process:
+            self.tell(str(AppFailed(self.spec.app, f"ended with code {code}", self.log)))
 
     async def _end(self, number: signal.Signals) -> None:
         process, self.process = self.process, None

@@ -1,0 +1,188 @@
+"""The commands: up, demo, send, env, status, rotate."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import mimetypes
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from urllib.parse import urljoin
+
+from local.apps import ROOT, AppFailed
+from local.client import Client, Refused
+from local.cloud import Cloud, NotPossible
+from local.demo import carry, limit_of, samples, send, table
+from local.deployment import DeploymentError
+from local.folder import FolderInUse, NotUp
+from local.up import Start, run, tell, until_told
+
+_ERRORS = (AppFailed, DeploymentError, FolderInUse, NotPossible, NotUp, Refused, OSError)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command: 0 if it did what it says, 1 if not, 2 if it was not understood."""
+    options = _parser().parse_args(arguments)
+    try:
+        result: int = options.command(options)
+        return result
+    except _ERRORS as error:
+        tell(f"error: {error}")
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m local", description="An embedded Azure that runs what Bicep deploys."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    folder = argparse.ArgumentParser(add_help=False)
+    folder.add_argument(
+        "--folder", type=Path, default=ROOT / ".local", help="folder of the cloud (.local)"
+    )
+    starting = argparse.ArgumentParser(add_help=False)
+    starting.add_argument(
+        "--snapshot",
+        type=Path,
+        default=ROOT / "infra" / "local.snapshot.json",
+        help="deployment to run (infra/local.snapshot.json)",
+    )
+    starting.add_argument(
+        "--log-level",
+        choices=("debug", "info", "warning", "error"),
+        help="of the apps' logs, instead of what host.json says",
+    )
+
+    up = commands.add_parser("up", parents=[folder, starting], help="start it, until Ctrl-C")
+    up.set_defaults(command=_up)
+    demo = commands.add_parser(
+        "demo", parents=[folder, starting], help="start it, send five messages, compare them"
+    )
+    demo.add_argument("--stay", action="store_true", help="stay up afterwards, until Ctrl-C")
+    demo.set_defaults(command=_demo)
+    sending = commands.add_parser("send", parents=[folder], help="send a message")
+    sending.add_argument("file", metavar="FILE", help="what to send; - is standard input")
+    sending.add_argument("--content-type", metavar="T", help="instead of a guess by FILE's name")
+    sending.set_defaults(command=_send)
+    env = commands.add_parser(
+        "env", parents=[folder], help="print what makes any other program that app (secrets too)"
+    )
+    env.add_argument("app", metavar="APP")
+    env.add_argument("--json", action="store_true", help="as local.settings.json")
+    env.set_defaults(command=_env)
+    status = commands.add_parser("status", parents=[folder], help="show how it is doing")
+    status.set_defaults(command=_status)
+    rotate = commands.add_parser("rotate", parents=[folder], help="make a new version of a key")
+    rotate.add_argument("key", metavar="KEY", help="its name, or VAULT/NAME")
+    rotate.set_defaults(command=_rotate)
+    return parser
+
+
+def _up(options: argparse.Namespace) -> int:
+    async def stay(cloud: Cloud) -> int:
+        print(_addresses(cloud))
+        print("ready", flush=True)
+        return await until_told(cloud)
+
+    return run(_start(options), stay)
+
+
+def _demo(options: argparse.Namespace) -> int:
+    async def show(cloud: Cloud) -> int:
+        client = Client(cloud.folder.path)
+        print(_addresses(cloud) if options.stay else "All is up.")
+        print("\nSending five messages ...\n", flush=True)
+        limit = limit_of(cloud.apps["sender"].environment)
+        # The demo speaks HTTP like any caller, on a thread: the cloud has the event loop.
+        deliveries = await asyncio.to_thread(carry, client, samples(limit))
+        print(table(deliveries), flush=True)
+        failed = any(delivery.problem for delivery in deliveries)
+        if options.stay and not failed:
+            print(f"\nTry it:\n{_curl(client)}\n\nCtrl-C ends it.", flush=True)
+            return await until_told(cloud)
+        return 1 if failed else 0
+
+    return run(_start(options), show)
+
+
+def _send(options: argparse.Namespace) -> int:
+    client = Client(options.folder)
+    payload, guess = _payload(options.file)
+    message_id, link = send(client, payload, options.content_type or guess)
+    print(f"id      {message_id}\nstatus  {urljoin(client.url('tracker') + '/', link)}")
+    return 0
+
+
+def _env(options: argparse.Namespace) -> int:
+    environment = _object(Client(options.folder).control("GET", f"/apps/{options.app}/environment"))
+    if options.json:
+        print(json.dumps({"IsEncrypted": False, "Values": environment}, indent=2))
+        return 0
+    for name, value in sorted(environment.items()):
+        print(f"export {name}={shlex.quote(str(value))}")
+    return 0
+
+
+def _status(options: argparse.Namespace) -> int:
+    status = _object(Client(options.folder).control("GET", "/status"))
+    for name, app in _object(status["apps"]).items():
+        about = _object(app)
+        print(f"app      {name:<10} {about['state']:<10} {about['url'] or '-'}")
+    for name, counts in _object(status["queues"]).items():
+        states = "  ".join(f"{state} {n}" for state, n in _object(counts).items())
+        print(f"queue    {name:<10} {states}")
+    for name, versions in _object(status["keys"]).items():
+        known = versions if isinstance(versions, list) else []
+        print(f"key      {name}  {len(known)} versions, newest {known[-1] if known else '-'}")
+    print(f"partner  received {_object(status['partner'])['received']}")
+    return 0
+
+
+def _rotate(options: argparse.Namespace) -> int:
+    client = Client(options.folder)
+    keys = list(_object(_object(client.control("GET", "/status"))["keys"]))
+    found = [key for key in keys if options.key in (key, key.partition("/")[2])]
+    if len(found) != 1:
+        raise Refused(f"{options.key!r} names no one key; there is: {', '.join(keys)}")
+    rotated = _object(client.control("POST", f"/keys/{found[0]}/rotate"))
+    print(f"{found[0]} has the new version {rotated['version']}")
+    return 0
+
+
+def _start(options: argparse.Namespace) -> Start:
+    return Start(options.folder, options.snapshot, options.log_level)
+
+
+def _payload(file: str) -> tuple[bytes, str]:
+    if file == "-":
+        return sys.stdin.buffer.read(), "application/octet-stream"
+    guess, _ = mimetypes.guess_type(file)
+    return Path(file).read_bytes(), guess or "application/octet-stream"
+
+
+def _addresses(cloud: Cloud) -> str:
+    lines = [f"left out  {left_out}" for left_out in cloud.deployment.left_out]
+    for name, address in cloud.endpoints.items():
+        if isinstance(address, Mapping):
+            lines += [f"{name:<9} {inner}: {url}" for inner, url in address.items()]
+        else:
+            lines.append(f"{name:<9} {address}")
+    return "\n".join(lines)
+
+
+def _curl(client: Client) -> str:
+    post = f"{client.url('sender')}/api/messages"
+    received = f"{client.url('partner')}/received"
+    return (
+        f"  curl -i --data-binary @README.md -H 'Content-Type: text/markdown' {post}\n"
+        f"  curl --cacert {shlex.quote(client.url('ca'))} {received}"
+    )
+
+
+def _object(value: object) -> Mapping[str, object]:
+    if not isinstance(value, dict):
+        raise Refused("the cloud answered something unexpected")
+    return value

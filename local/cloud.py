@@ -1,0 +1,230 @@
+"""The local cloud: a deployment's services in this process, and its apps each in their own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import socket
+import ssl
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+
+from aiohttp import web
+
+from local.apps import App, Surroundings, new_header
+from local.authorization import Authorization
+from local.bus.access import IdentityAccess
+from local.bus.server import BusServer
+from local.deployment import settings_of
+from local.folder import Folder
+from local.identity import TokenIssuer, token_endpoint
+from local.partner import Partner, partner_app
+from local.resources import AppSpec, Deployment, NamespaceSpec, VaultSpec
+from local.vault import vault_app
+from local.vault_store import VaultStore
+
+_LOOPBACK = "127.0.0.1"
+_PORTS = {"sender": 7071, "receiver": 7072, "tracker": 7073}
+_IDENTITY_PORT = 7080
+_PARTNER_PORT = 7090
+_BUS_PORT = 5671
+_FIRST_VAULT_PORT = 8441
+
+
+class NotPossible(Exception):  # noqa: N818 - named after what is the case
+    """The deployment, or a change of it, is more than the local cloud can do."""
+
+
+@dataclass
+class Vault:
+    """A vault that is served at `url`, which ends with a slash."""
+
+    spec: VaultSpec
+    store: VaultStore
+    url: str
+
+
+@dataclass
+class Cloud:
+    """All of it, up between `async with` and its end; `tell` is given what happens meanwhile."""
+
+    deployment: Deployment
+    folder: Folder
+    tell: Callable[[str], None]
+    log_level: str | None = None
+    partner: Partner = field(default_factory=Partner)
+    vaults: dict[str, Vault] = field(default_factory=dict)
+    apps: dict[str, App] = field(default_factory=dict)
+    endpoints: dict[str, object] = field(default_factory=dict)
+
+    async def __aenter__(self) -> Cloud:
+        """Start the services, then the apps; nothing is left running if something fails."""
+        async with AsyncExitStack() as stack:
+            await self._start(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop the apps, then the services."""
+        await self._stack.__aexit__(kind, error, trace)
+
+    def replace(self, deployment: Deployment) -> None:
+        """Let another deployment's roles and policies take effect at once, for the same things."""
+        if _things(deployment) != _things(self.deployment):
+            raise NotPossible(
+                "this deployment has other vaults, queues, apps or identities: stop, then start"
+            )
+        self.deployment = deployment
+        self._authorization.replace(deployment)
+        for header, app in self._callers.items():
+            self._callers[header] = _app_named(deployment, app.app)
+
+    async def _start(self, stack: AsyncExitStack) -> None:
+        namespace = _only_namespace(self.deployment)
+        ca_file, tls = self.folder.certify()
+        self._issuer = TokenIssuer(self.deployment.tenant_id)
+        self._authorization = Authorization(self.deployment)
+        self._callers = {new_header(): app for app in self.deployment.apps}
+        await self._start_identity(stack)
+        await self._start_vaults(stack, tls)
+        await self._start_bus(stack, namespace, tls)
+        await self._start_partner(stack, tls)
+        self._fill_secrets()
+        self.endpoints["ca"] = str(ca_file)
+        await self._start_apps(stack)
+
+    async def _start_identity(self, stack: AsyncExitStack) -> None:
+        app = token_endpoint(self._issuer, self._callers)
+        self.endpoints["identity"] = await serve(stack, app, bind(_IDENTITY_PORT))
+
+    async def _start_vaults(self, stack: AsyncExitStack, tls: ssl.SSLContext) -> None:
+        folder = self.folder.subfolder("vaults")
+        for position, spec in enumerate(self.deployment.vaults):
+            listening = bind(_FIRST_VAULT_PORT + position)
+            url = f"https://{_LOOPBACK}:{listening.getsockname()[1]}/"
+            store = VaultStore(folder / spec.name, spec)
+            app = vault_app(spec, store, self._issuer, self._authorization, url)
+            await serve(stack, app, listening, tls)
+            self.vaults[spec.name] = Vault(spec, store, url)
+        self.endpoints["vaults"] = {name: vault.url for name, vault in self.vaults.items()}
+
+    async def _start_bus(
+        self, stack: AsyncExitStack, namespace: NamespaceSpec, tls: ssl.SSLContext
+    ) -> None:
+        access = IdentityAccess(namespace, self._issuer, self._authorization)
+        self.bus = BusServer(namespace, access)
+        stack.push_async_callback(self.bus.close)
+        try:
+            port = await self.bus.listen(_LOOPBACK, _BUS_PORT, tls)
+        except OSError:
+            port = await self.bus.listen(_LOOPBACK, 0, tls)
+        self.endpoints["bus"] = f"sb://{_LOOPBACK}:{port}"
+
+    async def _start_partner(self, stack: AsyncExitStack, tls: ssl.SSLContext) -> None:
+        url = await serve(stack, partner_app(self.partner), bind(_PARTNER_PORT), tls)
+        self.endpoints["partner"] = url
+
+    def _fill_secrets(self) -> None:
+        """Give each secret a value: those that Relay knows theirs, any other a random one."""
+        database = self.folder.path / "database.sqlite3"
+        known = {
+            "partner-connection": partner_connection(self.partner, str(self.endpoints["partner"])),
+            "database-connection": f"sqlite+aiosqlite:///{database}",
+        }
+        for vault in self.vaults.values():
+            for spec in vault.spec.secrets:
+                value = known.get(spec.name) or secrets.token_urlsafe(32)
+                vault.store.set_secret(spec.name, value)
+
+    async def _start_apps(self, stack: AsyncExitStack) -> None:
+        for header, spec in self._callers.items():
+            self.apps[spec.app] = self._make_app(spec, header)
+        stack.push_async_callback(self._stop_apps)
+        starting = (app.start() for app in self.apps.values())
+        for outcome in await asyncio.gather(*starting, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
+        self.endpoints.update({name: app.url for name, app in self.apps.items()})
+
+    async def _stop_apps(self) -> None:
+        await asyncio.gather(*(app.stop() for app in self.apps.values()))
+
+    def _make_app(self, spec: AppSpec, header: str) -> App:
+        uris = {vault.spec.resource_id: vault.url for vault in self.vaults.values()}
+        surroundings = Surroundings(
+            token_url=f"{self.endpoints['identity']}/msi/token",
+            ca_file=Path(str(self.endpoints["ca"])),
+            bus_url=str(self.endpoints["bus"]),
+        )
+        return App(
+            spec=spec,
+            environment={**settings_of(spec, uris), **surroundings.environment(header)},
+            log=self.folder.subfolder("logs") / f"{spec.app}.log",
+            log_level=self.log_level,
+            port=_PORTS.get(spec.app, 0),
+            tell=self.tell,
+        )
+
+
+def partner_connection(partner: Partner, url: str) -> str:
+    """Write the partner's secret as Relay reads it: where it is and what to sign with."""
+    texts = [secret.text for secret in partner.secrets]
+    return json.dumps({"kind": "webhook", "url": f"{url}/messages", "secrets": texts})
+
+
+def bind(usual: int) -> socket.socket:
+    """Listen on loopback at the usual port, or at a free one where that is busy."""
+    try:
+        return socket.create_server((_LOOPBACK, usual))
+    except OSError:
+        return socket.create_server((_LOOPBACK, 0))
+
+
+async def serve(
+    stack: AsyncExitStack,
+    app: web.Application,
+    listening: socket.socket,
+    tls: ssl.SSLContext | None = None,
+) -> str:
+    """Serve an application until the stack ends; return its URL without a slash at the end."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    await web.SockSite(runner, listening, ssl_context=tls).start()
+    scheme = "https" if tls else "http"
+    return f"{scheme}://{_LOOPBACK}:{listening.getsockname()[1]}"
+
+
+def _only_namespace(deployment: Deployment) -> NamespaceSpec:
+    if len(deployment.namespaces) != 1:
+        raise NotPossible(
+            f"the deployment has {len(deployment.namespaces)} Service Bus namespaces; "
+            "the local cloud runs exactly one"
+        )
+    return deployment.namespaces[0]
+
+
+def _things(deployment: Deployment) -> Mapping[str, frozenset[str]]:
+    """Tell what exists in a deployment, whoever may use it."""
+    vaults, namespaces = deployment.vaults, deployment.namespaces
+    groups = {
+        "identities": [i.resource_id for i in deployment.identities],
+        "apps": [a.resource_id for a in deployment.apps],
+        "keys": [k.resource_id for vault in vaults for k in vault.keys],
+        "secrets": [s.resource_id for vault in vaults for s in vault.secrets],
+        "queues": [q.resource_id for namespace in namespaces for q in namespace.queues],
+    }
+    return {kind: frozenset(map(str.lower, ids)) for kind, ids in groups.items()}
+
+
+def _app_named(deployment: Deployment, name: str) -> AppSpec:
+    return next(app for app in deployment.apps if app.app == name)

@@ -1,0 +1,136 @@
+"""The control endpoint of a running local cloud, for whoever can read its folder."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from local.apps import App, AppFailed
+from local.cloud import Cloud, NotPossible, Vault
+from local.deployment import DeploymentError, load
+
+KEY_FILE = "control.key"
+
+
+def new_key() -> str:
+    """Make the bearer secret of one run."""
+    return secrets.token_urlsafe(32)
+
+
+def control_app(cloud: Cloud, key: str) -> web.Application:
+    """Serve the commands to those who know the key; errors are `{"error": text}`.
+
+    - `GET /status`
+    - `GET /apps/{app}/environment`
+    - `POST /apps/{app}/start`, `/stop`, `/kill`, `/restart`
+    - `POST /keys/{vault}/{name}/rotate`
+    - `PUT /secrets/{vault}/{name}` with the value as body
+    - `PUT /deployment` with `{"snapshot": path}`
+    """
+    control = _Control(cloud)
+    app = web.Application(middlewares=[_only_with(key), _tell_errors])
+    app.router.add_get("/status", control.status)
+    app.router.add_get("/apps/{app}/environment", control.environment)
+    app.router.add_post("/apps/{app}/{command:start|stop|kill|restart}", control.command)
+    app.router.add_post("/keys/{vault}/{name}/rotate", control.rotate)
+    app.router.add_put("/secrets/{vault}/{name}", control.set_secret)
+    app.router.add_put("/deployment", control.replace)
+    return app
+
+
+class _Control:
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+
+    async def status(self, _: web.Request) -> web.Response:
+        return web.json_response(status(self._cloud))
+
+    async def environment(self, request: web.Request) -> web.Response:
+        return web.json_response(dict(self._app(request).environment))
+
+    async def command(self, request: web.Request) -> web.Response:
+        app, command = self._app(request), request.match_info["command"]
+        if command in {"stop", "restart"}:
+            await app.stop()
+        if command == "kill":
+            await app.kill()
+        if command in {"start", "restart"} and app.state != "up":
+            await app.start()
+        return web.json_response({"app": app.spec.app, "state": app.state})
+
+    async def rotate(self, request: web.Request) -> web.Response:
+        vault, name = self._vault(request), request.match_info["name"]
+        _known(name, [key.name for key in vault.spec.keys], "key")
+        return web.json_response({"version": vault.store.rotate(name)})
+
+    async def set_secret(self, request: web.Request) -> web.Response:
+        vault, name = self._vault(request), request.match_info["name"]
+        _known(name, [secret.name for secret in vault.spec.secrets], "secret")
+        return web.json_response({"version": vault.store.set_secret(name, await request.text())})
+
+    async def replace(self, request: web.Request) -> web.Response:
+        asked = await request.json()
+        path = asked.get("snapshot") if isinstance(asked, dict) else None
+        if not isinstance(path, str):
+            raise NotPossible("say which: {'snapshot': path}")
+        self._cloud.replace(load(Path(path)))
+        return web.json_response({"left_out": self._cloud.deployment.left_out})
+
+    def _app(self, request: web.Request) -> App:
+        name = request.match_info["app"]
+        return self._cloud.apps[_known(name, list(self._cloud.apps), "app")]
+
+    def _vault(self, request: web.Request) -> Vault:
+        name = request.match_info["vault"]
+        return self._cloud.vaults[_known(name, list(self._cloud.vaults), "vault")]
+
+
+def status(cloud: Cloud) -> Mapping[str, object]:
+    """Tell how a cloud is doing: apps, queues, versions of keys, what the partner has."""
+    return {
+        "apps": {
+            name: {"url": app.url, "state": app.state, "log": str(app.log)}
+            for name, app in cloud.apps.items()
+        },
+        "queues": {name: asdict(counts) for name, counts in cloud.bus.state().items()},
+        "keys": {
+            f"{vault.spec.name}/{key.name}": list(vault.store.key_versions(key.name))
+            for vault in cloud.vaults.values()
+            for key in vault.spec.keys
+        },
+        "partner": {"received": cloud.partner.count},
+    }
+
+
+def _known(name: str, names: list[str], kind: str) -> str:
+    if name not in names:
+        text = f'{{"error": "there is no such {kind}; there is: {", ".join(names) or "none"}"}}'
+        raise web.HTTPNotFound(text=text, content_type="application/json")
+    return name
+
+
+def _only_with(key: str) -> Middleware:
+    @web.middleware
+    async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
+        given = request.headers.get("Authorization", "").encode()
+        # Any program of any user can reach loopback, and a browser can be made to: only one who
+        # can read the private folder knows the key. Compared in constant time.
+        if not hmac.compare_digest(given, f"Bearer {key}".encode()):
+            return web.json_response({"error": "not with this key"}, status=401)
+        return await handler(request)
+
+    return check
+
+
+@web.middleware
+async def _tell_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except (AppFailed, DeploymentError, NotPossible, ValueError) as error:
+        return web.json_response({"error": str(error)}, status=409)
