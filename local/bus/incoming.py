@@ -111,31 +111,28 @@ class IncomingLink(Link):
         self.delivery_count += 1
         if first is None or first.delivery_id is None:
             return
-        try:
-            self._hand_over(first, data, size)
-        except Unauthorized as error:
-            # A grant taken away ends the link itself, as in Azure: the client has to ask anew.
-            self.session.detach(self, error)
-            return
-        if self.credit < CREDIT // 2:
-            self._grant()
-
-    def _hand_over(self, first: amqp.Transfer, data: bytes, size: int) -> None:
-        state = ACCEPTED
-        try:
-            self._check_size(size)
-            self._node(self, first.message_format, data)
-        except Unauthorized:
-            raise
-        except DecodeError as error:
-            state = rejected(BusError(DECODE_ERROR, str(error)))
-        except BusError as error:
-            state = rejected(error)
+        error = self._hand_over(first, data, size)
         if not first.settled:
-            number = first.delivery_id or 0
+            state = rejected(error) if error else ACCEPTED
+            number = first.delivery_id
             self.session.send(
                 amqp.Disposition(amqp.RECEIVER, number, number, settled=True, state=state)
             )
+        if isinstance(error, Unauthorized):
+            # A right taken away ends the link itself, as in Azure: the client has to ask anew.
+            self.session.detach(self, error)
+        elif self.credit < CREDIT // 2:
+            self._grant()
+
+    def _hand_over(self, first: amqp.Transfer, data: bytes, size: int) -> BusError | None:
+        try:
+            self._check_size(size)
+            self._node(self, first.message_format, data)
+        except DecodeError as error:
+            return BusError(DECODE_ERROR, str(error))
+        except BusError as error:
+            return error
+        return None
 
     def _check_size(self, size: int) -> None:
         if size > self.limit:

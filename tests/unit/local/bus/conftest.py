@@ -17,10 +17,14 @@ from azure.core.credentials import AccessToken
 from azure.servicebus import ServiceBusClient, TransportType
 from azure.servicebus.aio import ServiceBusClient as AsyncServiceBusClient
 
+from local.bus.address import parse_address
+from local.bus.encoding import encode
 from local.bus.errors import Unauthorized
+from local.bus.message import parse
 from local.bus.principal import Principal, Right
 from local.bus.sas import SAS_PREFIX, SasAccess, SasRule
 from local.bus.server import BusServer
+from local.bus.values import Described, ULong
 from local.resources import NamespaceSpec, QueueSpec
 
 HOST = "relay.servicebus.windows.net"
@@ -70,7 +74,7 @@ class Grants:
     def authenticate(self, token: str, audience: str) -> Principal:
         if token.startswith(SAS_PREFIX):
             return self.sas.authenticate(token, audience)
-        if not token.startswith("jwt-of-"):
+        if not token.startswith("jwt-of-") or token == "jwt-of-forger":
             raise Unauthorized("InvalidToken")
         return Principal("identity", token.removeprefix("jwt-of-"), self.expires_at)
 
@@ -124,14 +128,23 @@ class Bus:
     plain_port: int
     ca: Path
 
-    def client(self, name: str = "root", **options: object) -> AsyncServiceBusClient:
+    def put(self, queue: str, *bodies: bytes) -> None:
+        """Put messages to a queue without a client."""
+        namespace = self.server._namespace
+        found = namespace.find(parse_address(queue))
+        assert found is not None
+        encoded = [encode(Described(ULong(0x75), body)) for body in bodies]
+        namespace.send(found, [(parse(one), len(one)) for one in encoded])
+
+    def client(self, name: str = "root", retries: int = 0) -> AsyncServiceBusClient:
         return AsyncServiceBusClient(
             HOST,
             AsyncCredential(name),
             custom_endpoint_address=f"sb://127.0.0.1:{self.tls_port}",
             connection_verify=str(self.ca),
             transport_type=TransportType.Amqp,
-            **{"retry_total": 0, **options},
+            retry_total=retries,
+            retry_backoff_factor=0.01,
         )
 
     def sync_client(self, rule: str = "all", key: str = KEY) -> ServiceBusClient:
