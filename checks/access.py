@@ -104,7 +104,10 @@ class AccessError(Exception):
 
 def load(path: Path) -> Access:
     """Read a declaration and the schema beside it; raise `AccessError` with every problem found."""
-    document = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise AccessError([f"{path.name} is not JSON: {error}"]) from error
     schema = json.loads(path.with_name("access.schema.json").read_text(encoding="utf-8"))
     malformed = [
         f"{error.json_path}: {error.message}"

@@ -266,7 +266,7 @@ def _ways_round(snapshot: Snapshot) -> Iterator[Difference]:
 def _unjudged(snapshot: Snapshot) -> Iterator[Difference]:
     for resource in snapshot["predictedResources"]:
         if resource["type"].lower() not in _JUDGED_TYPES:
-            what = f"{resource['id']} is of type {resource['type']}, which nothing here judges"
+            what = f"{place(snapshot, resource['id'])}: nothing here judges {resource['type']}"
             yield Difference("undeclared", what)
 
 
@@ -276,4 +276,4 @@ def _shared_keys(snapshot: Snapshot) -> Iterator[Difference]:
             yield Difference("undeclared", f"{place(snapshot, namespace['id'])} takes shared keys")
     for account in of_type(snapshot, "Microsoft.Storage/storageAccounts"):
         if properties(account).get("allowSharedKeyAccess") is not False:
-            yield Difference("undeclared", f"{account['id']} takes shared keys")
+            yield Difference("undeclared", f"{place(snapshot, account['id'])} takes shared keys")

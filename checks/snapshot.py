@@ -60,7 +60,10 @@ def properties(resource: Resource) -> dict[str, Any]:
 
 _GROUP = re.compile(r"/subscriptions/[^/]+/resourcegroups/[^/]+")
 _NAMES = (
-    (re.compile(rf"microsoft\.managedidentity/userassignedidentities/(.+)-{SUFFIX}"), "identities"),
+    (
+        re.compile(rf"microsoft\.managedidentity/userassignedidentities/([^/]+)-{SUFFIX}(/.+)?"),
+        "identities",
+    ),
     (re.compile(rf"microsoft\.keyvault/vaults/([^/]+)-{SUFFIX}(/.+)?"), "vaults"),
     (re.compile(rf"microsoft\.servicebus/namespaces/(relay)-{SUFFIX}(/.+)?"), "bus"),
     (re.compile(rf"microsoft\.web/sites/relay-([^/]+)-{SUFFIX}(/.+)?"), "apps"),
@@ -70,18 +73,22 @@ _NAMES = (
 def place(snapshot: Snapshot, resource_id: str) -> str:
     """Name a resource as the declaration does, such as `vaults/payload/keys/payload`.
 
-    A queue is `bus/relay/queues/messages`, the resource group `group`; what the declaration has no
-    name for keeps its id.
+    A queue is `bus/relay/queues/messages`; the resource group is `group`, what it lies in
+    `subscription`. What the declaration has no name for keeps its id.
     """
     given = resource_id.lower()
     group = _group(snapshot)
+    inside = f"{group}/providers/"
     if given == group:
         return "group"
-    rest = given.removeprefix(f"{group}/providers/")
+    if given == group.partition("/resourcegroups/")[0]:
+        return "subscription"
+    if not given.startswith(inside):
+        return resource_id
     for pattern, family in _NAMES:
-        if rest != given and (match := pattern.fullmatch(rest)):
+        if match := pattern.fullmatch(given.removeprefix(inside)):
             return family + "/" + "".join(part for part in match.groups() if part)
-    return resource_id
+    return resource_id[len(inside) :]
 
 
 def _group(snapshot: Snapshot) -> str:
@@ -116,9 +123,12 @@ def rights(snapshot: Snapshot) -> frozenset[Right]:
     return frozenset(assigned) | frozenset(_from_policies(snapshot))
 
 
+_WIDEST = ("group", "subscription")
+
+
 def covers(scope: str, where: str) -> bool:
     """Tell whether what holds at a scope holds at a place, too."""
-    return scope == where or where.startswith(f"{scope}/") or scope == "group"
+    return scope == where or where.startswith(f"{scope}/") or scope in _WIDEST
 
 
 def without_effect(snapshot: Snapshot) -> Iterator[str]:
@@ -138,7 +148,8 @@ def _vaults(snapshot: Snapshot) -> list[Resource]:
 
 
 def _by_role(vault: Resource) -> bool:
-    return properties(vault).get("enableRbacAuthorization") is True
+    """Tell a vault's mode; what does not say it goes by roles, as it does in Azure from 2026 on."""
+    return properties(vault).get("enableRbacAuthorization") is not False
 
 
 _ASSIGNMENT = "/providers/microsoft.authorization/roleassignments/"

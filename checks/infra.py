@@ -1,0 +1,137 @@
+"""Make and check what the Bicep compiler makes of `infra/` (`make infra`, `make check`)."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from checks import access, snapshot
+from checks.differences import differences
+
+INFRA = Path(__file__).resolve().parents[1] / "infra"
+
+# Fixed and nobody's, so that a snapshot is the same wherever it is made.
+_PLACE = (
+    "--subscription-id=00000000-0000-4000-8000-000000000001",
+    "--tenant-id=00000000-0000-4000-8000-000000000002",
+)
+
+
+_SOURCES = "**/*.bicep*"
+
+
+class InfraError(Exception):
+    """The infrastructure cannot be made or is not as it should be; the message lists where."""
+
+
+def build(folder: Path) -> None:
+    """Format the sources in a folder and write its snapshots, or raise `InfraError`."""
+    bicep = compiler()
+    if bicep is None:
+        raise InfraError("no bicep on the PATH: install the Bicep CLI, then run this again")
+    access.load(folder / "access.json")
+    _succeed(folder, bicep, "format", f"--pattern={_SOURCES}")
+    for parameters in _parameters(folder):
+        _succeed(folder, bicep, "snapshot", parameters.name, "--mode=overwrite", *_PLACE)
+    _demand(_departures(folder))
+
+
+def check(folder: Path) -> bool:
+    """Raise `InfraError` unless sources and snapshots agree and are clean.
+
+    Give false where no compiler is there to tell: only the snapshots were held to the declaration.
+    """
+    _demand(_departures(folder))
+    bicep = compiler()
+    if bicep is None:
+        return False
+    _demand([*_unformatted(bicep, folder), *_warnings(bicep, folder), *_outdated(bicep, folder)])
+    return True
+
+
+def compiler() -> str | None:
+    """Find the Bicep CLI."""
+    return shutil.which("bicep")
+
+
+def _departures(folder: Path) -> Iterator[str]:
+    declared = access.load(folder / "access.json")
+    for parameters in _parameters(folder):
+        path = parameters.with_suffix(".snapshot.json")
+        if not path.exists():
+            yield f"{path.name} is not there: run make infra"
+            continue
+        for difference in differences(declared, snapshot.load(path)):
+            yield f"{path.name}: {difference}"
+
+
+def _unformatted(bicep: str, folder: Path) -> Iterator[str]:
+    """Format a copy: one run for all sources, and none of them touched."""
+    with tempfile.TemporaryDirectory() as temporary:
+        copied = Path(shutil.copytree(folder, Path(temporary) / folder.name))
+        _succeed(copied, bicep, "format", f"--pattern={_SOURCES}")
+        for source in sorted(folder.glob(_SOURCES)):
+            here = source.relative_to(folder)
+            if source.read_bytes() != (copied / here).read_bytes():
+                yield f"{here} is not formatted: run make infra"
+
+
+def _warnings(bicep: str, folder: Path) -> Iterator[str]:
+    """Lint; the compiler succeeds with warnings, so they are looked for."""
+    told = _run(folder, bicep, "lint", "--pattern=*.bicepparam").stderr.splitlines()
+    yield from sorted({line for line in told if re.search(r" : (Warning|Error) ", line)})
+
+
+def _outdated(bicep: str, folder: Path) -> Iterator[str]:
+    for parameters in _parameters(folder):
+        done = _run(folder, bicep, "snapshot", parameters.name, "--mode=validate", *_PLACE)
+        if done.returncode != 0:
+            changes = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr).strip()
+            yield f"{parameters.name}: its snapshot is out of date, run make infra\n{changes}"
+
+
+def _parameters(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.bicepparam"))
+
+
+def _run(folder: Path, bicep: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603 - the user's own compiler, no shell
+        [bicep, *arguments], cwd=folder, capture_output=True, text=True, check=False
+    )
+
+
+def _succeed(folder: Path, bicep: str, *arguments: str) -> None:
+    done = _run(folder, bicep, *arguments)
+    if done.returncode != 0:
+        raise InfraError(f"bicep {' '.join(arguments[:2])}\n{done.stderr.strip()}")
+
+
+def _demand(problems: Iterator[str] | list[str]) -> None:
+    if found := list(problems):
+        raise InfraError("\n".join(found))
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command; 0 for success or nothing to do, 1 for a problem, 2 for a wrong call."""
+    try:
+        if arguments == ["build"]:
+            build(INFRA)
+        elif arguments == ["check"]:
+            if not check(INFRA):
+                sys.stdout.write("infra: compiler checks skipped, no bicep on the PATH\n")
+        else:
+            sys.stderr.write("usage: python -m checks.infra build|check\n")
+            return 2
+    except (InfraError, access.AccessError) as problem:
+        sys.stderr.write(f"infra: {problem}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,190 @@
+"""The declaration itself: its schema, and that it does not contradict itself."""
+
+from __future__ import annotations
+
+import copy
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from checks.access import Access, AccessError, contradictions, load
+
+INFRA = Path(__file__).resolve().parents[2] / "infra"
+
+
+@pytest.fixture(scope="module")
+def access() -> Access:
+    return load(INFRA / "access.json")
+
+
+def test_the_declaration_is_valid(access: Access) -> None:
+    assert contradictions(access) == []
+
+
+def test_the_declaration_is_the_table_of_the_design(access: Access) -> None:
+    assert {app["name"]: app["identities"] for app in access["apps"]} == {
+        "sender": ["database", "encrypt", "sender_bus"],
+        "receiver": ["decrypt", "partner", "receiver_bus"],
+        "tracker": ["database", "tracker_bus"],
+    }
+    may = {
+        *((g["identity"], o, g["key"]) for g in access["keyGrants"] for o in g["operations"]),
+        *((g["identity"], "get", g["secret"]) for g in access["secretGrants"]),
+        *((g["identity"], r, g["queue"]) for g in access["queueGrants"] for r in g["rights"]),
+    }
+    assert may == {
+        ("database", "get", "database-connection"),
+        ("encrypt", "encrypt", "payload"),
+        ("sender_bus", "send", "messages"),
+        ("decrypt", "decrypt", "payload"),
+        ("partner", "get", "partner-connection"),
+        ("receiver_bus", "receive", "messages"),
+        ("receiver_bus", "send", "retries"),
+        ("receiver_bus", "send", "rejected"),
+        ("receiver_bus", "send", "receipts"),
+        ("tracker_bus", "receive", "receipts"),
+    }
+
+
+def schema() -> dict[str, object]:
+    document: dict[str, object] = json.loads((INFRA / "access.schema.json").read_text())
+    return document
+
+
+def fields(node: object, path: str = "") -> Iterator[tuple[str, dict[str, object]]]:
+    """Every field that the schema defines, wherever it stands."""
+    if isinstance(node, dict):
+        for name, field in (node.get("properties") or {}).items():
+            yield f"{path}/{name}", field
+            yield from fields(field, f"{path}/{name}")
+        yield from fields(node.get("items"), f"{path}[]")
+
+
+def test_the_schema_is_one_and_describes_every_field() -> None:
+    document = schema()
+    jsonschema.Draft202012Validator.check_schema(document)
+    found = dict(fields(document))
+    assert "/apps[]/trigger/queue" in found
+    assert [path for path, field in found.items() if not {"description", "$ref"} & set(field)] == []
+    definitions = document["$defs"]
+    assert isinstance(definitions, dict)
+    assert all("description" in definition for definition in definitions.values())
+
+
+def contradict_identity(access: Access) -> None:
+    access["secretGrants"][0]["identity"] = "nobody"
+
+
+def contradict_key(access: Access) -> None:
+    access["keyGrants"][0]["vault"] = "partner"
+
+
+def contradict_secret(access: Access) -> None:
+    access["secretGrants"][0]["secret"] = "other"
+
+
+def contradict_queue(access: Access) -> None:
+    access["queueGrants"][0]["queue"] = "other"
+
+
+def contradict_vault(access: Access) -> None:
+    access["keys"][0]["vault"] = "other"
+
+
+def detach(access: Access) -> None:
+    access["apps"][1]["identities"].remove("partner")
+
+
+def attach_unknown(access: Access) -> None:
+    access["apps"][1]["identities"].append("nobody")
+
+
+def idle(access: Access) -> None:
+    access["secretGrants"].pop()
+
+
+def trigger_of_another(access: Access) -> None:
+    access["apps"][1]["trigger"] = {"identity": "tracker_bus", "queue": "receipts"}
+
+
+def trigger_without_right(access: Access) -> None:
+    access["apps"][1]["trigger"] = {"identity": "receiver_bus", "queue": "retries"}
+
+
+def forward_ahead(access: Access) -> None:
+    access["queues"].reverse()
+
+
+def forward_to_itself(access: Access) -> None:
+    access["queues"][0]["forwardTo"] = "rejected"
+
+
+def share_a_vault(access: Access) -> None:
+    access["secrets"].append({"name": "second", "vault": "partner"})
+
+
+def empty_vault(access: Access) -> None:
+    access["vaults"].append({"name": "spare"})
+
+
+def declare_twice(access: Access) -> None:
+    access["secrets"].append({"name": "partner-connection", "vault": "database"})
+
+
+def grant_twice(access: Access) -> None:
+    access["keyGrants"].append(copy.deepcopy(access["keyGrants"][0]))
+
+
+@pytest.mark.parametrize(
+    ("contradict", "said"),
+    [
+        (contradict_identity, "identity nobody, which is not declared"),
+        (contradict_key, "key partner/payload, which is not declared"),
+        (contradict_secret, "secret database/other, which is not declared"),
+        (contradict_queue, "queue other, which is not declared"),
+        (contradict_vault, "vault other, which is not declared"),
+        (detach, "identity partner is attached to no app"),
+        (attach_unknown, "an app has identity nobody, which is not declared"),
+        (idle, "identity partner may do nothing"),
+        (trigger_of_another, "receiver is triggered under tracker_bus, which it has not"),
+        (trigger_without_right, "by retries, which receiver_bus may not receive"),
+        (forward_ahead, "messages forwards to rejected, which does not stand before it"),
+        (forward_to_itself, "rejected forwards to rejected, which does not stand before it"),
+        (share_a_vault, "vault partner holds 2 keys and secrets instead of one"),
+        (empty_vault, "vault spare holds 0 keys and secrets instead of one"),
+        (declare_twice, "secret partner-connection is declared 2 times"),
+        (grant_twice, "grant encrypt encrypt payload/payload is declared 2 times"),
+    ],
+)
+def test_a_contradiction_is_named(
+    access: Access, contradict: Callable[[Access], None], said: str
+) -> None:
+    changed = copy.deepcopy(access)
+    contradict(changed)
+    assert any(said in problem for problem in contradictions(changed)), contradictions(changed)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"operations": ["encrypt"]', '"operations": ["get"]', "'get' is not one of"),
+        ('"purpose": "Take receipts"', '"note": "Take receipts"', "'note' was unexpected"),
+        ('"PT10M"', '"10 minutes"', "does not match"),
+        ('"name": "tracker_bus"', '"name": "Tracker-Bus"', "does not match"),
+        ('"rights": ["send"]', '"rights": []', "[] should be non-empty"),
+        ("[", "", "not JSON"),
+    ],
+)
+def test_a_malformed_declaration_is_refused(tmp_path: Path, old: str, new: str, said: str) -> None:
+    shutil.copy(INFRA / "access.schema.json", tmp_path)
+    text = (INFRA / "access.json").read_text()
+    assert old in text
+    (tmp_path / "access.json").write_text(text.replace(old, new, 1))
+    with pytest.raises(AccessError) as refused:
+        load(tmp_path / "access.json")
+    assert said in str(refused.value)
+    assert refused.value.problems

@@ -1,0 +1,128 @@
+"""A change of the declaration needs no other edit: the compiler deploys it from there."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from checks import infra
+from checks.access import Access, load
+from checks.differences import deployed_settings, differences
+from checks.snapshot import Snapshot, of_type
+from checks.snapshot import load as load_snapshot
+
+pytestmark = pytest.mark.skipif(
+    infra.compiler() is None, reason="no bicep on the PATH to compile the changed infrastructure"
+)
+
+SNAPSHOTS = ("local", "local-policies")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(infra.INFRA, tmp_path / "infra"))
+
+
+def made(folder: Path, access: Access) -> list[Snapshot]:
+    """The snapshots that the compiler makes of a changed declaration alone."""
+    (folder / "access.json").write_text(json.dumps(access))
+    infra.build(folder)
+    return [load_snapshot(folder / f"{name}.snapshot.json") for name in SNAPSHOTS]
+
+
+def settings(snapshot: Snapshot, app: str) -> dict[str, str]:
+    sites = of_type(snapshot, "Microsoft.Web/sites")
+    found = (dict(deployed_settings(snapshot, site)) for site in sites)
+    return next(given for given in found if given["RELAY_APP"] == app)
+
+
+def test_an_identity_with_a_grant(folder: Path) -> None:
+    access = load(folder / "access.json")
+    access["identities"].append({"name": "auditor", "purpose": "Look at what was rejected"})
+    access["apps"][2]["identities"].append("auditor")
+    access["queueGrants"].append(
+        {"identity": "auditor", "queue": "rejected", "rights": ["receive"]}
+    )
+    for snapshot in made(folder, access):
+        assert differences(access, snapshot) == []
+        given = settings(snapshot, "tracker")
+        assert given["RELAY_IDENTITY_AUDITOR"] == "clientId of identities/auditor"
+        assert given["RELAY_QUEUE_REJECTED"] == "rejected"
+
+
+def test_a_secret_in_a_vault_of_its_own_a_queue_and_an_app(folder: Path) -> None:
+    access = load(folder / "access.json")
+    access["vaults"].append({"name": "archive"})
+    access["secrets"].append({"name": "archive-connection", "vault": "archive"})
+    access["queues"].append(
+        {"name": "archive-in", "duplicateDetection": "PT1H", "forwardDeadLettersTo": "rejected"}
+    )
+    access["identities"].append({"name": "archivist", "purpose": "Read the archive's connection"})
+    access["identities"].append({"name": "archive_bus", "purpose": "Take what is to be archived"})
+    access["apps"].append(
+        {
+            "name": "archiver",
+            "identities": ["archivist", "archive_bus", "decrypt"],
+            "trigger": {"identity": "archive_bus", "queue": "archive-in"},
+        }
+    )
+    access["secretGrants"].append(
+        {"identity": "archivist", "vault": "archive", "secret": "archive-connection"}
+    )
+    access["queueGrants"].append(
+        {"identity": "archive_bus", "queue": "archive-in", "rights": ["receive", "send"]}
+    )
+    secret = "vaults/archive/secrets/archive-connection"
+    for snapshot in made(folder, access):
+        assert differences(access, snapshot) == []
+        assert settings(snapshot, "archiver") == {
+            "AzureWebJobsStorage__blobServiceUri": "https://archiverlocal.blob.core.windows.net",
+            "AzureWebJobsStorage__credential": "managedidentity",
+            "RELAY_APP": "archiver",
+            "RELAY_BUS__clientId": "clientId of identities/archive_bus",
+            "RELAY_BUS__credential": "managedidentity",
+            "RELAY_BUS__fullyQualifiedNamespace": "relay-local.servicebus.windows.net",
+            "RELAY_IDENTITY_ARCHIVE_BUS": "clientId of identities/archive_bus",
+            "RELAY_IDENTITY_ARCHIVIST": "clientId of identities/archivist",
+            "RELAY_IDENTITY_DECRYPT": "clientId of identities/decrypt",
+            "RELAY_KEY_PAYLOAD": "keyUri of vaults/payload/keys/payload",
+            "RELAY_QUEUE_ARCHIVE_IN": "archive-in",
+            "RELAY_SECRET_ARCHIVE_CONNECTION": f"secretUri of {secret}",
+        }
+
+
+def test_both_operations_for_one_app(folder: Path) -> None:
+    """One app that uses the same objects under two identities names each of them once."""
+    access = load(folder / "access.json")
+    access["apps"][0]["identities"] += ["decrypt", "receiver_bus", "partner"]
+    for grant in access["keyGrants"]:
+        grant["operations"] = ["encrypt", "decrypt"]
+    for snapshot in made(folder, access):
+        assert differences(access, snapshot) == []
+
+
+def test_a_change_without_the_compiler_is_found(folder: Path) -> None:
+    access = load(folder / "access.json")
+    access["keyGrants"][0]["operations"].append("decrypt")
+    (folder / "access.json").write_text(json.dumps(access))
+    with pytest.raises(infra.InfraError, match="missing: encrypt may"):
+        infra.check(folder)
+
+
+def test_a_source_that_the_snapshot_does_not_know_is_found(folder: Path) -> None:
+    source = folder / "modules" / "bus.bicep"
+    source.write_text(source.read_text().replace("maxDeliveryCount: 10", "maxDeliveryCount:  5"))
+    with pytest.raises(infra.InfraError) as found:
+        infra.check(folder)
+    assert "modules/bus.bicep is not formatted" in str(found.value)
+    assert "its snapshot is out of date" in str(found.value)
+
+
+def test_a_warning_is_found(folder: Path) -> None:
+    source = folder / "modules" / "bus.bicep"
+    source.write_text(source.read_text() + "\nparam spare string = ''\n")
+    with pytest.raises(infra.InfraError, match="no-unused-params"):
+        infra.check(folder)

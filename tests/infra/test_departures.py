@@ -1,0 +1,466 @@
+"""Every way in which a deployment can depart from the declaration is named."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from checks.access import load as load_access
+from checks.differences import differences
+from checks.roles import DATA_ACTIONS
+from checks.snapshot import Resource, Snapshot
+from checks.snapshot import load as load_snapshot
+
+INFRA = Path(__file__).resolve().parents[2] / "infra"
+KEYS = "Microsoft.KeyVault/vaults/keys"
+SECRETS = "Microsoft.KeyVault/vaults/secrets"
+BUS = "Microsoft.ServiceBus/namespaces/messages"
+OWNER = "/providers/Microsoft.Authorization/roleDefinitions/8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
+PAYLOAD = "vaults/payload/keys/payload"
+PARTNER = "vaults/partner/secrets/partner-connection"
+DATABASE = "vaults/database/secrets/database-connection"
+ELSEWHERE = (
+    "/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/other"
+    "/providers/Microsoft.KeyVault/vaults/partner-local/secrets/partner-connection"
+)
+MESSAGES = "bus/relay/queues/messages"
+RECEIPTS = "bus/relay/queues/receipts"
+
+ACCESS = load_access(INFRA / "access.json")
+
+IDLE = "undeclared: vaults/{} goes by access policies, yet by a role"
+
+Change = Callable[[Snapshot], None]
+
+BY_ROLE: list[tuple[Change, tuple[str, ...]]] = []
+BY_POLICY: list[tuple[Change, tuple[str, ...]]] = []
+
+
+def named(
+    *expected: str, by: list[tuple[Change, tuple[str, ...]]] = BY_ROLE
+) -> Callable[[Change], Change]:
+    """Say what differences a change of a snapshot must give rise to."""
+
+    def registered(change: Change) -> Change:
+        by.append((change, expected))
+        return change
+
+    return registered
+
+
+def snapshot(name: str) -> Snapshot:
+    return load_snapshot(INFRA / f"{name}.snapshot.json")
+
+
+def the(made: Snapshot, part: str, kind: str) -> Resource:
+    """The one resource of a type whose id, or whose own words, have a part."""
+    found = [
+        resource
+        for resource in made["predictedResources"]
+        if resource["type"].endswith(kind) and part in str(resource)
+    ]
+    assert len(found) == 1, [resource["id"] for resource in found]
+    return found[0]
+
+
+def assignment(made: Snapshot, who: str, where: str) -> Resource:
+    found = [
+        resource
+        for resource in made["predictedResources"]
+        if resource["type"].endswith("/roleAssignments")
+        and f"/{who}-local'" in resource["properties"]["principalId"]
+        and where in resource["id"]
+    ]
+    assert len(found) == 1, [resource["id"] for resource in found]
+    return found[0]
+
+
+def permissions(made: Snapshot, role: str) -> dict[str, list[str]]:
+    block = the(made, f"Relay {role}", "/roleDefinitions")["properties"]["permissions"][0]
+    assert isinstance(block, dict)
+    return block
+
+
+def settings(made: Snapshot, app: str) -> list[dict[str, str]]:
+    listed = the(made, f"sites/relay-{app}-", "/sites")["properties"]["siteConfig"]["appSettings"]
+    assert isinstance(listed, list)
+    return listed
+
+
+def set_value(made: Snapshot, app: str, name: str, value: str) -> None:
+    next(s for s in settings(made, app) if s["name"] == name)["value"] = value
+
+
+def move(resource: Resource, old: str, new: str) -> None:
+    assert old in resource["id"]
+    resource["id"] = resource["id"].replace(old, new)
+
+
+def add(made: Snapshot, resource: Resource) -> None:
+    made["predictedResources"].append(resource)
+
+
+def remove(made: Snapshot, resource: Resource) -> None:
+    made["predictedResources"].remove(resource)
+
+
+def copied(made: Snapshot, resource: Resource, old: str, new: str) -> Resource:
+    twin = copy.deepcopy(resource)
+    move(twin, old, new)
+    add(made, twin)
+    return twin
+
+
+def identity_id(made: Snapshot, name: str) -> str:
+    return the(made, f"userAssignedIdentities/{name}-", "/userAssignedIdentities")["id"]
+
+
+def policies(made: Snapshot, vault: str) -> list[dict[str, dict[str, list[str]]]]:
+    listed = the(made, f"vaults/{vault}-local", "KeyVault/vaults")["properties"]["accessPolicies"]
+    assert isinstance(listed, list)
+    return listed
+
+
+@named(
+    *(
+        f"undeclared: encrypt may {action} on {PAYLOAD}"
+        for action in DATA_ACTIONS
+        if action.startswith(f"{KEYS}/") and not action.endswith("/encrypt/action")
+    )
+)
+def wildcard_role(made: Snapshot) -> None:
+    permissions(made, "encrypt")["dataActions"] = [f"{KEYS}/*"]
+
+
+@named(f"undeclared: encrypt may {KEYS}/read on {PAYLOAD}")
+def wider_role(made: Snapshot) -> None:
+    permissions(made, "encrypt")["dataActions"].append(f"{KEYS}/read")
+
+
+@named(f"missing: decrypt may {KEYS}/decrypt/action on {PAYLOAD}")
+def excluding_role(made: Snapshot) -> None:
+    permissions(made, "decrypt")["notDataActions"] = ["*/decrypt/*"]
+
+
+@named(
+    f"undeclared: database may Microsoft.KeyVault/vaults/write (control plane) on {DATABASE}",
+    f"undeclared: partner may Microsoft.KeyVault/vaults/write (control plane) on {PARTNER}",
+)
+def managing_role(made: Snapshot) -> None:
+    permissions(made, "read a secret")["actions"] = ["Microsoft.KeyVault/vaults/write"]
+
+
+@named(
+    f"undeclared: database may Microsoft.Storage/* on {DATABASE}",
+    f"undeclared: partner may Microsoft.Storage/* on {PARTNER}",
+)
+def foreign_data_role(made: Snapshot) -> None:
+    permissions(made, "read a secret")["dataActions"].append("Microsoft.Storage/*")
+
+
+@named(
+    f"missing: tracker_bus may {BUS}/receive/action on {RECEIPTS}",
+    f"undeclared: tracker_bus may what role {OWNER} permits on {RECEIPTS}",
+)
+def owner_role(made: Snapshot) -> None:
+    assignment(made, "tracker_bus", "receipts")["properties"]["roleDefinitionId"] = OWNER
+
+
+@named(
+    f"missing: sender_bus may {BUS}/send/action on {MESSAGES}",
+    f"undeclared: sender_bus may {BUS}/receive/action on {MESSAGES}",
+)
+def exchanged_role(made: Snapshot) -> None:
+    given = assignment(made, "sender_bus", "messages")["properties"]
+    given["roleDefinitionId"] = assignment(made, "tracker_bus", "receipts")["properties"][
+        "roleDefinitionId"
+    ]
+
+
+@named(f"undeclared: encrypt may {KEYS}/encrypt/action on vaults/payload")
+def vault_scope(made: Snapshot) -> None:
+    move(assignment(made, "encrypt", "keys/payload"), "/keys/payload", "")
+
+
+@named(f"undeclared: sender_bus may {BUS}/send/action on bus/relay")
+def namespace_scope(made: Snapshot) -> None:
+    move(assignment(made, "sender_bus", "messages"), "/queues/messages", "")
+
+
+@named(f"undeclared: partner may {SECRETS}/getSecret/action on group")
+def group_scope(made: Snapshot) -> None:
+    vault = "/providers/Microsoft.KeyVault/vaults/partner-local/secrets/partner-connection"
+    move(assignment(made, "partner", "partner-connection"), vault, "")
+
+
+@named(f"undeclared: partner may {SECRETS}/getSecret/action on subscription")
+def subscription_scope(made: Snapshot) -> None:
+    group_scope(made)
+    moved = assignment(made, "partner", "relay-local/providers/Microsoft.Authorization")
+    move(moved, "/resourceGroups/relay-local", "")
+
+
+@named(
+    f"missing: partner may {SECRETS}/getSecret/action on {PARTNER}",
+    f"undeclared: partner may {SECRETS}/getSecret/action on {ELSEWHERE}",
+)
+def elsewhere_scope(made: Snapshot) -> None:
+    move(assignment(made, "partner", "partner-connection"), "/relay-local/", "/other/")
+
+
+@named(
+    f"missing: partner may {SECRETS}/getSecret/action on {PARTNER}",
+    f"undeclared: partner may {SECRETS}/getSecret/action if @Resource on {PARTNER}",
+)
+def conditional_grant(made: Snapshot) -> None:
+    assignment(made, "partner", "partner-connection")["properties"]["condition"] = "@Resource"
+
+
+@named(f"missing: receiver_bus may {BUS}/send/action on {RECEIPTS}")
+def missing_grant(made: Snapshot) -> None:
+    remove(made, assignment(made, "receiver_bus", "receipts"))
+
+
+@named(f"undeclared: tracker_bus may {BUS}/receive/action on bus/relay/queues/rejected")
+def extra_grant(made: Snapshot) -> None:
+    given = assignment(made, "tracker_bus", "receipts")
+    copied(made, given, "queues/receipts", "queues/rejected")
+
+
+@named(f"undeclared: identity.principalId of apps/sender may {KEYS}/decrypt/action on {PAYLOAD}")
+def grant_to_system_identity(made: Snapshot) -> None:
+    twin = copied(
+        made, assignment(made, "decrypt", "keys/payload"), "Assignments/", "Assignments/f"
+    )
+    site = the(made, "sites/relay-sender-", "/sites")["id"]
+    twin["properties"]["principalId"] = (
+        f"[reference('{site}', '2025-03-01', 'Full').identity.principalId]"
+    )
+
+
+@named(
+    f"missing: decrypt may {KEYS}/decrypt/action on {PAYLOAD}",
+    f"undeclared: 5f0b6a8e-0000-4000-8000-000000000000 may {KEYS}/decrypt/action on {PAYLOAD}",
+)
+def grant_to_somebody(made: Snapshot) -> None:
+    given = assignment(made, "decrypt", "keys/payload")["properties"]
+    given["principalId"] = "5f0b6a8e-0000-4000-8000-000000000000"
+
+
+@named("undeclared: vaults/payload goes by roles and has access policies")
+def policy_in_a_role_vault(made: Snapshot) -> None:
+    vault = the(made, "vaults/payload-local", "KeyVault/vaults")["properties"]
+    vault["accessPolicies"] = [
+        {"objectId": "someone", "permissions": {"keys": ["all"], "secrets": []}}
+    ]
+
+
+@named("missing: vaults/payload says how it decides")
+def unsaid_mode(made: Snapshot) -> None:
+    del the(made, "vaults/payload-local", "KeyVault/vaults")["properties"][
+        "enableRbacAuthorization"
+    ]
+
+
+@named("undeclared: apps/sender has identities/decrypt")
+def extra_attachment(made: Snapshot) -> None:
+    site = the(made, "sites/relay-sender-", "/sites")
+    site["identity"]["userAssignedIdentities"][identity_id(made, "decrypt")] = {}
+
+
+@named("undeclared: Microsoft.Web/serverfarms/sender-local has identities/decrypt")
+def attachment_elsewhere(made: Snapshot) -> None:
+    plan = the(made, "serverfarms/sender-", "/serverfarms")
+    plan["identity"] = {"userAssignedIdentities": {identity_id(made, "decrypt"): {}}}
+
+
+@named("missing: apps/receiver has identities/partner")
+def missing_attachment(made: Snapshot) -> None:
+    site = the(made, "sites/relay-receiver-", "/sites")
+    del site["identity"]["userAssignedIdentities"][identity_id(made, "partner")]
+
+
+@named("missing: apps/tracker has an identity of its own")
+def missing_system_identity(made: Snapshot) -> None:
+    the(made, "sites/relay-tracker-", "/sites")["identity"]["type"] = "UserAssigned"
+
+
+@named("missing: identities/partner")
+def missing_identity(made: Snapshot) -> None:
+    remove(made, the(made, "userAssignedIdentities/partner-", "/userAssignedIdentities"))
+
+
+@named("undeclared: identities/spare")
+def extra_identity(made: Snapshot) -> None:
+    spare = the(made, "userAssignedIdentities/partner-", "/userAssignedIdentities")
+    copied(made, spare, "/partner-", "/spare-")
+
+
+@named("missing: bus/relay/queues/receipts")
+def missing_queue(made: Snapshot) -> None:
+    remove(made, the(made, "relay-local/receipts", "/queues"))
+
+
+@named("missing: apps/receiver has the setting RELAY_QUEUE_REJECTED = rejected")
+def lost_setting(made: Snapshot) -> None:
+    listed = settings(made, "receiver")
+    listed.remove(next(s for s in listed if s["name"] == "RELAY_QUEUE_REJECTED"))
+
+
+@named("undeclared: apps/sender has the setting RELAY_CA_BUNDLE = ca.pem")
+def extra_setting(made: Snapshot) -> None:
+    settings(made, "sender").append({"name": "RELAY_CA_BUNDLE", "value": "ca.pem"})
+
+
+@named("undeclared: apps/sender has the setting RELAY_APP 2 times")
+def doubled_setting(made: Snapshot) -> None:
+    settings(made, "sender").append({"name": "RELAY_APP", "value": "sender"})
+
+
+@named(
+    "missing: apps/sender has the setting RELAY_IDENTITY_ENCRYPT = clientId of identities/encrypt",
+    "undeclared: apps/sender has the setting RELAY_IDENTITY_ENCRYPT "
+    "= clientId of identities/database",
+)
+def crossed_setting(made: Snapshot) -> None:
+    other = f"[reference('{identity_id(made, 'database')}', '2024-11-30').clientId]"
+    set_value(made, "sender", "RELAY_IDENTITY_ENCRYPT", other)
+
+
+@named(
+    f"missing: apps/sender has the setting RELAY_KEY_PAYLOAD = keyUri of {PAYLOAD}",
+    f"undeclared: apps/sender has the setting RELAY_KEY_PAYLOAD = keyUriWithVersion of {PAYLOAD}",
+)
+def versioned_key(made: Snapshot) -> None:
+    listed = settings(made, "sender")
+    value = next(s["value"] for s in listed if s["name"] == "RELAY_KEY_PAYLOAD")
+    set_value(made, "sender", "RELAY_KEY_PAYLOAD", value.replace(".keyUri", ".keyUriWithVersion"))
+
+
+@named("undeclared: apps/sender has connection strings")
+def connection_string(made: Snapshot) -> None:
+    site = the(made, "sites/relay-sender-", "/sites")["properties"]["siteConfig"]
+    site["connectionStrings"] = [{"name": "RELAY_BUS", "connectionString": "Endpoint=sb://x"}]
+
+
+@named("missing: retries forwards to messages")
+def lost_forward(made: Snapshot) -> None:
+    del the(made, "relay-local/retries", "/queues")["properties"]["forwardTo"]
+
+
+@named(
+    "missing: messages forwards dead letters to rejected",
+    "undeclared: messages forwards dead letters to receipts",
+)
+def turned_forward(made: Snapshot) -> None:
+    queue = the(made, "'relay-local/messages'", "/queues")["properties"]
+    queue["forwardDeadLetteredMessagesTo"] = "receipts"
+
+
+@named("undeclared: receipts drops duplicates within PT10M")
+def swallowed_duplicates(made: Snapshot) -> None:
+    the(made, "'relay-local/receipts'", "/queues")["properties"]["requiresDuplicateDetection"] = (
+        True
+    )
+
+
+@named("undeclared: bus/relay takes shared keys")
+def shared_keys(made: Snapshot) -> None:
+    the(made, "namespaces/relay-", "/namespaces")["properties"]["disableLocalAuth"] = False
+
+
+@named("undeclared: Microsoft.Storage/storageAccounts/senderlocal takes shared keys")
+def storage_keys(made: Snapshot) -> None:
+    del the(made, "senderlocal", "/storageAccounts")["properties"]["allowSharedKeyAccess"]
+
+
+@named(
+    "undeclared: identities/decrypt/federatedidentitycredentials/anybody: nothing here judges "
+    "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials"
+)
+def federation(made: Snapshot) -> None:
+    kind = "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials"
+    where = identity_id(made, "decrypt") + "/federatedIdentityCredentials/anybody"
+    add(made, {"id": where, "type": kind, "name": "decrypt-local/anybody"})
+
+
+@named(f"undeclared: encrypt may {KEYS}/read on {PAYLOAD}", by=BY_POLICY)
+def wider_policy(made: Snapshot) -> None:
+    policies(made, "payload")[0]["permissions"]["keys"].append("Get")
+
+
+@named(
+    "undeclared: encrypt may Microsoft.KeyVault/vaults/certificates/list/action on vaults/payload",
+    by=BY_POLICY,
+)
+def policy_of_another_family(made: Snapshot) -> None:
+    policies(made, "payload")[0]["permissions"]["certificates"] = ["list"]
+
+
+@named(f"missing: database may {SECRETS}/getSecret/action on {DATABASE}", by=BY_POLICY)
+def lost_policy(made: Snapshot) -> None:
+    policies(made, "database").clear()
+
+
+@named(
+    "undeclared: vaults/partner/secrets/other",
+    f"undeclared: partner may {SECRETS}/getSecret/action on vaults/partner/secrets/other",
+    by=BY_POLICY,
+)
+def second_object(made: Snapshot) -> None:
+    secret = the(made, "partner-connection", "/secrets")
+    copied(made, secret, "secrets/partner-connection", "secrets/other")
+
+
+@named(
+    f"{IDLE.format('database')} database may {SECRETS}/getSecret/action on {DATABASE}",
+    f"{IDLE.format('partner')} partner may {SECRETS}/getSecret/action on {PARTNER}",
+    f"{IDLE.format('payload')} decrypt may {KEYS}/decrypt/action on {PAYLOAD}",
+    f"{IDLE.format('payload')} encrypt may {KEYS}/encrypt/action on {PAYLOAD}",
+    by=BY_POLICY,
+)
+def role_in_a_policy_vault(made: Snapshot) -> None:
+    for kind in ("/roleDefinitions", "/roleAssignments"):
+        for resource in snapshot("local")["predictedResources"]:
+            if resource["type"].endswith(kind) and "ServiceBus" not in resource["id"]:
+                add(made, resource)
+
+
+@named(
+    f"missing: partner may {SECRETS}/getSecret/action on {PARTNER}",
+    "undeclared: vaults/partner goes by roles and has access policies",
+    by=BY_POLICY,
+)
+def switched_mode(made: Snapshot) -> None:
+    the(made, "vaults/partner-local", "KeyVault/vaults")["properties"][
+        "enableRbacAuthorization"
+    ] = True
+
+
+@pytest.mark.parametrize(("change", "expected"), BY_ROLE, ids=lambda v: getattr(v, "__name__", ""))
+def test_a_departure_by_role_is_named(change: Change, expected: tuple[str, ...]) -> None:
+    depart("local", change, expected)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"), BY_POLICY, ids=lambda v: getattr(v, "__name__", "")
+)
+def test_a_departure_by_policy_is_named(change: Change, expected: tuple[str, ...]) -> None:
+    depart("local-policies", change, expected)
+
+
+def depart(name: str, change: Change, expected: tuple[str, ...]) -> None:
+    made = snapshot(name)
+    change(made)
+    found = [str(difference) for difference in differences(ACCESS, made)]
+    assert sorted(found) == sorted(expected)
+
+
+def test_an_optional_setting_is_allowed_where_it_is_known() -> None:
+    made = snapshot("local")
+    extra_setting(made)
+    assert differences(ACCESS, made, {"sender": {"RELAY_CA_BUNDLE"}}) == []
+    assert differences(ACCESS, made, {"tracker": {"RELAY_CA_BUNDLE"}}) != []
