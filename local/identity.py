@@ -1,0 +1,155 @@
+"""The managed identity endpoint of App Service: an app asks here for tokens of its identities."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import re
+import uuid
+from collections.abc import Mapping
+
+from aiohttp import web
+
+from local.resource_id import normal
+from local.resources import AppSpec, Identity
+from local.tokens import Claims, InvalidToken, Token, TokenIssuer
+
+__all__ = ["Claims", "InvalidToken", "Token", "TokenIssuer", "token_endpoint"]
+
+_LOG = logging.getLogger(__name__)
+_PATH = "/msi/token"
+_API_VERSION = "2019-08-01"
+# How a request may name one of several identities.
+_SELECTORS = ("client_id", "principal_id", "object_id", "mi_res_id")
+# The services that these deployments talk to.
+_RESOURCES = frozenset(
+    {
+        "https://vault.azure.net",
+        "https://servicebus.azure.net",
+        "https://storage.azure.com",
+        "https://monitor.azure.com",
+        "https://management.azure.com",
+        "https://ossrdbms-aad.database.windows.net",
+    }
+)
+_HARMLESS = re.compile(r"[\x21-\x7e]{1,200}")
+
+
+class _Refused(Exception):  # noqa: N818 - named after what happened
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+def token_endpoint(issuer: TokenIssuer, apps: Mapping[str, AppSpec]) -> web.Application:
+    """Return the endpoint, at `/msi/token`, for apps by their secret X-IDENTITY-HEADER.
+
+    Source: "How to use managed identities for App Service and Azure Functions", REST endpoint
+    reference, api-version 2019-08-01.
+    """
+
+    async def token(request: web.Request) -> web.Response:
+        try:
+            return web.json_response(_answer(request, issuer, apps), headers=_NOT_KEPT)
+        except _Refused as refused:
+            return _refusal(refused)
+
+    application = web.Application(client_max_size=1024)
+    application.router.add_get(_PATH, token)
+    return application
+
+
+# A token must not end up in any cache.
+_NOT_KEPT = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+
+
+def _answer(
+    request: web.Request, issuer: TokenIssuer, apps: Mapping[str, AppSpec]
+) -> dict[str, str]:
+    app = _asking(request, apps)
+    if request.query.get("api-version") != _API_VERSION:
+        raise _Refused(400, f"The api-version must be {_API_VERSION}.")
+    resource = _resource(request)
+    identity = _identity(request, app)
+    token = issuer.issue(identity, resource)
+    _LOG.debug("token for %s of app %s for %s", identity.name, app.app, resource)
+    return {
+        "access_token": token.value,
+        "expires_on": str(token.expires_on),
+        "expires_in": str(token.expires_in),
+        "resource": token.resource,
+        "token_type": "Bearer",
+        "client_id": token.client_id,
+    }
+
+
+def _asking(request: web.Request, apps: Mapping[str, AppSpec]) -> AppSpec:
+    # The header proves that the request comes from inside the app: a URL that someone talks the
+    # app into fetching (SSRF) does not carry it.
+    header = request.headers.get("X-IDENTITY-HEADER")
+    if not header:
+        raise _Refused(401, "The header X-IDENTITY-HEADER is missing.")
+    given = header.encode("utf-8", "surrogateescape")
+    found = None
+    for secret, app in apps.items():
+        # All are compared, each in constant time, so that timing tells nothing of any secret.
+        if hmac.compare_digest(secret.encode(), given):
+            found = app
+    if found is None:
+        raise _Refused(403, "The header X-IDENTITY-HEADER is not valid.")
+    return found
+
+
+def _resource(request: web.Request) -> str:
+    resource = request.query.get("resource", "")
+    if not resource:
+        raise _Refused(400, "The parameter 'resource' is missing.")
+    if resource.rstrip("/").lower() not in _RESOURCES:
+        named = resource if _HARMLESS.fullmatch(resource) else "asked for"
+        raise _Refused(
+            400,
+            f"AADSTS500011: The resource principal named {named} was not found in the tenant.",
+        )
+    return resource
+
+
+def _identity(request: web.Request, app: AppSpec) -> Identity:
+    selected = [name for name in _SELECTORS if request.query.get(name)]
+    if len(selected) > 1:
+        raise _Refused(400, f"Only one of {', '.join(_SELECTORS)} may be given.")
+    if not selected:
+        found = app.system_identity
+    else:
+        found = _attached(app, selected[0], request.query[selected[0]])
+    if found is None:
+        # Attached to another app or not existing at all: the answer does not tell which.
+        raise _Refused(
+            400,
+            "No User Assigned or Delegated Managed Identity found for specified "
+            "ClientId/ResourceId/PrincipalId.",
+        )
+    return found
+
+
+def _attached(app: AppSpec, selector: str, value: str) -> Identity | None:
+    own: tuple[Identity, ...] = (app.system_identity,) if app.system_identity else ()
+    for identity in (*app.identities, *own):
+        if selector == "client_id":
+            candidate = identity.client_id
+        elif selector == "mi_res_id":
+            candidate = identity.resource_id
+        else:
+            candidate = identity.principal_id
+        if normal(candidate) == normal(value):
+            return identity
+    return None
+
+
+def _refusal(refused: _Refused) -> web.Response:
+    body = {
+        "statusCode": refused.status,
+        "message": refused.message,
+        "correlationId": str(uuid.uuid4()),
+    }
+    return web.json_response(body, status=refused.status, headers=_NOT_KEPT)

@@ -1,0 +1,64 @@
+"""What references in a deployment are answered with, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from local.kinds.identities import Attached
+from local.resource_id import normal
+from local.resources import Identity, Reference
+from local.snapshot import Place
+
+# Answered only when the vaults have their addresses.
+VAULT_PATHS = ("vaultUri",)
+KEY_PATHS = ("keyUri",)
+SECRET_PATHS = ("secretUri",)
+
+
+class References:
+    """Answers what is known at load, and keeps what only a running vault can answer."""
+
+    def __init__(self, tenant_id: str) -> None:
+        self._tenant_id = tenant_id
+        self._known: dict[tuple[str, str], str] = {}
+        self._later: set[tuple[str, str]] = set()
+
+    def add_identity(self, identity: Identity) -> None:
+        """Know the run-time properties of a user-assigned identity."""
+        self._know(identity.resource_id, "principalId", identity.principal_id)
+        self._know(identity.resource_id, "clientId", identity.client_id)
+        self._know(identity.resource_id, "tenantId", self._tenant_id)
+
+    def add_app(self, resource_id: str, identities: Attached) -> None:
+        """Know the run-time properties of an app's own identity, if it has one."""
+        if own := identities.system_assigned:
+            self._know(resource_id, "identity.principalId", own.principal_id)
+            self._know(resource_id, "identity.tenantId", self._tenant_id)
+
+    def add_later(self, resource_id: str, paths: Iterable[str]) -> None:
+        """Know that these properties will be answered at run time."""
+        self._later.update((normal(resource_id), path.lower()) for path in paths)
+
+    def now(self, value: str | Reference, place: Place) -> str:
+        """Return a text that must be known at load. Raises `DeploymentError`."""
+        answered = self.answer(value, place)
+        if isinstance(answered, Reference):
+            raise place.refuse(f"{answered.path} is not known before the vaults run")
+        return answered
+
+    def answer(self, value: str | Reference, place: Place) -> str | Reference:
+        """Return a text, or the reference that is answered later. Raises `DeploymentError`."""
+        if isinstance(value, str):
+            return value
+        # Property names, too, are compared without regard to case.
+        asked = normal(value.resource_id), value.path.lower()
+        if asked in self._later:
+            return value
+        if asked not in self._known:
+            raise place.refuse(
+                f"asks for {value.path} of {value.resource_id}, which the local cloud has not"
+            )
+        return self._known[asked]
+
+    def _know(self, resource_id: str, path: str, value: str) -> None:
+        self._known[normal(resource_id), path.lower()] = value

@@ -1,0 +1,28 @@
+"""Azure resource ids: compared without regard to case, and nested by whole segments."""
+
+from __future__ import annotations
+
+
+def normal(resource_id: str) -> str:
+    """Return the form in which two ids of one resource are equal.
+
+    The root scope `/` becomes the empty string.
+    Source: Azure Resource Manager, "resource names and ids are case-insensitive".
+    """
+    return resource_id.rstrip("/").lower()
+
+
+def within(resource_id: str, scope: str) -> bool:
+    """Tell whether a resource is the scope itself or lies below it."""
+    # By whole segments: `/keys/pay` must not become a scope of `/keys/payload`.
+    return f"{normal(resource_id)}/".startswith(f"{normal(scope)}/")
+
+
+def last(resource_id: str) -> str:
+    """Return the name at an id's end."""
+    return resource_id.rstrip("/").rpartition("/")[2]
+
+
+def parent(resource_id: str) -> str:
+    """Return the id of the resource that a child resource (`/…/<type>/<name>`) belongs to."""
+    return resource_id.rstrip("/").rsplit("/", 2)[0]
