@@ -6,10 +6,11 @@ import asyncio
 import ssl
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 import trustme
@@ -17,15 +18,19 @@ from azure.core.credentials import AccessToken
 from azure.servicebus import ServiceBusClient, TransportType
 from azure.servicebus.aio import ServiceBusClient as AsyncServiceBusClient
 
+from local.bus import performatives as amqp
 from local.bus.address import parse_address
 from local.bus.encoding import encode
 from local.bus.errors import Unauthorized
-from local.bus.message import parse
+from local.bus.frames import AMQP, HEADER, SASL, Frame, FrameReader, Header, frame
+from local.bus.message import parse, respond
 from local.bus.principal import Principal, Right
 from local.bus.sas import SAS_PREFIX, SasAccess, SasRule
 from local.bus.server import BusServer
-from local.bus.values import Described, ULong
+from local.bus.values import Described, Symbol, ULong, Value
 from local.resources import NamespaceSpec, QueueSpec
+
+Some = TypeVar("Some", bound=amqp.Performative)
 
 HOST = "relay.servicebus.windows.net"
 KEY = "a2V5IG9mIHRoZSB0ZXN0cw=="
@@ -155,6 +160,93 @@ class Bus:
         )
 
 
+@dataclass
+class Raw:
+    """A client that says whatever a test wants said, in AMQP or not."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    frames: FrameReader = field(default_factory=FrameReader)
+
+    async def item(self) -> Header | Frame | None:
+        """Read the next header or frame; None at the end of the stream."""
+        while (item := self.frames.next()) is None:
+            try:
+                data = await asyncio.wait_for(self.reader.read(65536), 5)
+            except ConnectionError:
+                return None
+            if not data:
+                return None
+            self.frames.feed(data)
+        return item
+
+    async def read(self) -> amqp.Performative | None:
+        """Read the next performative; None at the end of the stream."""
+        item = await self.item()
+        while isinstance(item, Header) or (item is not None and not item.body):
+            item = await self.item()
+        return None if item is None else amqp.read(item.body)[0]
+
+    async def until(self, kind: type[Some]) -> Some:
+        """Read on to the next performative of a kind."""
+        while (performative := await self.read()) is not None:
+            if isinstance(performative, kind):
+                return performative
+        raise EOFError
+
+    async def rest(self) -> list[amqp.Performative]:
+        """Read everything until the server hangs up."""
+        got = []
+        while (performative := await self.read()) is not None:
+            got.append(performative)
+        return got
+
+    def send(self, performative: amqp.Performative, payload: bytes = b"", channel: int = 0) -> None:
+        kind = SASL if performative.CODE >= 0x40 else AMQP
+        self.writer.write(frame(kind, channel, amqp.write(performative) + payload))
+
+    def hello(self, mechanism: str = "ANONYMOUS", response: bytes | None = None) -> None:
+        """Greet, all at once."""
+        self.writer.write(HEADER[SASL])
+        self.send(amqp.SaslInit(Symbol(mechanism), response))
+        self.writer.write(HEADER[AMQP])
+        self.send(amqp.Open("raw", max_frame_size=65536))
+        self.send(amqp.Begin(None, 0, 1000, 1000))
+
+    def attach(self, handle: int, address: str, *, receives: bool) -> None:
+        source = Described(ULong(0x28), [address if receives else "here"])
+        target = Described(ULong(0x29), ["here" if receives else address])
+        name = f"link-{handle}"
+        self.send(
+            amqp.Attach(name, handle, receives, 0, 0, source, target, initial_delivery_count=0)
+        )
+
+    def put_token(self, audience: str, token: str, operation: str = "put-token") -> None:
+        """Ask $cbs, over handles 0 and 1."""
+        self.attach(0, "$cbs", receives=False)
+        self.attach(1, "$cbs", receives=True)
+        self.send(amqp.Flow(0, 1000, 0, 1000, 1, 0, 10))
+        properties: dict[Value, Value] = {"operation": operation, "name": audience}
+        self.send(amqp.Transfer(0, 0, b"t", 0), respond(None, properties, token))
+
+    def close(self) -> None:
+        self.writer.transport.abort()
+
+
+@pytest.fixture
+async def raw(bus: Bus) -> AsyncIterator[Callable[[], Awaitable[Raw]]]:
+    clients: list[Raw] = []
+
+    async def connect() -> Raw:
+        client = Raw(*await asyncio.open_connection("127.0.0.1", bus.plain_port))
+        clients.append(client)
+        return client
+
+    yield connect
+    for client in clients:
+        client.close()
+
+
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[trustme.CA, Path]:
     ca = trustme.CA()
@@ -198,3 +290,8 @@ def threaded_bus(authority: tuple[trustme.CA, Path]) -> Iterator[Bus]:
 @pytest.fixture
 def make_spec() -> Callable[..., QueueSpec]:
     return spec
+
+
+@pytest.fixture
+def grants() -> Grants:
+    return Grants()
