@@ -104,6 +104,20 @@ def test_both_operations_for_one_app(folder: Path) -> None:
         assert differences(access, snapshot) == []
 
 
+def test_an_optional_setting_reaches_its_app_and_replaces_nothing(folder: Path) -> None:
+    access = load(folder / "access.json")
+    (folder / "local-policies.bicepparam").unlink()
+    parameters = folder / "local.bicepparam"
+    given = "{ sender: { RELAY_MAX_PAYLOAD_BYTES: '1000', RELAY_APP: 'tracker' } }"
+    parameters.write_text(parameters.read_text() + f"\nparam appSettings = {given}\n")
+    with pytest.raises(infra.InfraError) as undeclared:
+        infra.build(folder)
+    extra = "apps/sender has the setting RELAY_MAX_PAYLOAD_BYTES = 1000"
+    assert str(undeclared.value) == f"local.snapshot.json: undeclared: {extra}"
+    snapshot = load_snapshot(folder / "local.snapshot.json")
+    assert differences(access, snapshot, {"sender": {"RELAY_MAX_PAYLOAD_BYTES"}}) == []
+
+
 def test_a_change_without_the_compiler_is_found(folder: Path) -> None:
     access = load(folder / "access.json")
     access["keyGrants"][0]["operations"].append("decrypt")
