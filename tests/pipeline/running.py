@@ -1,0 +1,179 @@
+"""A local cloud in a process of its own, as `python -m local up` starts it for anybody."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import os
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from azure.identity.aio import ManagedIdentityCredential
+from azure.servicebus import TransportType
+from azure.servicebus.aio import ServiceBusClient
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+ROOT = Path(__file__).resolve().parents[2]
+SNAPSHOT = "local.snapshot.json"
+POLICIES_SNAPSHOT = "local-policies.snapshot.json"
+_START_SECONDS = 90
+_ARRIVE_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Received:
+    """What the partner got."""
+
+    id: str
+    content_type: str
+    body: bytes
+    verified: bool
+    traceparent: str | None
+
+
+@dataclass(frozen=True)
+class Running:
+    """A cloud that is up, seen from outside: its folder and its endpoints."""
+
+    folder: Path
+    endpoints: Mapping[str, Any]
+    snapshot: Path
+
+    @property
+    def ca(self) -> str:
+        return str(self.endpoints["ca"])
+
+    @property
+    def tls(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=self.ca)
+
+    def session(self) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=self.tls, limit=50))
+
+    async def control(self, method: str, path: str, body: str | None = None) -> Any:
+        key = (self.folder / "control.key").read_text()
+        headers = {"Authorization": f"Bearer {key}"}
+        url = f"{self.endpoints['control']}{path}"
+        async with (
+            self.session() as session,
+            session.request(method, url, headers=headers, data=body) as answer,
+        ):
+            assert answer.status == 200, await answer.text()
+            return await answer.json()
+
+    async def environment(self, app: str) -> dict[str, str]:
+        found: dict[str, str] = await self.control("GET", f"/apps/{app}/environment")
+        return found
+
+    async def credential(self, app: str, identity: str) -> ManagedIdentityCredential:
+        """Return the credential that code in `app` would make for one of its identities."""
+        environment = await self.environment(app)
+        names = ("IDENTITY_ENDPOINT", "IDENTITY_HEADER")
+        os.environ.update({name: environment[name] for name in names})
+        try:
+            return ManagedIdentityCredential(
+                client_id=environment[f"RELAY_IDENTITY_{identity.upper()}"]
+            )
+        finally:
+            for name in names:
+                del os.environ[name]
+
+    async def bus(self, app: str, identity: str) -> ServiceBusClient:
+        environment = await self.environment(app)
+        return ServiceBusClient(
+            environment["RELAY_BUS__fullyQualifiedNamespace"],
+            await self.credential(app, identity),
+            custom_endpoint_address=environment["RELAY_BUS_ENDPOINT"],
+            connection_verify=self.ca,
+            transport_type=TransportType.Amqp,
+            retry_total=0,
+        )
+
+    def private_key(self, version: str) -> rsa.RSAPrivateKey:
+        """Return a version of the payload key from the vault's folder."""
+        (path,) = (self.folder / "vaults").glob(f"*/keys/payload/{version}.pem")
+        key = load_pem_private_key(path.read_bytes(), None)
+        assert isinstance(key, rsa.RSAPrivateKey)
+        return key
+
+    async def send(
+        self, session: aiohttp.ClientSession, payload: bytes, content_type: str, **headers: str
+    ) -> str:
+        url = f"{self.endpoints['sender']}/api/messages"
+        sent = {"Content-Type": content_type} | headers
+        async with session.post(url, data=payload, headers=sent) as answer:
+            assert answer.status == 202, await answer.text()
+            return str((await answer.json())["id"])
+
+    async def received(self, ids: set[str]) -> dict[str, Received]:
+        """Wait until the partner has all of `ids`, and return what it has of them."""
+        found: dict[str, Received] = {}
+        after, patience = 0, time.monotonic() + _ARRIVE_SECONDS
+        async with self.session() as session:
+            while not ids <= found.keys():
+                assert time.monotonic() < patience, f"{len(ids - found.keys())} did not arrive"
+                url = f"{self.endpoints['partner']}/received?after={after}"
+                async with session.get(url) as answer:
+                    for one in await answer.json(content_type=None):
+                        after = one["n"]
+                        found[one["id"]] = Received(
+                            one["id"],
+                            one["content_type"],
+                            base64.b64decode(one["body"]),
+                            one["verified"],
+                            one["traceparent"],
+                        )
+                await asyncio.sleep(0.05)
+        return {message_id: found[message_id] for message_id in ids}
+
+    async def queued(self, queue: str, count: int) -> None:
+        """Wait until `queue` has `count` messages to take."""
+        patience = time.monotonic() + _ARRIVE_SECONDS
+        while (active := (await self.control("GET", "/status"))["queues"][queue]["active"]) != count:
+            assert time.monotonic() < patience, f"{queue} has {active} messages, not {count}"
+            await asyncio.sleep(0.05)
+
+    def logs(self) -> str:
+        return "\n".join(path.read_text() for path in (self.folder / "logs").iterdir())
+
+
+@contextmanager
+def running(folder: Path, snapshot: str, *options: str) -> Iterator[Running]:
+    """Start a cloud from a snapshot in `infra`, and stop it as Ctrl-C does."""
+    path = ROOT / "infra" / snapshot
+    command = [
+        sys.executable,
+        "-m",
+        "local",
+        "up",
+        "--folder",
+        folder,
+        "--snapshot",
+        path,
+        *options,
+    ]
+    output = folder.with_suffix(".output")
+    with output.open("wb") as file:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=subprocess.STDOUT)
+    try:
+        patience = time.monotonic() + SNAPSHOT = "local.snapshot.json"
+POLICIES_SNAPSHOT = "local-policies.snapshot.json"
+_START_SECONDS
+        while not (folder / "endpoints.json").exists():
+            assert process.poll() is None, output.read_text()
+            assert time.monotonic() < patience, output.read_text()
+            time.sleep(0.05)
+        yield Running(folder, json.loads((folder / "endpoints.json").read_text()), path)
+    finally:
+        process.terminate()
+        process.wait(30)

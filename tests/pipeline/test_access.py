@@ -1,0 +1,149 @@
+"""Every identity on every object, and every app with every identity, against access.json."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from azure.core.rest import HttpRequest
+from azure.keyvault.keys.aio import KeyClient
+from azure.keyvault.secrets.aio import SecretClient
+from azure.servicebus.exceptions import ServiceBusAuthorizationError
+
+from tests.pipeline.running import ROOT, Running
+
+ACCESS = json.loads((ROOT / "infra" / "access.json").read_text())
+APPS: dict[str, list[str]] = {app["name"]: app["identities"] for app in ACCESS["apps"]}
+IDENTITIES = [identity["name"] for identity in ACCESS["identities"]]
+QUEUES = [queue["name"] for queue in ACCESS["queues"]]
+GARBAGE = "AAAA"
+
+# What a vault can be asked, and what it answers to one who may: garbage is refused as garbage.
+KEY_OPERATIONS = {
+    "get": ("GET", "", None, 200),
+    "list": ("GET", "/versions", None, 200),
+    "encrypt": ("POST", "//encrypt", {"alg": "RSA-OAEP-256", "value": GARBAGE}, 200),
+    "decrypt": ("POST", "/{version}/decrypt", {"alg": "RSA-OAEP-256", "value": GARBAGE}, 400),
+    "wrapKey": ("POST", "//wrapkey", {"alg": "RSA-OAEP-256", "value": GARBAGE}, 200),
+    "unwrapKey": ("POST", "/{version}/unwrapkey", {"alg": "RSA-OAEP-256", "value": GARBAGE}, 400),
+}
+
+
+def home(identity: str) -> str:
+    """An app that the identity is attached to."""
+    return next(app for app, attached in APPS.items() if identity in attached)
+
+
+def may_use_key(identity: str, key: str) -> set[str]:
+    return {
+        operation
+        for grant in ACCESS["keyGrants"]
+        if (grant["identity"], grant["key"]) == (identity, key)
+        for operation in grant["operations"]
+    }
+
+
+def may_get(identity: str, secret: str) -> bool:
+    return any((g["identity"], g["secret"]) == (identity, secret) for g in ACCESS["secretGrants"])
+
+
+def may_on_queue(identity: str, queue: str) -> set[str]:
+    return {
+        right
+        for grant in ACCESS["queueGrants"]
+        if (grant["identity"], grant["queue"]) == (identity, queue)
+        for right in grant["rights"]
+    }
+
+
+@asynccontextmanager
+async def asking(
+    cloud: Running, identity: str, vault: str, kind: type[KeyClient] | type[SecretClient]
+) -> AsyncIterator[Any]:
+    (url,) = (u for name, u in cloud.endpoints["vaults"].items() if f"-{vault}-" in f"-{name}-")
+    async with (
+        await cloud.credential(home(identity), identity) as credential,
+        kind(
+            url, credential, verify_challenge_resource=False, connection_verify=cloud.ca
+        ) as client,
+    ):
+        yield client
+
+
+def forbidden(cloud: Running) -> str:
+    return "ForbiddenByPolicy" if "policies" in cloud.snapshot.name else "ForbiddenByRbac"
+
+
+@pytest.mark.parametrize("identity", IDENTITIES)
+async def test_every_identity_on_every_key(each_cloud: Running, identity: str) -> None:
+    for key in ACCESS["keys"]:
+        name, allowed = key["name"], may_use_key(identity, key["name"])
+        versions = (await each_cloud.control("GET", "/status"))["keys"]
+        (version,) = (v[-1] for k, v in versions.items() if k.endswith(f"/{name}"))
+        async with asking(each_cloud, identity, key["vault"], KeyClient) as client:
+            for operation, (method, path, body, answer) in KEY_OPERATIONS.items():
+                target = f"keys/{name}{path.format(version=version)}"
+                response = await client.send_request(HttpRequest(method, target, json=body))
+                expected = answer if operation in allowed else 403
+                assert response.status_code == expected, (identity, operation)
+                if expected == 403:
+                    assert response.json()["error"]["innererror"]["code"] == forbidden(each_cloud)
+
+
+@pytest.mark.parametrize("identity", IDENTITIES)
+async def test_every_identity_on_every_secret(each_cloud: Running, identity: str) -> None:
+    for secret in ACCESS["secrets"]:
+        path = f"secrets/{secret['name']}"
+        allowed = may_get(identity, secret["name"])
+        async with asking(each_cloud, identity, secret["vault"], SecretClient) as client:
+            got = await client.send_request(HttpRequest("GET", path))
+            assert got.status_code == (200 if allowed else 403)
+            for method, other in [("GET", "secrets"), ("GET", f"{path}/versions"), ("PUT", path)]:
+                body = {"value": "x"} if method == "PUT" else None
+                refused = await client.send_request(HttpRequest(method, other, json=body))
+                assert refused.status_code == 403, (identity, method, other)
+                assert refused.json()["error"]["innererror"]["code"] == forbidden(each_cloud)
+
+
+@pytest.mark.parametrize("identity", IDENTITIES)
+async def test_every_identity_on_every_queue(each_cloud: Running, identity: str) -> None:
+    async with await each_cloud.bus(home(identity), identity) as client:
+        for queue in [*QUEUES, *(f"{queue}/$deadletterqueue" for queue in QUEUES)]:
+            name, _, dead_letters = queue.partition("/")
+            links = {"receive": client.get_queue_receiver(queue)}
+            if not dead_letters:
+                links["send"] = client.get_queue_sender(queue)
+            for right, link in links.items():
+                if right in may_on_queue(identity, name):
+                    async with link:
+                        pass
+                    continue
+                with pytest.raises(ServiceBusAuthorizationError):
+                    async with link:
+                        pass
+
+
+@pytest.mark.parametrize(("app", "identity"), itertools.product(APPS, IDENTITIES))
+async def test_every_app_asks_for_every_identity(
+    each_cloud: Running, app: str, identity: str
+) -> None:
+    """An app gets tokens of its own identities and of no other, whatever it asks."""
+    environment = await each_cloud.environment(app)
+    other = await each_cloud.environment(home(identity))
+    params = {
+        "api-version": "2019-08-01",
+        "resource": "https://vault.azure.net",
+        "client_id": other[f"RELAY_IDENTITY_{identity.upper()}"],
+    }
+    headers = {"X-IDENTITY-HEADER": environment["IDENTITY_HEADER"]}
+    async with (
+        each_cloud.session() as session,
+        session.get(environment["IDENTITY_ENDPOINT"], params=params, headers=headers) as answer,
+    ):
+        assert answer.status == (200 if identity in APPS[app] else 400)
+        body = await answer.json()
+        assert ("access_token" in body) == (identity in APPS[app])

@@ -1,0 +1,79 @@
+"""What the sender answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.pipeline.running import Running
+
+PLANTED = "planted-payload-in-an-error"
+
+
+async def ask(
+    cloud: Running, method: str, path: str, body: bytes | None = None, **headers: str
+) -> tuple[int, dict[str, str], Any]:
+    url = f"{cloud.endpoints['sender']}{path}"
+    async with (
+        cloud.session() as session,
+        session.request(method, url, data=body, headers=headers) as answer,
+    ):
+        content = await answer.json(content_type=None) if answer.content_length else None
+        return answer.status, {k.lower(): v for k, v in answer.headers.items()}, content
+
+
+async def test_a_message_is_accepted(cloud: Running) -> None:
+    status, headers, body = await ask(
+        cloud, "POST", "/api/messages", b"x", **{"Content-Type": "a/b"}
+    )
+    assert status == 202
+    assert headers["content-type"].startswith("application/json")
+    assert headers["location"] == body["links"]["status"]
+    assert headers["location"].endswith(f"/api/messages/{body['id']}")
+    assert body["status"] == "queued"
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "status", "told"),
+    [
+        (b"", "text/plain", 400, "empty"),
+        (PLANTED.encode(), "planted", 400, "Content-Type"),
+        (PLANTED.encode(), "a/" + "b" * 300, 400, "Content-Type"),
+        (PLANTED.encode() * 8000, "text/plain", 413, "190000 bytes"),
+    ],
+)
+async def test_what_cannot_be_taken_is_told_by_a_problem(
+    cloud: Running, body: bytes, content_type: str, status: int, told: str
+) -> None:
+    answered, headers, problem = await ask(
+        cloud, "POST", "/api/messages", body, **{"Content-Type": content_type}
+    )
+    assert answered == status
+    assert headers["content-type"].startswith("application/problem+json")
+    assert problem["status"] == status
+    assert problem["title"]
+    assert told in problem["detail"]
+    assert "planted" not in str(problem)
+    assert problem.get("limit") == (190_000 if status == 413 else None)
+
+
+async def test_health_tells_which_apps_run(cloud: Running) -> None:
+    for app in ("sender", "receiver", "tracker"):
+        async with (
+            cloud.session() as session,
+            session.get(f"{cloud.endpoints[app]}/api/health") as answer,
+        ):
+            assert answer.status == 200
+            assert await answer.json() == {"status": "ok", "apps": [app]}
+
+
+@pytest.mark.parametrize(
+    ("app", "path"), [("sender", "/api/nothing"), ("receiver", "/api/messages")]
+)
+async def test_there_is_nothing_else(cloud: Running, app: str, path: str) -> None:
+    async with (
+        cloud.session() as session,
+        session.post(f"{cloud.endpoints[app]}{path}", data=b"x") as answer,
+    ):
+        assert answer.status == 404

@@ -1,0 +1,98 @@
+"""Messages go from HTTP to the partner as they are."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import aiohttp
+
+from tests.pipeline.running import Running
+
+LIMIT = 190_000
+CONTENT_TYPES = [
+    "application/json",
+    "application/octet-stream",
+    "text/plain; charset=utf-8",
+    'multipart/mixed; boundary="a b"',
+    "application/x-www-form-urlencoded",
+    "image/png",
+    "application/vnd.example+json;v=2",
+]
+
+
+def payloads(count: int, seed: int) -> list[tuple[bytes, str]]:
+    """Random bytes of random sizes from 1 byte to the limit, both included."""
+    chance = random.Random(seed)  # noqa: S311 - repeatable, and no secret
+    sizes = [1, 2, LIMIT - 1, LIMIT]
+    sizes += [int(LIMIT ** chance.random()) for _ in range(count - len(sizes) - 20)]
+    sizes += [chance.randint(1, LIMIT) for _ in range(count - len(sizes))]
+    return [(chance.randbytes(size), chance.choice(CONTENT_TYPES)) for size in sizes]
+
+
+async def carry(cloud: Running, messages: list[tuple[bytes, str]]) -> None:
+    async with cloud.session() as session:
+        together = asyncio.Semaphore(40)
+
+        async def send(payload: bytes, content_type: str) -> str:
+            async with together:
+                return await cloud.send(session, payload, content_type)
+
+        ids = await asyncio.gather(*(send(*message) for message in messages))
+    arrived = await cloud.received(set(ids))
+    assert len(arrived) == len(messages)
+    for message_id, (payload, content_type) in zip(ids, messages, strict=True):
+        got = arrived[message_id]
+        assert got.body == payload
+        assert got.content_type == content_type
+        assert got.verified
+
+
+async def test_a_thousand_random_payloads_arrive_byte_for_byte(cloud: Running) -> None:
+    await carry(cloud, payloads(1000, seed=20261123))
+
+
+async def test_messages_arrive_in_each_deployment(each_cloud: Running) -> None:
+    await carry(each_cloud, payloads(60, seed=7))
+
+
+async def test_the_trace_goes_along_and_an_invalid_one_does_not(cloud: Running) -> None:
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    async with cloud.session() as session:
+        traced = await cloud.send(session, b"a", "a/b", traceparent=trace)
+        broken = await cloud.send(session, b"a", "a/b", traceparent="00-0-0-00")
+    arrived = await cloud.received({traced, broken})
+    assert arrived[traced].traceparent == trace
+    assert arrived[broken].traceparent is None
+
+
+async def test_a_body_without_a_content_type_is_bytes(cloud: Running) -> None:
+    url = f"{cloud.endpoints['sender']}/api/messages"
+    async with (
+        aiohttp.ClientSession(skip_auto_headers=["Content-Type"]) as session,
+        session.post(url, data=b"bytes") as answer,
+    ):
+        assert answer.status == 202
+        message_id = (await answer.json())["id"]
+    arrived = await cloud.received({message_id})
+    assert arrived[message_id].content_type == "application/octet-stream"
+
+
+async def test_rotating_the_key_while_messages_flow(cloud: Running) -> None:
+    before = (await cloud.control("GET", "/status"))["keys"]["payload/payload"]
+    rotated = asyncio.Event()
+    ids: list[str] = []
+
+    async def flow(session: aiohttp.ClientSession, number: int) -> None:
+        for turn in range(60):
+            ids.append(await cloud.send(session, b"%d %d" % (number, turn), "a/b"))
+            if turn == 30:
+                rotated.set()
+
+    async with cloud.session() as session, asyncio.TaskGroup() as flows:
+        for number in range(8):
+            flows.create_task(flow(session, number))
+        await rotated.wait()
+        version = (await cloud.control("POST", "/keys/payload/payload/rotate"))["version"]
+    assert version not in before
+    assert len(await cloud.received(set(ids))) == 480
