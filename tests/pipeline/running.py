@@ -139,9 +139,12 @@ class Running:
     async def queued(self, queue: str, count: int) -> None:
         """Wait until `queue` has `count` messages to take."""
         patience = time.monotonic() + _ARRIVE_SECONDS
-        while (active := (await self.control("GET", "/status"))["queues"][queue]["active"]) != count:
-            assert time.monotonic() < patience, f"{queue} has {active} messages, not {count}"
+        while (found := await self._active(queue)) != count:
+            assert time.monotonic() < patience, f"{queue} has {found} messages, not {count}"
             await asyncio.sleep(0.05)
+
+    async def _active(self, queue: str) -> int:
+        return int((await self.control("GET", "/status"))["queues"][queue]["active"])
 
     def logs(self) -> str:
         return "\n".join(path.read_text() for path in (self.folder / "logs").iterdir())
@@ -151,24 +154,13 @@ class Running:
 def running(folder: Path, snapshot: str, *options: str) -> Iterator[Running]:
     """Start a cloud from a snapshot in `infra`, and stop it as Ctrl-C does."""
     path = ROOT / "infra" / snapshot
-    command = [
-        sys.executable,
-        "-m",
-        "local",
-        "up",
-        "--folder",
-        folder,
-        "--snapshot",
-        path,
-        *options,
-    ]
+    where = ["--folder", str(folder), "--snapshot", str(path)]
+    command = [sys.executable, "-m", "local", "up", *where, *options]
     output = folder.with_suffix(".output")
     with output.open("wb") as file:
         process = subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=subprocess.STDOUT)
     try:
-        patience = time.monotonic() + SNAPSHOT = "local.snapshot.json"
-POLICIES_SNAPSHOT = "local-policies.snapshot.json"
-_START_SECONDS
+        patience = time.monotonic() + _START_SECONDS
         while not (folder / "endpoints.json").exists():
             assert process.poll() is None, output.read_text()
             assert time.monotonic() < patience, output.read_text()
