@@ -1,0 +1,288 @@
+"""The data plane of a Key Vault: keys and secrets over HTTP, for whom the deployment allows."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+import uuid
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from local import vault_rsa
+from local.authorization import Authorization
+from local.resources import KeySpec, VaultSpec
+from local.tokens import Claims, InvalidToken, TokenIssuer
+from local.vault_operations import Call, parse
+from local.vault_refusals import (
+    AUDIENCE,
+    Refusal,
+    bad_parameter,
+    forbidden,
+    invalid_token,
+    missing_token,
+    not_found,
+    not_permitted_on_key,
+)
+from local.vault_store import KeyVersion, ObjectNotFound, SecretVersion, VaultStore
+
+_LOG = logging.getLogger(__name__)
+_API_VERSION = re.compile(r"(\d{4}-\d{2}-\d{2}|\d\.\d)(-preview(\.\d+)?)?", re.ASCII)
+_MAX_BODY = 64 * 1024
+_MAX_SECRET = 25_600  # characters of a secret's value, as in Azure
+_BODY_TIMEOUT = 20.0  # seconds
+_TAGS: dict[str, str] = {}
+
+Answer = dict[str, object]
+
+
+def vault_app(
+    spec: VaultSpec,
+    store: VaultStore,
+    issuer: TokenIssuer,
+    authorization: Authorization,
+    uri: str,
+) -> web.Application:
+    """Return the vault, to be served over TLS at `uri`, `https://host:port/`.
+
+    Source: Azure Key Vault REST API reference, keys and secrets; any api-version of known form.
+    """
+    vault = _Vault(spec, store, issuer, authorization, uri.rstrip("/"))
+    application = web.Application(client_max_size=_MAX_BODY)
+    application.router.add_route("*", "/{path:.*}", vault.serve)
+    return application
+
+
+class _Vault:
+    def __init__(
+        self,
+        spec: VaultSpec,
+        store: VaultStore,
+        issuer: TokenIssuer,
+        authorization: Authorization,
+        uri: str,
+    ) -> None:
+        self._spec = spec
+        self._store = store
+        self._issuer = issuer
+        self._authorization = authorization
+        self._uri = uri
+        self._handlers: dict[tuple[str, str], Callable[[Call, web.Request], Awaitable[Answer]]] = {
+            ("keys", "list"): self._list_keys,
+            ("keys", "versions"): self._list_key_versions,
+            ("keys", "get"): self._get_key,
+            ("keys", "rotate"): self._rotate,
+            ("keys", "encrypt"): self._encrypt,
+            ("keys", "wrapKey"): self._encrypt,
+            ("keys", "decrypt"): self._decrypt,
+            ("keys", "unwrapKey"): self._decrypt,
+            ("secrets", "list"): self._list_secrets,
+            ("secrets", "versions"): self._list_secret_versions,
+            ("secrets", "get"): self._get_secret,
+            ("secrets", "set"): self._set_secret,
+        }
+
+    async def serve(self, request: web.Request) -> web.Response:
+        """Answer one request; whatever happens, in JSON and without internals."""
+        try:
+            response = web.json_response(await self._answer(request))
+        except Refusal as refusal:
+            response = self._refused(refusal)
+        except ObjectNotFound as error:
+            response = self._refused(not_found(error))
+        except Exception as error:  # noqa: BLE001 - the client must see nothing of what went wrong
+            # The type only: an exception's text can hold what the request held.
+            _LOG.error("vault %s: %s", self._spec.name, type(error).__name__)
+            response = self._refused(Refusal(500, "InternalServerError", "Unexpected error."))
+        response.headers["x-ms-request-id"] = str(uuid.uuid4())
+        response.headers["x-ms-keyvault-region"] = self._spec.location
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+    async def _answer(self, request: web.Request) -> Answer:
+        # In this order: nobody learns of anything before the token is believed, nor whether an
+        # object exists before its use is allowed.
+        claims = self._authenticate(request)
+        call = parse(request.method, request.rel_url.raw_path)
+        if not _API_VERSION.fullmatch(request.query.get("api-version", "")):
+            raise bad_parameter("The query parameter 'api-version' is missing or malformed.")
+        self._authorize(claims, call)
+        handler = self._handlers[call.operation.kind, call.operation.name]
+        return await handler(call, request)
+
+    def _authenticate(self, request: web.Request) -> Claims:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise missing_token()
+        try:
+            return self._issuer.verify(token.strip(), AUDIENCE)
+        except InvalidToken as error:
+            raise invalid_token(error, self._issuer.name) from None
+
+    def _authorize(self, claims: Claims, call: Call) -> None:
+        operation = call.operation
+        decision = self._authorization.decide(
+            claims.principal_id,
+            operation.data_action,
+            self._resource_id(call),
+            permission=operation.permission,
+        )
+        if not decision.allowed:
+            permission = f"{operation.kind} {operation.permission}"
+            raise forbidden(decision, permission, claims, self._spec)
+
+    def _resource_id(self, call: Call) -> str:
+        if call.object_name is None:
+            return self._spec.resource_id
+        return f"{self._spec.resource_id}/{call.operation.kind}/{call.object_name}"
+
+    async def _list_keys(self, _call: Call, _request: web.Request) -> Answer:
+        store = self._store
+        newest = [(key, store.key_version(key.name)) for key in store.key_specs()]
+        return _page([{"kid": self._id("keys", k.name), **_about(v)} for k, v in newest])
+
+    async def _list_key_versions(self, call: Call, _request: web.Request) -> Answer:
+        spec = self._store.key(_name(call))
+        versions = [
+            self._store.key_version(spec.name, version)
+            for version in self._store.key_versions(spec.name)
+        ]
+        return _page(
+            [{"kid": self._id("keys", spec.name, v.version), **_about(v)} for v in versions]
+        )
+
+    async def _get_key(self, call: Call, _request: web.Request) -> Answer:
+        spec = self._store.key(_name(call))
+        return self._key_bundle(spec, self._store.key_version(spec.name, call.version))
+
+    async def _rotate(self, call: Call, _request: web.Request) -> Answer:
+        spec = self._store.key(_name(call))
+        # Finding primes takes long enough for everybody else to notice.
+        version = await asyncio.to_thread(self._store.rotate, spec.name)
+        return self._key_bundle(spec, self._store.key_version(spec.name, version))
+
+    async def _encrypt(self, call: Call, request: web.Request) -> Answer:
+        key_id, key = self._usable_key(call)
+        body = await _json(request)
+        plaintext = vault_rsa.from_base64url(body.get("value"))
+        ciphertext = vault_rsa.encrypt(key.public_key(), body.get("alg"), plaintext)
+        return {"kid": key_id, "value": vault_rsa.to_base64url(ciphertext)}
+
+    async def _decrypt(self, call: Call, request: web.Request) -> Answer:
+        key_id, key = self._usable_key(call)
+        body = await _json(request)
+        ciphertext = vault_rsa.from_base64url(body.get("value"))
+        # A private-key operation takes milliseconds, which the event loop has not got.
+        plaintext = await asyncio.to_thread(vault_rsa.decrypt, key, body.get("alg"), ciphertext)
+        return {"kid": key_id, "value": vault_rsa.to_base64url(plaintext)}
+
+    def _usable_key(self, call: Call) -> tuple[str, rsa.RSAPrivateKey]:
+        spec = self._store.key(_name(call))
+        version = self._store.key_version(spec.name, call.version).version
+        if call.operation.name not in spec.operations:
+            raise not_permitted_on_key(call.operation.name)
+        return self._id("keys", spec.name, version), self._store.private_key(spec.name, version)
+
+    async def _list_secrets(self, _call: Call, _request: web.Request) -> Answer:
+        newest = [(name, self._store.secret(name)) for name in self._store.secret_names()]
+        return _page([{"id": self._id("secrets", n), **_about_secret(s)} for n, s in newest])
+
+    async def _list_secret_versions(self, call: Call, _request: web.Request) -> Answer:
+        name = _name(call)
+        return _page(
+            [
+                {"id": self._id("secrets", name, s.version), **_about_secret(s)}
+                for s in self._store.secret_versions(name)
+            ]
+        )
+
+    async def _get_secret(self, call: Call, _request: web.Request) -> Answer:
+        return self._secret_bundle(_name(call), self._store.secret(_name(call), call.version))
+
+    async def _set_secret(self, call: Call, request: web.Request) -> Answer:
+        name = _name(call)
+        body = await _json(request)
+        value, content_type = body.get("value"), body.get("contentType")
+        if not isinstance(value, str) or len(value) > _MAX_SECRET:
+            raise bad_parameter(f"Property 'value' must be a text of at most {_MAX_SECRET}.")
+        if content_type is not None and not isinstance(content_type, str):
+            raise bad_parameter("Property 'contentType' must be a text.")
+        version = self._store.set_secret(name, value, content_type)
+        return self._secret_bundle(name, self._store.secret(name, version))
+
+    def _key_bundle(self, spec: KeySpec, version: KeyVersion) -> Answer:
+        key = self._store.private_key(spec.name, version.version).public_key().public_numbers()
+        return {
+            "key": {
+                "kid": self._id("keys", spec.name, version.version),
+                "kty": spec.kty,
+                "key_ops": list(spec.operations),
+                "n": vault_rsa.to_base64url(_big_endian(key.n)),
+                "e": vault_rsa.to_base64url(_big_endian(key.e)),
+            },
+            **_about(version),
+        }
+
+    def _secret_bundle(self, name: str, secret: SecretVersion) -> Answer:
+        secret_id = self._id("secrets", name, secret.version)
+        return {"value": secret.value, "id": secret_id, **_about_secret(secret)}
+
+    def _id(self, kind: str, name: str, version: str | None = None) -> str:
+        # From configuration, never from the Host header: a message carries a key's id onwards.
+        return f"{self._uri}/{kind}/{name}" + (f"/{version}" if version else "")
+
+    def _refused(self, refusal: Refusal) -> web.Response:
+        response = web.json_response(refusal.body(), status=refusal.status)
+        if refusal.status == 401:
+            authority = f"https://login.microsoftonline.com/{self._spec.tenant_id}"
+            challenge = f'Bearer authorization="{authority}", resource="{AUDIENCE}"'
+            response.headers["WWW-Authenticate"] = challenge
+        return response
+
+
+async def _json(request: web.Request) -> dict[str, object]:
+    try:
+        async with asyncio.timeout(_BODY_TIMEOUT):
+            body = json.loads(await request.read())
+    except TimeoutError:
+        raise Refusal(408, "RequestTimeout", "The request took too long.") from None
+    except web.HTTPRequestEntityTooLarge:
+        raise Refusal(413, "RequestEntityTooLarge", "The request is too large.") from None
+    except (ValueError, RecursionError):
+        raise bad_parameter("The request body is not JSON.") from None
+    if not isinstance(body, dict):
+        raise bad_parameter("The request body must be a JSON object.")
+    return body
+
+
+def _name(call: Call) -> str:
+    if call.object_name is None:
+        raise bad_parameter("The request URI names no object.")
+    return call.object_name
+
+
+def _about(version: KeyVersion | SecretVersion) -> Answer:
+    attributes = {
+        "enabled": True,
+        "created": version.created,
+        "updated": version.created,
+        "recoveryLevel": "Recoverable",
+        "recoverableDays": 90,
+    }
+    return {"attributes": attributes, "tags": _TAGS}
+
+
+def _about_secret(secret: SecretVersion) -> Answer:
+    content_type = {"contentType": secret.content_type} if secret.content_type else {}
+    return {**content_type, **_about(secret)}
+
+
+def _page(items: list[Answer]) -> Answer:
+    return {"value": items, "nextLink": None}
+
+
+def _big_endian(number: int) -> bytes:
+    return number.to_bytes((number.bit_length() + 7) // 8, "big")
