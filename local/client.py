@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.control import KEY_FILE
-from local.folder import NotUp, endpoints
+from local.folder import KEY_FILE, NotUp, endpoints
 
 _SECONDS = 60.0
 

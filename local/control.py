@@ -15,8 +15,6 @@ from local.apps import App, AppFailed
 from local.cloud import Cloud, NotPossible, Vault
 from local.deployment import DeploymentError, load
 
-KEY_FILE = "control.key"
-
 
 def new_key() -> str:
     """Make the bearer secret of one run."""

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import trustme
 
+KEY_FILE = "control.key"  # the bearer secret of the control endpoint
 _LOCK = "lock"
 _ENDPOINTS = "endpoints.json"
 _HOSTS = ("127.0.0.1", "localhost", "::1")

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local.cloud import Cloud, bind, serve
-from local.control import KEY_FILE, control_app, new_key
+from local.control import control_app, new_key
 from local.deployment import load
-from local.folder import hold
+from local.folder import KEY_FILE, hold
 
 _CONTROL_PORT = 7099
 
