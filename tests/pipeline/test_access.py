@@ -12,6 +12,7 @@ import pytest
 from azure.core.rest import HttpRequest
 from azure.keyvault.keys.aio import KeyClient
 from azure.keyvault.secrets.aio import SecretClient
+from azure.servicebus.aio import ServiceBusReceiver, ServiceBusSender
 from azure.servicebus.exceptions import ServiceBusAuthorizationError
 
 from tests.pipeline.running import ROOT, Running
@@ -114,7 +115,8 @@ async def test_every_identity_on_every_queue(each_cloud: Running, identity: str)
     async with await each_cloud.bus(home(identity), identity) as client:
         for queue in [*QUEUES, *(f"{queue}/$deadletterqueue" for queue in QUEUES)]:
             name, _, dead_letters = queue.partition("/")
-            links = {"receive": client.get_queue_receiver(queue)}
+            links: dict[str, ServiceBusReceiver | ServiceBusSender] = {}
+            links["receive"] = client.get_queue_receiver(queue)
             if not dead_letters:
                 links["send"] = client.get_queue_sender(queue)
             for right, link in links.items():
