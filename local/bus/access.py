@@ -14,6 +14,7 @@ from local.resources import NamespaceSpec
 __all__ = ["Access", "CombinedAccess", "IdentityAccess", "Principal", "SasAccess", "SasRule"]
 
 AUDIENCE = "https://servicebus.azure.net"
+_NO_SAS = "LocalAuthDisabled: shared access signatures are disabled for the namespace."
 # Azure's data actions; built-in roles grant them as Microsoft.ServiceBus/*/send/action and so on.
 _ACTIONS: Mapping[Right, str] = {
     "send": "Microsoft.ServiceBus/namespaces/messages/send/action",
@@ -31,19 +32,19 @@ class IdentityAccess:
         self._issuer = issuer
         self._authorization = authorization
 
-    def authenticate(self, token: str, audience: str) -> Principal:  # noqa: ARG002 - a JWT is good for every queue, its rights are not
-        """Check signature, issuer, audience and expiry of a JWT."""
+    def authenticate(self, token: str, audience: str) -> Principal:  # noqa: ARG002 - a JWT names none
+        """Check signature, issuer, audience and expiry of a JWT; it is good for any entity."""
         if token.startswith(SAS_PREFIX):
-            raise Unauthorized("InvalidToken: shared access signatures are not in use here.")
+            raise Unauthorized(_NO_SAS)
         try:
             claims = self._issuer.verify(token, AUDIENCE)
-        except InvalidToken:
-            raise Unauthorized("InvalidToken: the token is not valid for this namespace.") from None
+        except InvalidToken as error:
+            raise Unauthorized(f"InvalidToken: {error}.") from None
         return Principal("identity", claims.principal_id, claims.expires_on)
 
-    def authenticate_plain(self, name: str, key: str) -> Principal:  # noqa: ARG002 - Access
+    def authenticate_plain(self, name: str, key: str) -> Principal:  # noqa: ARG002 - it has none
         """Refuse: an identity has no key."""
-        raise Unauthorized("InvalidToken: shared access signatures are not in use here.")
+        raise Unauthorized(_NO_SAS)
 
     def may(self, principal: Principal, right: Right, queue: str) -> bool:
         """Ask the role assignments, at the queue."""
@@ -81,6 +82,4 @@ class CombinedAccess:
     def _check_local_auth(self) -> None:
         # Where the deployment disables local authentication, even a right key must not help.
         if not self._namespace.local_auth:
-            raise Unauthorized(
-                "LocalAuthDisabled: shared access signatures are disabled for the namespace."
-            )
+            raise Unauthorized(_NO_SAS)

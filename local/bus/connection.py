@@ -40,6 +40,7 @@ IDLE_SECONDS = 120.0
 GREETING_SECONDS = 20.0
 GOODBYE_SECONDS = 5.0
 TICK_SECONDS = 1.0
+MIN_TICK_SECONDS = 0.1
 FLUSH_OCTETS = 65536
 
 
@@ -76,6 +77,7 @@ class Connection(asyncio.Protocol):
         self._is_open = False
         self._is_closing = False
         self._heartbeat = 0.0
+        self._tick_seconds = TICK_SECONDS
 
     # asyncio.Protocol
 
@@ -173,7 +175,7 @@ class Connection(asyncio.Protocol):
 
     def _tick(self) -> None:
         now = self._loop.time()
-        self._timer = self._loop.call_later(TICK_SECONDS, self._tick)
+        self._timer = self._loop.call_later(self._tick_seconds, self._tick)
         if not self._is_open and now - self._made_at > GREETING_SECONDS:
             self.drop()
         elif now - self._heard_at > IDLE_SECONDS and self.is_writable:
@@ -248,6 +250,10 @@ class Connection(asyncio.Protocol):
         self.max_frame = min(opening.max_frame_size, frames.MAX_FRAME)
         if opening.idle_time_out:
             self._heartbeat = opening.idle_time_out / 2000
+            # However often a client wants to hear from us, it does not get us to do nothing else.
+            self._tick_seconds = max(MIN_TICK_SECONDS, min(TICK_SECONDS, self._heartbeat))
+            self._timer.cancel()
+            self._timer = self._loop.call_later(self._tick_seconds, self._tick)
         self._is_open = True
         self._step = self._on_frame
         self.send(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from local.bus import performatives as amqp
 from local.bus.connection import Broker, Connection
 from local.bus.encoding import encode
-from local.bus.frames import AMQP, HEADER, SASL, frame
+from local.bus.frames import AMQP, HEADER, SASL, Frame, frame
 from local.bus.incoming import CREDIT
 from local.bus.namespace import Namespace
 from local.bus.session import HANDLE_MAX, MAX_LINKS
@@ -362,6 +362,49 @@ async def test_outcomes_of_other_clients_than_azures(bus: Bus, connect: Connect)
     assert all(one.settled for one in answers)
     assert bus.server.state()["plain"].dead_lettered == 1
     assert bus.server.state()["plain"].locked == 0
+
+
+async def test_a_client_hears_from_the_bus_as_often_as_it_wants(connect: Connect) -> None:
+    client = await connect()
+    client.writer.write(HEADER[SASL])
+    client.send(amqp.SaslInit(Symbol("ANONYMOUS")))
+    client.writer.write(HEADER[AMQP])
+    client.send(amqp.Open("quiet", idle_time_out=200))
+    assert (await client.until(amqp.Open)).idle_time_out == 120_000
+    assert await client.item() == Frame(AMQP, 0, b"")
+
+
+async def test_a_silent_client_is_told_to_go(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("local.bus.connection.IDLE_SECONDS", 0.1)
+    client = await connect()
+    client.hello()
+    assert condition((await client.until(amqp.Close)).error) == "amqp:connection:forced"
+    assert await client.rest() == []
+
+
+async def test_a_half_open_connection_is_dropped(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("local.bus.connection.GREETING_SECONDS", 0.1)
+    client = await connect()
+    client.writer.write(HEADER[SASL][:5])
+    assert await client.item() is None
+
+
+async def test_connections_beyond_the_limit_are_dropped(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("local.bus.server.MAX_CONNECTIONS", 1)
+    first = await connect()
+    first.hello()
+    await first.until(amqp.Begin)
+    second = await connect()
+    second.hello()
+    assert await second.item() is None
+    first.send(amqp.End())
+    await first.until(amqp.End)
 
 
 async def test_debug_logs_tell_names_and_nothing_more(
