@@ -116,7 +116,7 @@ def _known(name: str, names: list[str], kind: str) -> str:
 def _only_with(key: str) -> Middleware:
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
-        given = request.headers.get("Authorization", "").encode()
+        given = request.headers.get("Authorization", "").encode(errors="surrogateescape")
         # Any program of any user can reach loopback, and a browser can be made to: only one who
         # can read the private folder knows the key. Compared in constant time.
         if not hmac.compare_digest(given, f"Bearer {key}".encode()):

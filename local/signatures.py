@@ -49,7 +49,8 @@ class SigningSecret:
 
     def sign(self, message_id: str, timestamp: str, body: bytes) -> bytes:
         """Return the base64 of HMAC-SHA256 over `id.timestamp.body`."""
-        signed = f"{message_id}.{timestamp}.".encode() + body
+        # Bytes of a header that are not UTF-8 arrive as surrogates, and are signed as they were.
+        signed = f"{message_id}.{timestamp}.".encode(errors="surrogateescape") + body
         return base64.b64encode(hmac.digest(self.key, signed, hashlib.sha256))
 
 
@@ -76,4 +77,6 @@ def verify(
 def _signatures(header: str) -> list[bytes]:
     """Take the `v1` signatures of a space separated list; other versions are not for us."""
     versioned = [part.partition(",") for part in header.split(" ")]
-    return [text.encode() for version, _, text in versioned if version == "v1"]
+    return [
+        text.encode(errors="surrogateescape") for version, _, text in versioned if version == "v1"
+    ]

@@ -47,6 +47,8 @@ class _Handler:
         self._invoker = invoker
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
+        if not _is_text(request):
+            return web.Response(status=400)
         for function in self._functions:
             parameters = function.route.match(request.rel_url.raw_path)
             if parameters is not None and request.method in function.methods:
@@ -106,6 +108,16 @@ def write_response(result: object) -> web.Response:
             headers.add("Set-Cookie", morsel.OutputString())
     status = int(value["status_code"].value)
     return web.Response(status=status, body=value["body"].value, headers=headers)
+
+
+def _is_text(request: web.Request) -> bool:
+    """Tell whether all headers are UTF-8; the host's web server takes no others."""
+    try:
+        for _, value in request.raw_headers:
+            value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _text(value: str) -> Datum:

@@ -14,6 +14,8 @@ from local.signatures import TOLERANCE, SigningSecret, verify
 NOW = 1_700_000_000.0
 OURS = SigningSecret(b"k" * 32)
 OTHER = SigningSecret(b"o" * 32)
+# What aiohttp makes of the bytes of a header.
+HEADER_TEXT = st.binary(max_size=40).map(lambda raw: raw.decode(errors="surrogateescape"))
 
 
 def headers(
@@ -83,7 +85,7 @@ def test_a_missing_header_does_not_verify(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["webhook-id", "webhook-timestamp", "webhook-signature"])
-@given(text=st.text(max_size=40))
+@given(text=HEADER_TEXT)
 def test_no_malformed_header_verifies_or_raises(name: str, text: str) -> None:
     signed = headers(b"x", OURS)
     if text != signed[name]:

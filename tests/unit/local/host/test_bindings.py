@@ -21,7 +21,7 @@ Declare = Callable[[func.Blueprint], None]
 
 
 def bound(declare: Declare) -> tuple[BoundFunction, ...]:
-    app, blueprint = func.FunctionApp(), func.Blueprint()  # type: ignore[no-untyped-call]
+    app, blueprint = func.FunctionApp(), func.Blueprint()
     declare(blueprint)
     app.register_functions(blueprint)
     return bind(app.get_functions(), SETTINGS)

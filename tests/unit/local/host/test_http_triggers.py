@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 from collections.abc import AsyncIterator
@@ -63,6 +64,10 @@ async def test_requests_and_answers_pass_as_through_the_real_host(host: RunningH
         for method, path in (("GET", "/api/echo/x"), ("GET", "/api/other"), ("GET", "/text")):
             async with session.request(method, path) as answer:
                 assert (answer.status, await answer.read()) == (404, b"")
+        assert (
+            await raw_status(host.url, b"GET /api/text HTTP/1.1\r\nHost: x\r\nX: \xff\r\n\r\n")
+            == 400
+        )
         async with session.post("/api/echo/x", data=aiter_of(b"chunked")) as answer:
             assert await answer.read() == b""
 
@@ -84,6 +89,15 @@ async def check_echo(session: aiohttp.ClientSession, url: str) -> None:
     assert seen["route"] == {"first": "a b", "id": "7"}
     assert seen["headers"]["x-twice"] == "1,2"
     assert seen["headers"]["content-length"] == str(len(body))
+
+
+async def raw_status(url: str, request: bytes) -> int:
+    reader, writer = await asyncio.open_connection("127.0.0.1", URL(url).port)
+    writer.write(request)
+    line = await reader.readline()
+    writer.close()
+    await writer.wait_closed()
+    return int(line.split()[1])
 
 
 async def aiter_of(*chunks: bytes) -> AsyncIterator[bytes]:
