@@ -33,8 +33,9 @@ def attach_link(session: Session, attach: amqp.Attach) -> Link:
     if text is None:
         raise BusError(NOT_IMPLEMENTED, "A link needs an address.")
     address = parse_address(text)
-    logger.debug("attach %s", address.path)
     link = _request_link(session, attach, address) or _queue_link(session, attach, address)
+    # Told only now: a name that is refused is the client's text, which no log needs.
+    logger.debug("attach %s", address.path)
     _answer(session, attach, link)
     return link
 

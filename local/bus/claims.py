@@ -48,7 +48,7 @@ class Claims:
             if not (covers(path, address.path) and _alive(candidate, now)):
                 continue
             if self._access.may(candidate, right, address.entity):
-                self._checked[key] = (now, candidate)
+                self._believe(key, candidate, now)
                 return
         self._checked.pop(key, None)
         raise Unauthorized(
@@ -62,6 +62,11 @@ class Claims:
             self.require("listen", address)
         except Unauthorized:
             self.require("send", address)
+
+    def _believe(self, key: tuple[str, Right], principal: Principal, now: float) -> None:
+        if len(self._checked) >= MAX_CLAIMS:
+            self._checked.clear()
+        self._checked[key] = (now, principal)
 
     def _keep(self, path: str, principal: Principal) -> None:
         if len(self._principals) >= MAX_CLAIMS and path not in self._principals:

@@ -22,6 +22,7 @@ from local.bus.errors import (
     INTERNAL_ERROR,
     INVALID_FIELD,
     NOT_ALLOWED,
+    RESOURCE_LIMIT,
     BusError,
     Unauthorized,
 )
@@ -42,6 +43,7 @@ GOODBYE_SECONDS = 5.0
 TICK_SECONDS = 1.0
 MIN_TICK_SECONDS = 0.1
 FLUSH_OCTETS = 65536
+MAX_HELD_OCTETS = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class Connection(asyncio.Protocol):
         self.claims = Claims(broker.access, broker.clock)
         self.sessions: dict[int, Session] = {}
         self.links = 0
-        self.partial_octets = 0
+        self._held_octets = 0
         self.max_frame = MIN_MAX_FRAME
         self.is_writable = True
         self._connections = connections
@@ -117,6 +119,21 @@ class Connection(asyncio.Protocol):
         self._timer.cancel()
         self._connections.discard(self)
         self._end_sessions()
+
+    # What a client makes the bus keep
+
+    def hold(self, octets: int) -> None:
+        """Count octets kept for this client: unfinished messages, answers it gives no credit for.
+
+        Raises BusError where that is above the limit, and counts nothing then.
+        """
+        if self._held_octets + octets > MAX_HELD_OCTETS:
+            raise BusError(RESOURCE_LIMIT, "Too much is kept for one connection.")
+        self._held_octets += octets
+
+    def let_go(self, octets: int) -> None:
+        """Count octets no longer kept."""
+        self._held_octets -= octets
 
     # Sending
 

@@ -14,8 +14,6 @@ INTERNAL_ERROR = "amqp:internal-error"
 ILLEGAL_STATE = "amqp:illegal-state"
 INVALID_FIELD = "amqp:invalid-field"
 CONNECTION_FORCED = "amqp:connection:forced"
-FRAMING_ERROR = "amqp:connection:framing-error"
-WINDOW_VIOLATION = "amqp:session:window-violation"
 UNATTACHED_HANDLE = "amqp:session:unattached-handle"
 HANDLE_IN_USE = "amqp:session:handle-in-use"
 TRANSFER_LIMIT = "amqp:link:transfer-limit-exceeded"
@@ -25,7 +23,6 @@ MESSAGE_NOT_FOUND = "com.microsoft:message-not-found"
 ARGUMENT_ERROR = "com.microsoft:argument-error"
 OUT_OF_RANGE = "com.microsoft:argument-out-of-range"
 DEAD_LETTER = "com.microsoft:dead-letter"
-SERVER_BUSY = "com.microsoft:server-busy"
 
 _ERROR = ULong(0x1D)
 

@@ -11,7 +11,6 @@ from local.bus.decoding import DecodeError
 from local.bus.errors import (
     DECODE_ERROR,
     NOT_ALLOWED,
-    RESOURCE_LIMIT,
     SIZE_EXCEEDED,
     TRANSFER_LIMIT,
     BusError,
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from local.bus.session import Session
 
 CREDIT = 1000
-MAX_PARTIAL_OCTETS = 16 * 1024 * 1024
 
 Node = Callable[["IncomingLink", int | None, bytes], None]
 
@@ -87,21 +85,20 @@ class IncomingLink(Link):
         self._first = transfer
 
     def _add(self, payload: bytes) -> None:
-        connection = self.session.connection
         self._size += len(payload)
         # Of a message above the limit nothing is kept, however long the client goes on.
         if self._size > self.limit:
-            connection.partial_octets -= len(self._parts)
-            self._parts.clear()
+            self._clear()
             return
+        self.session.connection.hold(len(payload))
         self._parts += payload
-        connection.partial_octets += len(payload)
-        if connection.partial_octets > MAX_PARTIAL_OCTETS:
-            raise BusError(RESOURCE_LIMIT, "Too many unfinished messages on one connection.")
+
+    def _clear(self) -> None:
+        self.session.connection.let_go(len(self._parts))
+        self._parts.clear()
 
     def _drop_parts(self) -> None:
-        self.session.connection.partial_octets -= len(self._parts)
-        self._parts.clear()
+        self._clear()
         self._first, self._size = None, 0
 
     def _finish(self) -> None:

@@ -83,7 +83,7 @@ class Namespace:
             if one is not None:
                 self._forward(one)
                 self._dispatch(one)
-        self._alarm(queue.next_event())
+                self._alarm(one.next_event())
 
     def advance(self) -> None:
         """Let happen in every queue what is due."""

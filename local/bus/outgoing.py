@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 from local.bus import performatives as amqp
 from local.bus.address import Address
 from local.bus.delivery import encode_entry
-from local.bus.errors import RESOURCE_LIMIT, BusError
+from local.bus.errors import BusError
 from local.bus.link import Link
 from local.bus.principal import Right
 from local.bus.queue import Queue
@@ -21,7 +21,7 @@ from local.bus.values import Described
 if TYPE_CHECKING:
     from local.bus.session import Session
 
-MAX_PENDING_REPLIES = 1000
+REPLY_OVERHEAD = 1024  # what keeping an answer takes beside its octets, generously
 _IDS = 2**32
 
 
@@ -124,12 +124,19 @@ class ReplyLink(OutgoingLink):
 
     def reply(self, payload: bytes) -> None:
         """Send an answer as soon as there is credit."""
-        if len(self._pending) >= MAX_PENDING_REPLIES:
-            raise BusError(RESOURCE_LIMIT, "Too many answers wait for credit.")
+        self.session.connection.hold(len(payload) + REPLY_OVERHEAD)
         self._pending.append(payload)
         self.wake()
 
     def wake(self) -> None:
         """Send what waits."""
-        while self._pending and self.credit > 0:
-            self._transfer(uuid4().bytes, self._pending.popleft(), settled=True)
+        while self._pending and self.credit > 0 and self.session.can_send:
+            payload = self._pending.popleft()
+            self.session.connection.let_go(len(payload) + REPLY_OVERHEAD)
+            self._transfer(uuid4().bytes, payload, settled=True)
+
+    def stop(self) -> None:
+        """Drop what waits."""
+        for payload in self._pending:
+            self.session.connection.let_go(len(payload) + REPLY_OVERHEAD)
+        self._pending.clear()

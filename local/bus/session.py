@@ -88,16 +88,17 @@ class Session:
     # Outgoing
 
     @property
-    def can_deliver(self) -> bool:
+    def can_send(self) -> bool:
         """Tell whether a message would leave at once."""
+        is_stuck = self._outgoing_window <= 0 or bool(self._held_back)
+        return self.connection.is_writable and not is_stuck
+
+    @property
+    def can_deliver(self) -> bool:
+        """Tell whether one more message may be at the client without being settled."""
         if len(self.unsettled) >= MAX_UNSETTLED:
             self._forget_unlocked()
-        return (
-            self.connection.is_writable
-            and not self._held_back
-            and self._outgoing_window > 0
-            and len(self.unsettled) < MAX_UNSETTLED
-        )
+        return self.can_send and len(self.unsettled) < MAX_UNSETTLED
 
     def next_delivery_id(self) -> int:
         """Give the number of the next delivery."""
@@ -146,16 +147,17 @@ class Session:
     # Frames
 
     def _on_flow(self, flow: amqp.Flow) -> None:
+        could_send = self.can_send
         seen = 1 if flow.next_incoming_id is None else flow.next_incoming_id
         sent = (self._next_outgoing_id - seen) % _IDS
         in_flight = sent if sent < _IDS // 2 else 0
         self._outgoing_window = flow.incoming_window - in_flight
         self._send_held_back()
-        if flow.handle is None:
-            if flow.echo:
-                self.flow()
+        if flow.handle is None and flow.echo:
+            self.flow()
+        if not could_send:
             self.wake()
-        elif flow.handle not in self._closing:
+        if flow.handle is not None and flow.handle not in self._closing:
             self._link(flow.handle).on_flow(flow)
 
     def _on_transfer(self, transfer: amqp.Transfer, payload: bytes) -> None:
@@ -180,6 +182,12 @@ class Session:
             numbers = [n for n in range(first, last + 1) if n in self.unsettled]
         else:
             numbers = [n for n in self.unsettled if first <= n <= last]
+        was_full = len(self.unsettled) >= MAX_UNSETTLED
+        self._settle(numbers, disposition)
+        if was_full:
+            self.wake()
+
+    def _settle(self, numbers: list[int], disposition: amqp.Disposition) -> None:
         for number in numbers:
             delivery = self.unsettled[number]
             state = delivery.link.settle(delivery, disposition.state)

@@ -12,13 +12,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from local.bus import performatives as amqp
-from local.bus.connection import Broker, Connection
+from local.bus.connection import MAX_HELD_OCTETS, Broker, Connection
 from local.bus.encoding import encode
 from local.bus.frames import AMQP, HEADER, SASL, Frame, frame
 from local.bus.incoming import CREDIT
+from local.bus.message import respond
 from local.bus.namespace import Namespace
 from local.bus.session import HANDLE_MAX, MAX_LINKS
-from local.bus.values import Described, Symbol, ULong, Value
+from local.bus.values import Described, Int, Symbol, ULong, Value
 from local.resources import NamespaceSpec, QueueSpec
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ async def test_an_endless_message_is_not_kept(bus: Bus, connect: Connect) -> Non
         client.send(amqp.Transfer(2, 7, b"t", 0, more=True), b"x" * 60_000)
         await client.writer.drain()
     (connection,) = bus.server._connections
-    assert connection.partial_octets <= 256 * 1024
+    assert connection._held_octets <= 256 * 1024
     client.send(amqp.Transfer(2), b"x")
     state = (await client.until(amqp.Disposition)).state
     assert state is not None
@@ -176,7 +177,7 @@ async def test_an_endless_message_is_not_kept(bus: Bus, connect: Connect) -> Non
     error = state.value[0]
     assert isinstance(error, Described)
     assert condition(error) == "amqp:link:message-size-exceeded"
-    assert connection.partial_octets == 0
+    assert connection._held_octets == 0
 
 
 async def test_an_aborted_message_is_forgotten(bus: Bus, connect: Connect) -> None:
@@ -328,6 +329,48 @@ async def test_large_messages_keep_to_the_frame_size_and_window(bus: Bus, connec
             if len(sizes) % 4 == 0:
                 client.send(amqp.Flow(2 + len(sizes), 4, 1, 1000))
     assert sum(sizes) > 10_000
+
+
+async def test_answers_without_credit_are_not_kept_for_ever(bus: Bus, connect: Connect) -> None:
+    bus.put("plain", *[b"x" * 200_000] * 5)
+    client = await ready(connect)
+    client.attach(3, "plain/$management", receives=False)
+    client.attach(4, "plain/$management", receives=True)
+    peek = respond(
+        None,
+        {"operation": "com.microsoft:peek-message"},
+        {"from-sequence-number": 0, "message-count": Int(9)},
+    )
+    for number in range(20):
+        client.send(amqp.Transfer(3, number, b"t", 0), peek)
+    answers = [(await client.until(amqp.Disposition)).state for _ in range(20)]
+    refused = [one.value[0] for one in answers if one and isinstance(one.value, list) and one.value]
+    assert refused
+    assert {condition(one) for one in refused if isinstance(one, Described)} == {
+        "amqp:resource-limit-exceeded"
+    }
+    (connection,) = bus.server._connections
+    assert connection._held_octets <= MAX_HELD_OCTETS
+    client.send(amqp.Flow(3, 5000, 20, 1000, 4, 0, 100))
+    for _ in range(20 - len(refused)):
+        while (await client.until(amqp.Transfer)).more:
+            pass
+    assert connection._held_octets == 0
+
+
+async def test_unsettled_messages_are_bounded_and_go_on_when_settled(
+    bus: Bus, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("local.bus.session.MAX_UNSETTLED", 2)
+    bus.put("plain", b"a", b"b", b"c")
+    client = await ready(connect)
+    client.attach(3, "plain", receives=True)
+    client.send(amqp.Flow(1, 1000, 1, 1000, 3, 0, 9, echo=True))
+    first = (await client.until(amqp.Transfer)).delivery_id or 0
+    await client.until(amqp.Flow)
+    assert bus.server.state()["plain"].active == 1
+    client.send(amqp.Disposition(amqp.RECEIVER, first, state=Described(ULong(0x24), [])))
+    assert (await client.until(amqp.Transfer)).delivery_id == first + 2
 
 
 async def test_drain_is_answered_and_ends_the_credit(bus: Bus, connect: Connect) -> None:
@@ -526,7 +569,7 @@ async def play(broker: Broker, steps: list[tuple[amqp.Performative, bytes, int]]
         connection.data_received(octets)
     connection.connection_lost(None)
     assert not connections
-    assert connection.links == connection.partial_octets == 0
+    assert connection.links == connection._held_octets == 0
     assert all(not waiting for waiting in broker.namespace._waiting.values())
 
 

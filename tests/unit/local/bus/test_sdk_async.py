@@ -146,6 +146,25 @@ async def test_defer_then_receive_by_number(bus: Bus) -> None:
     assert bus.server.state()["plain"].deferred == 0
 
 
+async def test_a_deferred_message_is_settled_by_operations(bus: Bus) -> None:
+    bus.put("plain", b"x")
+    async with bus.client() as client:
+        async with client.get_queue_receiver("plain") as receiver:
+            (message,) = await receive(receiver)
+            number = message.sequence_number or 0
+            await receiver.defer_message(message)
+            for settle in (receiver.abandon_message, receiver.defer_message):
+                (message,) = await receiver.receive_deferred_messages(number)
+                await settle(message)
+                assert bus.server.state()["plain"].deferred == 1
+            (message,) = await receiver.receive_deferred_messages(number)
+            await receiver.dead_letter_message(message, "Late", "too late")
+        async with client.get_queue_receiver("plain", sub_queue=DEAD) as receiver:
+            (message,) = await receiver.peek_messages()
+            assert message.dead_letter_reason == "Late"
+            assert message.dead_letter_error_description == "too late"
+
+
 async def test_dead_letter_with_a_reason(bus: Bus) -> None:
     async with bus.client() as client:
         bus.put("plain", b"x")
