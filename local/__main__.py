@@ -2,7 +2,10 @@
 
 import sys
 
-from local.cli import main
-
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        from local.cli import main
+
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

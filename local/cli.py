@@ -93,7 +93,7 @@ def _up(options: argparse.Namespace) -> int:
 def _demo(options: argparse.Namespace) -> int:
     async def show(cloud: Cloud) -> int:
         client = Client(cloud.folder.path)
-        print(_addresses(cloud) if options.stay else "All is up.")
+        print("All is up.")
         print("\nSending five messages ...\n", flush=True)
         limit = limit_of(cloud.apps["sender"].environment)
         # The demo speaks HTTP like any caller, on a thread: the cloud has the event loop.
@@ -101,7 +101,9 @@ def _demo(options: argparse.Namespace) -> int:
         print(table(deliveries), flush=True)
         failed = any(delivery.problem for delivery in deliveries)
         if options.stay and not failed:
-            print(f"\nTry it:\n{_curl(client)}\n\nCtrl-C ends it.", flush=True)
+            print(
+                f"\n{_addresses(cloud)}\n\nTry it:\n{_curl(client)}\n\nCtrl-C ends it.", flush=True
+            )
             return await until_told(cloud)
         return 1 if failed else 0
 
@@ -164,7 +166,9 @@ def _payload(file: str) -> tuple[bytes, str]:
 
 
 def _addresses(cloud: Cloud) -> str:
-    lines = [f"left out  {left_out}" for left_out in cloud.deployment.left_out]
+    # A resource id without what all of them have in common.
+    left_out = [path.rpartition("/providers/")[2] for path in cloud.deployment.left_out]
+    lines = [f"left out  {path}" for path in left_out]
     for name, address in cloud.endpoints.items():
         if isinstance(address, Mapping):
             lines += [f"{name:<9} {inner}: {url}" for inner, url in address.items()]

@@ -76,6 +76,10 @@ def _load(root: Path) -> func.FunctionApp:
 
 
 def _set_levels(host: HostJson, asked: str | None) -> None:
+    if asked == "debug":
+        return
+    # The SDKs tell at `info` of every request and every frame's state.
+    logging.getLogger("azure").setLevel(logging.WARNING)
     if asked:
         return
     for category, level in host.log_levels.items():

@@ -28,7 +28,12 @@ NAMESPACE = NamespaceSpec(
     host="relay.servicebus.windows.net",
     tier="Standard",
     local_auth=True,
-    queues=(QueueSpec("/queues/messages", "messages", lock_duration=timedelta(seconds=30)),),
+    queues=(
+        QueueSpec("/queues/messages", "messages", lock_duration=timedelta(seconds=30)),
+        QueueSpec(
+            "/queues/brief", "brief", lock_duration=timedelta(seconds=2), max_delivery_count=100
+        ),
+    ),
 )
 
 
@@ -59,9 +64,10 @@ class Bus:
     def client(self) -> ServiceBusClient:
         return ServiceBusClient.from_connection_string(self.connection_string)
 
-    def left(self) -> int:
+    def left(self, queue: str = "messages") -> int:
+        """Tell how many messages the queue still has, in whatever state."""
         assert self.server
-        counts = self.server.state()["messages"]
+        counts = self.server.state()[queue]
         return counts.active + counts.locked + counts.scheduled + counts.dead_lettered
 
 

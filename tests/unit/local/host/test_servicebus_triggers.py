@@ -37,6 +37,12 @@ def take(message: func.ServiceBusMessage) -> None:
     if message.delivery_count == 1:
         raise RuntimeError("not yet")
 """
+NOTE_ID = """
+@trigger
+async def take(message: func.ServiceBusMessage) -> None:
+    await asyncio.sleep(0.05)
+    note(message.message_id)
+"""
 SLOW = """
 @trigger
 async def take(message: func.ServiceBusMessage) -> None:
@@ -46,12 +52,12 @@ async def take(message: func.ServiceBusMessage) -> None:
 """
 
 
-def settings(bus: Bus, out: Path) -> dict[str, str]:
-    return {"BUS": bus.connection_string, "QUEUE": "messages", "OUT": str(out)}
+def settings(bus: Bus, out: Path, queue: str = "messages") -> dict[str, str]:
+    return {"BUS": bus.connection_string, "QUEUE": queue, "OUT": str(out)}
 
 
-async def send(bus: Bus, *messages: ServiceBusMessage) -> None:
-    async with bus.client() as client, client.get_queue_sender("messages") as sender:
+async def send(bus: Bus, *messages: ServiceBusMessage, queue: str = "messages") -> None:
+    async with bus.client() as client, client.get_queue_sender(queue) as sender:
         await sender.send_messages(list(messages))
 
 
@@ -142,6 +148,20 @@ async def test_it_finds_the_bus_again(bus: Bus, start_host: StartHost, tmp_path:
         code, log = await host.ended()
     assert code == 0, log
     assert log.count("not attached") == 1, log
+
+
+async def test_no_message_is_lost_when_connections_break(
+    bus: Bus, start_host: StartHost, tmp_path: Path
+) -> None:
+    out, ids = tmp_path / "out", {str(number) for number in range(150)}
+    async with start_host(PREAMBLE + NOTE_ID, **settings(bus, out, "brief")):
+        await send(bus, *(ServiceBusMessage("x", message_id=i) for i in ids), queue="brief")
+        for part in (20, 60, 100):
+            await until(lambda part=part: len(set(lines(out))) >= part)  # type: ignore[misc]
+            assert bus.server
+            bus.server.drop_connections()
+        await until(lambda: bus.left("brief") == 0, 40)
+    assert set(lines(out)) == ids
 
 
 async def test_what_is_in_hand_is_finished_at_the_end(
