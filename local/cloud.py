@@ -165,10 +165,12 @@ class Cloud:
             ca_file=Path(str(self.endpoints["ca"])),
             bus_url=str(self.endpoints["bus"]),
         )
+        log = self.folder.subfolder("logs") / f"{spec.app}.log"
+        log.unlink(missing_ok=True)
         return App(
             spec=spec,
             environment={**settings_of(spec, uris), **surroundings.environment(header)},
-            log=self.folder.subfolder("logs") / f"{spec.app}.log",
+            log=log,
             log_level=self.log_level,
             port=_PORTS.get(spec.app, 0),
             tell=self.tell,
