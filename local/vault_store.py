@@ -68,7 +68,12 @@ class VaultStore:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)
         self._keys, self._secrets = self._load()
-        self._loaded: dict[str, rsa.RSAPrivateKey] = {}
+        # All at once, because reading a key takes long enough to hold up a running vault.
+        self._private_keys = {
+            found.version: _read_key(self._key_file(found.version))
+            for versions in self._keys.values()
+            for found in versions
+        }
         for name in self._specs:
             if not self._keys.get(name):
                 self.rotate(name)
@@ -95,11 +100,7 @@ class VaultStore:
 
     def private_key(self, name: str, version: str | None = None) -> rsa.RSAPrivateKey:
         """Return the key of a version, the newest by default. Raises `ObjectNotFound`."""
-        chosen = self.key_version(name, version).version
-        with self._lock:
-            if chosen not in self._loaded:
-                self._loaded[chosen] = _read_key(self._key_file(chosen))
-            return self._loaded[chosen]
+        return self._private_keys[self.key_version(name, version).version]
 
     def rotate(self, key_name: str) -> str:
         """Make a new version of a key, and return it; older ones stay. Raises `ObjectNotFound`."""
@@ -110,9 +111,9 @@ class VaultStore:
             # The key before the index that names it: a crash in between leaves a file too many,
             # never a version without its key.
             _write_private(self._key_file(made.version), _pem(private_key))
+            self._private_keys[made.version] = private_key
             versions = (*self._keys.get(spec.name.lower(), ()), made)
             self._keys = {**self._keys, spec.name.lower(): versions}
-            self._loaded[made.version] = private_key
             self._save()
         return made.version
 
