@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -50,6 +50,9 @@ class SecretVersion:
 
 
 _V = TypeVar("_V", KeyVersion, SecretVersion)
+# By lower-case name, oldest version first.
+_Keys: TypeAlias = dict[str, tuple[KeyVersion, ...]]
+_Secrets: TypeAlias = dict[str, tuple[SecretVersion, ...]]
 
 
 class VaultStore:
@@ -108,13 +111,14 @@ class VaultStore:
         private_key = rsa.generate_private_key(public_exponent=65537, key_size=spec.size)
         made = KeyVersion(uuid.uuid4().hex, int(time.time()))
         with self._lock:
-            # The key before the index that names it: a crash in between leaves a file too many,
-            # never a version without its key.
+            # On disk before in use, and the key before the index that names it: whatever is cut
+            # short, nothing was encrypted with a version that is not there afterwards.
             _write_private(self._key_file(made.version), _pem(private_key))
-            self._private_keys[made.version] = private_key
             versions = (*self._keys.get(spec.name.lower(), ()), made)
-            self._keys = {**self._keys, spec.name.lower(): versions}
-            self._save()
+            keys = {**self._keys, spec.name.lower(): versions}
+            self._save(keys, self._secrets)
+            self._private_keys[made.version] = private_key
+            self._keys = keys
         return made.version
 
     def secret_names(self) -> tuple[str, ...]:
@@ -138,33 +142,29 @@ class VaultStore:
         with self._lock:
             self._secret_names.setdefault(name.lower(), name)
             versions = (*self._secrets.get(name.lower(), ()), made)
-            self._secrets = {**self._secrets, name.lower(): versions}
-            self._save()
+            secrets = {**self._secrets, name.lower(): versions}
+            self._save(self._keys, secrets)
+            self._secrets = secrets
         return made.version
 
     def _key_file(self, version: str) -> Path:
         return self._folder / f"{version}.pem"
 
-    def _load(
-        self,
-    ) -> tuple[dict[str, tuple[KeyVersion, ...]], dict[str, tuple[SecretVersion, ...]]]:
+    def _load(self) -> tuple[_Keys, _Secrets]:
         try:
             index = json.loads((self._folder / _INDEX).read_bytes())
         except FileNotFoundError:
             return {}, {}
-        keys = {
-            name: tuple(KeyVersion(**v) for v in found) for name, found in index["keys"].items()
-        }
+        keys = {n: tuple(KeyVersion(**v) for v in found) for n, found in index["keys"].items()}
         secrets = {
-            name: tuple(SecretVersion(**v) for v in found)
-            for name, found in index["secrets"].items()
+            n: tuple(SecretVersion(**v) for v in found) for n, found in index["secrets"].items()
         }
         return keys, secrets
 
-    def _save(self) -> None:
+    def _save(self, keys: _Keys, secrets: _Secrets) -> None:
         index = {
-            "keys": {name: [asdict(v) for v in found] for name, found in self._keys.items()},
-            "secrets": {name: [asdict(v) for v in found] for name, found in self._secrets.items()},
+            "keys": {name: [asdict(v) for v in found] for name, found in keys.items()},
+            "secrets": {name: [asdict(v) for v in found] for name, found in secrets.items()},
         }
         _write_private(self._folder / _INDEX, json.dumps(index).encode())
 
