@@ -161,10 +161,13 @@ class _Loading:
         return tuple(service_bus.read(r, tiers[normal(r.id)], queues) for r in namespaces)
 
     def _apps(self) -> tuple[AppSpec, ...]:
-        return tuple(
-            sites.read(site, attached, self._references)
-            for site, attached in zip(self._of_kind[sites.KIND], self._attached, strict=True)
-        )
+        apps: dict[str, AppSpec] = {}
+        for site, attached in zip(self._of_kind[sites.KIND], self._attached, strict=True):
+            app = sites.read(site, attached, self._references)
+            if app.app in apps:
+                raise site.place.refuse(f"its RELAY_APP is that of {apps[app.app].name}")
+            apps[app.app] = app
+        return tuple(apps.values())
 
     def _check_parents(self, kind: str, *children: str) -> None:
         parents = {normal(resource.id) for resource in self._of_kind[kind]}

@@ -54,7 +54,7 @@ def read_assignment(
         _check_assignable(custom[role], scope, resource)
     elif role not in BUILT_IN:
         raise (body.place / "roleDefinitionId").refuse(f"unknown role {role_id}")
-    principal = references.now(body.value("principalId"), body.place / "principalId")
+    principal = references.principal(body.value("principalId"), body.place / "principalId")
     resource.done()
     return RoleAssignment(resource.id, scope, role_id, principal)
 

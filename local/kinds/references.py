@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from local.kinds.identities import Attached
@@ -9,6 +10,7 @@ from local.resource_id import normal
 from local.resources import Identity, Reference
 from local.snapshot import Place
 
+_GUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 # Answered only when the vaults have their addresses.
 VAULT_PATHS = ("vaultUri",)
 KEY_PATHS = ("keyUri",)
@@ -39,11 +41,11 @@ class References:
         """Know that these properties will be answered at run time."""
         self._later.update((normal(resource_id), path.lower()) for path in paths)
 
-    def now(self, value: str | Reference, place: Place) -> str:
-        """Return a text that must be known at load. Raises `DeploymentError`."""
+    def principal(self, value: str | Reference, place: Place) -> str:
+        """Return a principal id, which must be known at load. Raises `DeploymentError`."""
         answered = self.answer(value, place)
-        if isinstance(answered, Reference):
-            raise place.refuse(f"{answered.path} is not known before the vaults run")
+        if isinstance(answered, Reference) or not _GUID.fullmatch(answered):
+            raise place.refuse("must be the id of a principal, a GUID")
         return answered
 
     def answer(self, value: str | Reference, place: Place) -> str | Reference:

@@ -93,7 +93,7 @@ def read_secret(resource: Resource) -> SecretSpec:
 
 def _policy(body: Body, tenant_id: str, references: References) -> AccessPolicy:
     body.only("tenantId", tenant_id, "must be the vault's own tenant")
-    principal = references.now(body.value("objectId"), body.place / "objectId")
+    principal = references.principal(body.value("objectId"), body.place / "objectId")
     permissions = body.body("permissions")
     permissions.ignore("certificates", "storage")
     keys = _permissions(permissions, "keys", _KEY_PERMISSIONS)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 from collections.abc import Callable
@@ -8,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from local.deployment import DeploymentError, load, settings_of
 from local.resources import Deployment, Reference
@@ -278,8 +281,8 @@ def test_the_scope_of_an_assignment_stands_in_its_id(loaded: Load, prefix: str, 
 
 def test_settings_are_answered_when_vaults_have_addresses(loaded: Load) -> None:
     deployment = loaded(sample())
-    settings = settings_of(deployment.apps[0], {VAULT.upper(): "https://127.0.0.1:5"})
-    assert settings == {
+    answered = settings_of(deployment.apps[0], {VAULT.upper(): "https://127.0.0.1:5"})
+    assert answered == {
         "RELAY_APP": "sender",
         "ID": deployment.identities[0].client_id,
         "KEY": "https://127.0.0.1:5/keys/payload",
@@ -308,7 +311,7 @@ REFUSED: list[tuple[str, str, object, str, str]] = [
         "properties.accessPolicies.0.objectId",
         f"[reference('{VAULT}', '1').vaultUri]",
         "objectId",
-        "not known before",
+        "a GUID",
     ),
     (KEY, "properties.other", 1, "other", "cannot honour"),
     (KEY, "properties.kty", "EC", "kty", "'EC' is not one of"),
@@ -380,6 +383,7 @@ REFUSED: list[tuple[str, str, object, str, str]] = [
     (ASSIGNMENT, "properties.other", 1, "other", "cannot honour"),
     (ASSIGNMENT, "properties.condition", "x", "condition", "cannot honour"),
     (ASSIGNMENT, "properties.roleDefinitionId", f"{ROLE}b", "roleDefinitionId", "unknown role"),
+    (ASSIGNMENT, "properties.principalId", "somebody", "principalId", "a GUID"),
     (ASSIGNMENT, "properties.principalId", None, "principalId", "is missing"),
     (
         ASSIGNMENT,
@@ -420,6 +424,47 @@ def test_vaults_of_two_tenants_are_refused(loaded: Load) -> None:
     snapshot["predictedResources"].append(resource(f"{VAULT}2", properties={"tenantId": "other"}))
     with pytest.raises(DeploymentError, match="different tenants"):
         loaded(snapshot)
+
+
+def test_two_apps_of_one_name_are_refused(loaded: Load) -> None:
+    snapshot = sample()
+    snapshot["predictedResources"].append({**find(snapshot, SITE), "id": f"{SITE}2"})
+    with pytest.raises(DeploymentError, match="RELAY_APP is that of relay-sender"):
+        loaded(snapshot)
+
+
+Steps = tuple[str | int, ...]
+
+
+def paths(value: object, at: Steps = ()) -> list[Steps]:
+    inside: list[tuple[str | int, object]] = []
+    if isinstance(value, dict):
+        inside = list(value.items())
+    elif isinstance(value, list):
+        inside = list(enumerate(value))
+    below = [path for step, inner in inside for path in paths(inner, (*at, step))]
+    return [at, *below] if at else below
+
+
+PATHS = paths(sample()["predictedResources"])
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(), inner, max_size=2),
+    max_leaves=3,
+)
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(min_value=0), ANYTHING)
+def test_nothing_but_the_one_error_comes_out(loaded: Load, which: int, value: object) -> None:
+    resources = sample()["predictedResources"]
+    *steps, last = PATHS[which % len(PATHS)]
+    at = resources
+    for step in steps:
+        at = at[step]
+    at[last] = value
+    with contextlib.suppress(DeploymentError):
+        loaded({"predictedResources": resources})
 
 
 @pytest.mark.parametrize(

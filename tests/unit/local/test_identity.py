@@ -111,7 +111,8 @@ async def test_an_identity_of_others_is_not_found(
 
 
 @pytest.mark.parametrize(
-    ("secret", "expected"), [(None, 401), ("", 401), ("wrong", 403), (SENDER_SECRET[:-1], 403)]
+    ("secret", "expected"),
+    [(None, 401), ("", 401), ("wrong", 403), ("wröng", 403), (SENDER_SECRET[:-1], 403)],
 )
 async def test_without_the_apps_secret_there_is_nothing(
     endpoint: Endpoint, secret: str | None, expected: int
