@@ -9,11 +9,12 @@ from importlib import import_module
 
 import azure.functions as func
 
-from shared import health, settings
+from shared import health, logs, settings
 
 # The tracker answers for its health only, until it keeps the ledger.
 BLUEPRINTS = {"sender": "shared.sender", "receiver": "shared.receiver"}
 
+logs.quiet()
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 loaded = settings.load(os.environ)
 app.register_functions(health.blueprint(list(loaded)))

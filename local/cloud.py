@@ -88,9 +88,19 @@ class Cloud:
         for header, app in self._callers.items():
             self._callers[header] = _app_named(deployment, app.app)
 
+    async def stop_bus(self) -> None:
+        """Take the bus away, as an outage does: connections end, messages stay."""
+        await self.bus.close()
+
+    async def start_bus(self) -> None:
+        """Bring the bus back where it was."""
+        port = int(str(self.endpoints["bus"]).rpartition(":")[2])
+        await self.bus.listen(_LOOPBACK, port, self._tls)
+
     async def _start(self, stack: AsyncExitStack) -> None:
         namespace = _only_namespace(self.deployment)
         ca_file, tls = self.folder.certify()
+        self._tls = tls
         self._issuer = TokenIssuer(self.deployment.tenant_id)
         self._authorization = Authorization(self.deployment)
         self._callers = {new_header(): app for app in self.deployment.apps}

@@ -27,6 +27,7 @@ def control_app(cloud: Cloud, key: str) -> web.Application:
     - `GET /status`
     - `GET /apps/{app}/environment`
     - `POST /apps/{app}/start`, `/stop`, `/kill`, `/restart`
+    - `POST /bus/stop`, `/bus/start`
     - `POST /keys/{vault}/{name}/rotate`
     - `PUT /secrets/{vault}/{name}` with the value as body
     - `PUT /deployment` with `{"snapshot": path}`
@@ -36,6 +37,7 @@ def control_app(cloud: Cloud, key: str) -> web.Application:
     app.router.add_get("/status", control.status)
     app.router.add_get("/apps/{app}/environment", control.environment)
     app.router.add_post("/apps/{app}/{command:start|stop|kill|restart}", control.command)
+    app.router.add_post("/bus/{command:start|stop}", control.bus)
     app.router.add_post("/keys/{vault}/{name}/rotate", control.rotate)
     app.router.add_put("/secrets/{vault}/{name}", control.set_secret)
     app.router.add_put("/deployment", control.replace)
@@ -61,6 +63,14 @@ class _Control:
         if command in {"start", "restart"} and app.state != "up":
             await app.start()
         return web.json_response({"app": app.spec.app, "state": app.state})
+
+    async def bus(self, request: web.Request) -> web.Response:
+        command = request.match_info["command"]
+        # Stopped first in any case, so that neither command minds being given twice.
+        await self._cloud.stop_bus()
+        if command == "start":
+            await self._cloud.start_bus()
+        return web.json_response({"bus": command})
 
     async def rotate(self, request: web.Request) -> web.Response:
         vault, name = self._vault(request), request.match_info["name"]

@@ -12,6 +12,7 @@ def credential(client_id: str) -> ManagedIdentityCredential:
     """Return the one credential of the user-assigned identity `client_id`.
 
     Never the default chain: it would fall back to whichever other identity happens to work. One
-    object each, because tokens are cached per credential object.
+    object each, because tokens are cached per credential object. It gives up within seconds:
+    whoever waits for an answer has better means to wait.
     """
-    return ManagedIdentityCredential(client_id=client_id)
+    return ManagedIdentityCredential(client_id=client_id, retry_total=2)

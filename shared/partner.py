@@ -62,6 +62,10 @@ class Webhook:
             document = json.loads(text)
         except (ValueError, RecursionError):
             raise PartnerSecretError("the partner's secret is not a JSON document") from None
+        if isinstance(document, dict) and document.get("kind") == "unset":
+            raise PartnerSecretError(
+                "the partner's secret still has the value that it was made with"
+            )
         if not isinstance(document, dict) or document.get("kind") != "webhook":
             raise PartnerSecretError('the partner\'s secret is not of the kind "webhook"')
         secrets = document.get("secrets")

@@ -47,11 +47,12 @@ class BusServer:
             ssl_handshake_timeout=TLS_HANDSHAKE_SECONDS if ssl else None,
         )
         self._servers.append(server)
+        self._set_alarm(self._namespace.next_event())
         bound: int = server.sockets[0].getsockname()[1]
         return bound
 
     async def close(self) -> None:
-        """Stop listening, and say goodbye to every client."""
+        """Stop listening, and say goodbye to every client; the queues keep what they hold."""
         for server in self._servers:
             server.close()
         for connection in list(self._connections):
@@ -61,6 +62,7 @@ class BusServer:
         self._servers.clear()
         if self._alarm is not None:
             self._alarm.cancel()
+        self._alarm, self._alarm_at = None, math.inf
 
     def state(self) -> Mapping[str, Counts]:
         """Tell how many messages each queue holds, by state."""

@@ -10,8 +10,8 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,10 @@ class Running:
         return str(self.endpoints["ca"])
 
     @property
+    def authorities(self) -> bytes:
+        return Path(self.ca).read_bytes()
+
+    @property
     def tls(self) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=self.ca)
 
@@ -88,20 +92,37 @@ class Running:
             for name in names:
                 del os.environ[name]
 
-    async def bus(self, app: str, identity: str) -> ServiceBusClient:
+    @asynccontextmanager
+    async def bus(self, app: str, identity: str) -> AsyncIterator[ServiceBusClient]:
+        """Give the client that code in `app` would make for one of its identities."""
         environment = await self.environment(app)
-        return ServiceBusClient(
-            environment["RELAY_BUS__fullyQualifiedNamespace"],
-            await self.credential(app, identity),
-            custom_endpoint_address=environment["RELAY_BUS_ENDPOINT"],
-            connection_verify=self.ca,
-            transport_type=TransportType.Amqp,
-            retry_total=0,
-        )
+        async with (
+            await self.credential(app, identity) as credential,
+            ServiceBusClient(
+                environment["RELAY_BUS__fullyQualifiedNamespace"],
+                credential,
+                custom_endpoint_address=environment["RELAY_BUS_ENDPOINT"],
+                connection_verify=self.ca,
+                transport_type=TransportType.Amqp,
+                retry_total=0,
+            ) as client,
+        ):
+            yield client
+
+    async def versions(self, key: str) -> list[str]:
+        """Return the versions of a key, oldest first."""
+        keys = (await self.control("GET", "/status"))["keys"]
+        (versions,) = (v for path, v in keys.items() if path.endswith(f"/{key}"))
+        return list(versions)
+
+    def vault(self, name: str) -> str:
+        """Return the deployed name of a vault that access.json calls `name`."""
+        (deployed,) = (v for v in self.endpoints["vaults"] if v.startswith(f"{name}-"))
+        return str(deployed)
 
     def private_key(self, version: str) -> rsa.RSAPrivateKey:
         """Return a version of the payload key from the vault's folder."""
-        (path,) = (self.folder / "vaults").glob(f"*/keys/payload/{version}.pem")
+        (path,) = (self.folder / "vaults").glob(f"*/{version}.pem")
         key = load_pem_private_key(path.read_bytes(), None)
         assert isinstance(key, rsa.RSAPrivateKey)
         return key

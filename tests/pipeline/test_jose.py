@@ -26,7 +26,7 @@ async def without_receiver(cloud: Running) -> AsyncIterator[None]:
 
 async def token_on_queue(cloud: Running, message_id: str) -> str:
     async with (
-        await cloud.bus("receiver", "receiver_bus") as client,
+        cloud.bus("receiver", "receiver_bus") as client,
         client.get_queue_receiver("messages") as receiver,
     ):
         for _ in range(50):
@@ -53,12 +53,12 @@ async def test_other_libraries_open_what_the_sender_seals(
 async def test_the_receiver_opens_what_other_libraries_seal(
     cloud: Running, seal_by: Callable[[bytes, Context, rsa.RSAPrivateKey, str], str]
 ) -> None:
-    version = (await cloud.control("GET", "/status"))["keys"]["payload/payload"][-1]
+    version = (await cloud.versions("payload"))[-1]
     key_url = (await cloud.environment("sender"))["RELAY_KEY_PAYLOAD"]
     context = Context(f"by-{seal_by.__name__}", "text/plain; charset=utf-8")
     token = seal_by(PAYLOAD, context, cloud.private_key(version), f"{key_url}/{version}")
     async with (
-        await cloud.bus("sender", "sender_bus") as client,
+        cloud.bus("sender", "sender_bus") as client,
         client.get_queue_sender("messages") as sender,
     ):
         await sender.send_messages(ServiceBusMessage(token, message_id=context.message_id))

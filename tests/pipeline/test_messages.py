@@ -79,7 +79,7 @@ async def test_a_body_without_a_content_type_is_bytes(cloud: Running) -> None:
 
 
 async def test_rotating_the_key_while_messages_flow(cloud: Running) -> None:
-    before = (await cloud.control("GET", "/status"))["keys"]["payload/payload"]
+    before = await cloud.versions("payload")
     rotated = asyncio.Event()
     ids: list[str] = []
 
@@ -93,6 +93,7 @@ async def test_rotating_the_key_while_messages_flow(cloud: Running) -> None:
         for number in range(8):
             flows.create_task(flow(session, number))
         await rotated.wait()
-        version = (await cloud.control("POST", "/keys/payload/payload/rotate"))["version"]
+        path = f"/keys/{cloud.vault('payload')}/payload/rotate"
+        version = (await cloud.control("POST", path))["version"]
     assert version not in before
     assert len(await cloud.received(set(ids))) == 480

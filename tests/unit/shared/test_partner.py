@@ -51,6 +51,7 @@ def test_several_secrets_sign_while_one_is_rotated() -> None:
         ("", "not a JSON document"),
         ("[" * 10_000, "not a JSON document"),
         ("null", "not of the kind"),
+        ('{"kind": "unset", "todo": "planted"}', "the value that it was made with"),
         (document(kind="planted"), "not of the kind"),
         (document(url="http://planted.example/"), "`url`"),
         (document(url="https://user:planted@partner.example/"), "`url`"),

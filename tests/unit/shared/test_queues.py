@@ -15,7 +15,7 @@ def triggered(
 ) -> ServiceBusMessage:
     properties = {"traceparent": trace}
     return ServiceBusMessage(
-        body=body, message_id=message_id, user_properties=None, application_properties=properties
+        body=body, message_id=message_id, user_properties={}, application_properties=properties
     )
 
 

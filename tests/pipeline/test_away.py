@@ -1,0 +1,130 @@
+"""The sender while what it needs is away, throttles or refuses: 503, and nothing shown."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import trustme
+from aiohttp import web
+
+from tests.pipeline.running import ROOT, Running
+
+CHALLENGE = (
+    'Bearer authorization="https://login.microsoftonline.com/tenant", '
+    'resource="https://vault.azure.net"'
+)
+NOBODY = "127.0.0.1:9"  # the discard service: no machine has it any more
+
+
+@asynccontextmanager
+async def another_sender(cloud: Running, **changes: str) -> AsyncIterator[str]:
+    """Run the sender with other settings, beside the cloud's own; give its URL."""
+    environment = await cloud.environment("sender") | changes
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "local.host", "--port", "0", "--root", str(ROOT)),
+        cwd=ROOT,
+        env=environment,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    assert process.stdin
+    assert process.stdout
+    try:
+        yield str(json.loads(await process.stdout.readline())["url"])
+    finally:
+        process.stdin.close()
+        await process.wait()
+
+
+async def assert_unavailable(cloud: Running, sender: str) -> str:
+    """Post a message; return the Retry-After of the 503."""
+    async with (
+        cloud.session() as session,
+        session.post(f"{sender}/api/messages", data=b"planted-payload") as answer,
+    ):
+        assert answer.status == 503
+        assert answer.content_type == "application/problem+json"
+        problem = await answer.json()
+        assert problem["status"] == 503
+        assert "send it again" in problem["detail"]
+        assert "planted" not in str(problem)
+        return answer.headers["Retry-After"]
+
+
+@pytest.fixture
+async def throttling_vault(cloud: Running, tmp_path: Path) -> AsyncIterator[dict[str, str]]:
+    """Give the settings of a sender whose vault answers 429 to everyone."""
+
+    async def answer(request: web.Request) -> web.Response:
+        if "Authorization" not in request.headers:
+            return web.Response(status=401, headers={"WWW-Authenticate": CHALLENGE})
+        body = {"error": {"code": "Throttled", "message": "later"}}
+        return web.json_response(body, status=429, headers={"Retry-After": "17"})
+
+    authority = trustme.CA()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
+    bundle = tmp_path / "ca.pem"
+    bundle.write_bytes(cloud.authorities + authority.cert_pem.bytes())
+    key = f"https://127.0.0.1:{runner.addresses[0][1]}/keys/payload"
+    yield {"RELAY_KEY_PAYLOAD": key, "RELAY_CA_BUNDLE": str(bundle)}
+    await runner.cleanup()
+
+
+async def test_the_vault_is_away(cloud: Running) -> None:
+    key = f"https://{NOBODY}/keys/payload"
+    async with another_sender(cloud, RELAY_KEY_PAYLOAD=key) as sender:
+        await assert_unavailable(cloud, sender)
+
+
+async def test_the_vault_throttles_and_says_for_how_long(
+    cloud: Running, throttling_vault: dict[str, str]
+) -> None:
+    async with another_sender(cloud, **throttling_vault) as sender:
+        assert await assert_unavailable(cloud, sender) == "17"
+
+
+async def test_the_bus_is_away(cloud: Running) -> None:
+    async with another_sender(cloud, RELAY_BUS_ENDPOINT=f"sb://{NOBODY}") as sender:
+        await assert_unavailable(cloud, sender)
+
+
+async def test_the_identities_are_away(cloud: Running) -> None:
+    endpoint = f"http://{NOBODY}/msi/token"
+    async with another_sender(cloud, IDENTITY_ENDPOINT=endpoint) as sender:
+        await assert_unavailable(cloud, sender)
+
+
+@pytest.mark.parametrize("missing", ["ENCRYPT", "SENDER_BUS"])
+async def test_an_identity_is_not_the_right_one(cloud: Running, missing: str) -> None:
+    environment = await cloud.environment("sender")
+    wrong = {f"RELAY_IDENTITY_{missing}": environment["RELAY_IDENTITY_DATABASE"]}
+    async with another_sender(cloud, **wrong) as sender:
+        await assert_unavailable(cloud, sender)
+
+
+async def test_it_goes_on_when_the_bus_comes_back(cloud: Running) -> None:
+    """One process, the whole way: taken, then refused for a while, then taken again."""
+    async with cloud.session() as session:
+        before = await cloud.send(session, b"before", "a/b")
+        await cloud.control("POST", "/bus/stop")
+        try:
+            await assert_unavailable(cloud, cloud.endpoints["sender"])
+        finally:
+            await cloud.control("POST", "/bus/start")
+        after = await cloud.send(session, b"after", "a/b")
+    arrived = await cloud.received({before, after})
+    assert [arrived[i].body for i in (before, after)] == [b"before", b"after"]
