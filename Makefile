@@ -22,7 +22,7 @@ demo: $(READY)
 	@$(BIN)/python -m local demo
 
 test: $(READY)
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(READY)
 	$(BIN)/ruff format --check .

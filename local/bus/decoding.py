@@ -205,11 +205,14 @@ def _array(length: LengthReader) -> Reader:
         if data[offset] == 0:
             descriptor, offset = _value(data, offset + 1, depth + 1)
         code, offset = data[offset], offset + 1
+        read_item = _READERS[code]
+        if read_item is _unknown:  # asked here, because an array without items reads none
+            _refuse("unknown constructor")
         if count > max(end - offset, MAX_EMPTY_ITEMS):
             _refuse("more items than octets")
         items: list[Value] = []
         for _ in range(count):
-            item, offset = _READERS[code](data, offset, depth + 1)
+            item, offset = read_item(data, offset, depth + 1)
             items.append(item)
         if offset != end:
             _refuse("items do not fill the size given")

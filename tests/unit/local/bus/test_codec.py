@@ -119,6 +119,12 @@ def test_an_altered_value_is_read_or_refused(value: Value, data: st.DataObject) 
     decode(encode(read))
 
 
+@pytest.mark.parametrize("code", [0x00, 0x01, 0xFF])
+def test_an_array_of_unknown_items_is_refused_even_without_items(code: int) -> None:
+    with pytest.raises(DecodeError):
+        decode(bytes([0xE0, 2, 0, code]))
+
+
 @given(values, st.data())
 def test_a_value_cut_short_is_refused(value: Value, data: st.DataObject) -> None:
     encoded = encode(value)
