@@ -112,7 +112,7 @@ def _payload(request: func.HttpRequest, limit: int) -> bytes:
     payload = request.get_body()
     if not payload:
         raise InvalidRequestError(
-            HTTPStatus.BAD_REQUEST, "the body is empty: there is nothing to send"
+            HTTPStatus.BAD_REQUEST, "the body is empty, or came in chunks without a Content-Length"
         )
     if len(payload) > limit:
         raise _too_large(limit)
