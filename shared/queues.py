@@ -1,14 +1,12 @@
-"""Sealed messages on Service Bus: to and from its messages, and a sender that batches."""
+"""Sending to queues of Service Bus: what waits for one send goes together in the next."""
 
 from __future__ import annotations
 
 import asyncio
-import re
 from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
-import azure.functions as func
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import AzureError, ClientAuthenticationError
 from azure.servicebus import ServiceBusMessage, TransportType
@@ -19,13 +17,9 @@ from azure.servicebus.exceptions import (
     ServiceBusAuthorizationError,
 )
 
-from shared.envelope import MEDIA_TYPE, SealedMessage, UnopenableError
 from shared.network import Network
-from shared.trace_context import HEADER, traceparent
 
 _SEND_SECONDS = 20
-# The queue takes each message id once, so every way after the first has an id of its own.
-_MESSAGE_ID = re.compile(r"(?P<id>[A-Za-z0-9_-]+)(?:\.(?P<attempt>\d{1,4}))?", re.ASCII)
 
 
 class BusError(Exception):
@@ -44,39 +38,29 @@ class MessageTooLargeError(BusError):
     """The message is larger than the queue takes."""
 
 
-def outgoing(token: str, message_id: str, trace: str | None) -> ServiceBusMessage:
-    """Return the Service Bus message for a sealed message. `trace` is a `traceparent`."""
-    return ServiceBusMessage(
-        token,
-        message_id=message_id,
-        content_type=MEDIA_TYPE,
-        application_properties={HEADER: trace} if trace else None,
-    )
+def connect(namespace: str, credential: AsyncTokenCredential, network: Network) -> ServiceBusClient:
+    """Return a client of a namespace under one identity."""
+    options = _options(network)
+    if network.bus_endpoint:
+        options["custom_endpoint_address"] = network.bus_endpoint
+    return ServiceBusClient(namespace, credential, **options)
 
 
-@dataclass(frozen=True)
-class Incoming:
-    """A sealed message as it came from the queue. `attempt` counts its ways through the queue."""
+def connect_by_string(connection_string: str, network: Network) -> ServiceBusClient:
+    """Return a client of the namespace that a connection string names."""
+    return ServiceBusClient.from_connection_string(connection_string, **_options(network))
 
-    sealed: SealedMessage
-    attempt: int
-    trace: str | None
 
-    @classmethod
-    def from_trigger(cls, message: func.ServiceBusMessage) -> Incoming:
-        """Read what the trigger hands over. Raises `UnopenableError`."""
-        try:
-            token = message.get_body().decode("ascii")
-        except UnicodeDecodeError:
-            raise UnopenableError("malformed", "the body is not text") from None
-        sealed = SealedMessage.from_token(token)
-        found = _MESSAGE_ID.fullmatch(message.message_id or "")
-        # A seal belongs to one message: put under another id, it would slip past the duplicate
-        # detection and be told to the ledger as what it is not.
-        if not found or found["id"] != sealed.context.message_id:
-            raise UnopenableError("foreign", "it is sealed for another message id")
-        properties = message.application_properties or {}
-        return cls(sealed, int(found["attempt"] or 0), traceparent(properties.get(HEADER)))
+def _options(network: Network) -> dict[str, Any]:
+    authorities = {"connection_verify": str(network.ca_bundle)} if network.ca_bundle else {}
+    return {
+        # Said outright: an endpoint of one's own would silently switch to WebSockets.
+        "transport_type": TransportType.Amqp,
+        "retry_total": 1,
+        "retry_backoff_factor": 0.2,
+        "retry_backoff_max": 1,
+        **authorities,
+    }
 
 
 @dataclass
@@ -92,15 +76,9 @@ class QueueSender:
     next: the round trip is shared instead of waited for in turn.
     """
 
-    def __init__(
-        self,
-        namespace: str,
-        queue: str,
-        credential: AsyncTokenCredential,
-        network: Network | None = None,
-    ) -> None:
+    def __init__(self, client: ServiceBusClient, queue: str) -> None:
         self._queue = queue
-        self._client = _client(namespace, credential, network or Network())
+        self._client = client
         self._sender: ServiceBusSender | None = None
         self._waiting: deque[_Waiting] = deque()
         self._sending: asyncio.Task[None] | None = None
@@ -165,24 +143,6 @@ class QueueSender:
         taken = list(self._waiting)
         self._waiting.clear()
         return taken
-
-
-def _client(namespace: str, credential: AsyncTokenCredential, network: Network) -> ServiceBusClient:
-    options: dict[str, Any] = {}
-    if network.ca_bundle:
-        options["connection_verify"] = str(network.ca_bundle)
-    if network.bus_endpoint:
-        options["custom_endpoint_address"] = network.bus_endpoint
-    return ServiceBusClient(
-        namespace,
-        credential,
-        # Said outright: an endpoint of one's own would silently switch to WebSockets.
-        transport_type=TransportType.Amqp,
-        retry_total=1,
-        retry_backoff_factor=0.2,
-        retry_backoff_max=1,
-        **options,
-    )
 
 
 def _settle(messages: list[_Waiting], error: BusError | None) -> None:

@@ -9,11 +9,13 @@ from http import HTTPStatus
 
 import azure.functions as func
 
+from shared.bus_message import outgoing
 from shared.data_keys import Limits, SealingKeys
 from shared.envelope import Context, seal
+from shared.idempotency import IdempotencyKey
 from shared.identities import credential
 from shared.problems import problem
-from shared.queues import BusError, MessageTooLargeError, QueueSender, outgoing
+from shared.queues import BusError, MessageTooLargeError, QueueSender, connect
 from shared.settings import SenderSettings
 from shared.trace_context import HEADER, traceparent
 from shared.vault import VaultDeniedError, VaultKey, VaultUnavailableError
@@ -56,12 +58,8 @@ class Sender:
             key.encrypt,
             Limits(settings.data_key_messages, settings.data_key_seconds, settings.data_key_bytes),
         )
-        self._messages = QueueSender(
-            settings.bus_namespace,
-            settings.messages_queue,
-            credential(settings.bus_identity),
-            settings.network,
-        )
+        bus = connect(settings.bus_namespace, credential(settings.bus_identity), settings.network)
+        self._messages = QueueSender(bus, settings.messages_queue)
 
     async def answer(self, request: func.HttpRequest) -> func.HttpResponse:
         """Answer 202 once the message is on the queue, and a problem in every other case."""
@@ -87,7 +85,7 @@ class Sender:
 
     async def _take(self, request: func.HttpRequest) -> func.HttpResponse:
         payload = _payload(request, self._settings.max_payload_bytes)
-        context = _context(request)
+        context = _context(request, payload)
         key, wrapped = await self._keys.take(len(payload))
         token = seal(payload, context, key, wrapped)
         trace = traceparent(request.headers.get(HEADER))
@@ -127,9 +125,19 @@ def _too_large(limit: int) -> InvalidRequestError:
     )
 
 
-def _context(request: func.HttpRequest) -> Context:
+def _context(request: func.HttpRequest, payload: bytes) -> Context:
     content_type = request.headers.get("content-type") or "application/octet-stream"
     try:
-        return Context(str(uuid.uuid4()), content_type)
+        return Context(_message_id(request, payload, content_type), content_type)
     except ValueError as error:
         raise InvalidRequestError(HTTPStatus.BAD_REQUEST, f"Content-Type: {error}") from None
+
+
+def _message_id(request: func.HttpRequest, payload: bytes, content_type: str) -> str:
+    header = request.headers.get("idempotency-key")
+    if header is None:
+        return str(uuid.uuid4())
+    try:
+        return IdempotencyKey.parse(header).message_id(payload, content_type)
+    except ValueError as error:
+        raise InvalidRequestError(HTTPStatus.BAD_REQUEST, f"Idempotency-Key: {error}") from None

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from shared.key_vault_id import KeyVaultId
 from shared.network import Network
+from shared.retries import Schedule
 
 AppName = Literal["sender", "receiver", "tracker"]
 
@@ -235,6 +236,18 @@ class ReceiverSettings(TriggerSettings):
         "seconds that an opened data key is kept",
         _between(1, 86_400),
         600,
+    )
+    retry_schedule: Schedule = _setting(
+        "RELAY_RETRY_SCHEDULE",
+        "delays after which a partner that was away is tried again; then the message is rejected",
+        Schedule.parse,
+        Schedule.parse("5s,5m,30m,2h,5h,10h,14h,20h,24h"),
+    )
+    wait_seconds: int = _setting(
+        "RELAY_WAIT_SECONDS",
+        "seconds that a message waits while the vault or the partner's secret is not to be had",
+        _between(1, 3600),
+        30,
     )
     partner_timeout_seconds: int = _setting(
         "RELAY_PARTNER_TIMEOUT_SECONDS", "seconds that the partner may take", _between(1, 230), 30

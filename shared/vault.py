@@ -20,20 +20,21 @@ from azure.keyvault.secrets.aio import SecretClient
 from shared.envelope import ALGORITHM, UnopenableError, WrappedKey
 from shared.key_vault_id import KeyVaultId
 from shared.network import Network
+from shared.retry_after import retry_after
 from shared.single_flight import SingleFlight
 
-_MAX_RETRY_AFTER = 3600.0
+_SECRET_MIN_SECONDS = 5
 
 
 class VaultError(Exception):
     """Key Vault did not do it. `retry_after` is in seconds, where the vault gave it."""
 
     def __init__(
-        self, doing: str, why: str, status: int | None = None, retry_after: float | None = None
+        self, doing: str, why: str, status: int | None = None, after: float | None = None
     ) -> None:
         super().__init__(f"{doing}: {why}")
         self.status = status
-        self.retry_after = retry_after
+        self.retry_after = after
 
 
 class VaultUnavailableError(VaultError):
@@ -125,6 +126,7 @@ class VaultSecret:
         self._clock = clock
         self._client = SecretClient(secret.vault_url, credential, **_options(network or Network()))
         self._kept: tuple[str, float] | None = None
+        self._fresh_until = 0.0
         self._reading: SingleFlight[str, str] = SingleFlight()
 
     async def value(self) -> str:
@@ -134,8 +136,12 @@ class VaultSecret:
         return await self._reading.run("value", self._read)
 
     def forget(self, value: str) -> None:
-        """Read anew at the next use, if `value` is what is still kept."""
-        if self._kept and self._kept[0] == value:
+        """Read anew at the next use, if `value` is what is still kept.
+
+        Not within seconds of the last time: a partner that refuses everything must not turn every
+        message into a request to the vault.
+        """
+        if self._kept and self._kept[0] == value and self._clock() >= self._fresh_until:
             self._kept = None
 
     async def close(self) -> None:
@@ -151,6 +157,7 @@ class VaultSecret:
         if secret.value is None:
             raise VaultRefusedError(doing, "the secret has no value")
         self._kept = secret.value, self._clock() + self._seconds
+        self._fresh_until = self._clock() + _SECRET_MIN_SECONDS
         return secret.value
 
 
@@ -184,16 +191,8 @@ def _refused(doing: str, status: int, headers: Mapping[str, str]) -> VaultError:
     if status in (401, 403):
         return VaultDeniedError(doing, why, status)
     if status in (408, 429) or status >= 500:
-        return VaultUnavailableError(doing, why, status, _retry_after(headers))
+        return VaultUnavailableError(doing, why, status, retry_after(headers))
     return VaultRefusedError(doing, why, status)
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    try:
-        seconds = float(headers.get("Retry-After", ""))
-    except ValueError:
-        return None
-    return min(seconds, _MAX_RETRY_AFTER) if seconds >= 0 else None
 
 
 def _encode(data: bytes) -> str:

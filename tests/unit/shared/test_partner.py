@@ -8,11 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.delivery import Delivery, PartnerSecretError
 from shared.envelope import Context
-from shared.partner import Delivery, PartnerSecretError, Webhook
+from shared.partner import read_secret
+from shared.partner_queue import PartnerQueue
+from shared.webhook import Webhook
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(24))).decode()
 URL = "https://partner.example/messages"
+
+
+def webhook(text: str) -> Webhook:
+    read = read_secret(text)
+    assert isinstance(read, Webhook)
+    return read
 
 
 def document(**changes: Any) -> str:
@@ -23,7 +32,7 @@ def test_the_signature_is_that_of_standard_webhooks() -> None:
     # The example of the specification's reference libraries.
     secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
     context = Context("msg_p5jXN8AQM9LWM0D4loKWxJek", "application/json")
-    headers = Webhook.from_secret(document(secrets=[secret])).headers(
+    headers = webhook(document(secrets=[secret])).headers(
         Delivery(context, b'{"test": 2432232314}'), 1614265330
     )
     assert headers == {
@@ -37,10 +46,8 @@ def test_the_signature_is_that_of_standard_webhooks() -> None:
 def test_several_secrets_sign_while_one_is_rotated() -> None:
     other = "whsec_" + base64.b64encode(bytes(64)).decode()
     delivery = Delivery(Context("id", "a/b"), b"\xff", "00-" + "1" * 32 + "-" + "2" * 16 + "-01")
-    headers = Webhook.from_secret(document(secrets=[SECRET, other])).headers(delivery, 1)
-    alone = [
-        Webhook.from_secret(document(secrets=[s])).headers(delivery, 1) for s in (SECRET, other)
-    ]
+    headers = webhook(document(secrets=[SECRET, other])).headers(delivery, 1)
+    alone = [webhook(document(secrets=[s])).headers(delivery, 1) for s in (SECRET, other)]
     assert headers["webhook-signature"] == " ".join(one["webhook-signature"] for one in alone)
     assert headers["traceparent"] == delivery.trace
 
@@ -50,9 +57,9 @@ def test_several_secrets_sign_while_one_is_rotated() -> None:
     [
         ("", "not a JSON document"),
         ("[" * 10_000, "not a JSON document"),
-        ("null", "not of the kind"),
+        ("null", "not of `kind`"),
         ('{"kind": "unset", "todo": "planted"}', "the value that it was made with"),
-        (document(kind="planted"), "not of the kind"),
+        (document(kind="planted"), "not of `kind`"),
         (document(url="http://planted.example/"), "`url`"),
         (document(url="https://user:planted@partner.example/"), "`url`"),
         (document(url="https://:443/planted"), "`url`"),
@@ -70,18 +77,48 @@ def test_several_secrets_sign_while_one_is_rotated() -> None:
 )
 def test_a_secret_of_another_form_is_told_and_not_shown(text: str, told: str) -> None:
     with pytest.raises(PartnerSecretError, match=told) as caught:
-        Webhook.from_secret(text)
+        read_secret(text)
     assert "planted" not in str(caught.value)
 
 
 @given(text=st.text() | st.dictionaries(st.text(), st.text()).map(json.dumps))
 def test_no_text_escapes_the_domain_error(text: str) -> None:
     with pytest.raises(PartnerSecretError):
-        Webhook.from_secret(text)
+        read_secret(text)
+
+
+CONNECTION = (
+    "Endpoint=sb://partner.servicebus.windows.net/;SharedAccessKeyName=send;SharedAccessKey=a2V5"
+)
+
+
+def test_the_partner_can_be_a_queue() -> None:
+    secret = {"kind": "servicebus", "connection_string": CONNECTION, "queue": "inbox"}
+    assert read_secret(json.dumps(secret)) == PartnerQueue("inbox", CONNECTION)
+    assert "a2V5" not in repr(read_secret(json.dumps(secret)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"queue": ""}, "`queue`"),
+        ({"queue": "planted queue"}, "`queue`"),
+        ({"queue": 7}, "`queue`"),
+        ({"connection_string": ""}, "`connection_string`"),
+        ({"connection_string": "planted"}, "`connection_string`"),
+        ({"connection_string": "Endpoint=sb://planted/"}, "`connection_string`"),
+        ({"connection_string": None}, "`connection_string`"),
+    ],
+)
+def test_a_queue_of_another_form_is_told_and_not_shown(changes: dict[str, Any], told: str) -> None:
+    secret = {"kind": "servicebus", "connection_string": CONNECTION, "queue": "inbox"} | changes
+    with pytest.raises(PartnerSecretError, match=told) as caught:
+        read_secret(json.dumps(secret))
+    assert "planted" not in str(caught.value)
 
 
 def test_nothing_secret_is_in_what_is_printed() -> None:
-    webhook = Webhook.from_secret(document())
-    assert SECRET not in repr(webhook)
-    assert repr(bytes(range(24)))[2:-1] not in repr(webhook)
+    shown = repr(read_secret(document()))
+    assert SECRET not in shown
+    assert repr(bytes(range(24)))[2:-1] not in shown
     assert "planted" not in repr(Delivery(Context("id", "a/b"), b"planted"))

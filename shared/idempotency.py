@@ -1,0 +1,46 @@
+"""The Idempotency-Key of a request: the same key and message again is the same message.
+
+Source: draft-ietf-httpapi-idempotency-key-header, section 2.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+import uuid
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+_FORM = re.compile(r'"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\]){16,255})"', re.ASCII)
+
+
+@dataclass(frozen=True)
+class IdempotencyKey:
+    """What a caller chose to tell one request from all others."""
+
+    _key: bytes = field(repr=False)
+
+    @classmethod
+    def parse(cls, header: str) -> IdempotencyKey:
+        """Read the header: a structured field string of 16 to 255 characters, in quotes.
+
+        Raises `ValueError`, which does not repeat the key.
+        """
+        found = _FORM.fullmatch(header.strip())
+        if not found:
+            raise ValueError(
+                "must be a string of 16 to 255 characters in double quotes, best a random UUID"
+            )
+        return cls(re.sub(r"\\(.)", r"\1", found[1]).encode())
+
+    def message_id(self, payload: bytes, content_type: str) -> str:
+        """Return the id of this message under this key, a UUID of version 8 (RFC 9562).
+
+        The id shows in logs, so it is no plain hash: without the caller's key nobody can try
+        payloads against it. The same key with another payload is another message.
+        """
+        described = sha256(content_type.encode()).digest() + sha256(payload).digest()
+        digest = bytearray(hmac.digest(self._key, b"sealed-relay/1 id" + described, sha256)[:16])
+        digest[6] = digest[6] & 0x0F | 0x80
+        digest[8] = digest[8] & 0x3F | 0x80
+        return str(uuid.UUID(bytes=bytes(digest)))

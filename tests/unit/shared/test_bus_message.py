@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from azure.functions.servicebus import ServiceBusMessage
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.bus_message import Incoming, MessageId, outgoing
+from shared.envelope import MEDIA_TYPE, Context, DataKey, UnopenableError, WrappedKey, seal
+
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+TOKEN = seal(b"payload", Context("id-1", "a/b"), DataKey.generate(), WrappedKey("kid", b"key"))
+
+
+def incoming(message_id: str = "id-1", body: bytes = TOKEN.encode(), /, **more: Any) -> Incoming:
+    return Incoming.from_trigger(
+        ServiceBusMessage(
+            body=body,
+            message_id=message_id,
+            user_properties={},
+            application_properties=more,
+        )
+    )
+
+
+def test_what_goes_out() -> None:
+    message = outgoing(TOKEN, "id-1", TRACE)
+    assert b"".join(message.body) == TOKEN.encode()
+    assert message.message_id == "id-1"
+    assert message.content_type == MEDIA_TYPE
+    assert message.application_properties == {"traceparent": TRACE}
+    assert not outgoing(TOKEN, "id-1", None).application_properties
+
+
+@pytest.mark.parametrize("message_id", ["id-1", "id-1.1", "id-1.12", "id-1.r7", "id-1.r7.3"])
+def test_what_comes_in(message_id: str) -> None:
+    message = incoming(message_id, traceparent=TRACE)
+    assert message.attempts == 0
+    assert message.trace == TRACE
+    assert message.sealed().context.message_id == "id-1"
+
+
+@pytest.mark.parametrize(
+    "message_id",
+    [
+        "",
+        "id-2",
+        "id-1.",
+        "id-1.x",
+        "id-1.1.1",
+        "id-1.²",
+        "id",
+        "id-1.r",
+        "id-1.1.r1",
+        "id-1\n",
+    ],
+)
+def test_a_message_under_another_id_is_foreign(message_id: str) -> None:
+    with pytest.raises(UnopenableError) as caught:
+        incoming(message_id).sealed()
+    assert caught.value.fault == "foreign"
+
+
+@pytest.mark.parametrize("body", [b"", b"\xff\xfe", "ä".encode(), b"{}", TOKEN.encode() + b"\n"])
+def test_a_body_that_is_no_sealed_message_is_malformed(body: bytes) -> None:
+    with pytest.raises(UnopenableError) as caught:
+        incoming("id-1", body).sealed()
+    assert caught.value.fault == "malformed"
+
+
+@pytest.mark.parametrize(
+    "trace",
+    ["", "x", TRACE.upper(), "ff" + TRACE[2:], "00-" + "0" * 32 + TRACE[35:], TRACE + "\n", 7],
+)
+def test_an_invalid_trace_is_left_out(trace: object) -> None:
+    assert incoming(traceparent=trace).trace is None
+
+
+@pytest.mark.parametrize(
+    ("value", "attempts"),
+    [("0", 0), ("9", 9), (3, 3), ("", 0), ("x", 0), (-1, 0), (None, 0), ("99999", 0), ([1], 0)],
+)
+def test_attempts_that_are_no_number_count_as_none(value: object, attempts: int) -> None:
+    assert incoming("id-1", TOKEN.encode(), **{"relay-attempts": value}).attempts == attempts
+
+
+@pytest.mark.parametrize(
+    ("message_id", "following"),
+    [
+        ("id-1", "id-1.1"),
+        ("id-1.1", "id-1.2"),
+        ("id-1.r7", "id-1.r7.1"),
+        ("id-1.r7.9", "id-1.r7.10"),
+    ],
+)
+def test_every_way_has_an_id_of_its_own_and_always_the_same(
+    message_id: str, following: str
+) -> None:
+    before = datetime.now(UTC)
+    message = incoming(message_id, traceparent=TRACE).later(60, attempts=3)
+    assert message.message_id == following
+    assert message.application_properties == {"traceparent": TRACE, "relay-attempts": "3"}
+    assert b"".join(message.body) == TOKEN.encode()
+    due = message.scheduled_enqueue_time_utc
+    assert due
+    assert 60 <= (due - before).total_seconds() < 120
+
+
+@given(st.text(max_size=30) | st.from_regex(r"[a-z]{1,3}(\.r\d)?(\.\d)?", fullmatch=True))
+def test_an_id_that_is_read_is_followed_by_one_that_is_read(text: str) -> None:
+    found = MessageId.parse(text)
+    if found:
+        following = MessageId.parse(found.next_way())
+        assert following == MessageId(found.id, found.replay, found.way + 1)
+
+
+def test_a_rejected_message_says_why_and_stays_sealed() -> None:
+    message = incoming("id-1.2", traceparent=TRACE).rejected("partner-refused", "d" * 300, 3)
+    assert message.message_id == "id-1.2"
+    assert b"".join(message.body) == TOKEN.encode()
+    properties = dict(message.application_properties or {})
+    assert datetime.fromisoformat(str(properties.pop("relay-rejected-at"))).tzinfo
+    assert properties == {
+        "traceparent": TRACE,
+        "relay-attempts": "3",
+        "relay-reason": "partner-refused",
+        "relay-detail": "d" * 200,
+    }
+
+
+@given(st.binary(max_size=200), st.text(max_size=20))
+def test_whatever_comes_in_can_be_rejected_as_it_is(body: bytes, message_id: str) -> None:
+    message = incoming(message_id, body)
+    with pytest.raises(UnopenableError):
+        message.sealed()
+    assert b"".join(message.rejected("r", "d", 0).body) == body
