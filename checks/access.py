@@ -18,6 +18,13 @@ class Identity(TypedDict):
     purpose: str
 
 
+class Operator(TypedDict):
+    """A role of people and programs outside; who they are, each deployment says."""
+
+    name: str
+    purpose: str
+
+
 class Trigger(TypedDict):
     """The queue that starts an app, and the identity it is received under."""
 
@@ -51,6 +58,7 @@ class Queue(TypedDict):
 
     name: str
     duplicateDetection: NotRequired[str]
+    maxDeliveryCount: NotRequired[int]
     forwardTo: NotRequired[str]
     forwardDeadLettersTo: NotRequired[str]
 
@@ -73,7 +81,7 @@ class SecretGrant(TypedDict):
 
 
 class QueueGrant(TypedDict):
-    """What an identity may do with a queue."""
+    """What an identity, or an operator, may do with a queue."""
 
     identity: str
     queue: str
@@ -84,6 +92,7 @@ class Access(TypedDict):
     """The whole declaration."""
 
     identities: list[Identity]
+    operators: list[Operator]
     apps: list[App]
     vaults: list[Vault]
     keys: list[VaultObject]
@@ -134,7 +143,9 @@ def contradictions(access: Access) -> list[str]:
 
 def _twice(access: Access) -> Iterator[str]:
     families: dict[str, Iterable[str]] = {
-        "identity": (identity["name"] for identity in access["identities"]),
+        "identity or operator": (
+            principal["name"] for principal in (*access["identities"], *access["operators"])
+        ),
         "app": (app["name"] for app in access["apps"]),
         "vault": (vault["name"] for vault in access["vaults"]),
         "key": (key["name"] for key in access["keys"]),
@@ -170,6 +181,7 @@ def _undeclared(access: Access) -> Iterator[str]:
         *(f"key {key['vault']}/{key['name']}" for key in access["keys"]),
         *(f"secret {secret['vault']}/{secret['name']}" for secret in access["secrets"]),
         *(f"queue {queue['name']}" for queue in access["queues"]),
+        *(f"operator {operator['name']}" for operator in access["operators"]),
     }
     for named in _named(access):
         if named not in known:
@@ -177,8 +189,12 @@ def _undeclared(access: Access) -> Iterator[str]:
 
 
 def _named(access: Access) -> Iterator[str]:
-    for grant in (*access["keyGrants"], *access["secretGrants"], *access["queueGrants"]):
+    operators = {operator["name"] for operator in access["operators"]}
+    for grant in (*access["keyGrants"], *access["secretGrants"]):
         yield f"identity {grant['identity']}"
+    for given in access["queueGrants"]:
+        kind = "operator" if given["identity"] in operators else "identity"
+        yield f"{kind} {given['identity']}"
     yield from (f"key {grant['vault']}/{grant['key']}" for grant in access["keyGrants"])
     yield from (f"secret {grant['vault']}/{grant['secret']}" for grant in access["secretGrants"])
     yield from (f"queue {grant['queue']}" for grant in access["queueGrants"])
@@ -200,6 +216,8 @@ def _apps(access: Access) -> Iterator[str]:
         yield f"identity {name} is attached to no app"
     for name in sorted(identities - granted):
         yield f"identity {name} may do nothing"
+    for name in sorted({operator["name"] for operator in access["operators"]} - granted):
+        yield f"operator {name} may do nothing"
     for app in access["apps"]:
         trigger = app.get("trigger")
         if trigger is None:

@@ -15,6 +15,7 @@ from checks.snapshot import (
     Snapshot,
     covers,
     of_type,
+    operators,
     place,
     properties,
     rights,
@@ -57,6 +58,7 @@ def _compared(declared: Iterable[str], deployed: Iterable[str]) -> Iterator[Diff
 
 def _declared_resources(access: Access) -> Iterator[str]:
     yield from (f"identities/{identity['name']}" for identity in access["identities"])
+    yield from (f"operators/{operator['name']}" for operator in access["operators"])
     yield from (f"apps/{app['name']}" for app in access["apps"])
     yield from (f"vaults/{vault['name']}" for vault in access["vaults"])
     yield from (f"vaults/{key['vault']}/keys/{key['name']}" for key in access["keys"])
@@ -79,6 +81,7 @@ _DECLARED_TYPES = (
 def _deployed_resources(snapshot: Snapshot) -> Iterator[str]:
     for kind in _DECLARED_TYPES:
         yield from (place(snapshot, resource["id"]) for resource in of_type(snapshot, kind))
+    yield from (f"operators/{name}" for name, ids in operators(snapshot).items() if ids)
 
 
 def _declared_attachments(access: Access) -> Iterator[str]:
@@ -146,6 +149,9 @@ def _includes(right: Right, wanted: Right) -> bool:
     return same and covers(right.where, wanted.where)
 
 
+_DELIVERIES = 10  # what Service Bus does where nothing else is said
+
+
 def _declared_queues(access: Access) -> Iterator[str]:
     for queue in access["queues"]:
         if "forwardTo" in queue:
@@ -154,6 +160,8 @@ def _declared_queues(access: Access) -> Iterator[str]:
             yield f"{queue['name']} forwards dead letters to {queue['forwardDeadLettersTo']}"
         if "duplicateDetection" in queue:
             yield f"{queue['name']} drops duplicates within {queue['duplicateDetection']}"
+        if "maxDeliveryCount" in queue:
+            yield f"{queue['name']} delivers {queue['maxDeliveryCount']} times"
 
 
 def _deployed_queues(snapshot: Snapshot) -> Iterator[str]:
@@ -166,6 +174,8 @@ def _deployed_queues(snapshot: Snapshot) -> Iterator[str]:
         if given.get("requiresDuplicateDetection"):
             window = given.get("duplicateDetectionHistoryTimeWindow", "PT10M")
             yield f"{name} drops duplicates within {window}"
+        if given.get("maxDeliveryCount", _DELIVERIES) != _DELIVERIES:
+            yield f"{name} delivers {given['maxDeliveryCount']} times"
 
 
 def declared_settings(access: Access, app: App) -> dict[str, str]:

@@ -29,6 +29,7 @@ class Snapshot(TypedDict):
     """What `bicep snapshot` writes."""
 
     predictedResources: list[Resource]
+    outputs: dict[str, Any]
 
 
 @dataclass(frozen=True, order=True)
@@ -108,8 +109,15 @@ def spelled(snapshot: Snapshot, value: str) -> str:
     return value
 
 
-def _principal(snapshot: Snapshot, value: str) -> str:
-    return spelled(snapshot, value).removeprefix("principalId of identities/")
+def operators(snapshot: Snapshot) -> dict[str, list[str]]:
+    """Give the principal ids that the deployment says are each of the operators."""
+    return cast("dict[str, list[str]]", snapshot["outputs"].get("operators", {}))
+
+
+def _principals(snapshot: Snapshot, value: str) -> list[str]:
+    """Name who a principal id is: an identity, or each operator that the deployment says it is."""
+    named = [name for name, ids in operators(snapshot).items() if value in ids]
+    return named or [spelled(snapshot, value).removeprefix("principalId of identities/")]
 
 
 def rights(snapshot: Snapshot) -> frozenset[Right]:
@@ -159,11 +167,11 @@ def _assigned(snapshot: Snapshot) -> Iterator[Right]:
     for assignment in of_type(snapshot, "Microsoft.Authorization/roleAssignments"):
         end = assignment["id"].lower().rindex(_ASSIGNMENT)
         given = properties(assignment)
-        who = _principal(snapshot, given["principalId"])
+        principals = _principals(snapshot, given["principalId"])
         where = place(snapshot, assignment["id"][:end])
         limit = f" if {given['condition']}" if given.get("condition") else ""
         for action in _role(snapshot, given["roleDefinitionId"]):
-            yield Right(who, action + limit, where)
+            yield from (Right(who, action + limit, where) for who in principals)
 
 
 def _role(snapshot: Snapshot, role_id: str) -> frozenset[str]:
@@ -188,9 +196,9 @@ def _from_policies(snapshot: Snapshot) -> Iterator[Right]:
         if _by_role(vault):
             continue
         for policy in properties(vault).get("accessPolicies", []):
-            who = _principal(snapshot, policy["objectId"])
-            for family, granted in policy["permissions"].items():
-                yield from _policy(snapshot, vault, who, family, granted)
+            for who in _principals(snapshot, policy["objectId"]):
+                for family, granted in policy["permissions"].items():
+                    yield from _policy(snapshot, vault, who, family, granted)
 
 
 def _policy(

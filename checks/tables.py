@@ -42,7 +42,8 @@ def settings() -> str:
 def grants() -> str:
     """Return the table of who may do what, from the declaration."""
     access = json.loads((_ROOT / "infra" / "access.json").read_text())
-    may: dict[str, list[str]] = {identity["name"]: [] for identity in access["identities"]}
+    named = (*access["identities"], *access["operators"])
+    may: dict[str, list[str]] = {principal["name"]: [] for principal in named}
     for grant in access["keyGrants"]:
         operations = ", ".join(grant["operations"])
         may[grant["identity"]].append(f"{operations} with key `{grant['key']}`")
@@ -51,9 +52,11 @@ def grants() -> str:
     for grant in access["queueGrants"]:
         may[grant["identity"]].append(f"{', '.join(grant['rights'])} on queue `{grant['queue']}`")
     lines = ["| identity | may | attached to |", "|---|---|---|"]
-    for identity, things in may.items():
-        apps = [app["name"] for app in access["apps"] if identity in app["identities"]]
-        lines.append(f"| `{identity}` | {'; '.join(things)} | {', '.join(apps)} |")
+    outside = {operator["name"] for operator in access["operators"]}
+    for name, things in may.items():
+        apps = [app["name"] for app in access["apps"] if name in app["identities"]]
+        where = "no app: people or programs outside" if name in outside else ", ".join(apps)
+        lines.append(f"| `{name}` | {'; '.join(things)} | {where} |")
     return "\n".join(lines)
 
 

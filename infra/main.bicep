@@ -26,10 +26,14 @@ param keySize 2048 | 3072 | 4096 = 3072
 @description('Optional settings of the apps, by name of the app.')
 param appSettings { *: { *: string } } = {}
 
+@description('Object ids of the groups, users or service principals that are each operator of access.json, by its name.')
+param operators { *: string[] } = {}
+
 @description('Domain of storage accounts in this cloud.')
 param storageSuffix string = environment().suffixes.storage
 
 var access = loadJsonContent('access.json')
+var operatorNames = map(access.operators, operator => operator.name)
 
 resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
   name: environmentName
@@ -77,7 +81,12 @@ module bus 'modules/bus.bicep' = {
     suffix: suffix
     location: location
     queues: access.queues
-    queueGrants: access.queueGrants
+    queueGrants: filter(access.queueGrants, grant => !contains(operatorNames, grant.identity))
+    operatorGrants: flatten(map(
+      filter(access.queueGrants, grant => contains(operatorNames, grant.identity)),
+      grant =>
+        map(operators[?grant.identity] ?? [], id => { principalId: id, queue: grant.queue, rights: grant.rights })
+    ))
   }
   dependsOn: [identities]
 }
@@ -98,3 +107,6 @@ module apps 'modules/app.bicep' = [
     dependsOn: [identities, vaults, bus]
   }
 ]
+
+@description('Who the operators are.')
+output operators { *: string[] } = operators

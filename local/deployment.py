@@ -77,7 +77,8 @@ class _Loading:
     def __init__(self, path: Path) -> None:
         self._place = Place(path)
         self._of_kind: dict[str, list[Resource]] = {kind: [] for kind in (*_READ, *_LEFT_OUT)}
-        self._sort(read(path))
+        resources, self._outputs = read(path)
+        self._sort(resources)
         self._identities = [identities.read(r) for r in self._of_kind[identities.KIND]]
         known = {normal(identity.resource_id): identity for identity in self._identities}
         self._attached = [identities.attached(r, known) for r in self._of_kind[sites.KIND]]
@@ -106,6 +107,7 @@ class _Loading:
             own + built_in,
             assignments,
             tuple(r.id for kind in _LEFT_OUT for r in self._of_kind[kind]),
+            tuple(identities.operators(self._outputs.body("operators"))),
         )
 
     def _sort(self, resources: list[Resource]) -> None:

@@ -7,11 +7,12 @@ import logging
 import re
 import uuid
 from collections.abc import Mapping
+from typing import Protocol
 
 from aiohttp import web
 
 from local.resource_id import normal
-from local.resources import AppSpec, Identity
+from local.resources import Identity
 from local.tokens import Claims, InvalidToken, Token, TokenIssuer
 
 __all__ = ["Claims", "InvalidToken", "Token", "TokenIssuer", "token_endpoint"]
@@ -35,6 +36,22 @@ _RESOURCES = frozenset(
 _HARMLESS = re.compile(r"[\x21-\x7e]{1,200}")
 
 
+class Caller(Protocol):
+    """Who may ask for tokens: an app, or an operator outside."""
+
+    @property
+    def name(self) -> str:
+        """What the log calls it."""
+
+    @property
+    def identities(self) -> tuple[Identity, ...]:
+        """Identities that it gets by naming them."""
+
+    @property
+    def system_identity(self) -> Identity | None:
+        """The identity that it gets without naming any."""
+
+
 class _Refused(Exception):  # noqa: N818 - named after what happened
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -42,8 +59,8 @@ class _Refused(Exception):  # noqa: N818 - named after what happened
         self.message = message
 
 
-def token_endpoint(issuer: TokenIssuer, apps: Mapping[str, AppSpec]) -> web.Application:
-    """Return the endpoint, at `/msi/token`, for apps by their secret X-IDENTITY-HEADER.
+def token_endpoint(issuer: TokenIssuer, callers: Mapping[str, Caller]) -> web.Application:
+    """Return the endpoint, at `/msi/token`, for callers by their secret X-IDENTITY-HEADER.
 
     Source: "How to use managed identities for App Service and Azure Functions", REST endpoint
     reference, api-version 2019-08-01.
@@ -51,7 +68,7 @@ def token_endpoint(issuer: TokenIssuer, apps: Mapping[str, AppSpec]) -> web.Appl
 
     async def token(request: web.Request) -> web.Response:
         try:
-            return web.json_response(_answer(request, issuer, apps), headers=_NOT_KEPT)
+            return web.json_response(_answer(request, issuer, callers), headers=_NOT_KEPT)
         except _Refused as refused:
             return _refusal(refused)
 
@@ -65,15 +82,15 @@ _NOT_KEPT = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 
 def _answer(
-    request: web.Request, issuer: TokenIssuer, apps: Mapping[str, AppSpec]
+    request: web.Request, issuer: TokenIssuer, callers: Mapping[str, Caller]
 ) -> dict[str, str]:
-    app = _asking(request, apps)
+    caller = _asking(request, callers)
     if request.query.get("api-version") != _API_VERSION:
         raise _Refused(400, f"The api-version must be {_API_VERSION}.")
     resource = _resource(request)
-    identity = _identity(request, app)
+    identity = _identity(request, caller)
     token = issuer.issue(identity, resource)
-    _LOG.debug("token for %s of app %s for %s", identity.name, app.app, resource)
+    _LOG.debug("token for %s of %s for %s", identity.name, caller.name, resource)
     return {
         "access_token": token.value,
         "expires_on": str(token.expires_on),
@@ -84,7 +101,7 @@ def _answer(
     }
 
 
-def _asking(request: web.Request, apps: Mapping[str, AppSpec]) -> AppSpec:
+def _asking(request: web.Request, callers: Mapping[str, Caller]) -> Caller:
     # The header proves that the request comes from inside the app: a URL that someone talks the
     # app into fetching (SSRF) does not carry it.
     header = request.headers.get("X-IDENTITY-HEADER")
@@ -92,10 +109,10 @@ def _asking(request: web.Request, apps: Mapping[str, AppSpec]) -> AppSpec:
         raise _Refused(401, "The header X-IDENTITY-HEADER is missing.")
     given = header.encode("utf-8", "surrogateescape")
     found = None
-    for secret, app in apps.items():
+    for secret, caller in callers.items():
         # All are compared, each in constant time, so that timing tells nothing of any secret.
         if hmac.compare_digest(secret.encode(), given):
-            found = app
+            found = caller
     if found is None:
         raise _Refused(403, "The header X-IDENTITY-HEADER is not valid.")
     return found
@@ -114,14 +131,14 @@ def _resource(request: web.Request) -> str:
     return resource
 
 
-def _identity(request: web.Request, app: AppSpec) -> Identity:
+def _identity(request: web.Request, caller: Caller) -> Identity:
     selected = [name for name in _SELECTORS if request.query.get(name)]
     if len(selected) > 1:
         raise _Refused(400, f"Only one of {', '.join(_SELECTORS)} may be given.")
     if not selected:
-        found = app.system_identity
+        found = caller.system_identity
     else:
-        found = _attached(app, selected[0], request.query[selected[0]])
+        found = _attached(caller, selected[0], request.query[selected[0]])
     if found is None:
         # Attached to another app or not existing at all: the answer does not tell which.
         raise _Refused(
@@ -132,9 +149,9 @@ def _identity(request: web.Request, app: AppSpec) -> Identity:
     return found
 
 
-def _attached(app: AppSpec, selector: str, value: str) -> Identity | None:
-    own: tuple[Identity, ...] = (app.system_identity,) if app.system_identity else ()
-    for identity in (*app.identities, *own):
+def _attached(caller: Caller, selector: str, value: str) -> Identity | None:
+    own: tuple[Identity, ...] = (caller.system_identity,) if caller.system_identity else ()
+    for identity in (*caller.identities, *own):
         if selector == "client_id":
             candidate = identity.client_id
         elif selector == "mi_res_id":

@@ -111,6 +111,24 @@ class AppSpec:
 
 
 @dataclass(frozen=True)
+class Operator:
+    """Somebody outside, by the name that access.json gives them: they are attached to no app."""
+
+    name: str
+    identity: Identity
+
+    @property
+    def identities(self) -> tuple[Identity, ...]:
+        """None but the one that needs no naming."""
+        return ()
+
+    @property
+    def system_identity(self) -> Identity:
+        """The one that gets a token without being named."""
+        return self.identity
+
+
+@dataclass(frozen=True)
 class RoleDefinition:
     """A role, custom or built in. Only data actions matter to a data plane."""
 
@@ -142,3 +160,4 @@ class Deployment:
     role_definitions: tuple[RoleDefinition, ...]
     role_assignments: tuple[RoleAssignment, ...]
     left_out: tuple[str, ...]
+    operators: tuple[Operator, ...] = ()

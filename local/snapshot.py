@@ -63,6 +63,10 @@ class Body:
         while self._left:
             yield self._left.popitem()
 
+    def names(self) -> list[str]:
+        """Name the properties that are left: for objects whose names are data."""
+        return sorted(self._left)
+
     def done(self) -> None:
         """Refuse the first property that is not accounted for."""
         for name in self._left:
@@ -179,8 +183,11 @@ class Resource:
         self.envelope.done()
 
 
-def read(path: Path) -> list[Resource]:
-    """Read the predicted resources of a snapshot file. Raises `DeploymentError`."""
+def read(path: Path) -> tuple[list[Resource], Body]:
+    """Read the predicted resources and the outputs of a snapshot file.
+
+    Raises `DeploymentError`.
+    """
     place = Place(path)
     try:
         document = json.loads(path.read_bytes())
@@ -192,10 +199,10 @@ def read(path: Path) -> list[Resource]:
     for diagnostic in snapshot.bodies("diagnostics"):
         # With a diagnostic the compiler may have left resources out of its prediction.
         raise diagnostic.place.refuse(f"{diagnostic.text('code', 'a diagnostic')} is not settled")
-    snapshot.ignore("outputs")
+    outputs = snapshot.body("outputs")
     resources = [_resource(body) for body in snapshot.bodies("predictedResources")]
     snapshot.done()
-    return resources
+    return resources, outputs
 
 
 def _resource(envelope: Body) -> Resource:

@@ -17,6 +17,7 @@ type VaultObject = { name: string, vault: string }
 type Queue = {
   name: string
   duplicateDetection: string?
+  maxDeliveryCount: int?
   forwardTo: string?
   forwardDeadLettersTo: string?
 }
@@ -32,6 +33,10 @@ type SecretGrant = { identity: string, vault: string, secret: string }
 @export()
 @description('What an identity may do with a queue.')
 type QueueGrant = { identity: string, queue: string, rights: ('send' | 'receive')[] }
+
+@export()
+@description('What somebody outside may do with a queue, by the object id in the directory.')
+type OperatorGrant = { principalId: string, queue: string, rights: ('send' | 'receive')[] }
 
 @export()
 @description('How vaults decide: by roles at each object, or by policies of the whole vault.')

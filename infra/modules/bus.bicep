@@ -1,6 +1,6 @@
 metadata description = 'The Service Bus namespace, its queues, and who may send to or receive from each.'
 
-import { Queue, QueueGrant } from 'access.bicep'
+import { Queue, QueueGrant, OperatorGrant } from 'access.bicep'
 
 @description('Ends every name.')
 param suffix string
@@ -11,8 +11,11 @@ param location string
 @description('Queues; one that forwards stands after the queues it forwards to.')
 param queues Queue[]
 
-@description('Grants on queues.')
+@description('Grants on queues to identities.')
 param queueGrants QueueGrant[]
+
+@description('Grants on queues to principals outside.')
+param operatorGrants OperatorGrant[]
 
 // Built in: Azure Service Bus Data Sender and Data Receiver.
 var roles = {
@@ -25,6 +28,14 @@ var uses = flatten(map(
   queueGrants,
   grant => map(grant.rights, right => { identity: grant.identity, queue: grant.queue, right: right })
 ))
+// One principal may be operator in several ways; the same right twice would be two of one name.
+var operatorUses = union(
+  [],
+  flatten(map(
+    operatorGrants,
+    grant => map(grant.rights, right => { principalId: grant.principalId, queue: grant.queue, right: right })
+  ))
+)
 
 resource identities 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = [
   for identity in identityNames: {
@@ -51,7 +62,7 @@ resource namespaceQueues 'Microsoft.ServiceBus/namespaces/queues@2026-01-01' = [
     name: queue.name
     properties: {
       lockDuration: 'PT1M'
-      maxDeliveryCount: 10
+      maxDeliveryCount: queue.?maxDeliveryCount ?? 10
       deadLetteringOnMessageExpiration: true
       requiresDuplicateDetection: queue.?duplicateDetection != null
       ...(queue.?duplicateDetection == null ? {} : { duplicateDetectionHistoryTimeWindow: queue.?duplicateDetection })
@@ -69,6 +80,18 @@ resource queueAssignments 'Microsoft.Authorization/roleAssignments@2022-04-01' =
       roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles[use.right])
       principalId: identities[indexOf(identityNames, use.identity)].properties.principalId
       principalType: 'ServicePrincipal'
+    }
+  }
+]
+
+resource operatorAssignments 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for use in operatorUses: {
+    scope: namespaceQueues[indexOf(queueNames, use.queue)]
+    name: guid(namespaceQueues[indexOf(queueNames, use.queue)].id, use.principalId, use.right)
+    properties: {
+      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles[use.right])
+      // Without a principalType: Azure looks up whether it is a group, a user or a service principal.
+      principalId: use.principalId
     }
   }
 ]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from local.resource_id import last, normal
-from local.resources import Identity
-from local.snapshot import Resource
+from local.resources import Identity, Operator
+from local.snapshot import Body, Resource
 
 KIND = "Microsoft.ManagedIdentity/userAssignedIdentities"
+GUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 _NAMESPACE = uuid.UUID("6f1c7a52-2f0e-4a57-9c0e-6f5c1d9e7b11")
 
 
@@ -45,6 +48,20 @@ def attached(resource: Resource, known: dict[str, Identity]) -> Attached:
             raise (users.place / resource_id).refuse("is no identity of this deployment")
     user_assigned = tuple(sorted((known[normal(i)] for i in ids), key=lambda i: i.name))
     return Attached(user_assigned, _identity(resource.id) if "systemassigned" in kinds else None)
+
+
+def operators(output: Body) -> Iterator[Operator]:
+    """Read who the operators are: the output `operators`, name -> object ids.
+
+    Of several that are one operator, which all may the same, the first stands for them here.
+    """
+    for name in output.names():
+        for position, principal in enumerate(output.texts(name)):
+            if not GUID.fullmatch(principal):
+                raise (output.place / name / position).refuse("must be an object id, a GUID")
+            if position == 0:
+                made_up = Identity(f"/operators/{name}", name, principal, principal)
+                yield Operator(name, made_up)
 
 
 def _identity(resource_id: str) -> Identity:

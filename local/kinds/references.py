@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
-from local.kinds.identities import Attached
+from local.kinds.identities import GUID, Attached
 from local.resource_id import normal
 from local.resources import Identity, Reference
 from local.snapshot import Place
 
-_GUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 # Answered only when the vaults have their addresses.
 VAULT_PATHS = ("vaultUri",)
 KEY_PATHS = ("keyUri",)
@@ -44,7 +42,7 @@ class References:
     def principal(self, value: str | Reference, place: Place) -> str:
         """Return a principal id, which must be known at load. Raises `DeploymentError`."""
         answered = self.answer(value, place)
-        if isinstance(answered, Reference) or not _GUID.fullmatch(answered):
+        if isinstance(answered, Reference) or not GUID.fullmatch(answered):
             raise place.refuse("must be the id of a principal, a GUID")
         return answered
 

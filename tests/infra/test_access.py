@@ -47,6 +47,8 @@ def test_the_declaration_is_the_table_of_the_design(access: Access) -> None:
         ("receiver_bus", "send", "rejected"),
         ("receiver_bus", "send", "receipts"),
         ("tracker_bus", "receive", "receipts"),
+        ("operator", "receive", "rejected"),
+        ("operator", "send", "messages"),
     }
 
 
@@ -123,6 +125,22 @@ def forward_to_itself(access: Access) -> None:
     access["queues"][0]["forwardTo"] = "rejected"
 
 
+def idle_operator(access: Access) -> None:
+    access["operators"].append({"name": "auditor", "purpose": "Look on"})
+
+
+def operator_with_a_secret(access: Access) -> None:
+    access["secretGrants"][0]["identity"] = "operator"
+
+
+def attach_operator(access: Access) -> None:
+    access["apps"][0]["identities"].append("operator")
+
+
+def name_an_operator_twice(access: Access) -> None:
+    access["operators"][0]["name"] = "decrypt"
+
+
 def share_a_vault(access: Access) -> None:
     access["secrets"].append({"name": "second", "vault": "partner"})
 
@@ -154,6 +172,10 @@ def grant_twice(access: Access) -> None:
         (trigger_without_right, "by retries, which receiver_bus may not receive"),
         (forward_ahead, "messages forwards to rejected, which does not stand before it"),
         (forward_to_itself, "rejected forwards to rejected, which does not stand before it"),
+        (idle_operator, "operator auditor may do nothing"),
+        (operator_with_a_secret, "identity operator, which is not declared"),
+        (attach_operator, "an app has identity operator, which is not declared"),
+        (name_an_operator_twice, "identity or operator decrypt is declared 2 times"),
         (share_a_vault, "vault partner holds 2 keys and secrets instead of one"),
         (empty_vault, "vault spare holds 0 keys and secrets instead of one"),
         (declare_twice, "secret partner-connection is declared 2 times"),
@@ -176,6 +198,11 @@ def test_a_contradiction_is_named(
         ('"PT10M"', '"10 minutes"', "does not match"),
         ('"name": "tracker_bus"', '"name": "Tracker-Bus"', "does not match"),
         ('"rights": ["send"]', '"rights": []', "[] should be non-empty"),
+        (
+            '"maxDeliveryCount": 2000',
+            '"maxDeliveryCount": 2001',
+            "greater than the maximum of 2000",
+        ),
         ("[", "", "not JSON"),
     ],
 )

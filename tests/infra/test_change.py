@@ -11,7 +11,7 @@ import pytest
 from checks import infra
 from checks.access import Access, load
 from checks.differences import deployed_settings, differences
-from checks.snapshot import Snapshot, of_type
+from checks.snapshot import Snapshot, of_type, operators
 from checks.snapshot import load as load_snapshot
 
 pytestmark = pytest.mark.skipif(
@@ -51,6 +51,30 @@ def test_an_identity_with_a_grant(folder: Path) -> None:
         given = settings(snapshot, "tracker")
         assert given["RELAY_IDENTITY_AUDITOR"] == "clientId of identities/auditor"
         assert given["RELAY_QUEUE_REJECTED"] == "rejected"
+
+
+def test_another_operator(folder: Path) -> None:
+    access = load(folder / "access.json")
+    access["operators"].append({"name": "auditor", "purpose": "Look at receipts"})
+    access["queueGrants"].append(
+        {"identity": "auditor", "queue": "receipts", "rights": ["receive"]}
+    )
+    for snapshot in made(folder, access):
+        assert differences(access, snapshot) == []
+        (one,), (other,) = operators(snapshot)["operator"], operators(snapshot)["auditor"]
+        assert one != other
+
+
+def test_an_operator_nobody_is_deployed_without_rights(folder: Path) -> None:
+    access = load(folder / "access.json")
+    (folder / "local-policies.bicepparam").unlink()
+    parameters = folder / "local.bicepparam"
+    kept = parameters.read_text().partition("\n// Nobody's")[0]
+    parameters.write_text(f"{kept}\n")
+    with pytest.raises(infra.InfraError, match="missing: operators/operator"):
+        infra.build(folder)
+    snapshot = load_snapshot(folder / "local.snapshot.json")
+    assert len(differences(access, snapshot)) == 3
 
 
 def test_a_secret_in_a_vault_of_its_own_a_queue_and_an_app(folder: Path) -> None:
@@ -128,7 +152,7 @@ def test_a_change_without_the_compiler_is_found(folder: Path) -> None:
 
 def test_a_source_that_the_snapshot_does_not_know_is_found(folder: Path) -> None:
     source = folder / "modules" / "bus.bicep"
-    source.write_text(source.read_text().replace("maxDeliveryCount: 10", "maxDeliveryCount:  5"))
+    source.write_text(source.read_text().replace("lockDuration: 'PT1M'", "lockDuration:  'PT2M'"))
     with pytest.raises(infra.InfraError) as found:
         infra.check(folder)
     assert "modules/bus.bicep is not formatted" in str(found.value)

@@ -31,6 +31,8 @@ RECEIPTS = "bus/relay/queues/receipts"
 
 ACCESS = load_access(INFRA / "access.json")
 
+OPERATOR = "00000000-0000-4000-8000-000000000100"
+STRANGER = "5f0b6a8e-0000-4000-8000-000000000000"
 IDLE = "undeclared: vaults/{} goes by access policies, yet by a role"
 
 Change = Callable[[Snapshot], None]
@@ -248,6 +250,67 @@ def grant_to_system_identity(made: Snapshot) -> None:
 def grant_to_somebody(made: Snapshot) -> None:
     given = assignment(made, "decrypt", "keys/payload")["properties"]
     given["principalId"] = "5f0b6a8e-0000-4000-8000-000000000000"
+
+
+def operator_assignment(made: Snapshot, where: str) -> Resource:
+    return next(
+        resource
+        for resource in made["predictedResources"]
+        if resource["type"].endswith("/roleAssignments")
+        and resource["properties"]["principalId"] == OPERATOR
+        and where in resource["id"]
+    )
+
+
+@named(
+    f"missing: operator may {BUS}/receive/action on bus/relay/queues/rejected",
+    f"undeclared: {STRANGER} may {BUS}/receive/action on bus/relay/queues/rejected",
+)
+def stranger_for_operator(made: Snapshot) -> None:
+    operator_assignment(made, "rejected")["properties"]["principalId"] = STRANGER
+
+
+@named(f"undeclared: operator may {BUS}/receive/action on {MESSAGES}")
+def operator_takes_messages(made: Snapshot) -> None:
+    copied(made, operator_assignment(made, "rejected"), "queues/rejected", "queues/messages")
+
+
+@named(f"undeclared: operator may {BUS}/send/action on bus/relay")
+def operator_at_the_namespace(made: Snapshot) -> None:
+    move(operator_assignment(made, "messages"), "/queues/messages", "")
+
+
+@named(f"undeclared: operator may {KEYS}/decrypt/action on {PAYLOAD}")
+def operator_decrypts(made: Snapshot) -> None:
+    twin = copied(
+        made, assignment(made, "decrypt", "keys/payload"), "Assignments/", "Assignments/f"
+    )
+    twin["properties"]["principalId"] = OPERATOR
+
+
+@named(
+    "missing: operators/operator",
+    f"missing: operator may {BUS}/receive/action on bus/relay/queues/rejected",
+    f"missing: operator may {BUS}/send/action on {MESSAGES}",
+    f"undeclared: {OPERATOR} may {BUS}/receive/action on bus/relay/queues/rejected",
+    f"undeclared: {OPERATOR} may {BUS}/send/action on {MESSAGES}",
+)
+def operator_is_nobody(made: Snapshot) -> None:
+    made["outputs"]["operators"] = {"operator": []}
+
+
+@named(
+    "undeclared: operators/auditor",
+    f"undeclared: auditor may {BUS}/receive/action on bus/relay/queues/rejected",
+    f"undeclared: auditor may {BUS}/send/action on {MESSAGES}",
+)
+def operator_under_another_name(made: Snapshot) -> None:
+    made["outputs"]["operators"]["auditor"] = [OPERATOR]
+
+
+@named("missing: rejected delivers 2000 times")
+def rejected_gives_up(made: Snapshot) -> None:
+    del the(made, "'relay-local/rejected'", "/queues")["properties"]["maxDeliveryCount"]
 
 
 @named("undeclared: vaults/payload goes by roles and has access policies")

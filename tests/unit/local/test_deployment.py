@@ -484,6 +484,31 @@ def test_a_snapshot_that_may_not_be_whole_is_refused(loaded: Load, extra: Json) 
         loaded({**sample(), **extra})
 
 
+OPERATOR = "00000000-0000-4000-8000-000000000100"
+
+
+def test_operators_are_told_by_an_output(loaded: Load) -> None:
+    said = {"operator": [OPERATOR, OPERATOR.replace("100", "101")], "nobody": []}
+    (operator,) = loaded({**sample(), "outputs": {"operators": said}}).operators
+    assert (operator.name, operator.identity.principal_id) == ("operator", OPERATOR)
+    assert operator.system_identity == operator.identity
+    assert operator.identities == ()
+
+
+@pytest.mark.parametrize(
+    ("said", "where"),
+    [
+        ("operator", "operators"),
+        ({"operator": OPERATOR}, r"operators\.operator"),
+        ({"operator": ["somebody"]}, r"operators\.operator\[0\]"),
+        ({"operator": ["[parameters('who')]"]}, r"operators\.operator\[0\]"),
+    ],
+)
+def test_operators_who_are_none_are_refused(loaded: Load, said: object, where: str) -> None:
+    with pytest.raises(DeploymentError, match=where):
+        loaded({**sample(), "outputs": {"operators": said}})
+
+
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DeploymentError, match="cannot be read"):
         load(tmp_path / "none.json")
@@ -496,6 +521,7 @@ def test_the_projects_own_deployments(name: str) -> None:
     assert {app.app for app in deployment.apps} == {app["name"] for app in access["apps"]}
     assert len(deployment.identities) == len(access["identities"])
     assert len(deployment.vaults) == len(access["vaults"])
+    assert [o.name for o in deployment.operators] == [o["name"] for o in access["operators"]]
     (bus,) = deployment.namespaces
     assert {queue.name for queue in bus.queues} == {queue["name"] for queue in access["queues"]}
     uris = {vault.resource_id: f"https://{vault.name}/" for vault in deployment.vaults}

@@ -14,8 +14,8 @@ from azure.identity import CredentialUnavailableError
 from azure.identity import ManagedIdentityCredential as SyncManagedIdentityCredential
 from azure.identity.aio import ManagedIdentityCredential
 
-from local.identity import TokenIssuer, token_endpoint
-from local.resources import AppSpec, Identity
+from local.identity import Caller, TokenIssuer, token_endpoint
+from local.resources import AppSpec, Identity, Operator
 
 TENANT = "00000000-0000-4000-8000-000000000002"
 VAULT = "https://vault.azure.net"
@@ -26,6 +26,9 @@ ENCRYPT = Identity("/subscriptions/s/identities/Encrypt", "encrypt", "oid-encryp
 SHARED = Identity("/subscriptions/s/identities/database", "database", "oid-shared", "app-shared")
 DECRYPT = Identity("/subscriptions/s/identities/decrypt", "decrypt", "oid-decrypt", "app-decrypt")
 SYSTEM = Identity("/subscriptions/s/sites/sender", "sender", "oid-system", "app-system")
+
+OPERATOR_SECRET = "operator-header-secret"
+OPERATOR = Identity("/operators/operator", "operator", "oid-operator", "app-operator")
 
 NOT_FOUND = (
     "No User Assigned or Delegated Managed Identity found for specified "
@@ -55,11 +58,12 @@ async def endpoint(
     serve: Serve, stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> Endpoint:
     issuer = TokenIssuer(TENANT)
-    apps = {
+    callers: dict[str, Caller] = {
         SENDER_SECRET: AppSpec("/sites/s", "s", "sender", (ENCRYPT, SHARED), SYSTEM, {}),
         TRACKER_SECRET: AppSpec("/sites/t", "t", "tracker", (SHARED,), None, {}),
+        OPERATOR_SECRET: Operator("operator", OPERATOR),
     }
-    url = await serve(lambda _: token_endpoint(issuer, apps)) + "msi/token"
+    url = await serve(lambda _: token_endpoint(issuer, callers)) + "msi/token"
     monkeypatch.setenv("IDENTITY_ENDPOINT", url)
     monkeypatch.setenv("IDENTITY_HEADER", SENDER_SECRET)
     return Endpoint(issuer, url, await stack.enter_async_context(ClientSession()))
@@ -101,6 +105,9 @@ async def test_an_app_gets_tokens_of_its_identities(
         (SENDER_SECRET, {"client_id": "encrypt"}),
         (TRACKER_SECRET, {"client_id": "app-encrypt"}),
         (TRACKER_SECRET, {}),
+        (TRACKER_SECRET, {"client_id": "app-operator"}),
+        (OPERATOR_SECRET, {"client_id": "app-encrypt"}),
+        (OPERATOR_SECRET, {"principal_id": "oid-system"}),
     ],
 )
 async def test_an_identity_of_others_is_not_found(
@@ -108,6 +115,12 @@ async def test_an_identity_of_others_is_not_found(
 ) -> None:
     status, answer = await endpoint.ask(secret, **query)
     assert (status, answer["statusCode"], answer["message"]) == (400, 400, NOT_FOUND)
+
+
+async def test_an_operator_gets_tokens_of_its_own(endpoint: Endpoint) -> None:
+    status, answer = await endpoint.ask(OPERATOR_SECRET)
+    assert status == 200
+    assert endpoint.issuer.verify(answer["access_token"], VAULT).principal_id == "oid-operator"
 
 
 @pytest.mark.parametrize(
