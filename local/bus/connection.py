@@ -27,6 +27,7 @@ from local.bus.errors import (
     Unauthorized,
 )
 from local.bus.frames import Frame, FrameReader, Header
+from local.bus.journal import JournalError
 from local.bus.namespace import Namespace
 from local.bus.principal import Access
 from local.bus.session import Session
@@ -48,11 +49,12 @@ MAX_HELD_OCTETS = 16 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Broker:
-    """What all connections of a bus share."""
+    """What all connections of a bus share. `commit` makes durable what happened so far."""
 
     namespace: Namespace
     access: Access
     clock: Callable[[], float]
+    commit: Callable[[], None] = lambda: None
 
 
 class Connection(asyncio.Protocol):
@@ -78,6 +80,7 @@ class Connection(asyncio.Protocol):
         self._step: Callable[[Header | Frame], None] = self._on_first_header
         self._is_open = False
         self._is_closing = False
+        self._is_to_break = False
         self._heartbeat = 0.0
         self._tick_seconds = TICK_SECONDS
 
@@ -157,6 +160,10 @@ class Connection(asyncio.Protocol):
         self._is_closing = True
         self._transport.abort()
 
+    def drop_mid_frame(self) -> None:
+        """Break the connection in the middle of the last frame of what is sent next."""
+        self._is_to_break = True
+
     def _hang_up(self) -> None:
         self._flush()
         self._is_closing = True
@@ -184,9 +191,21 @@ class Connection(asyncio.Protocol):
             self._flushing.cancel()
             self._flushing = None
         if self._output and not self._transport.is_closing():
-            self._transport.write(bytes(self._output))
-            self._spoke_at = self._loop.time()
+            self._emit(bytes(self._output))
         self._output.clear()
+
+    def _emit(self, octets: bytes) -> None:
+        # Nothing is told to anybody, least of all an acknowledgement, before it is durable.
+        try:
+            self.broker.commit()
+        except JournalError as error:
+            logger.error("connection broken: %s", error)  # noqa: TRY400 - no trace is needed
+            self.drop()
+            return
+        self._transport.write(frames.break_off(octets) if self._is_to_break else octets)
+        self._spoke_at = self._loop.time()
+        if self._is_to_break:
+            self.drop()
 
     # Time
 

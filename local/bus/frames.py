@@ -76,3 +76,13 @@ class FrameReader:
 def frame(kind: int, channel: int, body: bytes) -> bytes:
     """Write one frame."""
     return _PREFIX.pack(8 + len(body), 2, kind, channel) + body
+
+
+def break_off(octets: bytes) -> bytes:
+    """Take the second half of the last frame away from headers and frames; for tests of faults."""
+    start = end = 0
+    while end < len(octets):
+        start = end
+        is_header = octets.startswith(b"AMQP", start)
+        end = start + (8 if is_header else _PREFIX.unpack_from(octets, start)[0])
+    return octets[: (start + end) // 2]

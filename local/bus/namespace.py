@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from local.bus.address import Address
+from local.bus.journal import Journal
 from local.bus.message import Message
-from local.bus.queue import Counts, Queue
+from local.bus.queue import DEAD_LETTER_SUFFIX, Counts, Queue
 from local.bus.store import Entry
 from local.resources import NamespaceSpec, QueueSpec
 
@@ -29,18 +30,22 @@ class Consumer(Protocol):
 
 
 class Namespace:
-    """All queues of a namespace. `alarm` is told when `advance` is next to be called."""
+    """All queues of a namespace. `alarm` is told when `advance` is next to be called.
+
+    With a journal they hold what it kept, and it is told each change.
+    """
 
     def __init__(
         self,
         spec: NamespaceSpec,
         clock: Callable[[], float],
         alarm: Callable[[float], None] = lambda _: None,
+        journal: Journal | None = None,
     ) -> None:
         check_forwarding(spec.queues)
         self.clock = clock
         self._alarm = alarm
-        self._queues = {queue.name.lower(): Queue(queue) for queue in spec.queues}
+        self._queues = {queue.name.lower(): queue for queue in _queues(spec.queues, journal)}
         self._waiting: dict[Queue, deque[Consumer]] = {}
         self._held_back: set[Queue] = set()
 
@@ -143,6 +148,15 @@ class Namespace:
             moved = True
         if moved:
             self.changed(target)
+
+
+def _queues(specs: Sequence[QueueSpec], journal: Journal | None) -> list[Queue]:
+    if journal is None:
+        return [Queue(spec) for spec in specs]
+    journal.open_queues(
+        name for spec in specs for name in (spec.name, spec.name + DEAD_LETTER_SUFFIX)
+    )
+    return [Queue(spec, journal.queue) for spec in specs]
 
 
 def check_forwarding(queues: Iterable[QueueSpec]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID, uuid4
 
@@ -22,7 +22,7 @@ from local.bus.errors import (
     MessageNotFoundError,
 )
 from local.bus.message import Message
-from local.bus.store import Entry, Lock, State, Store
+from local.bus.store import Entry, Lock, Recorder, State, Store, Unrecorded
 from local.bus.values import Value
 from local.resources import QueueSpec
 
@@ -42,16 +42,24 @@ class Counts:
 
 
 class Queue:
-    """The messages of one queue, or of its dead-letter queue, and what may be done with them."""
+    """The messages of one queue, or of its dead-letter queue, and what may be done with them.
 
-    def __init__(self, spec: QueueSpec, *, is_dead_letter: bool = False) -> None:
+    `recorder` gives, by a queue's name, who remembers what that holds.
+    """
+
+    def __init__(
+        self,
+        spec: QueueSpec,
+        recorder: Callable[[str], Recorder] = lambda _: Unrecorded(),
+        *,
+        is_dead_letter: bool = False,
+    ) -> None:
         self.spec = spec
         self.is_dead_letter = is_dead_letter
         self.name = spec.name + DEAD_LETTER_SUFFIX if is_dead_letter else spec.name
         self.forward_to = spec.forward_dead_letters_to if is_dead_letter else spec.forward_to
-        self.dead_letters = None if is_dead_letter else Queue(spec, is_dead_letter=True)
-        self.store = Store()
-        self._last_sequence_number = 0
+        self.dead_letters = None if is_dead_letter else Queue(spec, recorder, is_dead_letter=True)
+        self.store = Store(recorder(self.name))
 
     # Sending
 
@@ -86,7 +94,7 @@ class Queue:
         A duplicate is taken as well and dropped, so its number leads nowhere, as in Azure.
         """
         self.advance(now)
-        number = self._next_sequence_number()
+        number = self.store.next_number()
         if self._is_duplicate(message, now):
             return number
         scheduled = message.scheduled_time
@@ -252,10 +260,6 @@ class Queue:
             dead_lettered=len(self.dead_letters.store) if self.dead_letters else 0,
         )
 
-    def _next_sequence_number(self) -> int:
-        self._last_sequence_number += 1
-        return self._last_sequence_number
-
     def _default_time_to_live(self) -> float | None:
         limit = self.spec.time_to_live
         return None if limit is None else limit.total_seconds()
@@ -304,7 +308,7 @@ class Queue:
     def _enqueue(self, entry: Entry) -> None:
         """Let a scheduled message wait for receivers: under a new number, as in Azure."""
         self.store.remove(entry.sequence_number)
-        number = self._next_sequence_number()
+        number = self.store.next_number()
         self.store.put(replace(entry, sequence_number=number, state=State.ACTIVE))
 
     def _expire(self, entry: Entry) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import time
 from collections.abc import Callable, Mapping
 from ssl import SSLContext
 
 from local.bus.connection import Broker, Connection
+from local.bus.journal import Journal, JournalError
 from local.bus.namespace import Namespace
 from local.bus.principal import Access
 from local.bus.queue import Counts
@@ -18,18 +20,28 @@ TLS_HANDSHAKE_SECONDS = 20
 MAX_CONNECTIONS = 1000
 LONGEST_WAIT_SECONDS = 3600.0
 
+logger = logging.getLogger("local.bus")
+
 
 class BusServer:
     """A Service Bus namespace for one machine, speaking AMQP 1.0.
 
-    `clock` tells seconds since 1970. Raises ValueError for queues that forward to nowhere.
+    `clock` tells seconds since 1970. With a `journal`, nothing acknowledged is lost or comes again
+    when the process is killed; it is the caller's to close, after the server. Raises ValueError
+    for queues that forward to nowhere, JournalError for a journal that does not fit.
     """
 
     def __init__(
-        self, namespace: NamespaceSpec, access: Access, clock: Callable[[], float] = time.time
+        self,
+        namespace: NamespaceSpec,
+        access: Access,
+        clock: Callable[[], float] = time.time,
+        journal: Journal | None = None,
     ) -> None:
-        self._namespace = Namespace(namespace, clock, self._set_alarm)
+        self._namespace = Namespace(namespace, clock, self._set_alarm, journal)
         self._broker = Broker(self._namespace, access, clock)
+        if journal is not None:
+            self._broker = Broker(self._namespace, access, clock, journal.commit)
         self._clock = clock
         self._connections: set[Connection] = set()
         self._servers: list[asyncio.Server] = []
@@ -47,6 +59,8 @@ class BusServer:
             ssl_handshake_timeout=TLS_HANDSHAKE_SECONDS if ssl else None,
         )
         self._servers.append(server)
+        # What a journal brought back may be due since long: locks of receivers that are gone.
+        self._namespace.advance()
         self._set_alarm(self._namespace.next_event())
         bound: int = server.sockets[0].getsockname()[1]
         return bound
@@ -68,10 +82,17 @@ class BusServer:
         """Tell how many messages each queue holds, by state."""
         return self._namespace.counts()
 
-    def drop_connections(self) -> None:
-        """Break every connection, as a failing network does."""
+    def drop_connections(self, *, mid_frame: bool = False) -> None:
+        """Break every connection, as a failing network does.
+
+        With `mid_frame`, each one in the middle of what is sent on it next: of a message on its
+        way to a receiver, of the acknowledgement that a sender waits for.
+        """
         for connection in list(self._connections):
-            connection.drop()
+            if mid_frame:
+                connection.drop_mid_frame()
+            else:
+                connection.drop()
 
     def advance(self) -> None:
         """Let happen what is due by the clock: needed only where the clock is not the real one."""
@@ -89,4 +110,9 @@ class BusServer:
     def _on_alarm(self) -> None:
         self._alarm, self._alarm_at = None, math.inf
         self._namespace.advance()
+        try:
+            self._broker.commit()
+        except JournalError as error:
+            # Nobody was told any of it yet; before anybody is, it is tried again.
+            logger.warning("%s", error)
         self._set_alarm(self._namespace.next_event())

@@ -1,7 +1,7 @@
 """What a queue holds: its messages, indexed by everything a queue asks for.
 
-All that ever changes a queue's messages passes through `put`, `remove` and `remember`: whoever
-records these three, in their order, can make the same queue again.
+All that ever changes passes through `put`, `remove`, `remember` and `next_number`, each of which
+tells the recorder: what that saves makes the same store again.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Protocol
 from uuid import UUID
 
 from local.bus.agenda import Agenda
@@ -52,10 +53,53 @@ class Entry:
         return None if self.time_to_live is None else self.enqueued_at + self.time_to_live
 
 
+@dataclass(frozen=True)
+class Saved:
+    """What a store begins with. `seen` are message ids with the times until which they are."""
+
+    entries: tuple[Entry, ...] = ()
+    seen: tuple[tuple[str, float], ...] = ()
+    last_number: int = 0
+
+
+class Recorder(Protocol):
+    """Who is told each change of one store."""
+
+    def load(self) -> Saved:
+        """Give what was told before."""
+
+    def entry(self, number: int, entry: Entry | None) -> None:
+        """Take an entry, or that there is none of that number any more."""
+
+    def seen(self, message_id: str, until: float | None) -> None:
+        """Take a message id, or that it is forgotten."""
+
+    def number(self, last: int) -> None:
+        """Take the last sequence number given."""
+
+
+class Unrecorded:
+    """Records nothing: what is in the store ends with the process."""
+
+    def load(self) -> Saved:
+        """Give nothing."""
+        return Saved()
+
+    def entry(self, number: int, entry: Entry | None) -> None:
+        """Do nothing."""
+
+    def seen(self, message_id: str, until: float | None) -> None:
+        """Do nothing."""
+
+    def number(self, last: int) -> None:
+        """Do nothing."""
+
+
 class Store:
     """Entries by sequence number, by lock, and in the order of what happens to them next."""
 
-    def __init__(self) -> None:
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
         self._entries: dict[int, Entry] = {}
         self._locked: dict[UUID, int] = {}
         self._seen: dict[str, float] = {}
@@ -66,9 +110,62 @@ class Store:
         self.schedule = Agenda()
         self.deferred: set[int] = set()
         self.octets = 0
+        saved = recorder.load()
+        self._last_number = saved.last_number
+        self._seen.update(saved.seen)
+        self._seen_order.extend(saved.seen)
+        for entry in saved.entries:
+            self._add(entry)
 
     def put(self, entry: Entry) -> None:
         """Add an entry, or replace the one of its sequence number."""
+        self._recorder.entry(entry.sequence_number, entry)
+        self._add(entry)
+
+    def remove(self, sequence_number: int) -> None:
+        """Remove an entry."""
+        self._recorder.entry(sequence_number, None)
+        self._forget(sequence_number)
+        for agenda in (self.ready, self.lock_ends, self.expiries, self.schedule):
+            agenda.discard(sequence_number)
+
+    def remember(self, message_id: str, until: float) -> None:
+        """Keep a message id, so that a second message of that id is known as a duplicate."""
+        self._recorder.seen(message_id, until)
+        self._seen[message_id] = until
+        self._seen_order.append((message_id, until))
+
+    def seen(self, message_id: str, now: float) -> bool:
+        """Tell whether the id is remembered still."""
+        while self._seen_order and self._seen_order[0][1] <= now:
+            expired, until = self._seen_order.popleft()
+            if self._seen.get(expired) == until:
+                del self._seen[expired]
+                self._recorder.seen(expired, None)
+        return message_id in self._seen
+
+    def next_number(self) -> int:
+        """Give a sequence number that was never given before."""
+        self._last_number += 1
+        self._recorder.number(self._last_number)
+        return self._last_number
+
+    def get(self, sequence_number: int) -> Entry | None:
+        """Give the entry of that number."""
+        return self._entries.get(sequence_number)
+
+    def holding(self, token: UUID) -> Entry | None:
+        """Give the entry locked with that token."""
+        key = self._locked.get(token)
+        return None if key is None else self._entries[key]
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self._entries.values())
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def _add(self, entry: Entry) -> None:
         key = entry.sequence_number
         self._forget(key)
         self._entries[key] = entry
@@ -89,40 +186,6 @@ class Store:
             and entry.state is not State.SCHEDULED
         ):
             self.expiries.set(key, entry.expires_at)
-
-    def remove(self, sequence_number: int) -> None:
-        """Remove an entry."""
-        self._forget(sequence_number)
-        for agenda in (self.ready, self.lock_ends, self.expiries, self.schedule):
-            agenda.discard(sequence_number)
-
-    def remember(self, message_id: str, until: float) -> None:
-        """Keep a message id, so that a second message of that id is known as a duplicate."""
-        self._seen[message_id] = until
-        self._seen_order.append((message_id, until))
-
-    def seen(self, message_id: str, now: float) -> bool:
-        """Tell whether the id is remembered still."""
-        while self._seen_order and self._seen_order[0][1] <= now:
-            expired, until = self._seen_order.popleft()
-            if self._seen.get(expired) == until:
-                del self._seen[expired]
-        return message_id in self._seen
-
-    def get(self, sequence_number: int) -> Entry | None:
-        """Give the entry of that number."""
-        return self._entries.get(sequence_number)
-
-    def holding(self, token: UUID) -> Entry | None:
-        """Give the entry locked with that token."""
-        key = self._locked.get(token)
-        return None if key is None else self._entries[key]
-
-    def __iter__(self) -> Iterator[Entry]:
-        return iter(self._entries.values())
-
-    def __len__(self) -> int:
-        return len(self._entries)
 
     def _forget(self, key: int) -> None:
         old = self._entries.pop(key, None)
