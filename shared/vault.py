@@ -179,10 +179,13 @@ def _options(network: Network) -> dict[str, Any]:
 
 
 def _translated(doing: str, error: AzureError) -> VaultError:
-    if isinstance(error, HttpResponseError) and error.status_code:
-        return _refused(doing, error.status_code, getattr(error.response, "headers", {}))
-    if isinstance(error, ClientAuthenticationError):
-        return VaultDeniedError(doing, "no token for the identity")
+    status = error.status_code or 0 if isinstance(error, HttpResponseError) else 0
+    # What the identity endpoint says is about the identity, whatever its status: a message must
+    # not be rejected because its receiver has lost an identity.
+    if isinstance(error, ClientAuthenticationError) and status < 500:
+        return VaultDeniedError(doing, f"the identity gets no token ({status})", status)
+    if isinstance(error, HttpResponseError) and status >= 400:
+        return _refused(doing, status, getattr(error.response, "headers", {}))
     return VaultUnavailableError(doing, f"no answer ({type(error).__name__})")
 
 
