@@ -52,20 +52,21 @@ class Claims:
 class TokenIssuer:
     """Signs tokens with a key that lives as long as this object.
 
-    The claims are those of a version 1.0 token of Microsoft Entra ID for a managed identity.
+    `seconds` is how long tokens made from now on are good for, and may be set at any time. The
+    claims are those of a version 1.0 token of Microsoft Entra ID for a managed identity.
     """
 
     def __init__(self, tenant_id: str, lifetime: timedelta = timedelta(hours=1)) -> None:
         self.tenant_id = tenant_id
         self.name = f"https://sts.windows.net/{tenant_id}/"
-        self._lifetime = int(lifetime.total_seconds())
+        self.seconds = int(lifetime.total_seconds())
         self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         self._key_id = secrets.token_urlsafe(16)
 
     def issue(self, identity: Identity, resource: str) -> Token:
         """Make a token of an identity for a resource, `https://vault.azure.net` for example."""
         now = int(time.time())
-        expires_on = now + self._lifetime
+        expires_on = now + self.seconds
         claims: dict[str, str | int] = {
             "aud": resource,
             "iss": self.name,
@@ -81,7 +82,13 @@ class TokenIssuer:
             "ver": "1.0",
         }
         value = jwt.encode(claims, self._key, algorithm="RS256", headers={"kid": self._key_id})
-        return Token(value, resource, identity.client_id, expires_on, self._lifetime)
+        return Token(value, resource, identity.client_id, expires_on, self.seconds)
+
+    def revoke(self) -> None:
+        """Let all tokens made so far be expired."""
+        # A token names the key id of its time, under the signature; a clock of whole seconds
+        # could not tell a token made just before from one made just after.
+        self._key_id = secrets.token_urlsafe(16)
 
     def verify(self, token: str, audience: str) -> Claims:
         """Believe a token that this issuer made for that audience and that is in its time.
@@ -100,7 +107,10 @@ class TokenIssuer:
                 issuer=self.name,
                 options={"require": list(_CLAIMS)},
             )
-            return _claims(claims)
+            believed = _claims(claims)
+            if jwt.get_unverified_header(token).get("kid") != self._key_id:
+                raise InvalidToken("expired")
+            return believed
         except jwt.PyJWTError as error:
             raise InvalidToken(_reason(error)) from None
         except (TypeError, ValueError, RecursionError):

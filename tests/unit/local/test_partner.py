@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import time
 from collections.abc import AsyncIterator
@@ -97,3 +98,37 @@ async def test_the_oldest_make_room(
         await client.post("/messages", data=body)
     assert [message.body for message in partner.received()] == [b"bbb", b"c"]
     assert partner.count == 3
+
+
+async def test_repeats_are_counted_by_id_and_those_refused_are_not(
+    partner: Partner, client: aiohttp.ClientSession
+) -> None:
+    for message_id, body in (("m1", b"x"), ("m1", b"x"), ("m2", b"y"), ("m2", b"other")):
+        headers = signed(partner.secrets[0], body, message_id)
+        await client.post("/messages", data=body, headers=headers)
+    await client.post("/messages", data=b"z", headers={"webhook-id": "unsigned"})
+    async with client.get("/received?ids") as listed:
+        assert await listed.json() == {
+            "m1": told(2, b"x", same=True),
+            "m2": told(2, b"y", same=False),
+        }
+
+
+async def test_no_ids_are_an_empty_object(client: aiohttp.ClientSession) -> None:
+    async with client.get("/received?ids") as listed:
+        assert await listed.json() == {}
+
+
+async def test_the_oldest_ids_make_room(
+    partner: Partner, client: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MAX_IDS", 2)
+    for message_id in ("m1", "m2", "m3"):
+        headers = signed(partner.secrets[0], b"x", message_id)
+        await client.post("/messages", data=b"x", headers=headers)
+    assert [message_id for message_id, _ in partner.taken()] == ["m2", "m3"]
+
+
+def told(times: int, body: bytes, *, same: bool) -> dict[str, object]:
+    digest = hashlib.sha256(body).hexdigest()
+    return {"times": times, "sha256": digest, "content_type": "image/png", "same": same}

@@ -157,3 +157,23 @@ def test_nothing_but_the_one_error_comes_out(text: str) -> None:
 def test_a_token_shows_itself_nowhere() -> None:
     token = ISSUER.issue(IDENTITY, VAULT)
     assert token.value not in repr(token)
+
+
+def test_a_lifetime_holds_for_the_tokens_made_from_then_on() -> None:
+    issuer = TokenIssuer(TENANT)
+    before = issuer.issue(IDENTITY, VAULT)
+    issuer.seconds = 20
+    after = issuer.issue(IDENTITY, VAULT)
+    assert (before.expires_in, after.expires_in) == (3600, 20)
+    assert issuer.verify(after.value, VAULT).expires_on == after.expires_on
+
+
+def test_revoked_tokens_are_expired_and_new_ones_are_not() -> None:
+    issuer = TokenIssuer(TENANT)
+    before = issuer.issue(IDENTITY, VAULT).value
+    issuer.revoke()
+    after = issuer.issue(IDENTITY, VAULT).value
+    with pytest.raises(InvalidToken) as caught:
+        issuer.verify(before, VAULT)
+    assert caught.value.reason == "expired"
+    assert issuer.verify(after, VAULT).principal_id == "principal-1"

@@ -672,7 +672,7 @@ async def test_secrets_by_the_sdk(vault: Vault) -> None:
 async def test_the_sdk_and_a_token_that_is_not_believed(
     vault: Vault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    vault.issuer._lifetime = -10
+    vault.issuer.seconds = -10
     async with vault.keys("owner") as client:
         with pytest.raises(ClientAuthenticationError):
             await client.get_key("payload")
