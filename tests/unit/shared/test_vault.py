@@ -201,7 +201,7 @@ async def test_a_vault_that_throttles_or_fails_is_asked_once(
 async def test_an_answer_that_is_not_the_vaults_is_told(vaults: Vaults, body: str) -> None:
     encrypt = vaults.key("encrypt")
     vaults.instead = web.Response(text=body, content_type="application/json")
-    with pytest.raises(VaultUnavailableError, match="not Key Vault's|no answer"):
+    with pytest.raises(VaultUnavailableError, match=r"not Key Vault's|no answer"):
         await encrypt.encrypt(DATA_KEY)
     await encrypt.close()
 
