@@ -131,12 +131,12 @@ def partner_app(partner: Partner) -> web.Application:
     async def show(request: web.Request) -> web.StreamResponse:
         if "ids" in request.query:
             about = (f"{json.dumps(i)}: {json.dumps(asdict(t))}" for i, t in partner.taken())
-            return await _stream(request, "{", about, "}")
+            return await stream_json(request, "{", about, "}")
         after = request.query.get("after", "0")
         if not (after.isascii() and after.isdigit()):
             raise web.HTTPBadRequest(text="after must be a number")
         messages = (json.dumps(one.as_json()) for one in partner.received(int(after)))
-        return await _stream(request, "[", messages, "]")
+        return await stream_json(request, "[", messages, "]")
 
     app = web.Application(client_max_size=MAX_BODY)
     app.router.add_get("/received", show)
@@ -144,7 +144,7 @@ def partner_app(partner: Partner) -> web.Application:
     return app
 
 
-async def _stream(
+async def stream_json(
     request: web.Request, begin: str, parts: Iterable[str], end: str
 ) -> web.StreamResponse:
     """Write JSON piece by piece, so that a long one does not hold up the whole cloud."""

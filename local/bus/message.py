@@ -6,7 +6,7 @@ annotations named x-opt-*.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from uuid import UUID, uuid4
 
@@ -162,18 +162,30 @@ def _map(raw: bytes) -> dict[Value, Value]:
 
 def split_batch(data: bytes) -> list[bytes]:
     """Take the encoded messages out of a batch: each stands in a data section of its own."""
-    messages, offset = [], 0
+    messages = list(_data_sections(data))
+    if not messages:
+        raise DecodeError("batch without messages")
+    return messages
+
+
+def data_body(message: Message) -> bytes:
+    """Join the data sections of the body; empty for a body of another kind."""
+    try:
+        return b"".join(_data_sections(message.body))
+    except DecodeError:
+        return b""
+
+
+def _data_sections(data: bytes) -> Iterator[bytes]:
+    offset = 0
     while offset < len(data):
         code, end = _section_code(data, offset), skip(data, offset)
         if code == _DATA:
             content = _content(data[offset:end])
             if not isinstance(content, bytes):
                 raise DecodeError("data section that is not binary")
-            messages.append(content)
+            yield content
         offset = end
-    if not messages:
-        raise DecodeError("batch without messages")
-    return messages
 
 
 def value_body(message: Message) -> Value:

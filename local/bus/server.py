@@ -6,14 +6,16 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from ssl import SSLContext
 
+from local.bus.address import Address
 from local.bus.connection import Broker, Connection
 from local.bus.journal import Journal, JournalError
 from local.bus.namespace import Namespace
 from local.bus.principal import Access
 from local.bus.queue import Counts
+from local.bus.store import Entry
 from local.resources import NamespaceSpec
 
 TLS_HANDSHAKE_SECONDS = 20
@@ -81,6 +83,13 @@ class BusServer:
     def state(self) -> Mapping[str, Counts]:
         """Tell how many messages each queue holds, by state."""
         return self._namespace.counts()
+
+    def peek(self, queue: str, from_number: int) -> Sequence[Entry]:
+        """Give what a queue holds from a sequence number on, in any state, and leave it there."""
+        found = self._namespace.find(Address(queue.lower()))
+        if found is None:
+            raise ValueError(f"there is no queue {queue}")
+        return found.peek(from_number, len(found.store), self._clock())
 
     def drop_connections(self, *, mid_frame: bool = False) -> None:
         """Break every connection, as a failing network does.
