@@ -49,6 +49,19 @@ class Authorization:
 
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = _Grants(deployment)
+        self._withheld: frozenset[str] = frozenset()
+
+    def withhold(self, principal_id: str) -> None:
+        """Allow a principal nothing, as if it had no grants, until they are given back."""
+        self._withheld |= {principal_id.lower()}
+
+    def give_back(self, principal_id: str) -> None:
+        """Allow a principal again what the deployment grants it."""
+        self._withheld -= {principal_id.lower()}
+
+    def withholds(self, principal_id: str) -> bool:
+        """Tell whether the grants of a principal are taken away."""
+        return principal_id.lower() in self._withheld
 
     def replace(self, deployment: Deployment) -> None:
         """Decide by another deployment from now on."""
@@ -73,6 +86,8 @@ class Authorization:
             by = grants.role_grant(principal_id, data_action, resource_id)
         else:
             by = grants.policy_grant(vault, principal_id, data_action, permission)
+        if self.withholds(principal_id):
+            by = None
         model: Model = "rbac" if vault is None else "accessPolicies"
         return Decision(by is not None, principal_id, data_action, resource_id, model, by)
 

@@ -1,4 +1,4 @@
-"""The commands: up, demo, send, env, status, rotate."""
+"""The commands: up, demo, send, env, status, rotate, fault."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from local.client import Client, Refused
 from local.cloud import Cloud, NotPossible
 from local.demo import carry, limit_of, samples, send, table
 from local.deployment import DeploymentError
+from local.fault_commands import add_fault_commands, fault_lines
 from local.folder import FolderInUse, NotUp
 from local.up import Start, run, tell, until_told
 
@@ -78,6 +79,8 @@ def _parser() -> argparse.ArgumentParser:
     rotate = commands.add_parser("rotate", parents=[folder], help="make a new version of a key")
     rotate.add_argument("key", metavar="KEY", help="its name, or VAULT/NAME")
     rotate.set_defaults(command=_rotate)
+    fault = commands.add_parser("fault", help="make something go wrong, and well again")
+    add_fault_commands(fault, folder)
     return parser
 
 
@@ -140,6 +143,8 @@ def _status(options: argparse.Namespace) -> int:
         known = versions if isinstance(versions, list) else []
         print(f"key      {name}  {len(known)} versions, newest {known[-1] if known else '-'}")
     print(f"partner  received {_object(status['partner'])['received']}")
+    for line in fault_lines(status):
+        print(line)
     return 0
 
 

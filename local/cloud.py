@@ -20,6 +20,8 @@ from local.authorization import Authorization
 from local.bus.access import IdentityAccess
 from local.bus.server import BusServer
 from local.deployment import settings_of
+from local.fault_answers import before_identity, before_partner, before_vault
+from local.faults import Faults
 from local.folder import Folder
 from local.identity import TokenIssuer, token_endpoint
 from local.partner import Partner, partner_app
@@ -60,6 +62,7 @@ class Cloud:
     vaults: dict[str, Vault] = field(default_factory=dict)
     apps: dict[str, App] = field(default_factory=dict)
     endpoints: dict[str, object] = field(default_factory=dict)
+    faults: Faults = field(default_factory=Faults)
 
     async def __aenter__(self) -> Cloud:
         """Start the services, then the apps; nothing is left running if something fails."""
@@ -84,7 +87,7 @@ class Cloud:
                 "this deployment has other vaults, queues, apps or identities: stop, then start"
             )
         self.deployment = deployment
-        self._authorization.replace(deployment)
+        self.authorization.replace(deployment)
         for header, app in self._callers.items():
             self._callers[header] = _app_named(deployment, app.app)
 
@@ -101,8 +104,8 @@ class Cloud:
         namespace = _only_namespace(self.deployment)
         ca_file, tls = self.folder.certify()
         self._tls = tls
-        self._issuer = TokenIssuer(self.deployment.tenant_id)
-        self._authorization = Authorization(self.deployment)
+        self.issuer = TokenIssuer(self.deployment.tenant_id)
+        self.authorization = Authorization(self.deployment)
         self._callers = {new_header(): app for app in self.deployment.apps}
         await self._start_identity(stack)
         await self._start_vaults(stack, tls)
@@ -113,7 +116,8 @@ class Cloud:
         await self._start_apps(stack)
 
     async def _start_identity(self, stack: AsyncExitStack) -> None:
-        app = token_endpoint(self._issuer, self._callers)
+        app = token_endpoint(self.issuer, self._callers)
+        app.middlewares.append(before_identity(self.faults))
         self.endpoints["identity"] = await serve(stack, app, bind(_IDENTITY_PORT))
 
     async def _start_vaults(self, stack: AsyncExitStack, tls: ssl.SSLContext) -> None:
@@ -122,7 +126,8 @@ class Cloud:
             listening = bind(_FIRST_VAULT_PORT + position)
             url = f"https://{_LOOPBACK}:{listening.getsockname()[1]}/"
             store = VaultStore(folder / spec.name, spec)
-            app = vault_app(spec, store, self._issuer, self._authorization, url)
+            app = vault_app(spec, store, self.issuer, self.authorization, url)
+            app.middlewares.append(before_vault(self.faults, spec.name))
             await serve(stack, app, listening, tls)
             self.vaults[spec.name] = Vault(spec, store, url)
         self.endpoints["vaults"] = {name: vault.url for name, vault in self.vaults.items()}
@@ -130,7 +135,7 @@ class Cloud:
     async def _start_bus(
         self, stack: AsyncExitStack, namespace: NamespaceSpec, tls: ssl.SSLContext
     ) -> None:
-        access = IdentityAccess(namespace, self._issuer, self._authorization)
+        access = IdentityAccess(namespace, self.issuer, self.authorization)
         self.bus = BusServer(namespace, access)
         stack.push_async_callback(self.bus.close)
         try:
@@ -140,7 +145,9 @@ class Cloud:
         self.endpoints["bus"] = f"sb://{_LOOPBACK}:{port}"
 
     async def _start_partner(self, stack: AsyncExitStack, tls: ssl.SSLContext) -> None:
-        url = await serve(stack, partner_app(self.partner), bind(_PARTNER_PORT), tls)
+        app = partner_app(self.partner)
+        app.middlewares.append(before_partner(self.faults))
+        url = await serve(stack, app, bind(_PARTNER_PORT), tls)
         self.endpoints["partner"] = url
 
     def _fill_secrets(self) -> None:

@@ -13,6 +13,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from local.apps import App, AppFailed
 from local.cloud import Cloud, NotPossible, Vault
+from local.control_faults import add_faults, fault_status
 from local.deployment import DeploymentError, load
 
 
@@ -27,20 +28,22 @@ def control_app(cloud: Cloud, key: str) -> web.Application:
     - `GET /status`
     - `GET /apps/{app}/environment`
     - `POST /apps/{app}/start`, `/stop`, `/kill`, `/restart`
-    - `POST /bus/stop`, `/bus/start`
+    - `POST /bus/stop`, `/bus/start`; `/bus/drop`: break its connections, as networks do
     - `POST /keys/{vault}/{name}/rotate`
     - `PUT /secrets/{vault}/{name}` with the value as body
     - `PUT /deployment` with `{"snapshot": path}`
+    - what makes things go wrong: `local.control_faults.add_faults`
     """
     control = _Control(cloud)
     app = web.Application(middlewares=[_only_with(key), _tell_errors])
     app.router.add_get("/status", control.status)
     app.router.add_get("/apps/{app}/environment", control.environment)
     app.router.add_post("/apps/{app}/{command:start|stop|kill|restart}", control.command)
-    app.router.add_post("/bus/{command:start|stop}", control.bus)
+    app.router.add_post("/bus/{command:start|stop|drop}", control.bus)
     app.router.add_post("/keys/{vault}/{name}/rotate", control.rotate)
     app.router.add_put("/secrets/{vault}/{name}", control.set_secret)
     app.router.add_put("/deployment", control.replace)
+    add_faults(app, cloud)
     return app
 
 
@@ -66,6 +69,9 @@ class _Control:
 
     async def bus(self, request: web.Request) -> web.Response:
         command = request.match_info["command"]
+        if command == "drop":
+            self._cloud.bus.drop_connections()
+            return web.json_response({"bus": command})
         # Stopped first in any case, so that neither command minds being given twice.
         await self._cloud.stop_bus()
         if command == "start":
@@ -113,6 +119,7 @@ def status(cloud: Cloud) -> Mapping[str, object]:
             for key in vault.spec.keys
         },
         "partner": {"received": cloud.partner.count},
+        **fault_status(cloud),
     }
 
 

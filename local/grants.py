@@ -1,9 +1,8 @@
-"""Taking away what principals may do, and giving it back: pure, from a deployment to another."""
+"""The names by which the grants of a deployment are spoken of."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 
 from local.resources import Deployment
 
@@ -22,17 +21,6 @@ def principals(deployment: Deployment) -> Mapping[str, str]:
     }
     operators = {one.name: one.identity.principal_id for one in deployment.operators}
     return identities | operators
-
-
-def without(deployment: Deployment, taken: Collection[str]) -> Deployment:
-    """Return the deployment without role assignments and policies of the principals in `taken`."""
-    gone = {principal.lower() for principal in taken}
-    assignments = (a for a in deployment.role_assignments if a.principal_id.lower() not in gone)
-    vaults = (
-        replace(v, policies=tuple(p for p in v.policies if p.principal_id.lower() not in gone))
-        for v in deployment.vaults
-    )
-    return replace(deployment, role_assignments=tuple(assignments), vaults=tuple(vaults))
 
 
 def _names(deployment: Deployment) -> dict[str, str]:

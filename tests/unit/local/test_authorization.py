@@ -269,3 +269,31 @@ def test_a_changed_deployment_decides_from_then_on() -> None:
     assert authorization.decide(ANN, ENCRYPT, KEY).allowed
     authorization.replace(dataclasses.replace(before, role_assignments=()))
     assert not authorization.decide(ANN, ENCRYPT, KEY).allowed
+
+
+@pytest.mark.parametrize(
+    "deployment",
+    [
+        deployed((role(KEYS + "/*"),), (assigned(KEY), assigned(KEY, BOB))),
+        deployed(
+            spec=vault(policy(("encrypt",)), policy(("encrypt",), to=BOB), uses_rbac=False),
+        ),
+    ],
+    ids=["roles", "policies"],
+)
+def test_grants_are_taken_from_one_principal_and_given_back(deployment: Deployment) -> None:
+    authorization = Authorization(deployment)
+
+    def allowed() -> list[bool]:
+        return [authorization.decide(who, ENCRYPT, KEY).allowed for who in (ANN, BOB)]
+
+    assert allowed() == [True, True]
+    authorization.withhold(ANN.upper())
+    assert allowed() == [False, True]
+    assert authorization.decide(ANN, ENCRYPT, KEY).by is None
+    # Another deployment in the meantime gives nothing back.
+    authorization.replace(deployment)
+    assert allowed() == [False, True]
+    authorization.give_back(ANN)
+    assert allowed() == [True, True]
+    assert not authorization.withholds(ANN)
