@@ -21,8 +21,9 @@ PROGRAM = Path(__file__).with_name("serve_kept.py")
 ROOT = Path(__file__).parents[4]
 SEED = 2026
 
-# The SDK does not close the socket of a connection whose other side died.
+# The SDK does not close the socket of a connection whose other side broke it.
 pytestmark = [
+    pytest.mark.usefixtures("left_sockets"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]

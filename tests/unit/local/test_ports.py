@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local.folder import Folder, hold
+from local.ports import Ports
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Folder]:
+    with hold(tmp_path / "cloud") as held:
+        yield held
+
+
+def bound(ports: Ports, name: str, usual: int = 0) -> int:
+    with ports.bind(name, usual) as listening:
+        return int(listening.getsockname()[1])
+
+
+def test_a_port_is_found_again(folder: Folder) -> None:
+    first = bound(Ports(folder), "vault")
+    assert bound(Ports(folder), "vault", usual=1) == first
+    assert (folder.path / "ports.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_port_that_is_taken_gives_way_to_a_free_one(folder: Folder) -> None:
+    with Ports(folder).bind("vault", 0) as listening:
+        taken = listening.getsockname()[1]
+        ports = Ports(folder)
+        other = bound(ports, "vault")
+        assert other != taken
+        assert ports.last("vault") == other
+        assert bound(ports, "second", usual=taken) != taken
+
+
+def test_names_have_ports_of_their_own(folder: Folder) -> None:
+    ports = Ports(folder)
+    with ports.bind("a", 0) as a, ports.bind("b", 0) as b:
+        assert a.getsockname() != b.getsockname()
+    assert ports.last("c") is None
+    ports.keep("c", 4711)
+    assert [Ports(folder).last(name) for name in "abc"] == [ports.last(name) for name in "abc"]
+
+
+@pytest.mark.parametrize("content", ["", "no json", "[]", '{"vault": "x", "a": 0, "b": true}'])
+def test_a_file_of_nonsense_is_no_file(folder: Folder, content: str) -> None:
+    (folder.path / "ports.json").write_text(content)
+    ports = Ports(folder)
+    assert [ports.last(name) for name in ("vault", "a", "b")] == [None, None, None]
+    bound(ports, "vault")
+    assert set(json.loads((folder.path / "ports.json").read_text())) == {"vault"}
