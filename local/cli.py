@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urljoin
 
 from local.apps import ROOT, AppFailed
+from local.bus.journal import JournalError
 from local.client import Client, Refused
 from local.cloud import Cloud, NotPossible
 from local.demo import carry, limit_of, samples, send, table
@@ -21,7 +22,10 @@ from local.fault_commands import add_fault_commands, fault_lines
 from local.folder import FolderInUse, NotUp
 from local.up import Start, run, tell, until_told
 
-_ERRORS = (AppFailed, DeploymentError, FolderInUse, NotPossible, NotUp, Refused, OSError)
+_ERRORS = (
+    *(AppFailed, DeploymentError, FolderInUse, JournalError, NotPossible, NotUp, Refused),
+    OSError,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -69,9 +73,11 @@ def _parser() -> argparse.ArgumentParser:
     sending.add_argument("--content-type", metavar="T", help="instead of a guess by FILE's name")
     sending.set_defaults(command=_send)
     env = commands.add_parser(
-        "env", parents=[folder], help="print what makes any other program that app (secrets too)"
+        "env",
+        parents=[folder],
+        help="print what makes any other program that app, or the operator (secrets too)",
     )
-    env.add_argument("app", metavar="APP")
+    env.add_argument("app", metavar="APP|operator")
     env.add_argument("--json", action="store_true", help="as local.settings.json")
     env.set_defaults(command=_env)
     status = commands.add_parser("status", parents=[folder], help="show how it is doing")
@@ -122,7 +128,7 @@ def _send(options: argparse.Namespace) -> int:
 
 
 def _env(options: argparse.Namespace) -> int:
-    environment = _object(Client(options.folder).control("GET", f"/apps/{options.app}/environment"))
+    environment = Client(options.folder).environment(options.app)
     if options.json:
         print(json.dumps({"IsEncrypted": False, "Values": environment}, indent=2))
         return 0

@@ -56,6 +56,14 @@ class Client:
             raise Refused(str(content.get("error") if isinstance(content, dict) else content))
         return content
 
+    def environment(self, name: str) -> Mapping[str, str]:
+        """Return what makes a program that app or that operator; Refused if there is neither."""
+        status = self.control("GET", "/status")
+        operators = status["operators"] if isinstance(status, dict) else ()
+        of = "operators" if name in operators else "apps"
+        found = self.control("GET", f"/{of}/{name}/environment")
+        return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}
+
     def request(
         self,
         method: str,

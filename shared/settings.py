@@ -293,6 +293,15 @@ def load(environ: Mapping[str, str]) -> dict[AppName, AppSettings]:
     return {app: APPS[app](**values) for app, values in read.items()}
 
 
+def bus_settings(environ: Mapping[str, str]) -> AppSettings:
+    """Read what every app knows, for a program that is none of them. Raises `SettingsError`."""
+    problems: list[str] = []
+    values = _read(AppSettings, environ, problems)
+    if problems:
+        raise SettingsError(problems)
+    return AppSettings(**values)
+
+
 def required_names(app: AppName) -> frozenset[str]:
     """Return the names of all settings that `app` does not start without."""
     needed = (f for f in dataclasses.fields(APPS[app]) if f.default is dataclasses.MISSING)

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[3]
 PLANTED = "planted-by-the-parent"
 ENDPOINTS = {
     *("sender", "receiver", "tracker", "partner", "identity"),
-    *("vaults", "bus", "ca", "control"),
+    *("partner_bus", "vaults", "bus", "ca", "control"),
 }
 
 
@@ -175,6 +175,19 @@ def test_the_environment_of_an_app_can_be_taken_over(folder: Path) -> None:
     assert "sender, receiver, tracker" in unknown.stderr
 
 
+def test_the_environment_of_an_operator_can_be_taken_over(folder: Path) -> None:
+    printed = local("env", "operator", "--json", "--folder", str(folder))
+    values = json.loads(printed.stdout)["Values"]
+    assert {name for name in values if name.startswith("RELAY_QUEUE_")} == {
+        "RELAY_QUEUE_MESSAGES",
+        "RELAY_QUEUE_REJECTED",
+    }
+    assert values["RELAY_BUS__fullyQualifiedNamespace"] == "relay-local.servicebus.windows.net"
+    sender = json.loads(local("env", "sender", "--json", "--folder", str(folder)).stdout)["Values"]
+    assert values["IDENTITY_HEADER"] != sender["IDENTITY_HEADER"]
+    assert not any(name.startswith(("RELAY_IDENTITY_", "RELAY_SECRET_")) for name in values)
+
+
 def test_the_status_shows_a_rotated_key(folder: Path) -> None:
     before = local("status", "--folder", str(folder)).stdout
     rotated = local("rotate", "payload", "--folder", str(folder))
@@ -228,7 +241,10 @@ def test_a_deployment_of_other_things_is_refused_while_it_runs(
 ) -> None:
     client = Client(folder)
     (tmp_path / "broken.json").write_text("{}")
-    for snapshot in ("/no/such/file", str(tmp_path / "broken.json")):
+    ours = json.loads((ROOT / "infra" / "local.snapshot.json").read_text())
+    (tmp_path / "nobody.json").write_text(json.dumps(ours | {"outputs": {}}))
+    broken = [str(tmp_path / name) for name in ("broken.json", "nobody.json")]
+    for snapshot in ("/no/such/file", *broken):
         with pytest.raises(Refused):
             client.control("PUT", "/deployment", body({"snapshot": snapshot}))
 
