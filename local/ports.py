@@ -1,4 +1,4 @@
-"""The ports of a cloud, remembered in its folder, so that it comes back where it was.
+"""The ports of a cloud, remembered in its folder, so that it comes back where it first was.
 
 It matters most for vaults: a sealed message names its key by the vault's URL, port and all.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterator
 
 from local.folder import Folder
 
@@ -16,39 +15,35 @@ _FILE = "ports.json"
 
 
 class Ports:
-    """Ports by the name of what listens there."""
+    """Ports by the name of what listens there; each is remembered once and for all."""
 
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
-        self._last = _read(folder)
+        self._known = _read(folder)
 
-    def last(self, name: str) -> int | None:
-        """Tell where it listened last."""
-        return self._last.get(name)
+    def of(self, name: str, usual: int) -> int:
+        """Tell where it should listen: where it did before, or else at the usual port."""
+        return self._known.get(name, usual)
 
-    def to_try(self, name: str, usual: int) -> Iterator[int]:
-        """Give the ports to try: that of last time, or else the usual one, then any free one."""
-        yield self._last.get(name, usual)
-        yield 0
+    def has_moved(self, name: str, port: int) -> bool:
+        """Tell whether it listens at another port than before."""
+        return self._known.get(name, port) != port
 
     def bind(self, name: str, usual: int) -> socket.socket:
-        """Listen on loopback at the first port that is to be had."""
-        for port in self.to_try(name, usual):
-            try:
-                listening = socket.create_server((LOOPBACK, port))
-            except OSError:
-                if port == 0:
-                    raise
-            else:
-                self.keep(name, listening.getsockname()[1])
-                break
+        """Listen on loopback where it should, or at a free port where that is taken."""
+        try:
+            listening = socket.create_server((LOOPBACK, self.of(name, usual)))
+        except OSError:
+            listening = socket.create_server((LOOPBACK, 0))
+        self.keep(name, listening.getsockname()[1])
         return listening
 
     def keep(self, name: str, port: int) -> None:
-        """Remember where it listens."""
-        if self._last.get(name) != port:
-            self._last[name] = port
-            self._folder.write_private(_FILE, json.dumps(self._last, indent=2) + "\n")
+        """Remember where it listens, if it is the first time."""
+        # A port taken for once is no reason to forget the one that messages name.
+        if name not in self._known:
+            self._known[name] = port
+            self._folder.write_private(_FILE, json.dumps(self._known, indent=2) + "\n")
 
 
 def _read(folder: Folder) -> dict[str, int]:

@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.cloud import Cloud, bind, serve
+from local.cloud import Cloud, serve
 from local.control import control_app, new_key
 from local.deployment import load
 from local.folder import KEY_FILE, hold
@@ -76,7 +76,8 @@ async def _up(start: Start) -> AsyncIterator[Cloud]:
         key = new_key()
         folder.write_private(KEY_FILE, key)
         control = control_app(cloud, key)
-        cloud.endpoints["control"] = await serve(stack, control, bind(_CONTROL_PORT))
+        listening = cloud.ports.bind("control", _CONTROL_PORT)
+        cloud.endpoints["control"] = await serve(stack, control, listening)
         folder.announce(cloud.endpoints)
         stack.callback(folder.withdraw)
         yield cloud

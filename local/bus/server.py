@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from ssl import SSLContext
@@ -52,11 +53,14 @@ class BusServer:
 
     async def listen(self, host: str, port: int, ssl: SSLContext | None = None) -> int:
         """Accept connections, over TLS where a context is given; return the port."""
+        return await self.listen_on(socket.create_server((host, port)), ssl)
+
+    async def listen_on(self, listening: socket.socket, ssl: SSLContext | None = None) -> int:
+        """Do the same on a socket that listens already; it is closed with the server."""
         loop = asyncio.get_running_loop()
         server = await loop.create_server(
             lambda: Connection(self._broker, self._connections, MAX_CONNECTIONS),
-            host,
-            port,
+            sock=listening,
             ssl=ssl,
             ssl_handshake_timeout=TLS_HANDSHAKE_SECONDS if ssl else None,
         )

@@ -33,23 +33,24 @@ def test_a_port_that_is_taken_gives_way_to_a_free_one(folder: Folder) -> None:
         ports = Ports(folder)
         other = bound(ports, "vault")
         assert other != taken
-        assert ports.last("vault") == other
+        assert ports.has_moved("vault", other)
         assert bound(ports, "second", usual=taken) != taken
+    assert bound(Ports(folder), "vault") == taken
 
 
 def test_names_have_ports_of_their_own(folder: Folder) -> None:
     ports = Ports(folder)
     with ports.bind("a", 0) as a, ports.bind("b", 0) as b:
         assert a.getsockname() != b.getsockname()
-    assert ports.last("c") is None
+    assert ports.of("c", 7) == 7
     ports.keep("c", 4711)
-    assert [Ports(folder).last(name) for name in "abc"] == [ports.last(name) for name in "abc"]
+    assert [Ports(folder).of(name, 0) for name in "abc"] == [ports.of(name, 1) for name in "abc"]
 
 
 @pytest.mark.parametrize("content", ["", "no json", "[]", '{"vault": "x", "a": 0, "b": true}'])
 def test_a_file_of_nonsense_is_no_file(folder: Folder, content: str) -> None:
     (folder.path / "ports.json").write_text(content)
     ports = Ports(folder)
-    assert [ports.last(name) for name in ("vault", "a", "b")] == [None, None, None]
+    assert [ports.of(name, 7) for name in ("vault", "a", "b")] == [7, 7, 7]
     bound(ports, "vault")
     assert set(json.loads((folder.path / "ports.json").read_text())) == {"vault"}
