@@ -8,7 +8,7 @@ import secrets
 import socket
 import ssl
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +18,7 @@ from aiohttp import web
 from local.apps import App, Surroundings, new_header
 from local.authorization import Authorization
 from local.bus.access import IdentityAccess
+from local.bus.journal import Journal
 from local.bus.server import BusServer
 from local.deployment import settings_of
 from local.fault_answers import before_identity, before_partner, before_vault
@@ -26,14 +27,16 @@ from local.folder import Folder
 from local.identity import Caller, TokenIssuer, token_endpoint
 from local.operators import settings_of as settings_of_operator
 from local.partner import Partner, partner_app
+from local.partner_inbox import PartnerInbox
+from local.ports import LOOPBACK, Ports
 from local.resources import AppSpec, Deployment, NamespaceSpec, Operator, VaultSpec
 from local.vault import vault_app
 from local.vault_store import VaultStore
 
-_LOOPBACK = "127.0.0.1"
 _PORTS = {"sender": 7071, "receiver": 7072, "tracker": 7073}
 _IDENTITY_PORT = 7080
 _PARTNER_PORT = 7090
+_PARTNER_BUS_PORT = 5672
 _BUS_PORT = 5671
 _FIRST_VAULT_PORT = 8441
 
@@ -60,6 +63,7 @@ class Cloud:
     tell: Callable[[str], None]
     log_level: str | None = None
     partner: Partner = field(default_factory=Partner)
+    inbox: PartnerInbox = field(default_factory=PartnerInbox)
     vaults: dict[str, Vault] = field(default_factory=dict)
     apps: dict[str, App] = field(default_factory=dict)
     operators: dict[str, Mapping[str, str]] = field(default_factory=dict)
@@ -101,12 +105,13 @@ class Cloud:
     async def start_bus(self) -> None:
         """Bring the bus back where it was."""
         port = int(str(self.endpoints["bus"]).rpartition(":")[2])
-        await self.bus.listen(_LOOPBACK, port, self._tls)
+        await self.bus.listen(LOOPBACK, port, self._tls)
 
     async def _start(self, stack: AsyncExitStack) -> None:
         namespace = _only_namespace(self.deployment)
         ca_file, tls = self.folder.certify()
         self._tls = tls
+        self.ports = Ports(self.folder)
         self.issuer = TokenIssuer(self.deployment.tenant_id)
         self.authorization = Authorization(self.deployment)
         callers: tuple[Caller, ...] = (*self.deployment.apps, *self.deployment.operators)
@@ -122,13 +127,15 @@ class Cloud:
     async def _start_identity(self, stack: AsyncExitStack) -> None:
         app = token_endpoint(self.issuer, self._callers)
         app.middlewares.append(before_identity(self.faults))
-        self.endpoints["identity"] = await serve(stack, app, bind(_IDENTITY_PORT))
+        self.endpoints["identity"] = await serve(
+            stack, app, self.ports.bind("identity", _IDENTITY_PORT)
+        )
 
     async def _start_vaults(self, stack: AsyncExitStack, tls: ssl.SSLContext) -> None:
         folder = self.folder.subfolder("vaults")
         for position, spec in enumerate(self.deployment.vaults):
-            listening = bind(_FIRST_VAULT_PORT + position)
-            url = f"https://{_LOOPBACK}:{listening.getsockname()[1]}/"
+            listening = self._bind_vault(spec.name, _FIRST_VAULT_PORT + position)
+            url = f"https://{LOOPBACK}:{listening.getsockname()[1]}/"
             store = VaultStore(folder / spec.name, spec)
             app = vault_app(spec, store, self.issuer, self.authorization, url)
             app.middlewares.append(before_vault(self.faults, spec.name))
@@ -136,29 +143,49 @@ class Cloud:
             self.vaults[spec.name] = Vault(spec, store, url)
         self.endpoints["vaults"] = {name: vault.url for name, vault in self.vaults.items()}
 
+    def _bind_vault(self, vault: str, usual: int) -> socket.socket:
+        name = f"vault {vault}"
+        listening = self.ports.bind(name, usual)
+        if self.ports.has_moved(name, listening.getsockname()[1]):
+            self.tell(
+                f"warning: port {self.ports.of(name, usual)} of vault {vault} is taken. What was "
+                "sealed there before cannot be opened: stop, free the port, start again."
+            )
+        return listening
+
     async def _start_bus(
         self, stack: AsyncExitStack, namespace: NamespaceSpec, tls: ssl.SSLContext
     ) -> None:
         access = IdentityAccess(namespace, self.issuer, self.authorization)
-        self.bus = BusServer(namespace, access)
+        path = self.folder.subfolder("bus") / "journal.sqlite3"
+        journal = stack.enter_context(closing(Journal(path)))
+        self.bus = BusServer(namespace, access, journal=journal)
         stack.push_async_callback(self.bus.close)
-        try:
-            port = await self.bus.listen(_LOOPBACK, _BUS_PORT, tls)
-        except OSError:
-            port = await self.bus.listen(_LOOPBACK, 0, tls)
-        self.endpoints["bus"] = f"sb://{_LOOPBACK}:{port}"
+        port = await self.bus.listen_on(self.ports.bind("bus", _BUS_PORT), tls)
+        self.endpoints["bus"] = f"sb://{LOOPBACK}:{port}"
 
     async def _start_partner(self, stack: AsyncExitStack, tls: ssl.SSLContext) -> None:
         app = partner_app(self.partner)
         app.middlewares.append(before_partner(self.faults))
-        url = await serve(stack, app, bind(_PARTNER_PORT), tls)
+        url = await serve(stack, app, self.ports.bind("partner", _PARTNER_PORT), tls)
         self.endpoints["partner"] = url
+        stack.push_async_callback(self.inbox.bus.close)
+        listening = self.ports.bind("partner_bus", _PARTNER_BUS_PORT)
+        port = await self.inbox.bus.listen_on(listening)
+        self.endpoints["partner_bus"] = f"sb://{LOOPBACK}:{port}"
+
+    def partner_secrets(self) -> Mapping[str, str]:
+        """Write the partner's secret in each kind, by the name of the kind."""
+        return {
+            "webhook": partner_connection(self.partner, str(self.endpoints["partner"])),
+            "servicebus": self.inbox.secret(str(self.endpoints["partner_bus"])),
+        }
 
     def _fill_secrets(self) -> None:
         """Give each secret a value: those that Relay knows theirs, any other a random one."""
         database = self.folder.path / "database.sqlite3"
         known = {
-            "partner-connection": partner_connection(self.partner, str(self.endpoints["partner"])),
+            "partner-connection": self.partner_secrets()["webhook"],
             "database-connection": f"sqlite+aiosqlite:///{database}",
         }
         for vault in self.vaults.values():
@@ -177,7 +204,9 @@ class Cloud:
         for outcome in await asyncio.gather(*starting, return_exceptions=True):
             if isinstance(outcome, BaseException):
                 raise outcome
-        self.endpoints.update({name: app.url for name, app in self.apps.items()})
+        for name, app in self.apps.items():
+            self.ports.keep(name, app.port)
+            self.endpoints[name] = app.url
 
     async def _stop_apps(self) -> None:
         await asyncio.gather(*(app.stop() for app in self.apps.values()))
@@ -191,7 +220,7 @@ class Cloud:
             environment={**settings_of(spec, uris), **self._surroundings().environment(header)},
             log=log,
             log_level=self.log_level,
-            port=_PORTS.get(spec.app, 0),
+            port=self.ports.of(spec.app, _PORTS.get(spec.app, 0)),
             tell=self.tell,
         )
 
@@ -215,14 +244,6 @@ def partner_connection(partner: Partner, url: str) -> str:
     return json.dumps({"kind": "webhook", "url": f"{url}/messages", "secrets": texts})
 
 
-def bind(usual: int) -> socket.socket:
-    """Listen on loopback at the usual port, or at a free one where that is busy."""
-    try:
-        return socket.create_server((_LOOPBACK, usual))
-    except OSError:
-        return socket.create_server((_LOOPBACK, 0))
-
-
 async def serve(
     stack: AsyncExitStack,
     app: web.Application,
@@ -235,7 +256,7 @@ async def serve(
     stack.push_async_callback(runner.cleanup)
     await web.SockSite(runner, listening, ssl_context=tls).start()
     scheme = "https" if tls else "http"
-    return f"{scheme}://{_LOOPBACK}:{listening.getsockname()[1]}"
+    return f"{scheme}://{LOOPBACK}:{listening.getsockname()[1]}"
 
 
 def _only_namespace(deployment: Deployment) -> NamespaceSpec:

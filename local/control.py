@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -15,6 +16,7 @@ from local.apps import App, AppFailed
 from local.cloud import Cloud, NotPossible, Vault
 from local.control_faults import add_faults, fault_status
 from local.deployment import DeploymentError, load
+from local.partner import stream_json
 
 
 def new_key() -> str:
@@ -28,9 +30,12 @@ def control_app(cloud: Cloud, key: str) -> web.Application:
     - `GET /status`
     - `GET /apps/{app}/environment`, `/operators/{operator}/environment`
     - `POST /apps/{app}/start`, `/stop`, `/kill`, `/restart`
-    - `POST /bus/stop`, `/bus/start`; `/bus/drop`: break its connections, as networks do
+    - `POST /bus/stop`, `/bus/start`; `/bus/drop`: break its connections, as networks do;
+      `/bus/cut`: each one in the middle of the next frame sent on it
     - `POST /keys/{vault}/{name}/rotate`
     - `PUT /secrets/{vault}/{name}` with the value as body
+    - `GET /partner-queue?after=N`: what lies in the partner's queue, as its `/received` shows it
+    - `GET /partner/secrets`: the partner's secret of each kind, ready to be set
     - `PUT /deployment` with `{"snapshot": path}`
     - what makes things go wrong: `local.control_faults.add_faults`
     """
@@ -40,9 +45,11 @@ def control_app(cloud: Cloud, key: str) -> web.Application:
     app.router.add_get("/apps/{app}/environment", control.environment)
     app.router.add_get("/operators/{operator}/environment", control.operator_environment)
     app.router.add_post("/apps/{app}/{command:start|stop|kill|restart}", control.command)
-    app.router.add_post("/bus/{command:start|stop|drop}", control.bus)
+    app.router.add_post("/bus/{command:start|stop|drop|cut}", control.bus)
     app.router.add_post("/keys/{vault}/{name}/rotate", control.rotate)
     app.router.add_put("/secrets/{vault}/{name}", control.set_secret)
+    app.router.add_get("/partner-queue", control.partner_queue)
+    app.router.add_get("/partner/secrets", control.partner_secrets)
     app.router.add_put("/deployment", control.replace)
     add_faults(app, cloud)
     return app
@@ -75,8 +82,8 @@ class _Control:
 
     async def bus(self, request: web.Request) -> web.Response:
         command = request.match_info["command"]
-        if command == "drop":
-            self._cloud.bus.drop_connections()
+        if command in {"drop", "cut"}:
+            self._cloud.bus.drop_connections(mid_frame=command == "cut")
             return web.json_response({"bus": command})
         # Stopped first in any case, so that neither command minds being given twice.
         await self._cloud.stop_bus()
@@ -93,6 +100,16 @@ class _Control:
         vault, name = self._vault(request), request.match_info["name"]
         _known(name, [secret.name for secret in vault.spec.secrets], "secret")
         return web.json_response({"version": vault.store.set_secret(name, await request.text())})
+
+    async def partner_queue(self, request: web.Request) -> web.StreamResponse:
+        after = request.query.get("after", "0")
+        if not (after.isascii() and after.isdigit()):
+            raise NotPossible("after must be a number")
+        messages = (json.dumps(one.as_json()) for one in self._cloud.inbox.arrived(int(after)))
+        return await stream_json(request, "[", messages, "]")
+
+    async def partner_secrets(self, _: web.Request) -> web.Response:
+        return web.json_response(self._cloud.partner_secrets())
 
     async def replace(self, request: web.Request) -> web.Response:
         asked = await request.json()
