@@ -1,0 +1,1 @@
+"""The operator's commands, against Azure and the local cloud alike."""

@@ -1,0 +1,11 @@
+"""`python -m ops`: list, replay and drop rejected messages."""
+
+import sys
+
+if __name__ == "__main__":
+    try:
+        from ops.cli import main
+
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(1)

@@ -1,0 +1,177 @@
+"""The commands on rejected messages: list, replay, drop."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from azure.servicebus.aio import ServiceBusClient
+
+from ops.deeds import drop, replaying
+from ops.errand import Deed, Errand, look
+from ops.rejected import Rejected, chosen
+from ops.telling import Progress, cause, listed, named, plain, table, tell
+from ops.where import Where
+from shared.queues import QueueSender
+
+_SHOWN = 10  # messages named before they are dropped
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which messages: those named (an id, or `#` and a sequence number), or all of a reason."""
+
+    names: Sequence[str]
+    reason: str | None
+
+    def among(self, there: Sequence[Rejected]) -> tuple[dict[int, Rejected], list[str]]:
+        """Find them, and the names that lead to none."""
+        if self.names:
+            return chosen(there, self.names)
+        return {m.sequence_number: m for m in there if self.reason in (None, m.reason)}, []
+
+
+async def show(where: Where, reason: str | None, limit: int, *, as_json: bool) -> int:
+    """List messages, oldest first, at most `limit` of them."""
+    found: list[Rejected] = []
+    more = False
+    async with where.client() as client, client.get_queue_receiver(where.rejected) as receiver:
+        async for message in look(receiver):
+            if reason in (None, message.reason):
+                more = len(found) == limit
+                if more:
+                    break
+                found.append(message)
+    now = datetime.now(UTC)
+    if as_json:
+        print(json.dumps({"messages": [listed(one, now) for one in found], "more": more}))
+        return 0
+    print(table(found, now) if found else "no rejected messages")
+    if more:
+        tell(f"these are the first {limit}; --limit shows more")
+    return 0
+
+
+async def replay(where: Where, choice: Choice, *, as_json: bool) -> int:
+    """Send messages on their way again."""
+    async with where.client() as client:
+        there = await _all(client, where.rejected)
+        sender = QueueSender(client, where.messages)
+        task = _Task("replayed", as_json=as_json)
+        return await task.run(client, where.rejected, there, choice, replaying(sender))
+
+
+async def discard(where: Where, choice: Choice, *, as_json: bool, sure: bool) -> int:
+    """Drop messages for good, when that is what the user wants."""
+    async with where.client() as client:
+        there = await _all(client, where.rejected)
+        found, _ = choice.among(there)
+        if found and not sure and not _confirmed(list(found.values())):
+            tell("nothing is dropped")
+            return 1
+        task = _Task("dropped", as_json=as_json)
+        return await task.run(client, where.rejected, there, choice, drop)
+
+
+async def _all(client: ServiceBusClient, queue: str) -> list[Rejected]:
+    async with client.get_queue_receiver(queue) as receiver:
+        return [message async for message in look(receiver)]
+
+
+def _confirmed(messages: Sequence[Rejected]) -> bool:
+    tell(table(messages[:_SHOWN], datetime.now(UTC)))
+    if len(messages) > _SHOWN:
+        tell(f"... and {len(messages) - _SHOWN} more")
+    print(f"Drop {len(messages)} for good? [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+@dataclass
+class _Task:
+    """An errand from its choice to its account; `verb` is what is done, in the past."""
+
+    verb: str
+    as_json: bool
+
+    async def run(
+        self,
+        client: ServiceBusClient,
+        queue: str,
+        there: Sequence[Rejected],
+        choice: Choice,
+        deed: Deed,
+    ) -> int:
+        # What is rejected from now on is not among it: a partner that still refuses would keep
+        # a replay of all going in circles.
+        wanted, missing = choice.among(there)
+        last = max(wanted, default=0)
+        ahead = sum(message.sequence_number <= last for message in there)
+        progress = Progress(self.verb)
+        errand = Errand(client, queue, wanted, ahead, deed, progress)
+        with _interruptible(errand):
+            await errand.run()
+        progress.end()
+        self._account(errand, missing)
+        return 1 if errand.wanted or errand.hindered or missing else 0
+
+    def _account(self, errand: Errand, missing: Sequence[str]) -> None:
+        left = _why_left(errand)
+        not_done = [
+            *({"name": name, "why": "there is no such rejected message"} for name in missing),
+            *({**named(message), "why": why} for message, why in errand.hindered),
+            *({**named(message), "why": left} for message in errand.wanted.values()),
+        ]
+        if self.as_json:
+            account = {
+                self.verb: [named(message) for message in errand.done],
+                "gone": [named(message) for message in errand.gone],
+                "not_done": not_done,
+            }
+            print(json.dumps(account))
+            return
+        print(f"{self.verb} {_messages(len(errand.done))}")
+        if errand.gone:
+            tell(f"{_messages(len(errand.gone))} gone meanwhile: somebody else took them")
+        for name in missing:
+            tell(f"not {self.verb}: {plain(name)}: there is no such rejected message")
+        for message, why in errand.hindered:
+            tell(f"not {self.verb}: {message.name}: {why}")
+        if errand.wanted:
+            tell(f"not {self.verb}: {_messages(len(errand.wanted))}: {left}; run it again")
+
+
+def _why_left(errand: Errand) -> str:
+    if errand.failure:
+        return cause(errand.failure)
+    return "interrupted" if errand.stop.is_set() else "in other hands"
+
+
+def _messages(count: int) -> str:
+    return f"{count} message" if count == 1 else f"{count} messages"
+
+
+@contextmanager
+def _interruptible(errand: Errand) -> Iterator[None]:
+    """Let the first Ctrl-C end the errand in good order; a second one ends it at once."""
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGINT, signal.SIGTERM)
+
+    def interrupt() -> None:
+        tell("\nstopping after what is in hand; Ctrl-C again stops at once")
+        errand.stop.set()
+        for number in signals:
+            loop.remove_signal_handler(number)
+
+    for number in signals:
+        loop.add_signal_handler(number, interrupt)
+    try:
+        yield
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)

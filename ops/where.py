@@ -1,0 +1,72 @@
+"""Which Service Bus the commands go to, and as whom."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential
+from azure.servicebus.aio import ServiceBusClient
+
+from shared.network import Network
+from shared.queues import connect
+from shared.settings import SettingsError, bus_settings
+
+NAMESPACE = "RELAY_BUS__fullyQualifiedNamespace"
+_OPERATOR = "operator"
+_IDENTITY = ("IDENTITY_ENDPOINT", "IDENTITY_HEADER")
+
+
+class NowhereError(Exception):
+    """It is not said where, or there is nothing."""
+
+
+@dataclass(frozen=True)
+class Where:
+    """A namespace, the way there, and its two queues that matter to an operator."""
+
+    namespace: str
+    network: Network
+    rejected: str
+    messages: str
+    is_local: bool
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str], *, is_local: bool = False) -> Where:
+        """Read the settings that apps have too. Raises `NowhereError`."""
+        if not environ.get(NAMESPACE):
+            raise NowhereError(f"say where: --namespace HOST, or {NAMESPACE}, or --local")
+        try:
+            bus = bus_settings(environ)
+        except SettingsError as error:
+            raise NowhereError("; ".join(error.problems)) from None
+        rejected = environ.get("RELAY_QUEUE_REJECTED", "rejected")
+        messages = environ.get("RELAY_QUEUE_MESSAGES", "messages")
+        return cls(bus.bus_namespace, bus.network, rejected, messages, is_local)
+
+    @classmethod
+    def in_folder(cls, folder: Path | None) -> Where:
+        """Ask the local cloud that is up in a folder. Raises `NowhereError`."""
+        # Only here: an operator of Azure needs nothing of the local cloud.
+        from local.apps import ROOT
+        from local.client import Client, Refused
+        from local.folder import NotUp
+
+        try:
+            environment = Client(folder or ROOT / ".local").environment(_OPERATOR)
+        except (NotUp, Refused) as error:
+            raise NowhereError(str(error)) from None
+        # The one place where the credential looks for them.
+        os.environ.update({name: environment[name] for name in _IDENTITY})
+        return cls.from_environment(environment, is_local=True)
+
+    @asynccontextmanager
+    async def client(self) -> AsyncIterator[ServiceBusClient]:
+        """Give a client under the operator's own identity."""
+        # Who works in a local cloud may well be signed in to Azure too: that is not whom to be.
+        credential = ManagedIdentityCredential() if self.is_local else DefaultAzureCredential()
+        async with credential, connect(self.namespace, credential, self.network) as client:
+            yield client
