@@ -12,7 +12,7 @@ from local.faults import Asked, Fault, Faults
 from local.vault_operations import parse
 from local.vault_refusals import Refusal
 
-_LOOK = 0.2  # seconds between two looks whether a client that gets no answer is still there
+_LOOK = 0.1  # seconds between two looks whether a client that gets no answer is still there
 # Cut inside a header's name: nobody can take it for an answer, whatever its status.
 _BEGINNING = b"HTTP/1.1 200 OK\r\nContent-Ty"
 _VAULT_ERRORS = {
@@ -105,7 +105,7 @@ async def _break(fault: Fault, request: web.Request) -> web.Response:
     if transport is not None and fault.answer == "drop":
         transport.abort()
     while request.transport is not None:  # noqa: ASYNC110 - aiohttp has no event for it
-        await asyncio.sleep(_LOOK if fault.answer == "hang" else 0)
+        await asyncio.sleep(_LOOK)
     return web.Response()  # to nobody: the connection is gone
 
 

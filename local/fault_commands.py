@@ -24,6 +24,7 @@ _BUS = {
     "stop": "the bus is away; its messages stay",
     "start": "the bus is there",
     "drop": "the connections of the bus are broken",
+    "cut": "each connection of the bus breaks in the middle of the next frame sent on it",
 }
 
 
@@ -50,7 +51,7 @@ def add_fault_commands(fault: argparse.ArgumentParser, folder: argparse.Argument
     which.add_argument("--revoke", action="store_true", help="all so far are expired")
     tokens.set_defaults(command=_tokens)
     bus = kinds.add_parser("bus", parents=[folder], help="take the bus away, or its connections")
-    bus.add_argument("state", choices=("stop", "start", "drop"))
+    bus.add_argument("state", choices=tuple(_BUS))
     bus.set_defaults(command=_bus)
 
 

@@ -157,12 +157,13 @@ async def test_grants_on_the_bus_are_taken_away_and_given_back(cloud: Running) -
     await send()
 
 
-async def test_connections_of_the_bus_are_broken_and_made_again(cloud: Running) -> None:
+@pytest.mark.parametrize("how", ["drop", "cut"])
+async def test_connections_of_the_bus_are_broken_and_made_again(cloud: Running, how: str) -> None:
     async with (
         cloud.bus("sender", "sender_bus") as client,
         client.get_queue_sender("messages") as sender,
     ):
-        assert await cloud.control("POST", "/bus/drop") == {"bus": "drop"}
+        assert await cloud.control("POST", f"/bus/{how}") == {"bus": how}
         with pytest.raises(ServiceBusError):
             await sender.send_messages(ServiceBusMessage("x"))
     async with cloud.session() as session:
