@@ -24,8 +24,8 @@ def add_faults(app: web.Application, cloud: Cloud) -> None:
     - `PUT /grants/{identity}/off`, `/grants/{identity}/on`
     - `PUT /tokens/lifetime` with `{"seconds": whole number}`, of the tokens made from then on
     - `POST /tokens/revoke`: all tokens made so far are expired, and connections of the bus that
-      were made with them are broken. The Azure SDKs go on using a token whose own time is not
-      over: programs come back by themselves only where it was below five minutes
+      were made with them are broken. The Azure SDKs go on using a token until its own
+      time is over; of tokens that live for less than five minutes they ask anew after 30 seconds
     """
     control = _Control(cloud)
     app.router.add_get("/faults", control.show)

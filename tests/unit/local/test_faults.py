@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from local.faults import MAX_STANDING, Asked, Fault, FaultError, Faults
+from local.faults import ANSWERS, MAX_STANDING, SERVICES, Asked, Fault, FaultError, Faults
 
 ANYTHING = Asked("partner", id="m1", content_type="text/plain; fault=400", body=b"\xffmarked\x00")
 
@@ -187,3 +189,27 @@ def test_what_is_no_fault_is_refused_by_name(document: object, named: str) -> No
 
 def test_a_redirect_has_a_status_that_keeps_the_method() -> None:
     assert fault(answer="redirect").status == 307
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+)
+NAMES = st.sampled_from(sorted(Fault.__dataclass_fields__))
+
+
+@given(
+    st.dictionaries(NAMES, JSON, max_size=4),
+    st.sampled_from(SERVICES),
+    st.sampled_from(ANSWERS),
+)
+def test_nothing_told_is_more_than_a_fault_or_a_refusal(
+    fields: dict[str, object], at: str, answer: str
+) -> None:
+    try:
+        read = Fault.from_json({"at": at, "answer": answer, **fields})
+    except FaultError:
+        return
+    # What was read can be told again, and played.
+    assert Fault.from_json(read.as_json()) == read
+    faults(read).decide(ANYTHING)
