@@ -9,8 +9,8 @@ import json
 import socket
 
 from local.folder import Folder
+from local.loopback import LOOPBACK, listen_anywhere
 
-LOOPBACK = "127.0.0.1"
 _FILE = "ports.json"
 
 
@@ -34,7 +34,7 @@ class Ports:
         try:
             listening = socket.create_server((LOOPBACK, self.of(name, usual)))
         except OSError:
-            listening = socket.create_server((LOOPBACK, 0))
+            listening = listen_anywhere()
         self.keep(name, listening.getsockname()[1])
         return listening
 

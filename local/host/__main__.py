@@ -26,6 +26,7 @@ from local.host.http import http_app
 from local.host.invocation import Invoker
 from local.host.servicebus import QueueTrigger
 from local.host.settings import Settings
+from local.loopback import LOOPBACK, listen_anywhere
 
 _LAST_RESORT = 5.0  # seconds; threads of synchronous functions cannot be stopped
 
@@ -117,11 +118,11 @@ async def _serve(
 
 async def _listen(runner: web.AppRunner, port: int, *, or_free: bool) -> None:
     try:
-        await web.TCPSite(runner, "127.0.0.1", port).start()
+        await web.TCPSite(runner, LOOPBACK, port).start()
     except OSError as error:
         if not or_free or error.errno != errno.EADDRINUSE:
             raise
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        await web.SockSite(runner, listen_anywhere()).start()
 
 
 async def _announce(
