@@ -8,7 +8,7 @@ import secrets
 import socket
 import ssl
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -25,10 +25,11 @@ from local.fault_answers import before_identity, before_partner, before_vault
 from local.faults import Faults
 from local.folder import Folder
 from local.identity import Caller, TokenIssuer, token_endpoint
+from local.loopback import LOOPBACK
 from local.operators import settings_of as settings_of_operator
 from local.partner import Partner, partner_app
 from local.partner_inbox import PartnerInbox
-from local.ports import LOOPBACK, Ports
+from local.ports import Ports
 from local.resources import AppSpec, Deployment, NamespaceSpec, Operator, VaultSpec
 from local.vault import vault_app
 from local.vault_store import VaultStore
@@ -99,16 +100,18 @@ class Cloud:
             self._callers[header] = _caller_named(deployment, caller.name)
 
     async def stop_bus(self) -> None:
-        """Take the bus away, as an outage does: connections end, messages stay."""
+        """Take the bus away, as an outage does: connections end, messages stay in their file."""
         await self.bus.close()
+        self._journal.close()
 
     async def start_bus(self) -> None:
-        """Bring the bus back where it was."""
+        """Bring the bus back where it was, with what its file holds; locks are lost."""
+        self._open_bus()
         port = int(str(self.endpoints["bus"]).rpartition(":")[2])
         await self.bus.listen(LOOPBACK, port, self._tls)
 
     async def _start(self, stack: AsyncExitStack) -> None:
-        namespace = _only_namespace(self.deployment)
+        self._namespace = _only_namespace(self.deployment)
         ca_file, tls = self.folder.certify()
         self._tls = tls
         self.ports = Ports(self.folder)
@@ -118,7 +121,7 @@ class Cloud:
         self._callers = {new_header(): caller for caller in callers}
         await self._start_identity(stack)
         await self._start_vaults(stack, tls)
-        await self._start_bus(stack, namespace, tls)
+        await self._start_bus(stack, tls)
         await self._start_partner(stack, tls)
         self._fill_secrets()
         self.endpoints["ca"] = str(ca_file)
@@ -153,16 +156,21 @@ class Cloud:
             )
         return listening
 
-    async def _start_bus(
-        self, stack: AsyncExitStack, namespace: NamespaceSpec, tls: ssl.SSLContext
-    ) -> None:
-        access = IdentityAccess(namespace, self.issuer, self.authorization)
-        path = self.folder.subfolder("bus") / "journal.sqlite3"
-        journal = stack.enter_context(closing(Journal(path)))
-        self.bus = BusServer(namespace, access, journal=journal)
-        stack.push_async_callback(self.bus.close)
+    async def _start_bus(self, stack: AsyncExitStack, tls: ssl.SSLContext) -> None:
+        self._open_bus()
+        stack.push_async_callback(self.stop_bus)
         port = await self.bus.listen_on(self.ports.bind("bus", _BUS_PORT), tls)
         self.endpoints["bus"] = f"sb://{LOOPBACK}:{port}"
+
+    def _open_bus(self) -> None:
+        access = IdentityAccess(self._namespace, self.issuer, self.authorization)
+        journal = Journal(self.folder.subfolder("bus") / "journal.sqlite3")
+        try:
+            self.bus = BusServer(self._namespace, access, journal=journal)
+        except BaseException:
+            journal.close()
+            raise
+        self._journal = journal
 
     async def _start_partner(self, stack: AsyncExitStack, tls: ssl.SSLContext) -> None:
         app = partner_app(self.partner)
@@ -225,9 +233,8 @@ class Cloud:
         )
 
     def _environment_of(self, operator: Operator, header: str) -> Mapping[str, str]:
-        namespace = _only_namespace(self.deployment)
-        access = IdentityAccess(namespace, self.issuer, self.authorization)
-        settings = settings_of_operator(operator, namespace, access)
+        access = IdentityAccess(self._namespace, self.issuer, self.authorization)
+        settings = settings_of_operator(operator, self._namespace, access)
         return {**settings, **self._surroundings().environment(header)}
 
     def _surroundings(self) -> Surroundings:

@@ -78,6 +78,7 @@ class Journal:
         self._ids: dict[str, int] = {}
         with self._telling("cannot be opened"):
             self._database = _open(path)
+        self._is_open = True
 
     def open_queues(self, names: Iterable[str]) -> None:
         """Take the queues that there are from now on.
@@ -106,11 +107,13 @@ class Journal:
                 self._write()
 
     def close(self) -> None:
-        """Write what changed, all of it to the disk, and close the file."""
-        try:
-            self.commit()
-        finally:
-            self._database.close()
+        """Write what changed, all of it to the disk, and close the file; again does nothing."""
+        if self._is_open:
+            self._is_open = False
+            try:
+                self.commit()
+            finally:
+                self._database.close()
 
     # What queues tell
 

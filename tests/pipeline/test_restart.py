@@ -1,0 +1,177 @@
+"""The whole local cloud killed and started again in its folder, with messages of every state."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from azure.servicebus import ServiceBusMessage, ServiceBusReceivedMessage
+from azure.servicebus.aio import ServiceBusClient
+
+from tests.pipeline.running import ROOT, SNAPSHOT, Running, running
+
+NAMES = ("deferred", "scheduled", "locked", "one", "two", "three")
+KEPT = ("sender", "receiver", "tracker", "identity", "vaults", "bus", "partner", "partner_bus")
+
+# The SDK does not close the socket of a connection whose other side broke it.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+def kill(cloud: Running) -> None:
+    """Kill the cloud as a machine that fails does; what it left behind stays."""
+    os.kill(int((cloud.folder / "lock").read_text()), signal.SIGKILL)
+    # Its presence means that a cloud is up, and nobody is left to remove it.
+    (cloud.folder / "endpoints.json").unlink()
+
+
+async def counts(cloud: Running, queue: str) -> dict[str, int]:
+    found: dict[str, int] = (await cloud.control("GET", "/status"))["queues"][queue]
+    return found
+
+
+async def test_messages_of_every_state_survive(tmp_path: Path) -> None:
+    folder = tmp_path / "cloud"
+    with running(folder, SNAPSHOT) as cloud:
+        ids = await leave_messages(cloud)
+    with running(folder, SNAPSHOT) as again:
+        assert [again.endpoints[name] for name in KEPT] == [cloud.endpoints[name] for name in KEPT]
+        expected = {message_id: name for name, message_id in ids.items() if name != "deferred"}
+        arrived = await again.received(set(expected))
+        assert {i: one.body.decode() for i, one in arrived.items()} == expected
+        await settled(again)
+        status = await again.control("GET", "/status")
+        assert status["partner"]["received"] == len(expected)
+        left = {queue: await counts(again, queue) for queue in ("messages", "retries", "rejected")}
+        assert [sum(one.values()) for one in left.values()] == [1, 1, 1]
+        assert left["messages"]["deferred"] == left["retries"]["scheduled"] == 1
+
+
+async def test_messages_are_not_lost_with_the_deployment_of_their_queue(tmp_path: Path) -> None:
+    folder = tmp_path / "cloud"
+    with running(folder, SNAPSHOT) as cloud:
+        async with (
+            cloud.bus("receiver", "receiver_bus") as client,
+            client.get_queue_sender("rejected") as sender,
+        ):
+            await sender.send_messages([ServiceBusMessage("x"), ServiceBusMessage("y")])
+    other = tmp_path / "other.snapshot.json"
+    other.write_text((ROOT / "infra" / SNAPSHOT).read_text().replace("rejected", "refused"))
+    result = up_until_it_ends(folder, other)
+    assert result.returncode == 1
+    assert "rejected with 2 messages" in result.stderr
+
+
+async def test_a_vault_whose_port_is_taken_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "cloud"
+    with running(folder, SNAPSHOT) as cloud:
+        url = vault_url(cloud)
+    port = int(url.rstrip("/").rpartition(":")[2])
+    with socket.create_server(("127.0.0.1", port)):
+        with running(folder, SNAPSHOT) as moved:
+            assert vault_url(moved) != url
+        assert f"port {port} of vault payload-local" in folder.with_suffix(".output").read_text()
+    with running(folder, SNAPSHOT) as back:
+        assert vault_url(back) == url
+
+
+def vault_url(cloud: Running) -> str:
+    return str(cloud.endpoints["vaults"][cloud.vault("payload")])
+
+
+def up_until_it_ends(folder: Path, snapshot: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "local", "up", "--folder", folder, "--snapshot", snapshot],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+async def test_a_bus_that_was_away_has_its_messages_from_the_file(tmp_path: Path) -> None:
+    with running(tmp_path / "cloud", SNAPSHOT) as cloud:
+        await cloud.control("POST", "/apps/receiver/stop")
+        async with cloud.session() as session:
+            ids = {await cloud.send(session, b"x", "a/b") for _ in range(3)}
+        for command in ("stop", "stop", "start", "start"):
+            await cloud.control("POST", f"/bus/{command}")
+            assert sum((await counts(cloud, "messages")).values()) == 3
+        await cloud.control("POST", "/apps/receiver/start")
+        await cloud.received(ids)
+
+
+async def test_the_partner_has_a_queue_of_its_own(tmp_path: Path) -> None:
+    with running(tmp_path / "cloud", SNAPSHOT) as cloud:
+        secrets = await cloud.control("GET", "/partner/secrets")
+        assert {kind: json.loads(text)["kind"] for kind, text in secrets.items()} == {
+            kind: kind for kind in ("webhook", "servicebus")
+        }
+        connection = json.loads(secrets["servicebus"])["connection_string"]
+        assert f"Endpoint={cloud.endpoints['partner_bus']};" in connection
+        assert await cloud.control("GET", "/partner-queue") == []
+        async with (
+            ServiceBusClient.from_connection_string(connection) as client,
+            client.get_queue_sender("inbox") as sender,
+        ):
+            for n in range(3):
+                await sender.send_messages(
+                    ServiceBusMessage(bytes([n]), message_id=f"{n}", content_type="a/b")
+                )
+        last = await cloud.control("GET", "/partner-queue?after=2")
+        assert [(one["id"], one["content_type"], one["body"]) for one in last] == [
+            ("2", "a/b", base64.b64encode(b"\x02").decode())
+        ]
+        assert len(await cloud.control("GET", "/partner-queue")) == 3
+
+
+async def leave_messages(cloud: Running) -> dict[str, str]:
+    """Send messages and leave one in each state; return their ids by what is in them."""
+    await cloud.control("POST", "/apps/receiver/stop")
+    async with cloud.session() as session:
+        ids = {name: await cloud.send(session, name.encode(), "a/b") for name in NAMES}
+    async with cloud.bus("receiver", "receiver_bus") as client:
+        receiver = client.get_queue_receiver("messages")
+        deferred, scheduled, _locked = await receiver.receive_messages(3, max_wait_time=10)
+        await receiver.defer_message(deferred)
+        async with client.get_queue_sender("retries") as sender:
+            soon = datetime.now(UTC) + timedelta(seconds=2)
+            await sender.schedule_messages(another_way(scheduled), soon)
+            # Far enough away to be there still when the cloud is back.
+            await sender.schedule_messages(ServiceBusMessage("later"), soon + timedelta(hours=1))
+        await receiver.complete_message(scheduled)
+        async with client.get_queue_sender("rejected") as sender:
+            await sender.send_messages(ServiceBusMessage("garbage", message_id="rejected"))
+        # Neither is closed: that would give the locked message back.
+        kill(cloud)
+    return ids
+
+
+def another_way(message: ServiceBusReceivedMessage) -> ServiceBusMessage:
+    """Make of a message the one that goes through the retries, as the receiver does."""
+    return ServiceBusMessage(
+        b"".join(message.body),
+        message_id=f"{message.message_id}.1",
+        content_type=message.content_type,
+    )
+
+
+async def settled(cloud: Running) -> None:
+    """Wait until nothing of the queue is at the receiver."""
+    patience = time.monotonic() + 30
+    while (await counts(cloud, "messages"))["locked"]:
+        assert time.monotonic() < patience
+        await asyncio.sleep(0.05)
