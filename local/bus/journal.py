@@ -1,16 +1,11 @@
 """What a bus holds, kept in a file, so that a killed process loses nothing it acknowledged.
 
-The file is an SQLite database in WAL mode with synchronous=NORMAL: a commit is handed to the
-operating system at once and brought to the disk later. So it outlives the process however that
-ends; after a power cut it is whole, but the newest commits may be missing.
-
-Source: sqlite.org, "Write-Ahead Logging", "PRAGMA synchronous".
+Durable means handed to the operating system: it outlives the process, but not a power cut.
 """
 
 from __future__ import annotations
 
 import math
-import os
 import sqlite3
 import zlib
 from collections import Counter
@@ -21,35 +16,10 @@ from typing import TypeAlias
 from uuid import uuid4
 
 from local.bus.decoding import DecodeError
+from local.bus.journal_file import open_file
 from local.bus.message import Message, parse, write
 from local.bus.queue import DEAD_LETTER_SUFFIX
 from local.bus.store import Entry, Lock, Saved, State
-
-_APPLICATION = 0x52454C59
-_VERSION = 1
-_CHECKPOINT_PAGES = 4096  # each checkpoint waits for the disk, so it comes every 16 MiB only
-_KEPT_WAL_OCTETS = 32 * 1024 * 1024
-_COMPACT_PAGES = 4096
-_SCHEMA = f"""
-BEGIN;
-CREATE TABLE queue (
-    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, last_number INTEGER NOT NULL);
-CREATE TABLE entry (
-    queue INTEGER NOT NULL, number INTEGER NOT NULL, enqueued_at REAL NOT NULL,
-    state INTEGER NOT NULL, delivery_count INTEGER NOT NULL, time_to_live REAL,
-    locked INTEGER NOT NULL, origin INTEGER, source TEXT,
-    PRIMARY KEY (queue, number)) WITHOUT ROWID;
-CREATE TABLE message (
-    queue INTEGER NOT NULL, number INTEGER NOT NULL,
-    content BLOB NOT NULL, checksum INTEGER NOT NULL,
-    PRIMARY KEY (queue, number));
-CREATE TABLE seen (
-    queue INTEGER NOT NULL, message_id TEXT NOT NULL, until REAL NOT NULL,
-    PRIMARY KEY (queue, message_id)) WITHOUT ROWID;
-PRAGMA application_id = {_APPLICATION};
-PRAGMA user_version = {_VERSION};
-COMMIT;
-"""
 
 _Key: TypeAlias = tuple[int, int]
 _Row: TypeAlias = tuple[float, int, int, float | None, bool, int | None, str | None]
@@ -77,7 +47,7 @@ class Journal:
         self._numbers: dict[int, int] = {}
         self._ids: dict[str, int] = {}
         with self._telling("cannot be opened"):
-            self._database = _open(path)
+            self._database = open_file(path)
         self._is_open = True
 
     def open_queues(self, names: Iterable[str]) -> None:
@@ -288,50 +258,6 @@ class QueueJournal:
 
 
 _WAY_OUT = "without the file the bus starts empty"
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # Private from its first moment on; SQLite gives its other files the same mode.
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    database = sqlite3.connect(path, isolation_level=None, timeout=0)
-    try:
-        database.execute("PRAGMA locking_mode = EXCLUSIVE")
-        _check_kind(database)
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = NORMAL")
-        database.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
-        database.execute(f"PRAGMA journal_size_limit = {_KEPT_WAL_OCTETS}")
-        _compact(database)
-    except BaseException:
-        database.close()
-        raise
-    return database
-
-
-def _check_kind(database: sqlite3.Connection) -> None:
-    kind, version, tables = (_number(database, sql) for sql in _KIND)
-    if (kind, version, tables) == (0, 0, 0):
-        database.executescript(_SCHEMA)
-    elif (kind, version) != (_APPLICATION, _VERSION):
-        raise sqlite3.DatabaseError("it is no journal of this version")
-    (found,) = database.execute("PRAGMA quick_check(1)").fetchone()
-    if found != "ok":
-        raise sqlite3.DatabaseError(f"it is damaged ({found})")
-
-
-_KIND = ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
-
-
-def _compact(database: sqlite3.Connection) -> None:
-    """Make the file smaller when most of it is free."""
-    free, pages = (_number(database, sql) for sql in ("PRAGMA freelist_count", "PRAGMA page_count"))
-    if free > _COMPACT_PAGES and free > pages // 2:
-        database.execute("VACUUM")
-
-
-def _number(database: sqlite3.Connection, sql: str) -> int:
-    return int(database.execute(sql).fetchone()[0])
 
 
 def _row(entry: Entry) -> _Row:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 import json
 import os
 import signal
@@ -11,6 +12,8 @@ import socket
 import subprocess
 import sys
 import time
+import warnings
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -25,9 +28,19 @@ KEPT = ("sender", "receiver", "tracker", "identity", "vaults", "bus", "partner",
 
 # The SDK does not close the socket of a connection whose other side broke it.
 pytestmark = [
+    pytest.mark.usefixtures("left_sockets"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
+
+
+@pytest.fixture(scope="module")
+def left_sockets() -> Iterator[None]:
+    """Collect them before they trouble another module."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 def kill(cloud: Running) -> None:
