@@ -46,7 +46,7 @@ class Journal:
         self._seen: dict[tuple[int, str], float | None] = {}
         self._numbers: dict[int, int] = {}
         self._ids: dict[str, int] = {}
-        with self._telling("cannot be opened"):
+        with self._telling(f"cannot be opened ({_WAY_OUT})"):
             self._database = open_file(path)
         self._is_open = True
 
@@ -55,7 +55,7 @@ class Journal:
 
         Forgets any other one, unless that holds messages: they are never dropped silently.
         """
-        with self._telling("cannot be read"), self._transaction():
+        with self._telling(f"cannot be read ({_WAY_OUT})"), self._transaction():
             wanted = {name.lower() for name in names}
             self._refuse_orphans(wanted)
             for name in self._known() - wanted:
@@ -103,7 +103,7 @@ class Journal:
 
     def load(self, queue: int) -> Saved:
         """Read what a queue held at the last commit."""
-        with self._telling("cannot be read"):
+        with self._telling(f"cannot be read ({_WAY_OUT})"):
             entries = tuple(self._load_entries(queue))
             seen = self._database.execute(
                 "SELECT message_id, until FROM seen WHERE queue = ? ORDER BY until", (queue,)
@@ -230,7 +230,7 @@ class Journal:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            raise JournalError(self.path, f"{what}: {error}; {_WAY_OUT}") from error
+            raise JournalError(self.path, f"{what}: {error}") from error
 
 
 class QueueJournal:

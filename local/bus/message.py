@@ -226,7 +226,7 @@ def write(
     lock_token: UUID | None,
 ) -> bytes:
     """Encode a message for a receiver, with what the bus says about it."""
-    ttl = None if time_to_live is None else UInt(min(int(time_to_live * 1000), 2**32 - 1))
+    ttl = None if time_to_live is None else UInt(min(round(time_to_live * 1000), 2**32 - 1))
     header: list[Value] = [message.durable, message.priority, ttl, None, UInt(delivery_count)]
     delivery = b""
     if lock_token is not None:
