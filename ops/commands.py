@@ -20,6 +20,7 @@ from ops.telling import Progress, cause, listed, named, plain, table, tell
 from ops.where import Where
 from shared.queues import QueueSender
 
+_NO_SUCH = "there is no such rejected message"
 _SHOWN = 10  # messages named before they are dropped
 
 
@@ -123,7 +124,7 @@ class _Task:
     def _account(self, errand: Errand, missing: Sequence[str]) -> None:
         left = _why_left(errand)
         not_done = [
-            *({"name": name, "why": "there is no such rejected message"} for name in missing),
+            *({"id": name, "sequence_number": None, "why": _NO_SUCH} for name in missing),
             *({**named(message), "why": why} for message, why in errand.hindered),
             *({**named(message), "why": left} for message in errand.wanted.values()),
         ]
@@ -139,7 +140,7 @@ class _Task:
         if errand.gone:
             tell(f"{_messages(len(errand.gone))} gone meanwhile: somebody else took them")
         for name in missing:
-            tell(f"not {self.verb}: {plain(name)}: there is no such rejected message")
+            tell(f"not {self.verb}: {plain(name)}: {_NO_SUCH}")
         for message, why in errand.hindered:
             tell(f"not {self.verb}: {message.name}: {why}")
         if errand.wanted:

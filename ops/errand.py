@@ -173,7 +173,7 @@ class _Hand:
 
     async def take_deferred(self, messages: list[Rejected]) -> None:
         """Receive messages by their numbers."""
-        for some in _portions(messages):
+        for some in portions(messages):
             if self._errand.stop.is_set():
                 return
             await self._do(await self._receive([message.sequence_number for message in some]))
@@ -221,7 +221,7 @@ class _Hand:
         return (message.sequence_number or 0) <= self._errand.last
 
 
-def _portions(messages: list[Rejected]) -> Iterator[list[Rejected]]:
+def portions(messages: list[Rejected]) -> Iterator[list[Rejected]]:
     """Cut a list so that no portion has too many messages or octets."""
     portion: list[Rejected] = []
     octets = 0

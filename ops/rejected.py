@@ -76,9 +76,9 @@ def chosen(
 ) -> tuple[dict[int, Rejected], list[str]]:
     """Find messages by id or `#<sequence number>`; also return the names that lead to none."""
     found: dict[int, Rejected] = {}
-    asked, led = set(names), set[str]()
+    asked, led = set(names), set[str | None]()
     for message in messages:
-        own = {message.id or "", message.message_id, f"#{message.sequence_number}"}
+        own = {message.id, message.message_id, f"#{message.sequence_number}"} - {None, ""}
         if own & asked:
             found[message.sequence_number] = message
             led |= own
