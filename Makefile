@@ -4,12 +4,13 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/ready
 
-.PHONY: help run demo test check format infra clean
+.PHONY: help run demo test test-all check format infra clean
 
 help:
 	@echo "make run      start everything here, send five messages, stay up"
 	@echo "make demo     the same, and exit: non-zero if one byte differs at the partner"
 	@echo "make test     run the tests"
+	@echo "make test-all the same, and a stream of messages through every fault"
 	@echo "make check    format, lint, types, infrastructure, documents"
 	@echo "make format   mend what can be mended by a machine"
 	@echo "make infra    write the snapshots of infra/ anew (needs the Bicep CLI)"
@@ -23,6 +24,10 @@ demo: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# What takes longer: a stream of messages through every fault. SEED=N repeats a run's faults.
+test-all: test
+	SEED=$(SEED) $(BIN)/python -m pytest tests/faults -s
 
 check: $(READY)
 	$(BIN)/ruff format --check .

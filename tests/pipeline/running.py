@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,23 @@ class Received:
     body: bytes
     verified: bool
     traceparent: str | None
+    at: float
+
+    @classmethod
+    def of(cls, listed: Mapping[str, Any]) -> Received:
+        """Read what `GET /received` lists; `at` is in seconds since 1970."""
+        return cls(
+            listed["id"],
+            listed["content_type"],
+            base64.b64decode(listed["body"]),
+            listed["verified"],
+            listed["traceparent"],
+            datetime.fromisoformat(listed["received_at"]).timestamp(),
+        )
+
+
+def _text(value: object) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 @dataclass(frozen=True)
@@ -75,18 +93,29 @@ class Running:
             assert answer.status == 200, await answer.text()
             return await answer.json()
 
+    async def fault(self, **fault: object) -> int:
+        """Make something go wrong, as `POST /faults` of the control endpoint describes it."""
+        return int((await self.control("POST", "/faults", json.dumps(fault)))["fault"])
+
+    async def heal(self) -> None:
+        await self.control("DELETE", "/faults")
+
     async def environment(self, app: str) -> dict[str, str]:
-        found: dict[str, str] = await self.control("GET", f"/apps/{app}/environment")
+        kind = "operators" if app == "operator" else "apps"
+        found: dict[str, str] = await self.control("GET", f"/{kind}/{app}/environment")
         return found
 
     async def credential(self, app: str, identity: str) -> ManagedIdentityCredential:
-        """Return the credential that code in `app` would make for one of its identities."""
+        """Return the credential that code in `app` would make for one of its identities.
+
+        An operator has but one, which needs no name.
+        """
         environment = await self.environment(app)
         names = ("IDENTITY_ENDPOINT", "IDENTITY_HEADER")
         os.environ.update({name: environment[name] for name in names})
         try:
             return ManagedIdentityCredential(
-                client_id=environment[f"RELAY_IDENTITY_{identity.upper()}"]
+                client_id=environment.get(f"RELAY_IDENTITY_{identity.upper()}")
             )
         finally:
             for name in names:
@@ -140,26 +169,40 @@ class Running:
         """Wait until the partner has all of `ids`, and return what it has of them."""
         found: dict[str, Received] = {}
         after, patience = 0, time.monotonic() + _ARRIVE_SECONDS
-        async with self.session() as session:
-            while not ids <= found.keys():
-                assert time.monotonic() < patience, f"{len(ids - found.keys())} did not arrive"
-                url = f"{self.endpoints['partner']}/received?after={after}"
-                async with session.get(url) as answer:
-                    for one in await answer.json(content_type=None):
-                        after = one["n"]
-                        found[one["id"]] = Received(
-                            one["id"],
-                            one["content_type"],
-                            base64.b64decode(one["body"]),
-                            one["verified"],
-                            one["traceparent"],
-                        )
-                await asyncio.sleep(0.05)
+        while not ids <= found.keys():
+            assert time.monotonic() < patience, f"{len(ids - found.keys())} did not arrive"
+            after, page = await self.deliveries(after)
+            found |= {one.id: one for one in page}
+            await asyncio.sleep(0.05)
         return {message_id: found[message_id] for message_id in ids}
 
-    async def queued(self, queue: str, count: int) -> None:
+    async def deliveries(self, after: int = 0) -> tuple[int, list[Received]]:
+        """Return what the partner got after its message number `after`, and its last number."""
+        url = f"{self.endpoints['partner']}/received?after={after}"
+        async with self.session() as session, session.get(url) as answer:
+            page = await answer.json(content_type=None)
+        return (page[-1]["n"] if page else after), [Received.of(one) for one in page]
+
+    async def rejections(self) -> dict[str, list[dict[str, Any]]]:
+        """Return the properties, the id and the body of what was rejected, by message id."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        number = 0
+        async with (
+            self.bus("operator", "operator") as client,
+            client.get_queue_receiver("rejected") as receiver,
+        ):
+            while page := await receiver.peek_messages(250, sequence_number=number):
+                number = (page[-1].sequence_number or 0) + 1
+                for message in page:
+                    properties = message.application_properties or {}
+                    one: dict[str, Any] = {_text(k): _text(v) for k, v in properties.items()}
+                    one |= {"message id": message.message_id, "body": b"".join(message.body)}
+                    found.setdefault((message.message_id or "").split(".")[0], []).append(one)
+        return found
+
+    async def queued(self, queue: str, count: int, seconds: float = _ARRIVE_SECONDS) -> None:
         """Wait until `queue` has `count` messages to take."""
-        patience = time.monotonic() + _ARRIVE_SECONDS
+        patience = time.monotonic() + seconds
         while (found := await self._active(queue)) != count:
             assert time.monotonic() < patience, f"{queue} has {found} messages, not {count}"
             await asyncio.sleep(0.05)
@@ -171,9 +214,23 @@ class Running:
         return "\n".join(path.read_text() for path in (self.folder / "logs").iterdir())
 
 
+def with_settings(snapshot: str, folder: Path, **settings: Mapping[str, str]) -> Path:
+    """Write a snapshot of `infra` with more settings, by app; give where."""
+    document = json.loads((ROOT / "infra" / snapshot).read_text())
+    for resource in document["predictedResources"]:
+        if resource["type"] == "Microsoft.Web/sites":
+            deployed = resource["properties"]["siteConfig"]["appSettings"]
+            (app,) = (one["value"] for one in deployed if one["name"] == "RELAY_APP")
+            more = settings.get(app, {})
+            deployed += [{"name": name, "value": value} for name, value in more.items()]
+    path = folder / "changed.snapshot.json"
+    path.write_text(json.dumps(document))
+    return path
+
+
 @contextmanager
-def running(folder: Path, snapshot: str, *options: str) -> Iterator[Running]:
-    """Start a cloud from a snapshot in `infra`, and stop it as Ctrl-C does."""
+def running(folder: Path, snapshot: str | Path, *options: str) -> Iterator[Running]:
+    """Start a cloud from a snapshot, one of `infra` by its name; stop it as Ctrl-C does."""
     path = ROOT / "infra" / snapshot
     where = ["--folder", str(folder), "--snapshot", str(path)]
     command = [sys.executable, "-m", "local", "up", *where, *options]

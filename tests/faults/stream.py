@@ -1,0 +1,84 @@
+"""A stream of messages that keeps account of what it was promised."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import random
+import time
+import uuid
+from dataclasses import dataclass, field
+
+import aiohttp
+
+from tests.pipeline.running import Running
+
+# What the partner is told to answer to a message, by a mark in its content type.
+MARKS = {"fault=400": "status", "fault=redirect": "redirect"}
+
+
+@dataclass(frozen=True)
+class Promise:
+    """A message answered with 202: what it was, and when (seconds since 1970)."""
+
+    id: str
+    sha256: str
+    mark: str | None
+    posted_at: float
+    accepted_at: float
+
+
+@dataclass
+class Stream:
+    """Posts messages until told to stop, and each one until it is answered 202.
+
+    A repeated try has the same Idempotency-Key, so it is the same message.
+    """
+
+    cloud: Running
+    chance: random.Random
+    promises: list[Promise] = field(default_factory=list)
+    refusals: int = 0
+    _stop: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def run(self, workers: int) -> None:
+        timeout = aiohttp.ClientTimeout(total=20)
+        async with aiohttp.ClientSession(timeout=timeout) as session, asyncio.TaskGroup() as group:
+            for _ in range(workers):
+                group.create_task(self._work(session))
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    async def _work(self, session: aiohttp.ClientSession) -> None:
+        while not self._stop.is_set():
+            await self._send(session)
+            await asyncio.sleep(self.chance.random() * 0.1)
+
+    async def _send(self, session: aiohttp.ClientSession) -> None:
+        payload = self.chance.randbytes(int(3000 ** self.chance.random()))
+        mark = self.chance.choice([*MARKS]) if self.chance.random() < 0.02 else None
+        headers = {
+            "Content-Type": f"text/plain; {mark}" if mark else "text/plain",
+            "Idempotency-Key": f'"{uuid.UUID(bytes=self.chance.randbytes(16))}"',
+        }
+        posted = time.time()
+        while not (message_id := await self._try(session, payload, headers)):
+            self.refusals += 1
+            await asyncio.sleep(0.2)
+        digest = hashlib.sha256(payload).hexdigest()
+        self.promises.append(Promise(message_id, digest, mark, posted, time.time()))
+
+    async def _try(
+        self, session: aiohttp.ClientSession, payload: bytes, headers: dict[str, str]
+    ) -> str | None:
+        url = f"{self.cloud.endpoints['sender']}/api/messages"
+        try:
+            async with session.post(url, data=payload, headers=headers) as answer:
+                if answer.status == 202:
+                    return str((await answer.json())["id"])
+                assert answer.status == 503, f"{answer.status}: {await answer.text()}"
+                assert answer.headers["Retry-After"]
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            pass
+        return None

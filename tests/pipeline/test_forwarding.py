@@ -1,0 +1,217 @@
+"""What becomes of a message that the partner does not take at once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+from azure.servicebus import ServiceBusMessage
+
+from shared.envelope import Context, DataKey, WrappedKey, seal
+from tests.pipeline.running import SNAPSHOT, Running, running, with_settings
+
+QUICK = {"RELAY_RETRY_SCHEDULE": "1s,1s", "RELAY_WAIT_SECONDS": "1"}
+TEXT = "text/plain"
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """Give a cloud whose receiver tries again after a second, and gives up after three tries."""
+    folder = tmp_path_factory.mktemp("cloud")
+    receiver = QUICK | {"RELAY_PARTNER_TIMEOUT_SECONDS": "1"}
+    with running(folder / "folder", with_settings(SNAPSHOT, folder, receiver=receiver)) as up:
+        yield up
+
+
+@pytest.fixture(autouse=True)
+async def healed(cloud: Running) -> AsyncIterator[None]:
+    yield
+    await cloud.heal()
+
+
+async def send(cloud: Running, payload: bytes = b"payload", key: str | None = None) -> str:
+    headers = {"Idempotency-Key": key} if key else {}
+    async with cloud.session() as session:
+        return await cloud.send(session, payload, TEXT, **headers)
+
+
+async def waited(cloud: Running, message_id: str) -> None:
+    """Return once the message has waited more often than a partner that is away is tried."""
+    for _ in range(1200):
+        if cloud.logs().count(f"waits {message_id}") > 3:
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"{message_id} does not wait")
+
+
+async def rejected(cloud: Running, message_id: str) -> dict[str, Any]:
+    """Wait until the message is among the rejected; give its properties, its id and its body."""
+    for _ in range(400):
+        if found := (await cloud.rejections()).get(message_id):
+            assert len(found) == 1
+            return found[0]
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"{message_id} was not rejected")
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"answer": "status", "status": 503},
+        {"answer": "status", "status": 500},
+        {"answer": "status", "status": 408},
+        {"answer": "status", "status": 425},
+        {"answer": "status", "status": 429, "retry_after": "1"},
+        {"answer": "hang"},
+        {"answer": "close"},
+        {"answer": "drop"},
+    ],
+    ids=str,
+)
+async def test_a_partner_that_is_away_gets_the_message_later(
+    cloud: Running, fault: dict[str, object]
+) -> None:
+    await cloud.fault(at="partner", times=2, **fault)
+    message_id = await send(cloud)
+    got = (await cloud.received({message_id}))[message_id]
+    assert (got.body, got.verified) == (b"payload", True)
+    status = await cloud.control("GET", "/faults")
+    assert status["faults"] == [], "both tries met the fault"
+
+
+async def test_the_schedule_ends_in_rejection(cloud: Running) -> None:
+    await cloud.fault(at="partner", answer="status", status=503)
+    message = await rejected(cloud, await send(cloud))
+    assert message["relay-reason"] == "schedule-used-up"
+    assert message["relay-detail"] == "it answered 503"
+    assert message["relay-attempts"] == "3"
+    assert message["message id"].endswith(".2")
+
+
+@pytest.mark.parametrize("status", [400, 404, 410, 413, 422])
+async def test_what_the_partner_refuses_is_rejected_at_once(cloud: Running, status: int) -> None:
+    await cloud.fault(at="partner", answer="status", status=status, times=1)
+    message = await rejected(cloud, await send(cloud))
+    assert message["relay-reason"] == "partner-refused"
+    assert message["relay-detail"] == f"it answered {status}"
+    assert message["relay-attempts"] == "1"
+    assert b"payload" not in message["body"], "it stays sealed"
+
+
+async def test_a_redirect_is_not_followed(cloud: Running) -> None:
+    await cloud.fault(at="partner", answer="redirect", times=1)
+    message = await rejected(cloud, await send(cloud))
+    assert message["relay-reason"] == "partner-refused"
+
+
+async def test_what_cannot_be_opened_is_rejected_with_its_reason(cloud: Running) -> None:
+    key_url = (await cloud.environment("sender"))["RELAY_KEY_PAYLOAD"]
+    unknown = WrappedKey(f"{key_url}/{'0' * 32}", DataKey.generate().secret)
+    elsewhere = WrappedKey(f"https://elsewhere.example/keys/k/{'0' * 32}", b"key")
+    token = seal(b"p", Context("unknown", TEXT), DataKey.generate(), unknown)
+    foreign = seal(b"p", Context("elsewhere", TEXT), DataKey.generate(), elsewhere)
+    messages = {
+        "garbage": ("planted garbage", "unopenable-malformed"),
+        "unknown": (token, "unopenable-foreign"),
+        "elsewhere": (foreign, "unopenable-foreign"),
+        "exchanged": (token, "unopenable-foreign"),
+    }
+    async with (
+        cloud.bus("sender", "sender_bus") as client,
+        client.get_queue_sender("messages") as sender,
+    ):
+        for message_id, (body, _) in messages.items():
+            await sender.send_messages(ServiceBusMessage(body, message_id=message_id))
+    for message_id, (body, reason) in messages.items():
+        message = await rejected(cloud, message_id)
+        assert message["relay-reason"] == reason
+        assert message["body"] == body.encode(), "it stays as it was"
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"vault": "payload-local", "answer": "status", "status": 429, "retry_after": "1"},
+        {"vault": "payload-local", "answer": "status", "status": 500},
+        {"vault": "payload-local", "answer": "drop"},
+    ],
+    ids=str,
+)
+async def test_a_vault_that_is_away_is_not_the_messages_fault(
+    cloud: Running, fault: dict[str, object]
+) -> None:
+    await cloud.control("POST", "/apps/receiver/restart")  # so that it has no opened key
+    await cloud.fault(at="vault", operation="keys/decrypt", **fault)
+    message_id = await send(cloud)
+    await waited(cloud, message_id)
+    await cloud.heal()
+    await cloud.received({message_id})
+
+
+@pytest.mark.parametrize("identity", ["decrypt", "partner"])
+async def test_a_grant_that_is_gone_is_not_the_messages_fault(
+    cloud: Running, identity: str
+) -> None:
+    await cloud.control("PUT", f"/grants/{identity}/off")
+    await cloud.control("POST", "/apps/receiver/restart")
+    message_id = await send(cloud)
+    await waited(cloud, message_id)
+    await cloud.control("PUT", f"/grants/{identity}/on")
+    await cloud.received({message_id})
+
+
+@pytest.mark.parametrize("value", ["", "{}", '{"kind": "unset"}', '{"kind": "webhook", "url": 7}'])
+async def test_a_secret_that_is_wrong_is_not_the_messages_fault(cloud: Running, value: str) -> None:
+    path = f"/secrets/{cloud.vault('partner')}/partner-connection"
+    right = (await cloud.control("GET", "/partner/secrets"))["webhook"]
+    await cloud.control("PUT", path, value)
+    await cloud.control("POST", "/apps/receiver/restart")
+    message_id = await send(cloud)
+    await waited(cloud, message_id)
+    await cloud.control("PUT", path, right)
+    await cloud.received({message_id})
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_partner_that_does_not_know_us_any_more_gets_it_when_it_does(
+    cloud: Running, status: int
+) -> None:
+    await cloud.fault(at="partner", answer="status", status=status, times=5)
+    await cloud.received({await send(cloud)})
+
+
+async def test_the_partner_can_be_a_queue(cloud: Running) -> None:
+    path = f"/secrets/{cloud.vault('partner')}/partner-connection"
+    secrets = await cloud.control("GET", "/partner/secrets")
+    await cloud.control("PUT", path, secrets["servicebus"])
+    await cloud.control("POST", "/apps/receiver/restart")
+    try:
+        message_id = await send(cloud, b"\x00 bytes \xff")
+        for _ in range(400):
+            listed = {one["id"]: one for one in await cloud.control("GET", "/partner-queue")}
+            if message_id in listed:
+                break
+            await asyncio.sleep(0.05)
+        assert listed[message_id]["content_type"] == TEXT
+        assert json.dumps(listed[message_id]["body"]) == '"ACBieXRlcyD/"'
+    finally:
+        await cloud.control("PUT", path, secrets["webhook"])
+        await cloud.control("POST", "/apps/receiver/restart")
+
+
+async def test_the_same_idempotency_key_is_the_same_message(cloud: Running) -> None:
+    key = '"8e03978e-40d5-43dd-bc93-6894a57f9324"'
+    ids = [await send(cloud, key=key) for _ in range(5)]
+    other = await send(cloud, b"another payload", key)
+    assert len(set(ids)) == 1
+    assert other != ids[0]
+    await cloud.received({ids[0], other, await send(cloud)})
+    async with (
+        cloud.session() as session,
+        session.get(f"{cloud.endpoints['partner']}/received?ids") as answer,
+    ):
+        times = (await answer.json(content_type=None))[ids[0]]["times"]
+    assert times == 1
