@@ -375,3 +375,24 @@ async def test_what_a_killed_replay_held_comes_back_and_goes_once(tmp_path: Path
         assert await left(cloud) == 0
         arrived = [one.id for one in await taken(cloud)]
         assert len(arrived) == len(set(arrived)) == 800
+
+
+async def test_a_healed_partner_gets_all_of_it_once_each(cloud: Running) -> None:
+    """The whole way: refused by the partner, rejected, replayed, delivered under the same id."""
+    await cloud.control("POST", "/apps/receiver/start")
+    fault = {"at": "partner", "answer": "status", "status": 400}
+    await cloud.control("POST", "/faults", json.dumps(fault))
+    async with cloud.session() as session:
+        bodies = {await cloud.send(session, b"%d" % n, "a/b"): b"%d" % n for n in range(40)}
+    await cloud.queued("rejected", 40)
+    assert (await ops(cloud, "replay", next(iter(bodies)))).code == 0
+    while await left(cloud) < 40:  # noqa: ASYNC110 - it is another process's
+        await asyncio.sleep(0.05)
+    await cloud.control("DELETE", "/faults")
+    listed = (await ops(cloud, "rejected", "--json")).json["messages"]
+    assert {one["id"] for one in listed} == bodies.keys()
+    assert {one["reason"] for one in listed} == {"partner-refused"}
+    assert (await ops(cloud, "replay", "--all")).out == "replayed 40 messages\n"
+    arrived = await cloud.received(set(bodies))
+    assert {one.id: one.body for one in arrived.values()} == bodies
+    assert await left(cloud) == 0
