@@ -21,6 +21,8 @@ from tests.pipeline.running import ROOT, Running
 ACCESS = json.loads((ROOT / "infra" / "access.json").read_text())
 APPS: dict[str, list[str]] = {app["name"]: app["identities"] for app in ACCESS["apps"]}
 IDENTITIES = [identity["name"] for identity in ACCESS["identities"]]
+OPERATORS = [operator["name"] for operator in ACCESS["operators"]]
+PRINCIPALS = IDENTITIES + OPERATORS
 QUEUES = [queue["name"] for queue in ACCESS["queues"]]
 GARBAGE = "AAAA"
 Link: TypeAlias = ServiceBusReceiver | ServiceBusSender
@@ -37,8 +39,17 @@ KEY_OPERATIONS = {
 
 
 def home(identity: str) -> str:
-    """An app that the identity is attached to."""
+    """An app that the identity is attached to; an operator is outside of all of them."""
+    if identity in OPERATORS:
+        return identity
     return next(app for app, attached in APPS.items() if identity in attached)
+
+
+async def client_id(cloud: Running, identity: str) -> str:
+    if identity in OPERATORS:
+        snapshot = json.loads(cloud.snapshot.read_text())
+        return str(snapshot["outputs"]["operators"][identity][0])
+    return (await cloud.environment(home(identity)))[f"RELAY_IDENTITY_{identity.upper()}"]
 
 
 def may_use_key(identity: str, key: str) -> set[str]:
@@ -81,7 +92,7 @@ def forbidden(cloud: Running) -> str:
     return "ForbiddenByPolicy" if "policies" in cloud.snapshot.name else "ForbiddenByRbac"
 
 
-@pytest.mark.parametrize("identity", IDENTITIES)
+@pytest.mark.parametrize("identity", PRINCIPALS)
 async def test_every_identity_on_every_key(each_cloud: Running, identity: str) -> None:
     for key in ACCESS["keys"]:
         name, allowed = key["name"], may_use_key(identity, key["name"])
@@ -96,7 +107,7 @@ async def test_every_identity_on_every_key(each_cloud: Running, identity: str) -
                     assert response.json()["error"]["innererror"]["code"] == forbidden(each_cloud)
 
 
-@pytest.mark.parametrize("identity", IDENTITIES)
+@pytest.mark.parametrize("identity", PRINCIPALS)
 async def test_every_identity_on_every_secret(each_cloud: Running, identity: str) -> None:
     for secret in ACCESS["secrets"]:
         path = f"secrets/{secret['name']}"
@@ -125,7 +136,7 @@ async def refused(link: Link) -> bool:
         return False
 
 
-@pytest.mark.parametrize("identity", IDENTITIES)
+@pytest.mark.parametrize("identity", PRINCIPALS)
 async def test_every_identity_on_every_queue(each_cloud: Running, identity: str) -> None:
     async with each_cloud.bus(home(identity), identity) as client:
         links: dict[tuple[str, str], Link] = {}
@@ -141,23 +152,25 @@ async def test_every_identity_on_every_queue(each_cloud: Running, identity: str)
     assert dict(zip(links, outcomes, strict=True)) == expected
 
 
-@pytest.mark.parametrize(("app", "identity"), list(itertools.product(APPS, IDENTITIES)))
+@pytest.mark.parametrize(
+    ("app", "identity"), list(itertools.product([*APPS, *OPERATORS], PRINCIPALS))
+)
 async def test_every_app_asks_for_every_identity(
     each_cloud: Running, app: str, identity: str
 ) -> None:
     """An app gets tokens of its own identities and of no other, whatever it asks."""
     environment = await each_cloud.environment(app)
-    other = await each_cloud.environment(home(identity))
+    own = APPS.get(app, [app])
     params = {
         "api-version": "2019-08-01",
         "resource": "https://vault.azure.net",
-        "client_id": other[f"RELAY_IDENTITY_{identity.upper()}"],
+        "client_id": await client_id(each_cloud, identity),
     }
     headers = {"X-IDENTITY-HEADER": environment["IDENTITY_HEADER"]}
     async with (
         each_cloud.session() as session,
         session.get(environment["IDENTITY_ENDPOINT"], params=params, headers=headers) as answer,
     ):
-        assert answer.status == (200 if identity in APPS[app] else 400)
+        assert answer.status == (200 if identity in own else 400)
         body = await answer.json()
-        assert ("access_token" in body) == (identity in APPS[app])
+        assert ("access_token" in body) == (identity in own)
