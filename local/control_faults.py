@@ -12,6 +12,8 @@ from local.grants import principals
 
 _DAY = 24 * 60 * 60
 
+_YEAR = 366 * 24 * 3600
+
 
 def add_faults(app: web.Application, cloud: Cloud) -> None:
     """Add these commands to the control endpoint.
@@ -22,6 +24,7 @@ def add_faults(app: web.Application, cloud: Cloud) -> None:
       answers `{"fault": its number}`
     - `DELETE /faults`, `/faults?at=partner`, `/faults/{number}`
     - `PUT /grants/{identity}/off`, `/grants/{identity}/on`
+    - `PUT /bus/clock` with `{"ahead": seconds}`: the queues live so far ahead of the real time
     - `PUT /tokens/lifetime` with `{"seconds": whole number}`, of the tokens made from then on
     - `POST /tokens/revoke`: all tokens made so far are expired, and connections of the bus that
       were made with them are broken. The Azure SDKs go on using a token until its own
@@ -33,6 +36,7 @@ def add_faults(app: web.Application, cloud: Cloud) -> None:
     app.router.add_delete("/faults", control.clear)
     app.router.add_delete("/faults/{number:[0-9]{1,9}}", control.clear_number)
     app.router.add_put("/grants/{identity}/{state:off|on}", control.grant)
+    app.router.add_put("/bus/clock", control.clock)
     app.router.add_put("/tokens/lifetime", control.lifetime)
     app.router.add_post("/tokens/revoke", control.revoke)
 
@@ -89,6 +93,14 @@ class _Control:
         else:
             self._cloud.authorization.give_back(known[identity])
         return web.json_response({"identity": identity, "grants": state})
+
+    async def clock(self, request: web.Request) -> web.Response:
+        asked = await request.json()
+        ahead = asked.get("ahead") if isinstance(asked, dict) else None
+        if not isinstance(ahead, int) or isinstance(ahead, bool) or not 0 <= ahead <= _YEAR:
+            raise FaultError(f"say how far: {{'ahead': seconds}}, from 0 to {_YEAR}")
+        self._cloud.bus.turn_ahead(ahead)
+        return web.json_response({"ahead": ahead})
 
     async def lifetime(self, request: web.Request) -> web.Response:
         asked = await _document(request)

@@ -41,11 +41,12 @@ class BusServer:
         clock: Callable[[], float] = time.time,
         journal: Journal | None = None,
     ) -> None:
-        self._namespace = Namespace(namespace, clock, self._set_alarm, journal)
+        self._clock = clock
+        self._ahead = 0.0
+        self._namespace = Namespace(namespace, self._now, self._set_alarm, journal)
         self._broker = Broker(self._namespace, access, clock)
         if journal is not None:
             self._broker = Broker(self._namespace, access, clock, journal.commit)
-        self._clock = clock
         self._connections: set[Connection] = set()
         self._servers: list[asyncio.Server] = []
         self._alarm: asyncio.TimerHandle | None = None
@@ -93,7 +94,7 @@ class BusServer:
         found = self._namespace.find(Address(queue.lower()))
         if found is None:
             raise ValueError(f"there is no queue {queue}")
-        return found.peek(from_number, len(found.store), self._clock())
+        return found.peek(from_number, len(found.store), self._now())
 
     def drop_connections(self, *, mid_frame: bool = False) -> None:
         """Break every connection, as a failing network does.
@@ -111,13 +112,25 @@ class BusServer:
         """Let happen what is due by the clock: needed only where the clock is not the real one."""
         self._namespace.advance()
 
+    def turn_ahead(self, seconds: float) -> None:
+        """Let the queues live ahead of the clock from now on: what is due by then happens now.
+
+        Tokens keep the real time: whoever shows one has it from a clock that was not turned.
+        """
+        self._ahead = seconds
+        self._alarm_at = math.inf
+        self._on_alarm()
+
+    def _now(self) -> float:
+        return self._clock() + self._ahead
+
     def _set_alarm(self, at: float) -> None:
         if at >= self._alarm_at:
             return
         if self._alarm is not None:
             self._alarm.cancel()
         self._alarm_at = at
-        delay = min(max(0.0, at - self._clock()), LONGEST_WAIT_SECONDS)
+        delay = min(max(0.0, at - self._now()), LONGEST_WAIT_SECONDS)
         self._alarm = asyncio.get_running_loop().call_later(delay, self._on_alarm)
 
     def _on_alarm(self) -> None:

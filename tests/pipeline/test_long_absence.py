@@ -1,0 +1,64 @@
+"""A partner that is away for days: nobody computes meanwhile, and all is delivered in the end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from itertools import pairwise
+
+from shared.retries import Schedule
+from shared.settings import ReceiverSettings
+from tests.pipeline.running import Running
+
+MESSAGES = 40
+JITTER = 1.2
+
+
+async def scheduled(cloud: Running) -> int:
+    return int((await cloud.control("GET", "/status"))["queues"]["retries"]["scheduled"])
+
+
+async def until_all_wait(cloud: Running) -> None:
+    for _ in range(1200):
+        queues = (await cloud.control("GET", "/status"))["queues"]
+        under_way = queues["messages"]["active"] + queues["messages"]["locked"]
+        if queues["retries"]["scheduled"] == MESSAGES and not under_way:
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("not all messages wait for their next attempt")
+
+
+def attempts(cloud: Running) -> int:
+    """How often the receiver was called, as its host tells."""
+    return cloud.logs().count("Executing 'Functions.receive'")
+
+
+async def test_days_without_the_partner(cloud: Running) -> None:
+    schedule: Schedule = ReceiverSettings.retry_schedule
+    await cloud.fault(at="partner", answer="status", status=503)
+    async with cloud.session() as session:
+        ids = {await cloud.send(session, b"%d" % n, "text/plain") for n in range(MESSAGES)}
+    *early, last = schedule.delays
+    assert all(before * JITTER < after for before, after in pairwise(schedule.delays[:4]))
+    for number, delay in enumerate(early, start=1):
+        await until_all_wait(cloud)
+        assert attempts(cloud) == MESSAGES * number, "once for each attempt, never between"
+        await cloud.control("PUT", "/bus/clock", json.dumps({"ahead": delay - 1}))
+        assert await scheduled(cloud) == MESSAGES, "none is due before its delay is over"
+        await cloud.control("PUT", "/bus/clock", json.dumps({"ahead": int(delay * JITTER) + 1}))
+        await until_attempted(cloud, number + 1)
+    await until_all_wait(cloud)
+    await cloud.heal()
+    await cloud.control("PUT", "/bus/clock", json.dumps({"ahead": int(last * JITTER) + 1}))
+    arrived = await cloud.received(ids)
+    assert {one.verified for one in arrived.values()} == {True}
+    assert attempts(cloud) == MESSAGES * (len(schedule.delays) + 1)
+    assert (await cloud.rejections()) == {}
+
+
+async def until_attempted(cloud: Running, times: int) -> None:
+    for _ in range(1200):
+        if attempts(cloud) >= MESSAGES * times:
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("not all messages were tried again when they were due")
