@@ -4,6 +4,9 @@ Service Bus gives out messages in their order, so the way to a chosen one leads 
 What is passed over is deferred: it stays on the queue, locked by nobody, and from then on its
 sequence number leads straight to it. Holding it locked instead would take the memory for all of
 them, and no lock lasts that long; giving it back would hand it out again at once.
+
+Each time a message is received counts against the queue's maxDeliveryCount. That of `rejected` is
+the highest there is, so that operators who look through it make no dead letters of its messages.
 """
 
 from __future__ import annotations

@@ -279,6 +279,24 @@ async def test_an_interrupted_replay_is_finished_by_the_next(still: Running) -> 
     assert len(arrived) == len(set(arrived)) == MANY
 
 
+async def test_progress_is_shown_on_a_terminal_only(still: Running) -> None:
+    await reject(still, numbered(120, "p"))
+    assert replay_on_a_terminal(still).strip().split("\r")[-1] == "replayed 120 of 120"
+    await reject(still, numbered(120, "q"))
+    assert await ops(still, "replay", "--all") == Ended(0, "replayed 120 messages\n", "")
+
+
+def replay_on_a_terminal(cloud: Running) -> str:
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "ops", "replay", "--all", "--folder", str(cloud.folder)]
+    try:
+        subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=theirs, check=True)
+        return os.read(ours, 10_000).decode()
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
 async def test_two_operators_at_once_replay_each_message_once(still: Running) -> None:
     await reject(still, numbered(MANY, "t"))
     both = await asyncio.gather(*(ops(still, "replay", "--all", "--json") for _ in range(2)))
