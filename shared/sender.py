@@ -92,7 +92,11 @@ class Sender:
         try:
             await self._messages.send(outgoing(token, context.message_id, trace))
         except MessageTooLargeError:
-            raise _too_large(self._settings.max_payload_bytes) from None
+            # The configured limit is too high for this queue, so it is not the one to name.
+            raise InvalidRequestError(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                "the body is larger than a message may be: sealed, it does not fit into the queue",
+            ) from None
         _log.info("queued %s: %d bytes", context.message_id, len(payload))
         return self._accepted(context.message_id)
 
@@ -113,16 +117,12 @@ def _payload(request: func.HttpRequest, limit: int) -> bytes:
             HTTPStatus.BAD_REQUEST, "the body is empty, or came in chunks without a Content-Length"
         )
     if len(payload) > limit:
-        raise _too_large(limit)
+        raise InvalidRequestError(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            f"the body is larger than a message may be: at most {limit} bytes",
+            limit,
+        )
     return payload
-
-
-def _too_large(limit: int) -> InvalidRequestError:
-    return InvalidRequestError(
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-        f"the body is larger than a message may be: at most {limit} bytes",
-        limit,
-    )
 
 
 def _context(request: func.HttpRequest, payload: bytes) -> Context:

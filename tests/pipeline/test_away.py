@@ -116,6 +116,37 @@ async def test_an_identity_is_not_the_right_one(cloud: Running, missing: str) ->
         await assert_unavailable(cloud, sender)
 
 
+async def test_a_fault_of_the_relay_is_told_without_its_inside(cloud: Running) -> None:
+    await cloud.fault(at="vault", operation="keys/encrypt", answer="status", status=400)
+    try:
+        async with (
+            another_sender(cloud) as sender,
+            cloud.session() as session,
+            session.post(f"{sender}/api/messages", data=b"planted-payload") as answer,
+        ):
+            assert answer.status == 500
+            assert answer.content_type == "application/problem+json"
+            told = await answer.text()
+    finally:
+        await cloud.heal()
+    assert json.loads(told)["title"] == "Internal Server Error"
+    assert not any(word in told for word in ("planted", "vault", "127.0.0.1", "Error:", "shared"))
+
+
+async def test_what_the_queue_cannot_hold_is_too_large_whatever_the_limit_says(
+    cloud: Running,
+) -> None:
+    async with (
+        another_sender(cloud, RELAY_MAX_PAYLOAD_BYTES="300000") as sender,
+        cloud.session() as session,
+        session.post(f"{sender}/api/messages", data=bytes(250_000)) as answer,
+    ):
+        assert answer.status == 413
+        problem = await answer.json()
+    assert "does not fit into the queue" in problem["detail"]
+    assert "limit" not in problem
+
+
 async def test_it_goes_on_when_the_bus_comes_back(cloud: Running) -> None:
     """One process, the whole way: taken, then refused for a while, then taken again."""
     async with cloud.session() as session:

@@ -76,24 +76,3 @@ async def test_a_body_without_a_content_type_is_bytes(cloud: Running) -> None:
         message_id = (await answer.json())["id"]
     arrived = await cloud.received({message_id})
     assert arrived[message_id].content_type == "application/octet-stream"
-
-
-async def test_rotating_the_key_while_messages_flow(cloud: Running) -> None:
-    before = await cloud.versions("payload")
-    rotated = asyncio.Event()
-    ids: list[str] = []
-
-    async def flow(session: aiohttp.ClientSession, number: int) -> None:
-        for turn in range(60):
-            ids.append(await cloud.send(session, b"%d %d" % (number, turn), "a/b"))
-            if turn == 30:
-                rotated.set()
-
-    async with cloud.session() as session, asyncio.TaskGroup() as flows:
-        for number in range(8):
-            flows.create_task(flow(session, number))
-        await rotated.wait()
-        path = f"/keys/{cloud.vault('payload')}/payload/rotate"
-        version = (await cloud.control("POST", path))["version"]
-    assert version not in before
-    assert len(await cloud.received(set(ids))) == 480

@@ -1,0 +1,84 @@
+"""The same package is three apps: each imports only what it runs, and none the local cloud."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from local.deployment import load, settings_of
+
+ROOT = Path(__file__).resolve().parents[2]
+DEPLOYMENT = load(ROOT / "infra" / "local.snapshot.json")
+PROGRAM = """
+import json, sys
+import function_app
+functions = {f.get_function_name(): f.get_trigger().type for f in function_app.app.get_functions()}
+print(json.dumps([functions, [name for name in sys.modules if name.startswith("shared.")]]))
+"""
+FUNCTIONS = {
+    "sender": {"health": "httpTrigger", "send": "httpTrigger"},
+    "receiver": {"health": "httpTrigger", "receive": "serviceBusTrigger"},
+    "tracker": {"health": "httpTrigger"},
+}
+STRANGERS = {
+    "sender": {"shared.receiver", "shared.partner", "shared.webhook"},
+    "receiver": {"shared.sender", "shared.problems", "shared.idempotency"},
+    "tracker": {"shared.sender", "shared.receiver", "shared.vault", "shared.envelope"},
+}
+
+
+def environment(app: str) -> dict[str, str]:
+    (spec,) = (spec for spec in DEPLOYMENT.apps if spec.app == app)
+    vaults = {v.resource_id: f"https://{v.name}.vault.azure.net/" for v in DEPLOYMENT.vaults}
+    return {"PATH": os.environ["PATH"], **settings_of(spec, vaults)}
+
+
+@pytest.mark.parametrize("app", list(FUNCTIONS))
+def test_an_app_is_its_functions_and_imports_only_what_it_runs(app: str) -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        cwd=ROOT,
+        env=environment(app),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    functions, modules = json.loads(run.stdout)
+    assert functions == FUNCTIONS[app]
+    assert STRANGERS[app].isdisjoint(modules)
+
+
+def test_an_app_without_its_settings_says_all_that_is_missing() -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "RELAY_APP": "sender"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode != 0
+    assert "RELAY_KEY_PAYLOAD is missing" in run.stderr
+    assert "RELAY_IDENTITY_ENCRYPT is missing" in run.stderr
+
+
+def test_what_runs_in_azure_never_imports_what_runs_here() -> None:
+    imported = {
+        name
+        for path in [ROOT / "function_app.py", *(ROOT / "shared").glob("**/*.py")]
+        for node in ast.walk(ast.parse(path.read_text()))
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+    }
+    assert {name.partition(".")[0] for name in imported}.isdisjoint({"local", "ops", "checks"})
