@@ -24,6 +24,7 @@ from shared.retry_after import retry_after
 from shared.single_flight import SingleFlight
 
 _SECRET_MIN_SECONDS = 5
+_LONGEST_RETRY_AFTER = 3600.0
 
 
 class VaultError(Exception):
@@ -194,7 +195,10 @@ def _refused(doing: str, status: int, headers: Mapping[str, str]) -> VaultError:
     if status in (401, 403):
         return VaultDeniedError(doing, why, status)
     if status in (408, 429) or status >= 500:
-        return VaultUnavailableError(doing, why, status, retry_after(headers))
+        after = retry_after(headers)
+        # However long it asks for: a message must not wait for years because of one odd answer.
+        longest = None if after is None else min(after, _LONGEST_RETRY_AFTER)
+        return VaultUnavailableError(doing, why, status, longest)
     return VaultRefusedError(doing, why, status)
 
 

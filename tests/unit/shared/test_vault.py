@@ -182,7 +182,13 @@ async def test_what_the_vault_cannot_decrypt_is_unopenable(
 
 @pytest.mark.parametrize(
     ("status", "asks", "after"),
-    [(429, "7", 7.0), (429, None, None), (500, None, None), (503, "soon", None)],
+    [
+        (429, "7", 7.0),
+        (429, "99999", 3600.0),
+        (429, None, None),
+        (500, None, None),
+        (503, "soon", None),
+    ],
 )
 async def test_a_vault_that_throttles_or_fails_is_asked_once(
     vaults: Vaults, status: int, asks: str | None, after: float | None
