@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
-from tests.pipeline.running import Running
+from tests.pipeline.running import Received, Running
 
 # What the partner is told to answer to a message, by a mark in its content type.
 MARKS = {"fault=400": "status", "fault=redirect": "redirect"}
@@ -26,6 +26,27 @@ class Promise:
     mark: str | None
     posted_at: float
     accepted_at: float
+
+
+@dataclass
+class Arrivals:
+    """What arrives at the partner, read as it comes: the partner forgets the oldest of many."""
+
+    cloud: Running
+    by_id: dict[str, list[Received]] = field(default_factory=dict)
+    _last: int = 0
+
+    async def watch(self) -> None:
+        while True:
+            await self.read()
+            await asyncio.sleep(1)
+
+    async def read(self) -> None:
+        before = self._last
+        self._last, page = await self.cloud.deliveries(before)
+        assert self._last == before + len(page), "the partner forgot what nobody had read yet"
+        for one in page:
+            self.by_id.setdefault(one.id, []).append(one)
 
 
 @dataclass

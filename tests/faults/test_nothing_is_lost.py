@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults.stream import MARKS, Promise, Stream
+from tests.faults.stream import MARKS, Arrivals, Promise, Stream
 from tests.pipeline.running import SNAPSHOT, Received, Running, running, with_settings
 
 MESSAGES = 5000
@@ -163,6 +163,8 @@ async def test_nothing_is_lost(cloud: Running, capsys: pytest.CaptureFixture[str
         await cloud.fault(at="partner", answer=answer, content_type=mark, **status)
     await tokens_live(cloud, 10)
     stream, trouble = Stream(cloud, chance), Trouble(cloud, chance)
+    arrivals = Arrivals(cloud)
+    watching = asyncio.create_task(arrivals.watch())
     async with asyncio.TaskGroup() as group:
         group.create_task(stream.run(WORKERS))
         for happen in trouble.gentle() + trouble.harsh():
@@ -174,7 +176,11 @@ async def test_nothing_is_lost(cloud: Running, capsys: pytest.CaptureFixture[str
             mixed += 1
         stream.stop()
     await drained(cloud)
-    account = await Account.of(cloud, stream.promises, trouble.breaks)
+    watching.cancel()
+    await arrivals.read()
+    rejected = await cloud.rejections()
+    promises = {promise.id: promise for promise in stream.promises}
+    account = Account(promises, arrivals.by_id, rejected, trouble.breaks)
     with capsys.disabled():
         print(f"{account}\n{stream.refusals} tries were answered 503 or not at all, and repeated")
     account.check()
@@ -212,14 +218,6 @@ class Account:
     delivered: dict[str, list[Received]]
     rejected: dict[str, list[dict[str, Any]]]
     breaks: list[float]
-
-    @classmethod
-    async def of(cls, cloud: Running, promises: list[Promise], breaks: list[float]) -> Account:
-        delivered: dict[str, list[Received]] = {}
-        for one in (await cloud.deliveries())[1]:
-            delivered.setdefault(one.id, []).append(one)
-        rejected = await cloud.rejections()
-        return cls({p.id: p for p in promises}, delivered, rejected, breaks)
 
     def check(self) -> None:
         assert len(self.promises) >= MESSAGES
