@@ -14,6 +14,8 @@ import pybase64
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from shared.base64url import encode
+
 ALGORITHM = "RSA-OAEP-256"
 ENCRYPTION = "A256GCM"
 MEDIA_TYPE = "application/jose"
@@ -68,7 +70,7 @@ class DataKey:
         self._aead = AESGCM(secret)
         # AES-GCM does not commit to its key: without this, one ciphertext could be made to open
         # under two keys. HMAC-SHA256 is collision resistant, so a header names exactly one key.
-        self.commitment = _encode(hmac.digest(secret, b"sealed-relay/1 data key", sha256))
+        self.commitment = encode(hmac.digest(secret, b"sealed-relay/1 data key", sha256))
 
     @classmethod
     def generate(cls) -> DataKey:
@@ -174,16 +176,16 @@ def seal(payload: bytes, context: Context, key: DataKey, wrapped: WrappedKey) ->
         "cty": context.content_type,
         "dkc": key.commitment,
     }
-    protected = _encode(json.dumps(header, separators=(",", ":")).encode())
+    protected = encode(json.dumps(header, separators=(",", ":")).encode())
     nonce, ciphertext = key.encrypt(payload, protected.encode())
     view = memoryview(ciphertext)
     return ".".join(
         (
             protected,
-            _encode(wrapped.ciphertext),
-            _encode(nonce),
-            _encode(view[:-_TAG_BYTES]),
-            _encode(view[-_TAG_BYTES:]),
+            encode(wrapped.ciphertext),
+            encode(nonce),
+            encode(view[:-_TAG_BYTES]),
+            encode(view[-_TAG_BYTES:]),
         )
     )
 
@@ -213,10 +215,6 @@ def _unique(members: list[tuple[str, object]]) -> dict[str, object]:
     return found
 
 
-def _encode(data: bytes | memoryview) -> str:
-    return pybase64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
-
-
 def _decode(text: str, what: str) -> bytes:
     # Strict: no padding, no other alphabet, and no stray bits in the last character. One value
     # has one spelling, so that no altered token is ever the same token.
@@ -224,6 +222,6 @@ def _decode(text: str, what: str) -> bytes:
         raise UnopenableError("malformed", f"the {what} is not base64url")
     data = pybase64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     tail = len(data) % 3
-    if tail and _encode(data[-tail:]) != text[-(tail + 1) :]:
+    if tail and encode(data[-tail:]) != text[-(tail + 1) :]:
         raise UnopenableError("malformed", f"the {what} is not base64url in its one spelling")
     return data

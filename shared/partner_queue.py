@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -16,6 +15,7 @@ from shared.delivery import (
     PartnerUnavailableError,
 )
 from shared.network import Network
+from shared.queue_name import is_queue_name
 from shared.queues import (
     BusDeniedError,
     BusUnavailableError,
@@ -24,8 +24,6 @@ from shared.queues import (
     connect_by_string,
 )
 from shared.trace_context import HEADER
-
-_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._/-]{0,258}[A-Za-z0-9])?")
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ class PartnerQueue:
         Raises `PartnerSecretError`.
         """
         queue, connection = document.get("queue"), document.get("connection_string")
-        if not isinstance(queue, str) or not _NAME.fullmatch(queue):
+        if not isinstance(queue, str) or not is_queue_name(queue):
             raise PartnerSecretError("the `queue` in the partner's secret is not a queue's name")
         try:
             parse_connection_string(connection if isinstance(connection, str) else "")

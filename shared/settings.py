@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from shared.key_vault_id import KeyVaultId
 from shared.network import Network
+from shared.queue_name import is_queue_name
 from shared.retries import Schedule
 
 AppName = Literal["sender", "receiver", "tracker"]
@@ -25,7 +26,6 @@ FAMILIES = ("RELAY_IDENTITY_", "RELAY_KEY_", "RELAY_SECRET_", "RELAY_QUEUE_")
 
 _GUID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", re.IGNORECASE)
-_QUEUE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._/-]{0,258}[A-Za-z0-9])?")
 _ENDPOINT = re.compile(r"sb://[A-Za-z0-9.-]+(:\d{1,5})?/?")
 _BASE_URL = re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?/?")
 _MIB = 1024 * 1024
@@ -66,7 +66,7 @@ def _secret(text: str) -> KeyVaultId:
 
 
 def _queue(text: str) -> str:
-    if not _QUEUE.fullmatch(text):
+    if not is_queue_name(text):
         raise ValueError("must be the name of a queue")
     return text
 

@@ -17,6 +17,7 @@ from azure.core.rest import HttpRequest
 from azure.keyvault.keys.aio import KeyClient
 from azure.keyvault.secrets.aio import SecretClient
 
+from shared.base64url import encode
 from shared.envelope import ALGORITHM, UnopenableError, WrappedKey
 from shared.key_vault_id import KeyVaultId
 from shared.network import Network
@@ -95,7 +96,7 @@ class VaultKey:
         request = HttpRequest(
             "POST",
             f"keys/{self._key.name}/{version}/{operation}",
-            json={"alg": ALGORITHM, "value": _encode(value)},
+            json={"alg": ALGORITHM, "value": encode(value)},
         )
         doing = f"{operation} with {self._key.url}"
         try:
@@ -200,10 +201,6 @@ def _refused(doing: str, status: int, headers: Mapping[str, str]) -> VaultError:
         longest = None if after is None else min(after, _LONGEST_RETRY_AFTER)
         return VaultUnavailableError(doing, why, status, longest)
     return VaultRefusedError(doing, why, status)
-
-
-def _encode(data: bytes) -> str:
-    return pybase64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
 
 
 def _decode(text: str) -> bytes:
