@@ -1,0 +1,1 @@
+"""Figures: what is fast, measured beside something in the same run."""

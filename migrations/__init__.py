@@ -1,0 +1,64 @@
+"""The ledger's schema, made and changed step by step: a step of the deployment."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, text
+
+from shared.database import translated
+from shared.engine import engine_of
+
+_SECONDS = 3600.0
+_LOCK = 0x5EA1ED  # an advisory lock of PostgreSQL: a number of one's own
+
+
+@dataclass(frozen=True)
+class Upgraded:
+    """The versions before (`None`: there was no ledger) and after."""
+
+    before: str | None
+    after: str | None
+
+
+def upgrade(url: str, authorities: Path | None = None) -> Upgraded:
+    """Bring the schema of the database at `url` up to date; several at once wait for each other.
+
+    All of it is done or nothing. Raises `LedgerError`, or `ValueError` for a URL that is none;
+    neither repeats the URL.
+    """
+    return asyncio.run(upgrading(url, authorities))
+
+
+async def upgrading(url: str, authorities: Path | None = None) -> Upgraded:
+    """Do the same inside a running event loop."""
+    engine = engine_of(url, authorities, _SECONDS)
+    try:
+        async with engine.begin() as connection:
+            return await connection.run_sync(_upgrade)
+    except Exception as error:  # noqa: BLE001 - drivers raise what they like
+        raise translated(error) from None
+    finally:
+        await engine.dispose()
+
+
+def _upgrade(connection: Connection) -> Upgraded:
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+    else:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    before = _version(connection)
+    command.upgrade(config, "head")
+    return Upgraded(before, _version(connection))
+
+
+def _version(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()

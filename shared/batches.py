@@ -1,0 +1,53 @@
+"""Calls that are shared: what waits while one is under way goes together in the next."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import islice
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+Outcome = TypeVar("Outcome")
+
+
+class Batches(Generic[Item, Outcome]):
+    """Makes one call at a time for any number of items, at most `most` in each.
+
+    `call` returns an outcome for each item, in their order; what it raises is raised to all whose
+    items were in it.
+    """
+
+    def __init__(self, call: Callable[[Sequence[Item]], Awaitable[Sequence[Outcome]]], most: int):
+        self._call = call
+        self._most = most
+        self._waiting: deque[tuple[Item, asyncio.Future[Outcome]]] = deque()
+        self._calling: asyncio.Task[None] | None = None
+
+    async def run(self, item: Item) -> Outcome:
+        """Return this item's outcome.
+
+        A caller that goes away takes nothing with it: its item may be done all the same.
+        """
+        outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, outcome))
+        if self._calling is None or self._calling.done():
+            self._calling = asyncio.create_task(self._call_all())
+        return await outcome
+
+    async def _call_all(self) -> None:
+        while self._waiting:
+            together = list(islice(self._waiting, self._most))
+            for _ in together:
+                self._waiting.popleft()
+            try:
+                outcomes = await self._call([item for item, _ in together])
+            except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to who waits
+                for _, waiting in together:
+                    if not waiting.done():
+                        waiting.set_exception(error)
+            else:
+                for (_, waiting), outcome in zip(together, outcomes, strict=True):
+                    if not waiting.done():
+                        waiting.set_result(outcome)
