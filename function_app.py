@@ -11,12 +11,19 @@ import azure.functions as func
 
 from shared import health, logs, settings
 
-# The tracker answers for its health only, until it keeps the ledger.
-BLUEPRINTS = {"sender": "shared.sender", "receiver": "shared.receiver"}
+BLUEPRINTS = {
+    "sender": "shared.sender",
+    "receiver": "shared.receiver",
+    "tracker": "shared.tracker",
+}
 
 logs.quiet()
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 loaded = settings.load(os.environ)
 app.register_functions(health.blueprint(list(loaded)))
+of_any = next(iter(loaded.values()))
+if of_any.proves_access:
+    access = import_module("shared.access")
+    app.register_functions(access.blueprint(list(loaded), of_any, settings.known(os.environ)))
 for name in loaded.keys() & BLUEPRINTS.keys():
     app.register_functions(import_module(BLUEPRINTS[name]).blueprint(loaded[name]))

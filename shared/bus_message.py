@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import hmac
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import azure.functions as func
 from azure.servicebus import ServiceBusMessage
 
-from shared.envelope import MEDIA_TYPE, SealedMessage, UnopenableError
+from shared.envelope import MEDIA_TYPE, DataKey, SealedMessage, UnopenableError
+from shared.receipt import Receipt, State
 from shared.trace_context import HEADER, traceparent
 
 ATTEMPTS = "relay-attempts"
 REASON = "relay-reason"
 DETAIL = "relay-detail"
 REJECTED_AT = "relay-rejected-at"
+OWED = "relay-owed-receipt"
+OWED_CONFIRMATION = "relay-owed-confirmation"
 
 _MESSAGE_ID = re.compile(
-    r"(?P<id>[A-Za-z0-9_-]{1,100})(?P<replay>\.r\d{1,18})?(?:\.(?P<way>\d{1,9}))?", re.ASCII
+    r"(?P<id>[A-Za-z0-9_-]{1,100})(?:\.r(?P<replay>\d{1,18}))?(?:\.(?P<way>\d{1,9}))?", re.ASCII
 )
 _ATTEMPTS = re.compile(r"\d{1,4}", re.ASCII)
 _LONGEST_DETAIL = 200
@@ -34,7 +38,7 @@ class MessageId:
     """
 
     id: str
-    replay: str = ""
+    replay: int | None = None
     way: int = 0
 
     @classmethod
@@ -43,11 +47,13 @@ class MessageId:
         found = _MESSAGE_ID.fullmatch(text or "")
         if not found:
             return None
-        return cls(found["id"], found["replay"] or "", int(found["way"] or 0))
+        replay = None if found["replay"] is None else int(found["replay"])
+        return cls(found["id"], replay, int(found["way"] or 0))
 
     def next_way(self) -> str:
         """Return the id for the next way through the queue."""
-        return f"{self.id}{self.replay}.{self.way + 1}"
+        replayed = "" if self.replay is None else f".r{self.replay}"
+        return f"{self.id}{replayed}.{self.way + 1}"
 
 
 def outgoing(token: str, message_id: str, trace: str | None) -> ServiceBusMessage:
@@ -55,13 +61,26 @@ def outgoing(token: str, message_id: str, trace: str | None) -> ServiceBusMessag
     return _message(token, message_id, {HEADER: trace})
 
 
+def receipt_message(receipt: Receipt) -> ServiceBusMessage:
+    """Return the Service Bus message for a receipt."""
+    return ServiceBusMessage(receipt.to_json(), content_type="application/json")
+
+
 @dataclass(frozen=True)
 class Incoming:
-    """A message as the trigger hands it over; `attempts` of the retry schedule are used up."""
+    """A message as the trigger hands it over.
+
+    `attempts` of the retry schedule are used up; the queue hands it over for the `deliveries`-th
+    time since it got there. `owed` is set on one that waits for its receipt only; whether that is
+    true, `is_confirmed` tells.
+    """
 
     message_id: str
     attempts: int
+    deliveries: int
     trace: str | None
+    owed: Receipt | None
+    _confirmation: str | None
     _body: bytes = field(repr=False)
 
     @classmethod
@@ -69,10 +88,14 @@ class Incoming:
         """Read a message, whatever is in it."""
         properties: dict[str, Any] = message.application_properties or {}
         attempts = _ATTEMPTS.fullmatch(str(properties.get(ATTEMPTS)))
+        message_id = message.message_id or ""
         return cls(
-            message.message_id or "",
+            message_id,
             int(attempts[0]) if attempts else 0,
+            message.delivery_count or 1,
             traceparent(properties.get(HEADER)),
+            _owed(properties.get(OWED), MessageId.parse(message_id)),
+            _text(properties.get(OWED_CONFIRMATION)),
             message.get_body(),
         )
 
@@ -90,6 +113,35 @@ class Incoming:
             raise UnopenableError("foreign", "it is sealed for another message id")
         return sealed
 
+    def receipt(
+        self, state: State, attempts: int, detail: str | None = None, **known: Any
+    ) -> Receipt | None:
+        """Return the receipt for a step of it; None for one that is not under an id of ours.
+
+        `known` are the receipt's members that only a sealed or an opened message tells.
+        """
+        found = MessageId.parse(self.message_id)
+        if not found:
+            return None
+        shown = detail and detail[:_LONGEST_DETAIL]
+        replay = found.replay or 0
+        return Receipt(found.id, state, datetime.now(UTC), attempts, replay, shown, **known)
+
+    def owing(self, seconds: float, receipt: Receipt, key: DataKey | None) -> ServiceBusMessage:
+        """Return the same message for the queue of retries, to be taken for its receipt only.
+
+        `key` opened the message; a delivery that it does not confirm is not believed.
+        """
+        confirmation = key.confirmation(receipt.to_json()) if key else None
+        owed = replace(self, owed=receipt, _confirmation=confirmation)
+        return owed.later(seconds, receipt.attempts)
+
+    def is_confirmed(self, key: DataKey) -> bool:
+        """Tell whether the owed receipt was written by who could open the message."""
+        expected = key.confirmation(self.owed.to_json()) if self.owed else ""
+        given = (self._confirmation or "").encode(errors="replace")
+        return bool(expected) and hmac.compare_digest(expected.encode(), given)
+
     def later(self, seconds: float, attempts: int) -> ServiceBusMessage:
         """Return the same message for the queue of retries, due in `seconds`.
 
@@ -98,7 +150,12 @@ class Incoming:
         found = MessageId.parse(self.message_id)
         if not found:
             raise ValueError("the message id is none of ours")
-        properties = {HEADER: self.trace, ATTEMPTS: str(attempts)}
+        properties = {
+            HEADER: self.trace,
+            ATTEMPTS: str(attempts),
+            OWED: self.owed.to_json() if self.owed else None,
+            OWED_CONFIRMATION: self._confirmation if self.owed else None,
+        }
         message = _message(self._body, found.next_way(), properties)
         message.scheduled_enqueue_time_utc = datetime.now(UTC) + timedelta(seconds=seconds)
         return message
@@ -116,6 +173,19 @@ class Incoming:
                 REJECTED_AT: datetime.now(UTC).isoformat(timespec="seconds"),
             },
         )
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _owed(text: object, found: MessageId | None) -> Receipt | None:
+    try:
+        receipt = Receipt.from_json(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+    # Only for itself: a message must not tell what became of another.
+    return receipt if receipt and found and receipt.message_id == found.id else None
 
 
 def _message(

@@ -57,6 +57,11 @@ class WrappedKey:
     key_id: str
     ciphertext: bytes
 
+    @property
+    def version(self) -> str:
+        """The last part of `key_id`: which version of the vault's key it was."""
+        return self.key_id.rpartition("/")[2]
+
 
 class DataKey:
     """A 256-bit AES key in memory, with its commitment. It never shows itself."""
@@ -81,6 +86,10 @@ class DataKey:
     def secret(self) -> bytes:
         """The key itself, for Key Vault to encrypt."""
         return self._secret
+
+    def confirmation(self, text: str) -> str:
+        """Return what only who has this key can say of `text`, 256 bits in base64url."""
+        return encode(hmac.digest(self._secret, b"sealed-relay/1 text" + text.encode(), sha256))
 
     def encrypt(self, plaintext: bytes, associated: bytes) -> tuple[bytes, bytes]:
         """Return the nonce, and the ciphertext with its tag at the end."""

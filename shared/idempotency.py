@@ -1,4 +1,4 @@
-"""The Idempotency-Key of a request: the same key and message again is the same message.
+"""The Idempotency-Key of a request: the same key again is the same message.
 
 Source: draft-ietf-httpapi-idempotency-key-header, section 2.
 """
@@ -33,14 +33,24 @@ class IdempotencyKey:
             )
         return cls(re.sub(r"\\(.)", r"\1", found[1]).encode())
 
-    def message_id(self, payload: bytes, content_type: str) -> str:
-        """Return the id of this message under this key, a UUID of version 8 (RFC 9562).
+    def message_id(self) -> str:
+        """Return the id of the message under this key, a UUID of version 8 (RFC 9562).
 
-        The id shows in logs, so it is no plain hash: without the caller's key nobody can try
-        payloads against it. The same key with another payload is another message.
+        The id shows in logs, and nobody can work back from it to a key that is hard to guess.
         """
-        described = sha256(content_type.encode()).digest() + sha256(payload).digest()
-        digest = bytearray(hmac.digest(self._key, b"sealed-relay/1 id" + described, sha256)[:16])
+        digest = bytearray(self._digest(b"sealed-relay/1 id")[:16])
         digest[6] = digest[6] & 0x0F | 0x80
         digest[8] = digest[8] & 0x3F | 0x80
         return str(uuid.UUID(bytes=bytes(digest)))
+
+    def fingerprint(self, payload: bytes, content_type: str) -> bytes:
+        """Return what tells this message from any other under the same key, 32 bytes.
+
+        The ledger keeps it, so it is no plain hash: without the caller's key, which nobody keeps,
+        no payload can be tried against it.
+        """
+        described = sha256(content_type.encode()).digest() + sha256(payload).digest()
+        return self._digest(b"sealed-relay/1 fingerprint" + described)
+
+    def _digest(self, text: bytes) -> bytes:
+        return hmac.digest(self._key, text, sha256)

@@ -18,6 +18,7 @@ from azure.servicebus.exceptions import (
 )
 
 from shared.network import Network
+from shared.request_id import of_answer, of_bus
 
 _SEND_SECONDS = 20
 
@@ -38,9 +39,17 @@ class MessageTooLargeError(BusError):
     """The message is larger than the queue takes."""
 
 
-def connect(namespace: str, credential: AsyncTokenCredential, network: Network) -> ServiceBusClient:
+def connect(
+    namespace: str,
+    credential: AsyncTokenCredential,
+    network: Network,
+    *,
+    user_agent: str | None = None,
+) -> ServiceBusClient:
     """Return a client of a namespace under one identity."""
     options = _options(network)
+    if user_agent:
+        options["user_agent"] = user_agent
     if network.bus_endpoint:
         options["custom_endpoint_address"] = network.bus_endpoint
     return ServiceBusClient(namespace, credential, **options)
@@ -165,5 +174,8 @@ def _translated(queue: str, error: Exception) -> BusError:
         ClientAuthenticationError,
     )
     if isinstance(error, denied):
-        return BusDeniedError(f"{doing}: refused ({type(error).__name__})")
+        # Whoever refused: the bus, or the endpoint of identities before the bus was asked.
+        request_id = of_bus(str(error)) or of_answer(getattr(error, "response", None))
+        asked = f", request {request_id}" if request_id else ""
+        return BusDeniedError(f"{doing}: refused ({type(error).__name__}){asked}")
     return BusUnavailableError(f"{doing}: no answer ({type(error).__name__})")

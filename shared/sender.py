@@ -1,10 +1,16 @@
-"""The sender: takes payloads over HTTP, seals them, and puts them on the queue of messages."""
+"""The sender: takes payloads over HTTP, seals them, and puts them on the queue of messages.
+
+The ledger knows of a message before the queue does, so that no message is without its row.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
 import uuid
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from hmac import compare_digest
 from http import HTTPStatus
 
 import azure.functions as func
@@ -14,11 +20,15 @@ from shared.data_keys import Limits, SealingKeys
 from shared.envelope import Context, seal
 from shared.idempotency import IdempotencyKey
 from shared.identities import credential
+from shared.ledger import Ledger, LedgerUnavailableError, NewMessage
 from shared.problems import problem
 from shared.queues import BusError, MessageTooLargeError, QueueSender, connect
+from shared.receipt import State
 from shared.settings import SenderSettings
+from shared.single_flight import SingleFlight
 from shared.trace_context import HEADER, traceparent
-from shared.vault import VaultDeniedError, VaultKey, VaultUnavailableError
+from shared.vault import VaultDeniedError, VaultSecret, VaultUnavailableError
+from shared.vault_key import VaultKey
 
 _RETRY_AFTER_SECONDS = 5
 _log = logging.getLogger(__name__)
@@ -32,6 +42,16 @@ class InvalidRequestError(Exception):
         self.status = status
         self.detail = detail
         self.members = {} if limit is None else {"limit": limit}
+
+
+@dataclass(frozen=True)
+class _Submission:
+    """A request that is fit to be taken. `fingerprint` is set under an Idempotency-Key only."""
+
+    context: Context
+    payload: bytes = field(repr=False)
+    trace: str | None
+    fingerprint: bytes | None = field(repr=False)
 
 
 def blueprint(settings: SenderSettings) -> func.Blueprint:
@@ -60,6 +80,14 @@ class Sender:
         )
         bus = connect(settings.bus_namespace, credential(settings.bus_identity), settings.network)
         self._messages = QueueSender(bus, settings.messages_queue)
+        secret = VaultSecret(
+            settings.database_secret,
+            credential(settings.database_identity),
+            settings.database_secret_seconds,
+            settings.network,
+        )
+        self._ledger = Ledger(secret, settings.network.ca_bundle)
+        self._flights: SingleFlight[tuple[str, bytes], State] = SingleFlight()
 
     async def answer(self, request: func.HttpRequest) -> func.HttpResponse:
         """Answer 202 once the message is on the queue, and a problem in every other case."""
@@ -67,7 +95,7 @@ class Sender:
             return await self._take(request)
         except InvalidRequestError as error:
             return problem(error.status, error.detail, **error.members)
-        except (VaultUnavailableError, VaultDeniedError, BusError) as error:
+        except (VaultUnavailableError, VaultDeniedError, BusError, LedgerUnavailableError) as error:
             _log.warning("not taken: %s", error)
             wait = getattr(error, "retry_after", None) or _RETRY_AFTER_SECONDS
             return problem(
@@ -84,13 +112,47 @@ class Sender:
             )
 
     async def _take(self, request: func.HttpRequest) -> func.HttpResponse:
-        payload = _payload(request, self._settings.max_payload_bytes)
-        context = _context(request, payload)
+        submission = _submission(request, self._settings.max_payload_bytes)
+        message_id = submission.context.message_id
+        if submission.fingerprint is None:
+            return self._accepted(message_id, await self._carry(submission))
+        # Requests with one key at the same time are one message: the others share its outcome.
+        state = await self._flights.run(
+            (message_id, submission.fingerprint), lambda: self._carry(submission)
+        )
+        return self._accepted(message_id, state)
+
+    async def _carry(self, submission: _Submission) -> State:
+        """Return where the message is: on the queue, or further if it was sent before."""
+        context = submission.context
+        entry = await self._ledger.accept(
+            NewMessage(
+                context.message_id,
+                context.content_type,
+                len(submission.payload),
+                datetime.now(UTC),
+                submission.fingerprint,
+            )
+        )
+        if not compare_digest(entry.fingerprint or b"", submission.fingerprint or b""):
+            raise InvalidRequestError(
+                HTTPStatus.UNPROCESSABLE_ENTITY,
+                "Idempotency-Key: was used before, for another body or Content-Type; "
+                "a new message needs a new key",
+            )
+        # Accepted but never queued: an earlier try ended in between. It is sent now, under the
+        # same message id, which the queue takes once if that try got further than it could tell.
+        if entry.state is not State.ACCEPTED:
+            return entry.state
+        await self._queue(submission)
+        return State.QUEUED
+
+    async def _queue(self, submission: _Submission) -> None:
+        context, payload = submission.context, submission.payload
         key, wrapped = await self._keys.take(len(payload))
         token = seal(payload, context, key, wrapped)
-        trace = traceparent(request.headers.get(HEADER))
         try:
-            await self._messages.send(outgoing(token, context.message_id, trace))
+            await self._messages.send(outgoing(token, context.message_id, submission.trace))
         except MessageTooLargeError:
             # The configured limit is too high for this queue, so it is not the one to name.
             raise InvalidRequestError(
@@ -98,16 +160,34 @@ class Sender:
                 "the body is larger than a message may be: sealed, it does not fit into the queue",
             ) from None
         _log.info("queued %s: %d bytes", context.message_id, len(payload))
-        return self._accepted(context.message_id)
+        try:
+            await self._ledger.queued(context.message_id, wrapped.version, datetime.now(UTC))
+        except LedgerUnavailableError as error:
+            # The message is on its way whatever the ledger says; its receipts will tell.
+            _log.warning("%s stays accepted in the ledger: %s", context.message_id, error)
 
-    def _accepted(self, message_id: str) -> func.HttpResponse:
+    def _accepted(self, message_id: str, state: State) -> func.HttpResponse:
         link = f"{self._settings.status_url}/api/messages/{message_id}"
         return func.HttpResponse(
-            json.dumps({"id": message_id, "status": "queued", "links": {"status": link}}),
+            json.dumps({"id": message_id, "state": state, "links": {"status": link}}),
             status_code=HTTPStatus.ACCEPTED,
             headers={"Location": link},
             mimetype="application/json",
         )
+
+
+def _submission(request: func.HttpRequest, limit: int) -> _Submission:
+    payload = _payload(request, limit)
+    content_type = request.headers.get("content-type") or "application/octet-stream"
+    key = _idempotency_key(request)
+    message_id = key.message_id() if key else str(uuid.uuid4())
+    try:
+        context = Context(message_id, content_type)
+    except ValueError as error:
+        raise InvalidRequestError(HTTPStatus.BAD_REQUEST, f"Content-Type: {error}") from None
+    trace = traceparent(request.headers.get(HEADER))
+    fingerprint = key.fingerprint(payload, content_type) if key else None
+    return _Submission(context, payload, trace, fingerprint)
 
 
 def _payload(request: func.HttpRequest, limit: int) -> bytes:
@@ -125,19 +205,9 @@ def _payload(request: func.HttpRequest, limit: int) -> bytes:
     return payload
 
 
-def _context(request: func.HttpRequest, payload: bytes) -> Context:
-    content_type = request.headers.get("content-type") or "application/octet-stream"
-    try:
-        return Context(_message_id(request, payload, content_type), content_type)
-    except ValueError as error:
-        raise InvalidRequestError(HTTPStatus.BAD_REQUEST, f"Content-Type: {error}") from None
-
-
-def _message_id(request: func.HttpRequest, payload: bytes, content_type: str) -> str:
+def _idempotency_key(request: func.HttpRequest) -> IdempotencyKey | None:
     header = request.headers.get("idempotency-key")
-    if header is None:
-        return str(uuid.uuid4())
     try:
-        return IdempotencyKey.parse(header).message_id(payload, content_type)
+        return None if header is None else IdempotencyKey.parse(header)
     except ValueError as error:
         raise InvalidRequestError(HTTPStatus.BAD_REQUEST, f"Idempotency-Key: {error}") from None

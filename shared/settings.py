@@ -12,17 +12,26 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from shared.key_vault_id import KeyVaultId
 from shared.network import Network
 from shared.queue_name import is_queue_name
 from shared.retries import Schedule
 
+V = TypeVar("V")
 AppName = Literal["sender", "receiver", "tracker"]
 
 # One setting for each identity and object that an app was given; the names are the deployment's.
 FAMILIES = ("RELAY_IDENTITY_", "RELAY_KEY_", "RELAY_SECRET_", "RELAY_QUEUE_")
+
+# One for everything that there is, in every app: what the proof of access tries.
+ACCESS_FAMILIES = (
+    ("RELAY_ACCESS_IDENTITY_", "client id of an identity of the deployment"),
+    ("RELAY_ACCESS_KEY_", "URL of a key of the deployment, without a version"),
+    ("RELAY_ACCESS_SECRET_", "URL of a secret of the deployment, without a version"),
+    ("RELAY_ACCESS_QUEUE_", "a queue of the deployment"),
+)
 
 _GUID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", re.IGNORECASE)
@@ -117,6 +126,21 @@ def _between(low: int, high: int) -> Callable[[str], int]:
     return read
 
 
+def _database_secret() -> Any:
+    return _setting(
+        "RELAY_SECRET_DATABASE_CONNECTION", "URL of the database secret, without a version", _secret
+    )
+
+
+def _database_secret_seconds() -> Any:
+    return _setting(
+        "RELAY_DATABASE_SECRET_SECONDS",
+        "seconds until the database secret is read again",
+        _between(1, 86_400),
+        300,
+    )
+
+
 def _identity(name: str, use: str) -> Any:
     return _setting(
         f"RELAY_IDENTITY_{name}", f"client id of the identity that may {use}", _client_id
@@ -148,11 +172,27 @@ class AppSettings:
         _yes,
         default=True,
     )
+    proves_access: bool = _setting(
+        "RELAY_ACCESS",
+        "`false` for no function `access`, which `ops prove` asks",
+        _yes,
+        default=True,
+    )
 
     @property
     def network(self) -> Network:
         """How this app reaches the services."""
         return Network(self.ca_bundle, self.bus_endpoint, self.verify_challenge)
+
+
+@dataclass(frozen=True)
+class Known:
+    """All that the deployment has: what the proof of access tries, by the names of access.json."""
+
+    identities: Mapping[str, str]
+    keys: tuple[KeyVaultId, ...]
+    secrets: tuple[KeyVaultId, ...]
+    queues: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,9 +219,8 @@ class SenderSettings(AppSettings):
     payload_key: KeyVaultId = _setting(
         "RELAY_KEY_PAYLOAD", "URL of the key that seals and opens, without a version", _key
     )
-    database_secret: KeyVaultId = _setting(
-        "RELAY_SECRET_DATABASE_CONNECTION", "URL of the database secret, without a version", _secret
-    )
+    database_secret: KeyVaultId = _database_secret()
+    database_secret_seconds: int = _database_secret_seconds()
     messages_queue: str = _setting("RELAY_QUEUE_MESSAGES", "queue of sealed messages", _queue)
     status_url: str = _setting(
         "RELAY_STATUS_URL",
@@ -249,6 +288,13 @@ class ReceiverSettings(TriggerSettings):
         _between(1, 3600),
         30,
     )
+    max_deliveries: int = _setting(
+        "RELAY_MAX_DELIVERIES",
+        "times that the queue may hand over a message before it is rejected; less than the queue's "
+        "own maxDeliveryCount, or the queue rejects it and the ledger does not hear of it",
+        _between(1, 1999),
+        9,
+    )
     partner_timeout_seconds: int = _setting(
         "RELAY_PARTNER_TIMEOUT_SECONDS", "seconds that the partner may take", _between(1, 230), 30
     )
@@ -266,10 +312,16 @@ class TrackerSettings(TriggerSettings):
 
     database_identity: str = _identity("DATABASE", "read the database secret")
     bus_identity: str = _identity("TRACKER_BUS", "receive receipts")
-    database_secret: KeyVaultId = _setting(
-        "RELAY_SECRET_DATABASE_CONNECTION", "URL of the database secret, without a version", _secret
-    )
+    database_secret: KeyVaultId = _database_secret()
+    database_secret_seconds: int = _database_secret_seconds()
     receipts_queue: str = _setting("RELAY_QUEUE_RECEIPTS", "queue of receipts", _queue)
+    # Less than the minute for which the queue lends receipts out.
+    receipt_wait_seconds: int = _setting(
+        "RELAY_RECEIPT_WAIT_SECONDS",
+        "seconds that receipts wait while the database is not to be had",
+        _between(1, 45),
+        30,
+    )
 
 
 APPS: Mapping[AppName, type[AppSettings]] = {
@@ -288,6 +340,7 @@ def load(environ: Mapping[str, str]) -> dict[AppName, AppSettings]:
     apps, problems = _apps(environ.get("RELAY_APP", ""))
     read = {app: _read(APPS[app], environ, problems) for app in apps}
     problems += _unknown(apps, environ) if apps else []
+    _read_known(environ, problems)
     if problems:
         raise SettingsError(list(dict.fromkeys(problems)))
     return {app: APPS[app](**values) for app, values in read.items()}
@@ -300,6 +353,15 @@ def bus_settings(environ: Mapping[str, str]) -> AppSettings:
     if problems:
         raise SettingsError(problems)
     return AppSettings(**values)
+
+
+def known(environ: Mapping[str, str]) -> Known:
+    """Read what the proof of access tries, `RELAY_ACCESS_<kind>_<name>`; raise `SettingsError`."""
+    problems: list[str] = []
+    found = _read_known(environ, problems)
+    if problems:
+        raise SettingsError(problems)
+    return found
 
 
 def required_names(app: AppName) -> frozenset[str]:
@@ -338,12 +400,38 @@ def _read(
     return values
 
 
+def _read_known(environ: Mapping[str, str], problems: list[str]) -> Known:
+    of_identity, of_key, of_secret, of_queue = (family for family, _ in ACCESS_FAMILIES)
+    identities = _family(of_identity, environ, _client_id, problems)
+    return Known(
+        # The names of identities are the only ones that their values do not tell.
+        {name.removeprefix(of_identity).lower(): value for name, value in identities.items()},
+        tuple(_family(of_key, environ, _key, problems).values()),
+        tuple(_family(of_secret, environ, _secret, problems).values()),
+        tuple(_family(of_queue, environ, _queue, problems).values()),
+    )
+
+
+def _family(
+    prefix: str, environ: Mapping[str, str], read: Callable[[str], V], problems: list[str]
+) -> dict[str, V]:
+    values: dict[str, V] = {}
+    for name in sorted(environ):
+        if name.startswith(prefix):
+            try:
+                values[name] = read(environ[name].strip())
+            except ValueError as error:
+                problems.append(f"{name} {error}")
+    return values
+
+
 def _unknown(apps: list[AppName], environ: Mapping[str, str]) -> list[str]:
     known = frozenset().union(*(required_names(app) | optional_names(app) for app in apps))
+    families = (*FAMILIES, *(family for family, _ in ACCESS_FAMILIES))
     strange = [
         name
         for name in sorted(environ)
-        if name.startswith("RELAY_") and name not in known and not name.startswith(FAMILIES)
+        if name.startswith("RELAY_") and name not in known and not name.startswith(families)
     ]
     return [f"{name} is no setting of this app{_meant(name, known)}" for name in strange]
 

@@ -1,26 +1,22 @@
-"""Key Vault: encrypt or decrypt with one key, read one secret. One request per operation."""
+"""Key Vault: how it is asked, what its refusals mean, and reading one secret."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
-import pybase64
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import (
     AzureError,
     ClientAuthenticationError,
     HttpResponseError,
 )
-from azure.core.rest import HttpRequest
-from azure.keyvault.keys.aio import KeyClient
 from azure.keyvault.secrets.aio import SecretClient
 
-from shared.base64url import encode
-from shared.envelope import ALGORITHM, UnopenableError, WrappedKey
 from shared.key_vault_id import KeyVaultId
 from shared.network import Network
+from shared.request_id import of_answer
 from shared.retry_after import retry_after
 from shared.single_flight import SingleFlight
 
@@ -44,72 +40,20 @@ class VaultUnavailableError(VaultError):
 
 
 class VaultDeniedError(VaultError):
-    """The identity is not attached here, or lacks the right."""
+    """The identity is not attached here, or lacks the right.
+
+    `request_id` is the one under which whoever refused has it on record, where that was told.
+    """
+
+    def __init__(
+        self, doing: str, why: str, status: int | None = None, request_id: str | None = None
+    ) -> None:
+        super().__init__(doing, f"{why}, request {request_id}" if request_id else why, status)
+        self.request_id = request_id
 
 
 class VaultRefusedError(VaultError):
     """The request itself cannot succeed: no such object or version, or input it cannot use."""
-
-
-class VaultKey:
-    """One key of one vault, under one identity."""
-
-    def __init__(
-        self, key: KeyVaultId, credential: AsyncTokenCredential, network: Network | None = None
-    ) -> None:
-        self._key = key
-        self._client = KeyClient(key.vault_url, credential, **_options(network or Network()))
-
-    async def encrypt(self, plaintext: bytes) -> WrappedKey:
-        """Encrypt with the key's current version. Raises `VaultError`."""
-        key_id, ciphertext = await self._operate("", "encrypt", plaintext)
-        # The answer's id is what the message will carry; one of another key would send the
-        # receiver elsewhere.
-        if not self._key.version_of(key_id):
-            raise VaultRefusedError(f"encrypt with {self._key.url}", "answered for another key")
-        return WrappedKey(key_id, ciphertext)
-
-    async def decrypt(self, wrapped: WrappedKey) -> bytes:
-        """Decrypt with the version that `wrapped` names.
-
-        Raises `UnopenableError` for a key that is not this one and for what the vault cannot
-        decrypt, `VaultError` when the vault did not get to try.
-        """
-        version = self._key.version_of(wrapped.key_id)
-        # A key id comes from the message: it picks a version, never a vault or a key. So a
-        # sender cannot make this identity call anything else (a confused deputy).
-        if version is None:
-            raise UnopenableError("foreign", "it names a key that is not this receiver's")
-        try:
-            _, plaintext = await self._operate(version, "decrypt", wrapped.ciphertext)
-        except VaultRefusedError as error:
-            raise UnopenableError("foreign", "Key Vault cannot decrypt its data key") from error
-        return plaintext
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._client.close()
-
-    async def _operate(self, version: str, operation: str, value: bytes) -> tuple[str, bytes]:
-        # The operation itself, not CryptographyClient: that first tries to get the key, which
-        # these identities may not do, and would drop the version from its answer.
-        request = HttpRequest(
-            "POST",
-            f"keys/{self._key.name}/{version}/{operation}",
-            json={"alg": ALGORITHM, "value": encode(value)},
-        )
-        doing = f"{operation} with {self._key.url}"
-        try:
-            response = await self._client.send_request(request, retry_on_methods=_RETRIED)
-        except AzureError as error:
-            raise _translated(doing, error) from error
-        if response.status_code != 200:
-            raise _refused(doing, response.status_code, response.headers)
-        try:
-            body = response.json()
-            return str(body["kid"]), _decode(body["value"])
-        except (KeyError, TypeError, ValueError):
-            raise VaultUnavailableError(doing, "its answer is not Key Vault's") from None
 
 
 class VaultSecret:
@@ -126,10 +70,17 @@ class VaultSecret:
         self._secret = secret
         self._seconds = seconds
         self._clock = clock
-        self._client = SecretClient(secret.vault_url, credential, **_options(network or Network()))
+        self._client = SecretClient(
+            secret.vault_url, credential, **client_options(network or Network())
+        )
         self._kept: tuple[str, float] | None = None
         self._fresh_until = 0.0
         self._reading: SingleFlight[str, str] = SingleFlight()
+
+    @property
+    def url(self) -> str:
+        """Where the secret is, without a version."""
+        return self._secret.url
 
     async def value(self) -> str:
         """Return the current version's value. Raises `VaultError`."""
@@ -155,7 +106,7 @@ class VaultSecret:
         try:
             secret = await self._client.get_secret(self._secret.name)
         except AzureError as error:
-            raise _translated(doing, error) from error
+            raise translated(doing, error) from error
         if secret.value is None:
             raise VaultRefusedError(doing, "the secret has no value")
         self._kept = secret.value, self._clock() + self._seconds
@@ -163,10 +114,8 @@ class VaultSecret:
         return secret.value
 
 
-_RETRIED = frozenset({"GET", "POST"})
-
-
-def _options(network: Network) -> dict[str, Any]:
+def client_options(network: Network) -> dict[str, Any]:
+    """Return what every client of a vault is made with."""
     # A lost connection is tried again at once. An answer is not: whoever waits, an HTTP caller or
     # the bus, has better means to wait than a thread of this process.
     return {
@@ -180,28 +129,27 @@ def _options(network: Network) -> dict[str, Any]:
     }
 
 
-def _translated(doing: str, error: AzureError) -> VaultError:
+def translated(doing: str, error: AzureError) -> VaultError:
+    """Say what an error of the SDK means for who asked."""
     status = error.status_code or 0 if isinstance(error, HttpResponseError) else 0
     # What the identity endpoint says is about the identity, whatever its status: a message must
     # not be rejected because its receiver has lost an identity.
     if isinstance(error, ClientAuthenticationError) and status < 500:
-        return VaultDeniedError(doing, f"the identity gets no token ({status})", status)
+        why, asked = f"the identity gets no token ({status})", of_answer(error.response)
+        return VaultDeniedError(doing, why, status, asked)
     if isinstance(error, HttpResponseError) and status >= 400:
-        return _refused(doing, status, getattr(error.response, "headers", {}))
+        return refused(doing, status, error.response)
     return VaultUnavailableError(doing, f"no answer ({type(error).__name__})")
 
 
-def _refused(doing: str, status: int, headers: Mapping[str, str]) -> VaultError:
+def refused(doing: str, status: int, response: Any) -> VaultError:
+    """Say what an answer other than success means for who asked."""
     why = f"status {status}"
     if status in (401, 403):
-        return VaultDeniedError(doing, why, status)
+        return VaultDeniedError(doing, why, status, of_answer(response))
     if status in (408, 429) or status >= 500:
-        after = retry_after(headers)
+        after = retry_after(getattr(response, "headers", {}))
         # However long it asks for: a message must not wait for years because of one odd answer.
         longest = None if after is None else min(after, _LONGEST_RETRY_AFTER)
         return VaultUnavailableError(doing, why, status, longest)
     return VaultRefusedError(doing, why, status)
-
-
-def _decode(text: str) -> bytes:
-    return pybase64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

@@ -22,14 +22,20 @@ functions = {f.get_function_name(): f.get_trigger().type for f in function_app.a
 print(json.dumps([functions, [name for name in sys.modules if name.startswith("shared.")]]))
 """
 FUNCTIONS = {
-    "sender": {"health": "httpTrigger", "send": "httpTrigger"},
-    "receiver": {"health": "httpTrigger", "receive": "serviceBusTrigger"},
-    "tracker": {"health": "httpTrigger"},
+    "sender": {"access": "httpTrigger", "health": "httpTrigger", "send": "httpTrigger"},
+    "receiver": {"access": "httpTrigger", "health": "httpTrigger", "receive": "serviceBusTrigger"},
+    "tracker": {
+        "access": "httpTrigger",
+        "health": "httpTrigger",
+        "record": "serviceBusTrigger",
+        "status": "httpTrigger",
+        "messages": "httpTrigger",
+    },
 }
 STRANGERS = {
     "sender": {"shared.receiver", "shared.partner", "shared.webhook"},
-    "receiver": {"shared.sender", "shared.problems", "shared.idempotency"},
-    "tracker": {"shared.sender", "shared.receiver", "shared.vault", "shared.envelope"},
+    "receiver": {"shared.sender", "shared.idempotency", "shared.ledger"},
+    "tracker": {"shared.sender", "shared.receiver", "shared.vault_key", "shared.envelope"},
 }
 
 
@@ -51,7 +57,42 @@ def test_an_app_is_its_functions_and_imports_only_what_it_runs(app: str) -> None
     )
     functions, modules = json.loads(run.stdout)
     assert functions == FUNCTIONS[app]
-    assert STRANGERS[app].isdisjoint(modules)
+    # What tries access is there to be asked for, and not before.
+    assert (STRANGERS[app] | {"shared.access_probe"}).isdisjoint(modules)
+
+
+def test_the_proof_of_access_can_be_switched_off() -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        cwd=ROOT,
+        env={**environment("tracker"), "RELAY_ACCESS": "false"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    functions, modules = json.loads(run.stdout)
+    assert "access" not in functions
+    assert "shared.access" not in modules
+
+
+@pytest.mark.parametrize("app", list(FUNCTIONS))
+def test_only_the_master_key_opens_the_proof_of_access(app: str) -> None:
+    program = """
+import json, function_app
+print(json.dumps({
+    f.get_function_name(): f.get_trigger().get_dict_repr() for f in function_app.app.get_functions()
+}, default=str))
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env=environment(app),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    trigger = json.loads(run.stdout)["access"]
+    assert trigger["authLevel"].upper().endswith("ADMIN")
 
 
 def test_an_app_without_its_settings_says_all_that_is_missing() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,8 +9,9 @@ from azure.functions.servicebus import ServiceBusMessage
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.bus_message import Incoming, MessageId, outgoing
+from shared.bus_message import Incoming, MessageId, outgoing, receipt_message
 from shared.envelope import MEDIA_TYPE, Context, DataKey, UnopenableError, WrappedKey, seal
+from shared.receipt import Receipt, State
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 TOKEN = seal(b"payload", Context("id-1", "a/b"), DataKey.generate(), WrappedKey("kid", b"key"))
@@ -137,3 +139,87 @@ def test_whatever_comes_in_can_be_rejected_as_it_is(body: bytes, message_id: str
     with pytest.raises(UnopenableError):
         message.sealed()
     assert b"".join(message.rejected("r", "d", 0).body) == body
+
+
+@pytest.mark.parametrize(
+    ("message_id", "replay"), [("id-1", 0), ("id-1.3", 0), ("id-1.r7", 7), ("id-1.r7.2", 7)]
+)
+def test_a_receipt_is_for_the_id_and_its_replay(message_id: str, replay: int) -> None:
+    receipt = incoming(message_id).receipt(State.REJECTED, 3, "d" * 300, size=7)
+    assert receipt
+    assert (receipt.message_id, receipt.replay, receipt.attempts) == ("id-1", replay, 3)
+    assert (receipt.detail, receipt.size) == ("d" * 200, 7)
+    assert Receipt.from_json(b"".join(receipt_message(receipt).body)) == receipt
+
+
+def test_there_is_no_receipt_for_what_is_none_of_ours() -> None:
+    assert incoming("not ours").receipt(State.REJECTED, 0) is None
+
+
+KEY = DataKey.generate()
+
+
+def owing(
+    receipt: Receipt, key: DataKey | None = KEY, forged: dict[str, object] | None = None
+) -> Incoming:
+    """What comes back of a message that waited for its receipt only."""
+    sent = incoming("id-1", traceparent=TRACE).owing(5, receipt, key)
+    assert b"".join(sent.body) == TOKEN.encode()
+    assert sent.scheduled_enqueue_time_utc
+    properties = {str(k): v for k, v in (sent.application_properties or {}).items()}
+    return incoming(str(sent.message_id), b"".join(sent.body), **(properties | (forged or {})))
+
+
+def delivered(message_id: str = "id-1") -> Receipt:
+    receipt = incoming(message_id).receipt(State.DELIVERED, 2, size=7)
+    assert receipt
+    return receipt
+
+
+def test_an_owed_receipt_comes_back_as_it_was_and_confirmed() -> None:
+    back = owing(delivered())
+    assert back.owed
+    assert (back.owed.state, back.owed.size) == (State.DELIVERED, 7)
+    assert (back.message_id, back.attempts, back.trace) == ("id-1.1", 2, TRACE)
+    assert back.is_confirmed(KEY)
+    again = back.later(60, 2)
+    properties = {str(k): v for k, v in (again.application_properties or {}).items()}
+    assert incoming("id-1.2", TOKEN.encode(), **properties).is_confirmed(KEY)
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        owing(delivered(), None),
+        owing(delivered(), DataKey.generate()),
+        owing(delivered(), forged={"relay-owed-confirmation": 7}),
+        owing(delivered(), forged={"relay-owed-confirmation": "\u00e4"}),
+        owing(delivered(), forged={"relay-owed-receipt": replace(delivered(), size=8).to_json()}),
+        incoming("id-1"),
+    ],
+)
+def test_a_receipt_of_somebody_without_the_key_is_not_confirmed(forged: Incoming) -> None:
+    assert not forged.is_confirmed(KEY)
+
+
+def test_a_message_does_not_tell_what_became_of_another() -> None:
+    assert owing(delivered("id-2")).owed is None
+
+
+@pytest.mark.parametrize("text", ["", "{}", "garbage", 7, None, b"x"])
+def test_what_is_no_receipt_is_not_owed(text: object) -> None:
+    found = incoming("id-1", TOKEN.encode(), **{"relay-owed-receipt": text})
+    assert found.owed is None
+    assert incoming("id-1").owed is None
+
+
+def test_deliveries_are_counted_from_one() -> None:
+    assert incoming().deliveries == 1
+    message = ServiceBusMessage(
+        body=b"x",
+        message_id="id-1",
+        user_properties={},
+        application_properties={},
+        delivery_count=4,
+    )
+    assert Incoming.from_trigger(message).deliveries == 4

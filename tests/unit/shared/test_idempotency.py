@@ -9,12 +9,17 @@ from shared.idempotency import IdempotencyKey
 KEY = '"8e03978e-40d5-43dd-bc93-6894a57f9324"'
 
 
-def message_id(key: str = KEY, payload: bytes = b"payload", content_type: str = "a/b") -> str:
-    return IdempotencyKey.parse(key).message_id(payload, content_type)
+def message_id(key: str = KEY) -> str:
+    return IdempotencyKey.parse(key).message_id()
 
 
-def test_the_same_key_and_message_is_the_same_id() -> None:
+def fingerprint(key: str = KEY, payload: bytes = b"payload", content_type: str = "a/b") -> bytes:
+    return IdempotencyKey.parse(key).fingerprint(payload, content_type)
+
+
+def test_the_same_key_is_the_same_id() -> None:
     assert message_id() == message_id(f"  {KEY} ")
+    assert message_id() != message_id('"8e03978e-40d5-43dd-bc93-6894a57f9325"')
     assert uuid.UUID(message_id()).version == 8
     assert uuid.UUID(message_id()).variant == uuid.RFC_4122
 
@@ -22,14 +27,15 @@ def test_the_same_key_and_message_is_the_same_id() -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        message_id(key='"8e03978e-40d5-43dd-bc93-6894a57f9325"'),
-        message_id(payload=b"payloae"),
-        message_id(content_type="a/c"),
-        message_id(payload=b"bpayload", content_type="a/"),
+        fingerprint(key='"8e03978e-40d5-43dd-bc93-6894a57f9325"'),
+        fingerprint(payload=b"payloae"),
+        fingerprint(content_type="a/c"),
+        fingerprint(payload=b"bpayload", content_type="a/"),
     ],
 )
-def test_anything_else_is_another_id(other: str) -> None:
-    assert other != message_id()
+def test_anything_else_has_another_fingerprint(other: bytes) -> None:
+    assert fingerprint() == fingerprint()
+    assert other != fingerprint()
 
 
 def test_a_quote_in_a_key_is_escaped() -> None:

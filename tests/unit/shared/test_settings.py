@@ -10,6 +10,7 @@ from shared.settings import (
     ReceiverSettings,
     SenderSettings,
     SettingsError,
+    known,
     load,
     optional_names,
     required_names,
@@ -93,6 +94,33 @@ def test_a_setting_of_another_app_is_told() -> None:
 
 def test_one_more_identity_is_no_mistake() -> None:
     load(environment("sender", RELAY_IDENTITY_AUDIT=ID))
+
+
+def test_what_the_proof_of_access_tries_is_read_from_its_families() -> None:
+    environ = environment(
+        "tracker",
+        RELAY_ACCESS_IDENTITY_SENDER_BUS=ID,
+        RELAY_ACCESS_KEY_PAYLOAD="https://payload.vault.azure.net/keys/payload",
+        RELAY_ACCESS_SECRET_PARTNER_CONNECTION="https://p.vault.azure.net/secrets/partner-connection",
+        RELAY_ACCESS_QUEUE_MESSAGES="messages",
+        RELAY_ACCESS="false",
+    )
+    assert not load(environ)["tracker"].proves_access
+    found = known(environ)
+    assert found.identities == {"sender_bus": ID}
+    assert [key.name for key in found.keys] == ["payload"]
+    assert [secret.name for secret in found.secrets] == ["partner-connection"]
+    assert found.queues == ("messages",)
+
+
+@pytest.mark.parametrize("kind", ["IDENTITY", "KEY", "SECRET", "QUEUE"])
+def test_a_wrong_object_of_the_proof_of_access_is_named_and_not_shown(kind: str) -> None:
+    environ = environment("tracker", **{f"RELAY_ACCESS_{kind}_X": "planted secret \u20ac"})
+    for read in (load, known):
+        with pytest.raises(SettingsError) as caught:
+            read(environ)
+        assert f"RELAY_ACCESS_{kind}_X" in str(caught.value)
+        assert "planted" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -23,11 +23,11 @@ from shared.key_vault_id import KeyVaultId
 from shared.network import Network
 from shared.vault import (
     VaultDeniedError,
-    VaultKey,
     VaultRefusedError,
     VaultSecret,
     VaultUnavailableError,
 )
+from shared.vault_key import VaultKey
 
 SNAPSHOT = Path(__file__).resolve().parents[3] / "infra" / "local.snapshot.json"
 DATA_KEY = bytes(range(32))
@@ -140,6 +140,8 @@ async def test_the_other_operation_is_denied(vaults: Vaults) -> None:
         with pytest.raises(VaultDeniedError) as caught:
             await call
         assert caught.value.status == 403
+        assert caught.value.request_id
+        assert str(caught.value).endswith(f": status 403, request {caught.value.request_id}")
     await encrypt.close()
     await decrypt.close()
 
@@ -232,10 +234,23 @@ async def test_an_identity_that_gets_no_token_is_denied(vaults: Vaults) -> None:
     key = vaults.key("encrypt")
     nobody = ManagedIdentityCredential(client_id="00000000-0000-0000-0000-000000000000")
     denied = VaultKey(key._key, nobody, vaults.network)
-    with pytest.raises(VaultDeniedError):
+    with pytest.raises(VaultDeniedError) as caught:
         await denied.encrypt(DATA_KEY)
+    # The endpoint of identities names the request as well, in its own way.
+    assert caught.value.request_id
     for one in (key, denied, nobody):
         await one.close()
+
+
+async def test_an_odd_vault_cannot_write_into_the_log(vaults: Vaults) -> None:
+    encrypt = vaults.key("encrypt")
+    odd = "all is well"
+    vaults.instead = web.json_response({}, status=403, headers={"x-ms-request-id": odd})
+    with pytest.raises(VaultDeniedError) as caught:
+        await encrypt.encrypt(DATA_KEY)
+    assert caught.value.request_id is None
+    assert str(caught.value).endswith(": status 403")
+    await encrypt.close()
 
 
 class Clock:
@@ -280,7 +295,7 @@ async def test_a_secret_of_others_is_denied_and_one_that_is_not_there_refused(
     vaults: Vaults,
 ) -> None:
     denied = vaults.secret("decrypt", Clock())
-    with pytest.raises(VaultDeniedError):
+    with pytest.raises(VaultDeniedError, match=r": status 403, request [0-9a-f-]{36}$"):
         await denied.value()
     await denied.close()
     assert vaults.asked == ["GET /secrets/partner-connection/"]

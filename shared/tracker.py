@@ -1,0 +1,208 @@
+"""The tracker: writes receipts into the ledger, and tells from it where messages are."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlencode
+
+import azure.functions as func
+
+from shared.identities import credential
+from shared.ledger import Entry, Ledger, LedgerUnavailableError, Position
+from shared.problems import problem
+from shared.receipt import Receipt, State, is_message_id
+from shared.settings import TrackerSettings
+from shared.vault import VaultSecret
+
+_RETRY_AFTER_SECONDS = 5
+_PAGE = 50
+_LONGEST_PAGE = 200
+_log = logging.getLogger(__name__)
+
+
+class InvalidQueryError(Exception):
+    """A query that can never be answered; the text says what to ask instead."""
+
+
+def blueprint(settings: TrackerSettings) -> func.Blueprint:
+    """Register the tracker's functions."""
+    functions = func.Blueprint()
+    tracker = Tracker(settings)
+
+    @functions.service_bus_queue_trigger(
+        arg_name="receipts",
+        queue_name="%RELAY_QUEUE_RECEIPTS%",
+        connection="RELAY_BUS",
+        cardinality=func.Cardinality.MANY,
+    )
+    async def record(receipts: list[func.ServiceBusMessage]) -> None:
+        await tracker.record(receipts)
+
+    @functions.route("messages/{id}", methods=["GET"])
+    async def status(req: func.HttpRequest) -> func.HttpResponse:
+        return await _answered(tracker.status, req)
+
+    @functions.route("messages", methods=["GET"])
+    async def messages(req: func.HttpRequest) -> func.HttpResponse:
+        return await _answered(tracker.messages, req)
+
+    return functions
+
+
+class Tracker:
+    """The ledger's keeper, with the client of its one secret."""
+
+    def __init__(self, settings: TrackerSettings) -> None:
+        self._wait_seconds = settings.receipt_wait_seconds
+        self._ledger = Ledger(
+            VaultSecret(
+                settings.database_secret,
+                credential(settings.database_identity),
+                settings.database_secret_seconds,
+                settings.network,
+            ),
+            settings.network.ca_bundle,
+        )
+
+    async def record(self, messages: Sequence[func.ServiceBusMessage]) -> None:
+        """Return when all receipts are written; what it raises leaves them on the queue."""
+        receipts = [receipt for message in messages if (receipt := _receipt(message))]
+        try:
+            await self._ledger.record(receipts)
+        except LedgerUnavailableError:
+            # The queue would hand them over again at once, and give up after so many times.
+            await asyncio.sleep(self._wait_seconds)
+            raise
+        _log.info("recorded %d receipts", len(receipts))
+
+    async def status(self, request: func.HttpRequest) -> func.HttpResponse:
+        """Answer 200 with where a message is and since when, or 404."""
+        message_id = request.route_params["id"]
+        entry = await self._ledger.entry(message_id) if is_message_id(message_id) else None
+        if entry is None:
+            return problem(HTTPStatus.NOT_FOUND, "the ledger has no message of this id")
+        return _json(_shown(entry))
+
+    async def messages(self, request: func.HttpRequest) -> func.HttpResponse:
+        """Answer 200 with a page of messages, newest first, and the link to the next page.
+
+        A page goes on after a message, not after a count of them: what arrives meanwhile moves
+        nothing from one page to another.
+        """
+        try:
+            state, after, limit = _query(request.params)
+        except InvalidQueryError as error:
+            return problem(HTTPStatus.BAD_REQUEST, str(error))
+        # One more than asked for tells whether there is a next page.
+        entries = await self._ledger.entries(state, after, limit + 1)
+        page = entries[:limit]
+        more = _link(state, page[-1].position, limit) if len(entries) > limit else None
+        return _json({"messages": [_shown(entry) for entry in page], "next": more})
+
+
+async def _answered(
+    answer: Callable[[func.HttpRequest], Awaitable[func.HttpResponse]], request: func.HttpRequest
+) -> func.HttpResponse:
+    try:
+        return await answer(request)
+    except LedgerUnavailableError as error:
+        _log.warning("not answered: %s", error)
+        return problem(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "the ledger is away; ask again",
+            retry_after=_RETRY_AFTER_SECONDS,
+        )
+    except Exception:  # noqa: BLE001 - every answer of this interface is a problem document
+        # The caller learns nothing of the inside; the log has it.
+        _log.exception("not answered")
+        return problem(
+            HTTPStatus.INTERNAL_SERVER_ERROR, "not answered, because of a fault in the relay"
+        )
+
+
+def _receipt(message: func.ServiceBusMessage) -> Receipt | None:
+    try:
+        return Receipt.from_json(message.get_body())
+    except ValueError as error:
+        # Dropped, and told: it will be no better the next time, and the others of its batch must
+        # not wait for it.
+        _log.error("dropped what is no receipt: %s", error)
+        return None
+
+
+def _shown(entry: Entry) -> dict[str, Any]:
+    times = {
+        "accepted": entry.accepted_at,
+        "queued": entry.queued_at,
+        "retrying": entry.retrying_at,
+        "rejected": entry.rejected_at,
+        "delivered": entry.delivered_at,
+    }
+    return {
+        "id": entry.id,
+        "state": entry.state,
+        "attempts": entry.attempts,
+        "detail": entry.detail,
+        "content_type": entry.content_type,
+        "size": entry.size,
+        "key_version": entry.key_version,
+        "times": {state: time.isoformat() for state, time in times.items() if time},
+    }
+
+
+def _query(parameters: Any) -> tuple[State | None, Position | None, int]:
+    if unknown := set(parameters) - {"state", "after", "limit"}:
+        named = ", ".join(sorted(name[:20] for name in unknown))
+        raise InvalidQueryError(f"unknown: {named}; there are state, after and limit")
+    return (
+        _state(parameters.get("state")),
+        _position(parameters.get("after")),
+        _limit(parameters.get("limit")),
+    )
+
+
+def _state(text: str | None) -> State | None:
+    if text is None:
+        return None
+    if text not in set(State):
+        raise InvalidQueryError(f"state must be one of {', '.join(State)}")
+    return State(text)
+
+
+def _limit(text: str | None) -> int:
+    if text is None:
+        return _PAGE
+    if not (text.isascii() and text.isdigit() and len(text) < 10) or not (
+        1 <= int(text) <= _LONGEST_PAGE
+    ):
+        raise InvalidQueryError(f"limit must be a whole number from 1 to {_LONGEST_PAGE}")
+    return int(text)
+
+
+def _position(text: str | None) -> Position | None:
+    if text is None:
+        return None
+    time, _, message_id = text.partition("~")
+    try:
+        at = datetime.fromisoformat(time)
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None or not is_message_id(message_id):
+        raise InvalidQueryError("after must be taken from the link to the next page")
+    return Position(at, message_id)
+
+
+def _link(state: State | None, last: Position, limit: int) -> str:
+    query: dict[str, str] = {"state": state} if state else {}
+    query |= {"after": f"{last.at.isoformat()}~{last.id}", "limit": str(limit)}
+    return f"/api/messages?{urlencode(query)}"
+
+
+def _json(body: object) -> func.HttpResponse:
+    return func.HttpResponse(json.dumps(body), mimetype="application/json")

@@ -1,0 +1,72 @@
+"""What becomes of messages whose receipts, or retries, have no way."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.pipeline.running import SNAPSHOT, Running, running, with_settings
+
+
+@contextmanager
+def without_right_to_send(queue: str, folder: Path, **receiver: str) -> Iterator[Running]:
+    """Start a cloud whose receiver may not send to a queue, and never could."""
+    path = with_settings(SNAPSHOT, folder, receiver={"RELAY_WAIT_SECONDS": "1", **receiver})
+    document = json.loads(path.read_text())
+    resources = document["predictedResources"]
+    (right,) = (r for r in resources if f"queues/{queue}/" in r["id"] and sends(r))
+    resources.remove(right)
+    less = folder / "less.snapshot.json"
+    less.write_text(json.dumps(document))
+    with running(folder / "folder", less) as up:
+        yield up
+
+
+def sends(resource: dict[str, str]) -> bool:
+    sender_role = "69a216fc-b8fb-44d8-bc22-1f3c2cd27a39"
+    text = json.dumps(resource)
+    return (
+        resource["type"] == "Microsoft.Authorization/roleAssignments"
+        and sender_role in text
+        and "userAssignedIdentities/receiver_bus-" in text
+    )
+
+
+async def send(cloud: Running) -> str:
+    async with cloud.session() as session:
+        return await cloud.send(session, b"x", "a/b")
+
+
+async def test_a_receipt_is_owed_and_the_delivery_is_not_repeated(tmp_path: Path) -> None:
+    with without_right_to_send("receipts", tmp_path) as cloud:
+        message_id = await send(cloud)
+        await cloud.received({message_id})
+        await waits_for_its_receipt(cloud, message_id)
+        assert (await cloud.entry(message_id, "queued"))["times"].keys() == {"accepted", "queued"}
+        whole = with_settings(SNAPSHOT, tmp_path, receiver={"RELAY_WAIT_SECONDS": "1"})
+        await cloud.control("PUT", "/deployment", whole.read_text())
+        assert (await cloud.entry(message_id, "delivered"))["size"] == 1
+        assert len((await cloud.deliveries())[1]) == 1
+
+
+async def waits_for_its_receipt(cloud: Running, message_id: str) -> None:
+    """Return once it has come back without another delivery, and waits again."""
+    for _ in range(1200):
+        if cloud.logs().count(f"no receipt for {message_id} yet") > 1:
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"{message_id} does not wait")
+
+
+async def test_the_ledger_hears_of_what_is_handed_over_too_often(tmp_path: Path) -> None:
+    """A message that can be neither delivered nor sent to wait is not rejected in silence."""
+    with without_right_to_send("retries", tmp_path, RELAY_MAX_DELIVERIES="3") as cloud:
+        await cloud.fault(at="partner", answer="status", status=503)
+        message_id = await send(cloud)
+        entry = await cloud.entry(message_id, "rejected")
+        assert entry["detail"] == ("handed-over-too-often: handed over 3 times without an outcome")
+        (rejected,) = (await cloud.rejections())[message_id]
+        assert rejected["relay-reason"] == "handed-over-too-often"
