@@ -38,6 +38,15 @@ class App(TypedDict):
     name: str
     identities: list[str]
     trigger: NotRequired[Trigger]
+    status: NotRequired[str]
+
+
+class Machine(TypedDict):
+    """A virtual machine, deployed if asked for, and the identities attached to it."""
+
+    name: str
+    identities: list[str]
+    systemIdentity: bool
 
 
 class Vault(TypedDict):
@@ -46,11 +55,19 @@ class Vault(TypedDict):
     name: str
 
 
-class VaultObject(TypedDict):
-    """A key or a secret, and the vault it lives in."""
+class Key(TypedDict):
+    """A key, and the vault it lives in."""
 
     name: str
     vault: str
+
+
+class Secret(TypedDict):
+    """A secret, the vault it lives in, and whether each deployment writes its value."""
+
+    name: str
+    vault: str
+    deployed: NotRequired[Literal[True]]
 
 
 class Queue(TypedDict):
@@ -80,6 +97,15 @@ class SecretGrant(TypedDict):
     secret: str
 
 
+class OperatorSecretGrant(TypedDict):
+    """What an operator may do with a secret."""
+
+    operator: str
+    vault: str
+    secret: str
+    operations: list[Literal["getSecret", "setSecret", "readMetadata"]]
+
+
 class QueueGrant(TypedDict):
     """What an identity, or an operator, may do with a queue."""
 
@@ -88,19 +114,44 @@ class QueueGrant(TypedDict):
     rights: list[Literal["send", "receive"]]
 
 
+class ScaleGrant(TypedDict):
+    """A queue whose length the scale controller sees under an identity."""
+
+    identity: str
+    queue: str
+
+
+class StorageGrant(TypedDict):
+    """The storage account, named after its app, whose blobs an app owns as itself."""
+
+    app: str
+    storage: str
+
+
+class TelemetryGrant(TypedDict):
+    """An app that may send telemetry as itself."""
+
+    app: str
+
+
 class Access(TypedDict):
     """The whole declaration."""
 
     identities: list[Identity]
     operators: list[Operator]
     apps: list[App]
+    machines: list[Machine]
     vaults: list[Vault]
-    keys: list[VaultObject]
-    secrets: list[VaultObject]
+    keys: list[Key]
+    secrets: list[Secret]
     queues: list[Queue]
     keyGrants: list[KeyGrant]
     secretGrants: list[SecretGrant]
+    operatorSecretGrants: list[OperatorSecretGrant]
     queueGrants: list[QueueGrant]
+    scaleGrants: list[ScaleGrant]
+    storageGrants: list[StorageGrant]
+    telemetryGrants: list[TelemetryGrant]
 
 
 class AccessError(Exception):
@@ -136,6 +187,8 @@ def contradictions(access: Access) -> list[str]:
         *_twice(access),
         *_undeclared(access),
         *_apps(access),
+        *_machines(access),
+        *_hosts(access),
         *_forwards(access),
         *_vaults(access),
     ]
@@ -146,7 +199,7 @@ def _twice(access: Access) -> Iterator[str]:
         "identity or operator": (
             principal["name"] for principal in (*access["identities"], *access["operators"])
         ),
-        "app": (app["name"] for app in access["apps"]),
+        "app or machine": (one["name"] for one in (*access["apps"], *access["machines"])),
         "vault": (vault["name"] for vault in access["vaults"]),
         "key": (key["name"] for key in access["keys"]),
         "secret": (secret["name"] for secret in access["secrets"]),
@@ -166,9 +219,20 @@ def _grants(access: Access) -> Iterator[str]:
             yield f"{key['identity']} {operation} {key['vault']}/{key['key']}"
     for secret in access["secretGrants"]:
         yield f"{secret['identity']} get {secret['vault']}/{secret['secret']}"
+    yield from (
+        f"{given['operator']} {use} {given['vault']}/{given['secret']}"
+        for given in access["operatorSecretGrants"]
+        for use in given["operations"]
+    )
     for queue in access["queueGrants"]:
         for right in queue["rights"]:
             yield f"{queue['identity']} {right} {queue['queue']}"
+    for seen in access["scaleGrants"]:
+        yield f"{seen['identity']} see {seen['queue']}"
+    for storage in access["storageGrants"]:
+        yield f"app {storage['app']} own the blobs of {storage['storage']}"
+    for telemetry in access["telemetryGrants"]:
+        yield f"app {telemetry['app']} send telemetry"
 
 
 def _undeclared(access: Access) -> Iterator[str]:
@@ -182,6 +246,7 @@ def _undeclared(access: Access) -> Iterator[str]:
         *(f"secret {secret['vault']}/{secret['name']}" for secret in access["secrets"]),
         *(f"queue {queue['name']}" for queue in access["queues"]),
         *(f"operator {operator['name']}" for operator in access["operators"]),
+        *(f"app {app['name']}" for app in access["apps"]),
     }
     for named in _named(access):
         if named not in known:
@@ -195,30 +260,45 @@ def _named(access: Access) -> Iterator[str]:
     for given in access["queueGrants"]:
         kind = "operator" if given["identity"] in operators else "identity"
         yield f"{kind} {given['identity']}"
+    for seen in access["scaleGrants"]:
+        yield f"identity {seen['identity']}"
+        yield f"queue {seen['queue']}"
+    for storage in access["storageGrants"]:
+        yield f"app {storage['app']}"
+        yield f"app {storage['storage']}"
+    yield from (f"app {grant['app']}" for grant in access["telemetryGrants"])
     yield from (f"key {grant['vault']}/{grant['key']}" for grant in access["keyGrants"])
     yield from (f"secret {grant['vault']}/{grant['secret']}" for grant in access["secretGrants"])
+    for held in access["operatorSecretGrants"]:
+        yield f"operator {held['operator']}"
+        yield f"secret {held['vault']}/{held['secret']}"
     yield from (f"queue {grant['queue']}" for grant in access["queueGrants"])
 
 
 def _apps(access: Access) -> Iterator[str]:
     identities = {identity["name"] for identity in access["identities"]}
-    attached = {name for app in access["apps"] for name in app["identities"]}
+    holders = (*access["apps"], *access["machines"])
+    attached = {name for holder in holders for name in holder["identities"]}
     grants = (*access["keyGrants"], *access["secretGrants"], *access["queueGrants"])
     granted = {grant["identity"] for grant in grants}
+    granted |= {grant["operator"] for grant in access["operatorSecretGrants"]}
     receives = {
         (grant["identity"], grant["queue"])
         for grant in access["queueGrants"]
         if "receive" in grant["rights"]
     }
     for name in sorted(attached - identities):
-        yield f"an app has identity {name}, which is not declared"
+        yield f"an app or a machine has identity {name}, which is not declared"
     for name in sorted(identities - attached):
-        yield f"identity {name} is attached to no app"
+        yield f"identity {name} is attached to no app or machine"
     for name in sorted(identities - granted):
         yield f"identity {name} may do nothing"
     for name in sorted({operator["name"] for operator in access["operators"]} - granted):
         yield f"operator {name} may do nothing"
+    apps = {app["name"] for app in access["apps"]}
     for app in access["apps"]:
+        if app.get("status", app["name"]) not in apps:
+            yield f"app {app['name']} has its status at {app['status']}, which is not declared"
         trigger = app.get("trigger")
         if trigger is None:
             continue
@@ -229,6 +309,29 @@ def _apps(access: Access) -> Iterator[str]:
                 f"app {app['name']} is triggered by {trigger['queue']}, "
                 f"which {trigger['identity']} may not receive"
             )
+
+
+def _machines(access: Access) -> Iterator[str]:
+    """Hold each machine to one secret: its start-up script is told which one to read."""
+    for machine in access["machines"]:
+        readers = [g for g in access["secretGrants"] if g["identity"] in machine["identities"]]
+        if len(readers) != 1:
+            yield f"machine {machine['name']} may read {len(readers)} secrets instead of one"
+
+
+def _hosts(access: Access) -> Iterator[str]:
+    """Hold each app to what its host needs: without it, the app neither starts nor scales."""
+    for app in access["apps"]:
+        owned = [g["storage"] for g in access["storageGrants"] if g["app"] == app["name"]]
+        if owned != [app["name"]]:
+            yield f"app {app['name']} owns the blobs of {owned or 'no account'}, not just its own"
+    triggers = [app["trigger"] for app in access["apps"] if "trigger" in app]
+    for grant in access["scaleGrants"]:
+        if grant not in triggers:
+            yield f"{grant['identity']} sees {grant['queue']}, which triggers no app under it"
+    for trigger in triggers:
+        if trigger not in access["scaleGrants"]:
+            yield f"nobody scales with {trigger['queue']}: {trigger['identity']} may not see it"
 
 
 def _forwards(access: Access) -> Iterator[str]:

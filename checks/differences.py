@@ -8,6 +8,19 @@ from dataclasses import dataclass
 from typing import Literal
 
 from checks.access import Access, App
+from checks.hardening import weaknesses
+from checks.machines import (
+    COMMAND,
+    MACHINE,
+    NETWORK_TYPES,
+    asked_for,
+    declared_commands,
+    deployed_commands,
+    ways_in,
+)
+from checks.network import TYPES as ENDPOINT_TYPES
+from checks.network import openings
+from checks.roles import OWN_BLOBS, SEE_QUEUES, SEND_TELEMETRY
 from checks.snapshot import (
     SUFFIX,
     Resource,
@@ -39,13 +52,16 @@ def differences(
     access: Access, snapshot: Snapshot, optional: Mapping[str, Collection[str]] | None = None
 ) -> list[Difference]:
     """Compare a deployment with the declaration; `optional` names settings an app may also have."""
+    access = asked_for(access, snapshot)
     found = [
         *_compared(_declared_resources(access), _deployed_resources(snapshot)),
         *_compared(_declared_attachments(access), _deployed_attachments(snapshot)),
         *_rights(access, snapshot),
         *_compared(_declared_queues(access), _deployed_queues(snapshot)),
         *_settings(access, snapshot, optional or {}),
+        *_compared(declared_commands(access), deployed_commands(snapshot)),
         *_ways_round(snapshot),
+        *(Difference("undeclared", what) for what in weaknesses(access, snapshot)),
     ]
     return sorted(set(found))
 
@@ -60,6 +76,9 @@ def _declared_resources(access: Access) -> Iterator[str]:
     yield from (f"identities/{identity['name']}" for identity in access["identities"])
     yield from (f"operators/{operator['name']}" for operator in access["operators"])
     yield from (f"apps/{app['name']}" for app in access["apps"])
+    for machine in access["machines"]:
+        yield f"machines/{machine['name']}"
+        yield f"machines/{machine['name']}/runcommands/read-secret"
     yield from (f"vaults/{vault['name']}" for vault in access["vaults"])
     yield from (f"vaults/{key['vault']}/keys/{key['name']}" for key in access["keys"])
     yield from (
@@ -71,6 +90,8 @@ def _declared_resources(access: Access) -> Iterator[str]:
 _DECLARED_TYPES = (
     "Microsoft.ManagedIdentity/userAssignedIdentities",
     "Microsoft.Web/sites",
+    MACHINE,
+    COMMAND,
     "Microsoft.KeyVault/vaults",
     "Microsoft.KeyVault/vaults/keys",
     "Microsoft.KeyVault/vaults/secrets",
@@ -88,6 +109,11 @@ def _declared_attachments(access: Access) -> Iterator[str]:
     for app in access["apps"]:
         yield f"apps/{app['name']} has an identity of its own"
         yield from (f"apps/{app['name']} has identities/{name}" for name in app["identities"])
+    for machine in access["machines"]:
+        here = f"machines/{machine['name']}"
+        if machine["systemIdentity"]:
+            yield f"{here} has an identity of its own"
+        yield from (f"{here} has identities/{name}" for name in machine["identities"])
 
 
 def _deployed_attachments(snapshot: Snapshot) -> Iterator[str]:
@@ -125,13 +151,36 @@ def declared_rights(access: Access) -> frozenset[Right]:
             ),
             *(
                 Right(
+                    held["operator"],
+                    f"{vault}/secrets/{use}/action",
+                    f"vaults/{held['vault']}/secrets/{held['secret']}",
+                )
+                for held in access["operatorSecretGrants"]
+                for use in held["operations"]
+            ),
+            *(
+                Right(
                     grant["identity"], f"{bus}/{right}/action", f"bus/relay/queues/{grant['queue']}"
                 )
                 for grant in access["queueGrants"]
                 for right in grant["rights"]
             ),
+            *_host_rights(access),
         ]
     )
+
+
+def _host_rights(access: Access) -> Iterator[Right]:
+    """Give what the platform needs to run the apps: no message, no key and no secret."""
+    for seen in access["scaleGrants"]:
+        where = f"bus/relay/queues/{seen['queue']}"
+        yield from (Right(seen["identity"], action, where) for action in SEE_QUEUES)
+    for storage in access["storageGrants"]:
+        who, where = f"apps/{storage['app']}", f"storages/{storage['storage']}"
+        yield from (Right(who, action, where) for action in OWN_BLOBS)
+    for telemetry in access["telemetryGrants"]:
+        who = f"apps/{telemetry['app']}"
+        yield from (Right(who, action, "telemetry/relay") for action in SEND_TELEMETRY)
 
 
 def _rights(access: Access, snapshot: Snapshot) -> Iterator[Difference]:
@@ -186,13 +235,18 @@ def declared_settings(access: Access, app: App) -> dict[str, str]:
             f"https://{app['name']}{SUFFIX}.blob.core.windows.net"
         ),
         "AzureWebJobsStorage__credential": "managedidentity",
+        "APPLICATIONINSIGHTS_CONNECTION_STRING": "ConnectionString of telemetry/relay",
+        "APPLICATIONINSIGHTS_AUTHENTICATION_STRING": "Authorization=AAD",
     }
     for name in app["identities"]:
         settings[_setting("IDENTITY", name)] = f"clientId of identities/{name}"
-    settings |= _usable(access, app)
+    settings["RELAY_BUS__fullyQualifiedNamespace"] = f"relay-{SUFFIX}.servicebus.windows.net"
+    settings |= _usable(access, app) | _known(access)
     if trigger := app.get("trigger"):
         settings["RELAY_BUS__credential"] = "managedidentity"
         settings["RELAY_BUS__clientId"] = f"clientId of identities/{trigger['identity']}"
+    if status := app.get("status"):
+        settings["RELAY_STATUS_URL"] = f"https://relay-{status}-{SUFFIX}.azurewebsites.net"
     return settings
 
 
@@ -210,8 +264,23 @@ def _usable(access: Access, app: App) -> dict[str, str]:
     for queue in access["queueGrants"]:
         if queue["identity"] in app["identities"]:
             settings[_setting("QUEUE", queue["queue"])] = queue["queue"]
-            host = f"relay-{SUFFIX}.servicebus.windows.net"
-            settings["RELAY_BUS__fullyQualifiedNamespace"] = host
+    return settings
+
+
+def _known(access: Access) -> dict[str, str]:
+    """Give a setting for everything there is: the proof of access tries it in every app."""
+    settings = {}
+    for identity in access["identities"]:
+        value = f"clientId of identities/{identity['name']}"
+        settings[_setting("ACCESS_IDENTITY", identity["name"])] = value
+    for key in access["keys"]:
+        value = f"keyUri of vaults/{key['vault']}/keys/{key['name']}"
+        settings[_setting("ACCESS_KEY", key["name"])] = value
+    for secret in access["secrets"]:
+        value = f"secretUri of vaults/{secret['vault']}/secrets/{secret['name']}"
+        settings[_setting("ACCESS_SECRET", secret["name"])] = value
+    for queue in access["queues"]:
+        settings[_setting("ACCESS_QUEUE", queue["name"])] = queue["name"]
     return settings
 
 
@@ -249,6 +318,7 @@ _JUDGED_TYPES = frozenset(
     kind.lower()
     for kind in (
         *_DECLARED_TYPES,
+        *NETWORK_TYPES,
         "Microsoft.Authorization/roleAssignments",
         "Microsoft.Authorization/roleDefinitions",
         "Microsoft.Resources/resourceGroups",
@@ -257,6 +327,15 @@ _JUDGED_TYPES = frozenset(
         "Microsoft.Storage/storageAccounts/blobServices",
         "Microsoft.Storage/storageAccounts/blobServices/containers",
         "Microsoft.Web/serverfarms",
+        "Microsoft.Web/sites/basicPublishingCredentialsPolicies",
+        "Microsoft.OperationalInsights/workspaces",
+        "Microsoft.Insights/components",
+        "Microsoft.Insights/diagnosticSettings",
+        "Microsoft.DBforPostgreSQL/flexibleServers",
+        "Microsoft.DBforPostgreSQL/flexibleServers/configurations",
+        "Microsoft.DBforPostgreSQL/flexibleServers/databases",
+        "Microsoft.DBforPostgreSQL/flexibleServers/firewallRules",
+        *ENDPOINT_TYPES,
     )
 )
 
@@ -264,7 +343,8 @@ _JUDGED_TYPES = frozenset(
 def _ways_round(snapshot: Snapshot) -> Iterator[Difference]:
     """Name what could give access without any grant."""
     yield from _unjudged(snapshot)
-    yield from _shared_keys(snapshot)
+    yield from (Difference("undeclared", what) for what in openings(snapshot))
+    yield from (Difference("undeclared", what) for what in ways_in(snapshot))
     for vault in of_type(snapshot, "Microsoft.KeyVault/vaults"):
         if not isinstance(properties(vault).get("enableRbacAuthorization"), bool):
             yield Difference("missing", f"{place(snapshot, vault['id'])} says how it decides")
@@ -278,12 +358,3 @@ def _unjudged(snapshot: Snapshot) -> Iterator[Difference]:
         if resource["type"].lower() not in _JUDGED_TYPES:
             what = f"{place(snapshot, resource['id'])}: nothing here judges {resource['type']}"
             yield Difference("undeclared", what)
-
-
-def _shared_keys(snapshot: Snapshot) -> Iterator[Difference]:
-    for namespace in of_type(snapshot, "Microsoft.ServiceBus/namespaces"):
-        if properties(namespace).get("disableLocalAuth") is not True:
-            yield Difference("undeclared", f"{place(snapshot, namespace['id'])} takes shared keys")
-    for account in of_type(snapshot, "Microsoft.Storage/storageAccounts"):
-        if properties(account).get("allowSharedKeyAccess") is not False:
-            yield Difference("undeclared", f"{place(snapshot, account['id'])} takes shared keys")

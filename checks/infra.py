@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from checks import access, snapshot
+from checks.choices import mistaken
 from checks.differences import differences
 
 INFRA = Path(__file__).resolve().parents[1] / "infra"
@@ -38,7 +42,15 @@ def build(folder: Path) -> None:
     _succeed(folder, bicep, "format", f"--pattern={_SOURCES}")
     for parameters in _parameters(folder):
         _succeed(folder, bicep, "snapshot", parameters.name, "--mode=overwrite", *_PLACE)
+        _in_order(parameters.with_suffix(".snapshot.json"))
     _demand(_departures(folder))
+
+
+def _in_order(path: Path) -> None:
+    """Put the outputs of a snapshot in order: the compiler writes them in another one each time."""
+    made = json.loads(path.read_text(encoding="utf-8"))
+    made["outputs"] = dict(sorted(made["outputs"].items()))
+    path.write_text(json.dumps(made, indent=2, ensure_ascii=False), encoding="utf-8")
 
 
 def check(folder: Path) -> bool:
@@ -66,8 +78,9 @@ def _departures(folder: Path) -> Iterator[str]:
         if not path.exists():
             yield f"{path.name} is not there: run make infra"
             continue
-        for difference in differences(declared, snapshot.load(path)):
-            yield f"{path.name}: {difference}"
+        made = snapshot.load(path)
+        for problem in (*differences(declared, made), *mistaken(parameters.stem, made)):
+            yield f"{path.name}: {problem}"
 
 
 def _unformatted(bicep: str, folder: Path) -> Iterator[str]:
@@ -88,8 +101,13 @@ def _warnings(bicep: str, folder: Path) -> Iterator[str]:
 
 
 def _outdated(bicep: str, folder: Path) -> Iterator[str]:
-    for parameters in _parameters(folder):
-        done = _run(folder, bicep, "snapshot", parameters.name, "--mode=validate", *_PLACE)
+    def validated(parameters: Path) -> subprocess.CompletedProcess[str]:
+        return _run(folder, bicep, "snapshot", parameters.name, "--mode=validate", *_PLACE)
+
+    # The compiler works on one processor and takes seconds for each deployment.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        outcomes = list(pool.map(validated, _parameters(folder)))
+    for parameters, done in zip(_parameters(folder), outcomes, strict=True):
         if done.returncode != 0:
             changes = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr).strip()
             yield f"{parameters.name}: its snapshot is out of date, run make infra\n{changes}"

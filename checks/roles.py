@@ -73,8 +73,52 @@ BUILT_IN: dict[str, Sequence[Permission]] = {
             "dataActions": ["Microsoft.ServiceBus/*/receive/action"],
         }
     ],
+    # Storage Blob Data Owner
+    "b7e6dc6d-f1e8-4753-8033-0f276bb0955b": [
+        {
+            "actions": [
+                "Microsoft.Storage/storageAccounts/blobServices/containers/*",
+                "Microsoft.Storage/storageAccounts/blobServices/generateUserDelegationKey/action",
+            ],
+            "dataActions": ["Microsoft.Storage/storageAccounts/blobServices/containers/blobs/*"],
+        }
+    ],
+    # Monitoring Metrics Publisher
+    "3913510d-42f4-4e42-8a64-420c390055eb": [
+        {
+            "actions": [
+                "Microsoft.Insights/Register/Action",
+                "Microsoft.Support/*",
+                "Microsoft.Resources/subscriptions/resourceGroups/read",
+            ],
+            "dataActions": [
+                "Microsoft.Insights/Metrics/Write",
+                "Microsoft.Insights/Telemetry/Write",
+            ],
+        }
+    ],
 }
 """Roles that Azure brings along, by their id, as far as they are in use (Azure built-in roles)."""
+
+SEE_QUEUES = ("Microsoft.ServiceBus/namespaces/*/read (control plane)",)
+"""What seeing a queue's length takes (Service Bus bindings of Azure Functions, scaling)."""
+
+_BLOB_SERVICES = "Microsoft.Storage/storageAccounts/blobServices"
+OWN_BLOBS = (
+    f"{_BLOB_SERVICES}/containers/* (control plane)",
+    f"{_BLOB_SERVICES}/generateUserDelegationKey/action (control plane)",
+    f"{_BLOB_SERVICES}/containers/blobs/*",
+)
+"""What owning the blobs of an account comes to."""
+
+SEND_TELEMETRY = (
+    "Microsoft.Insights/Register/Action (control plane)",
+    "Microsoft.Support/* (control plane)",
+    "Microsoft.Resources/subscriptions/resourceGroups/read (control plane)",
+    "Microsoft.Insights/Metrics/Write",
+    "Microsoft.Insights/Telemetry/Write",
+)
+"""What sending telemetry comes to; at a component, the actions beside it reach nothing."""
 
 # They tell a queue's properties and counts, never a message, and come with the roles above.
 _HARMLESS = frozenset(

@@ -22,6 +22,7 @@ class Resource(TypedDict, total=False):
     type: str
     name: str
     identity: dict[str, Any]
+    sku: dict[str, Any]
     properties: dict[str, Any]
 
 
@@ -68,6 +69,16 @@ _NAMES = (
     (re.compile(rf"microsoft\.keyvault/vaults/([^/]+)-{SUFFIX}(/.+)?"), "vaults"),
     (re.compile(rf"microsoft\.servicebus/namespaces/(relay)-{SUFFIX}(/.+)?"), "bus"),
     (re.compile(rf"microsoft\.web/sites/relay-([^/]+)-{SUFFIX}(/.+)?"), "apps"),
+    (
+        re.compile(rf"microsoft\.compute/virtualmachines/relay-([^/]+)-{SUFFIX}(/.+)?"),
+        "machines",
+    ),
+    (re.compile(rf"microsoft\.storage/storageaccounts/([^/]+){SUFFIX}(/.+)?"), "storages"),
+    (re.compile(rf"microsoft\.insights/components/(relay)-{SUFFIX}(/.+)?"), "telemetry"),
+    (
+        re.compile(rf"microsoft\.dbforpostgresql/flexibleservers/(relay)-{SUFFIX}(/.+)?"),
+        "databases",
+    ),
 )
 
 
@@ -115,9 +126,10 @@ def operators(snapshot: Snapshot) -> dict[str, list[str]]:
 
 
 def _principals(snapshot: Snapshot, value: str) -> list[str]:
-    """Name who a principal id is: an identity, or each operator that the deployment says it is."""
+    """Name who a principal id is: an identity, an app, or each operator that it is said to be."""
     named = [name for name, ids in operators(snapshot).items() if value in ids]
-    return named or [spelled(snapshot, value).removeprefix("principalId of identities/")]
+    who = spelled(snapshot, value).removeprefix("principalId of identities/")
+    return named or [who.removeprefix("identity.principalId of ")]
 
 
 def rights(snapshot: Snapshot) -> frozenset[Right]:
@@ -191,6 +203,9 @@ _POLICY_ACTIONS = {
 }
 
 
+_SECRET_ACTIONS = {"get": "getSecret", "set": "setSecret", "list": "readMetadata"}
+
+
 def _from_policies(snapshot: Snapshot) -> Iterator[Right]:
     for vault in _vaults(snapshot):
         if _by_role(vault):
@@ -214,7 +229,7 @@ def _policy(
 
 
 def _policy_action(family: str, permission: str) -> str:
-    if (family, permission) == ("secrets", "get"):
-        return "Microsoft.KeyVault/vaults/secrets/getSecret/action"
+    if family == "secrets" and permission in _SECRET_ACTIONS:
+        return f"Microsoft.KeyVault/vaults/secrets/{_SECRET_ACTIONS[permission]}/action"
     action = _POLICY_ACTIONS.get(permission, f"{permission}/action")
     return f"Microsoft.KeyVault/vaults/{family}/{action}"

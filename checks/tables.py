@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from shared.settings import APPS, AppName
+from shared.settings import ACCESS_FAMILIES, APPS, AppName
 
 _ROOT = Path(__file__).parent.parent
 
@@ -36,7 +36,12 @@ def settings() -> str:
     ):
         where = "all" if len(apps) == len(APPS) else ", ".join(apps)
         lines.append(f"| `{name}` | {where} | {meaning} | {default} |")
+    for family, meaning in ACCESS_FAMILIES:
+        lines.append(f"| `{family}*` | all | {meaning}, for `ops prove` | none |")
     return "\n".join(lines)
+
+
+_SECRET_WORDS = {"getSecret": "get", "setSecret": "set", "readMetadata": "see the age of"}
 
 
 def grants() -> str:
@@ -49,20 +54,43 @@ def grants() -> str:
         may[grant["identity"]].append(f"{operations} with key `{grant['key']}`")
     for grant in access["secretGrants"]:
         may[grant["identity"]].append(f"get secret `{grant['secret']}`")
+    for grant in access["operatorSecretGrants"]:
+        words = " and ".join(_SECRET_WORDS[operation] for operation in grant["operations"])
+        may[grant["operator"]].append(f"{words} secret `{grant['secret']}`")
     for grant in access["queueGrants"]:
         may[grant["identity"]].append(f"{', '.join(grant['rights'])} on queue `{grant['queue']}`")
+    for seen in access["scaleGrants"]:
+        may[seen["identity"]].append(f"see the length of queue `{seen['queue']}`")
     lines = ["| identity | may | attached to |", "|---|---|---|"]
     outside = {operator["name"] for operator in access["operators"]}
     for name, things in may.items():
-        apps = [app["name"] for app in access["apps"] if name in app["identities"]]
-        where = "no app: people or programs outside" if name in outside else ", ".join(apps)
+        holders = [app["name"] for app in access["apps"] if name in app["identities"]]
+        holders += [
+            f"machine {machine['name']}"
+            for machine in access["machines"]
+            if name in machine["identities"]
+        ]
+        where = "no app: people or programs outside" if name in outside else ", ".join(holders)
         lines.append(f"| `{name}` | {'; '.join(things)} | {where} |")
+    for app, things in _as_themselves(access).items():
+        lines.append(f"| the app itself | {'; '.join(things)} | {app} |")
     return "\n".join(lines)
+
+
+def _as_themselves(access: Mapping[str, list[dict[str, str]]]) -> Mapping[str, list[str]]:
+    """Return what each app may do as itself, under its system-assigned identity."""
+    may: dict[str, list[str]] = {app["name"]: [] for app in access["apps"]}
+    for grant in access["storageGrants"]:
+        may[grant["app"]].append(f"own the blobs of storage account `{grant['storage']}`")
+    for grant in access["telemetryGrants"]:
+        may[grant["app"]].append("send telemetry")
+    return may
 
 
 TABLES: Mapping[tuple[str, str], Callable[[], str]] = {
     ("README.md", "grants"): grants,
     ("README.md", "settings"): settings,
+    ("docs/deploying.md", "grants"): grants,
 }
 
 

@@ -2,7 +2,7 @@ targetScope = 'subscription'
 
 metadata description = 'Everything that access.json declares, in a resource group of its own.'
 
-import { VaultAuthorization } from 'modules/access.bicep'
+import { BusTier, Network, Scale, VaultAuthorization } from 'modules/access.bicep'
 
 @description('Name of the resource group.')
 @minLength(1)
@@ -20,8 +20,49 @@ param suffix string = uniqueString(subscription().id, environmentName, location)
 @description('How vaults decide: by roles at each object, or by policies of the whole vault.')
 param vaultAuthorization VaultAuthorization = 'rbac'
 
+@description('How vaults, bus, storage and database are reached: private takes busTier Premium, which alone has private endpoints.')
+param network Network = 'public'
+
+@description('Tier of the Service Bus namespace.')
+param busTier BusTier = 'Standard'
+
+@description('Whether vaults in a public network let in whoever has a right, or only the allowed addresses. Apps outside of a virtual network have no address of their own.')
+param vaultNetworkDefault 'Allow' | 'Deny' = 'Allow'
+
+@description('Address ranges, such as 203.0.113.4/32, that a public network lets in to the database, and to vaults that let in no others.')
+param allowedAddresses string[] = []
+
+@description('Address range of the virtual network of a private network.')
+param addressPrefix string = '10.91.0.0/23'
+
 @description('Bits of the RSA keys.')
 param keySize 2048 | 3072 | 4096 = 3072
+
+@description('When first key versions and secrets expire, in seconds since 1970.')
+param expiry int = dateTimeToEpoch(dateTimeAdd(utcNow(), 'P1Y'))
+
+@description('Name of the administrator of the database.')
+@minLength(1)
+@maxLength(63)
+param databaseAdministrator string = 'relay'
+
+@description('Password of the administrator of the database; it stands in the vault of the database and nowhere else.')
+@secure()
+param databasePassword string
+
+@description('Compute of the database.')
+param databaseSku { name: string, tier: 'Burstable' | 'GeneralPurpose' | 'MemoryOptimized' } = {
+  name: 'Standard_B1ms'
+  tier: 'Burstable'
+}
+
+@description('How far the apps scale, by name of the app.')
+param scale { *: Scale } = {}
+
+@description('Days that logs are kept.')
+@minValue(30)
+@maxValue(730)
+param logRetentionDays int = 90
 
 @description('Optional settings of the apps, by name of the app.')
 param appSettings { *: { *: string } } = {}
@@ -29,23 +70,48 @@ param appSettings { *: { *: string } } = {}
 @description('Object ids of the groups, users or service principals that are each operator of access.json, by its name.')
 param operators { *: string[] } = {}
 
+@description('Names of the machines of access.json to deploy.')
+param machines string[] = []
+
+@description('SSH public key of the administrator of the machines. Azure wants one, though nothing leads to SSH.')
+param machinePublicKey string = ''
+
 @description('Domain of storage accounts in this cloud.')
 param storageSuffix string = environment().suffixes.storage
 
 var access = loadJsonContent('access.json')
 var operatorNames = map(access.operators, operator => operator.name)
+// A name that is not declared fails here.
+var chosenMachines = map(union([], machines), name => filter(access.machines, machine => machine.name == name)[0])
+// An identity exists for what it is attached to.
+var attached = union(
+  [],
+  flatten(concat(map(access.apps, app => app.identities), map(chosenMachines, machine => machine.identities)))
+)
+var identityNames = filter(map(access.identities, identity => identity.name), name => contains(attached, name))
+var keyGrants = filter(access.keyGrants, grant => contains(attached, grant.identity))
+var secretGrants = filter(access.secretGrants, grant => contains(attached, grant.identity))
+var appNames = map(access.apps, app => app.name)
+var tags = { 'azd-env-name': environmentName }
+var tier = network == 'private' && busTier != 'Premium'
+  ? fail('network private needs busTier Premium: no other tier of Service Bus has private endpoints')
+  : busTier
+var databaseHost = 'relay-${suffix}.postgres.database.azure.com'
+var databaseUser = '${databaseAdministrator}:${uriComponent(databasePassword)}'
 
 resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
   name: environmentName
   location: location
+  tags: tags
 }
 
 module identities 'modules/identities.bicep' = {
   scope: group
   params: {
-    names: map(access.identities, identity => identity.name)
+    names: identityNames
     suffix: suffix
     location: location
+    tags: tags
   }
 }
 
@@ -53,7 +119,32 @@ module roles 'modules/roles.bicep' = if (vaultAuthorization == 'rbac') {
   scope: group
   params: {
     keyOperations: union([], flatten(map(access.keyGrants, grant => grant.operations)))
+    secretOperations: union(['getSecret'], flatten(map(access.operatorSecretGrants, grant => grant.operations)))
     suffix: suffix
+  }
+}
+
+module telemetry 'modules/telemetry.bicep' = {
+  scope: group
+  params: {
+    suffix: suffix
+    location: location
+    tags: tags
+    retentionDays: logRetentionDays
+  }
+}
+
+module database 'modules/database.bicep' = {
+  scope: group
+  params: {
+    suffix: suffix
+    location: location
+    tags: tags
+    network: network
+    allowedAddresses: allowedAddresses
+    sku: databaseSku
+    administrator: databaseAdministrator
+    password: databasePassword
   }
 }
 
@@ -64,14 +155,31 @@ module vaults 'modules/vault.bicep' = [
       name: vault.name
       suffix: suffix
       location: location
+      tags: tags
       authorization: vaultAuthorization
+      network: network
+      networkDefault: vaultNetworkDefault
+      allowedAddresses: allowedAddresses
       keySize: keySize
+      expiry: expiry
       keys: filter(access.keys, key => key.vault == vault.name)
       secrets: filter(access.secrets, secret => secret.vault == vault.name)
-      keyGrants: filter(access.keyGrants, grant => grant.vault == vault.name)
-      secretGrants: filter(access.secretGrants, grant => grant.vault == vault.name)
+      // The one place that the database's URL is ever in; the certificate of the server is checked.
+      secretValues: {
+        'database-connection': 'postgresql+asyncpg://${databaseUser}@${databaseHost}:5432/relay?ssl=verify-full'
+      }
+      keyGrants: filter(keyGrants, grant => grant.vault == vault.name)
+      secretGrants: filter(secretGrants, grant => grant.vault == vault.name)
+      operatorGrants: flatten(map(
+        filter(access.operatorSecretGrants, grant => grant.vault == vault.name),
+        grant =>
+          flatten(map(
+            operators[?grant.operator] ?? [],
+            id => map(grant.operations, operation => { principalId: id, secret: grant.secret, operation: operation })
+          ))
+      ))
     }
-    dependsOn: [identities, roles]
+    dependsOn: [identities, roles, telemetry]
   }
 ]
 
@@ -80,6 +188,9 @@ module bus 'modules/bus.bicep' = {
   params: {
     suffix: suffix
     location: location
+    tags: tags
+    tier: tier
+    network: network
     queues: access.queues
     queueGrants: filter(access.queueGrants, grant => !contains(operatorNames, grant.identity))
     operatorGrants: flatten(map(
@@ -87,8 +198,74 @@ module bus 'modules/bus.bicep' = {
       grant =>
         map(operators[?grant.identity] ?? [], id => { principalId: id, queue: grant.queue, rights: grant.rights })
     ))
+    scaleGrants: access.scaleGrants
   }
   dependsOn: [identities]
+}
+
+module storages 'modules/storage.bicep' = [
+  for app in access.apps: {
+    scope: group
+    params: {
+      name: app.name
+      suffix: suffix
+      location: location
+      tags: tags
+      network: network
+    }
+  }
+]
+
+module virtualNetwork 'modules/network.bicep' = if (network == 'private') {
+  scope: group
+  params: {
+    suffix: suffix
+    location: location
+    tags: tags
+    addressPrefix: addressPrefix
+  }
+}
+
+module endpoints 'modules/endpoints.bicep' = if (network == 'private') {
+  scope: group
+  params: {
+    suffix: suffix
+    location: location
+    tags: tags
+    targets: concat(
+      map(access.vaults, vault => {
+        name: 'vault-${vault.name}'
+        type: 'Microsoft.KeyVault/vaults'
+        resource: '${vault.name}-${suffix}'
+        part: 'vault'
+        zone: 'privatelink.vaultcore.azure.net'
+      }),
+      map(access.apps, app => {
+        name: 'storage-${app.name}'
+        type: 'Microsoft.Storage/storageAccounts'
+        resource: '${app.name}${suffix}'
+        part: 'blob'
+        zone: 'privatelink.blob.${storageSuffix}'
+      }),
+      [
+        {
+          name: 'bus'
+          type: 'Microsoft.ServiceBus/namespaces'
+          resource: 'relay-${suffix}'
+          part: 'namespace'
+          zone: 'privatelink.servicebus.windows.net'
+        }
+        {
+          name: 'database'
+          type: 'Microsoft.DBforPostgreSQL/flexibleServers'
+          resource: 'relay-${suffix}'
+          part: 'postgresqlServer'
+          zone: 'privatelink.postgres.database.azure.com'
+        }
+      ]
+    )
+  }
+  dependsOn: [virtualNetwork, vaults, bus, storages, database]
 }
 
 module apps 'modules/app.bicep' = [
@@ -98,15 +275,101 @@ module apps 'modules/app.bicep' = [
       app: app
       suffix: suffix
       location: location
+      tags: tags
+      network: network
+      scale: scale[?app.name] ?? {}
       storageSuffix: storageSuffix
+      allIdentities: identityNames
+      allKeys: access.keys
+      allSecrets: access.secrets
+      allQueues: map(access.queues, queue => queue.name)
       keyGrants: access.keyGrants
       secretGrants: access.secretGrants
       queueGrants: access.queueGrants
-      appSettings: appSettings[?app.name] ?? {}
+      appSettings: union(
+        app.?status == null ? {} : { RELAY_STATUS_URL: 'https://relay-${app.?status}-${suffix}.azurewebsites.net' },
+        appSettings[?app.name] ?? {}
+      )
     }
-    dependsOn: [identities, vaults, bus]
+    dependsOn: [identities, vaults, bus, storages, telemetry, endpoints]
   }
 ]
 
+module machineNetwork 'modules/machineNetwork.bicep' = if (!empty(chosenMachines)) {
+  scope: group
+  params: { suffix: suffix, location: location, tags: tags }
+}
+
+module machinePeering 'modules/machinePeering.bicep' = if (!empty(chosenMachines) && network == 'private') {
+  scope: group
+  params: { suffix: suffix, tags: tags }
+  dependsOn: [machineNetwork, endpoints]
+}
+
+module virtualMachines 'modules/virtualMachine.bicep' = [
+  for machine in chosenMachines: {
+    scope: group
+    params: {
+      machine: machine
+      suffix: suffix
+      location: location
+      tags: tags
+      publicKey: machinePublicKey
+      // The checks see to it that there is one.
+      reading: filter(secretGrants, grant => contains(machine.identities, grant.identity))[0]
+    }
+    dependsOn: [identities, vaults, machineNetwork, machinePeering]
+  }
+]
+
+module ownRights 'modules/ownRights.bicep' = {
+  scope: group
+  params: {
+    suffix: suffix
+    storageGrants: access.storageGrants
+    telemetryGrants: access.telemetryGrants
+  }
+  dependsOn: [apps]
+}
+
+@description('Which machines there are.')
+output machines string[] = machines
+
 @description('Who the operators are.')
 output operators { *: string[] } = operators
+
+@description('Where everything lives.')
+output AZURE_LOCATION string = location
+
+@description('Name of the resource group.')
+output AZURE_RESOURCE_GROUP string = group.name
+
+@description('How vaults decide.')
+output RELAY_VAULT_AUTHORIZATION string = vaultAuthorization
+
+@description('How everything is reached.')
+output RELAY_NETWORK string = network
+
+@description('Host name of the Service Bus namespace.')
+output RELAY_BUS_NAMESPACE string = 'relay-${suffix}.servicebus.windows.net'
+
+@description('Name of the vault of the payload key.')
+output RELAY_VAULT_PAYLOAD string = 'payload-${suffix}'
+
+@description('Name of the vault of the partner secret.')
+output RELAY_VAULT_PARTNER string = 'partner-${suffix}'
+
+@description('Name of the vault of the database secret.')
+output RELAY_VAULT_DATABASE string = 'database-${suffix}'
+
+@description('Host name of the database server.')
+output RELAY_DATABASE_HOST string = databaseHost
+
+@description('Address of the sender.')
+output SENDER_URL string = 'https://${apps[indexOf(appNames, 'sender')].outputs.host}'
+
+@description('Address of the receiver.')
+output RECEIVER_URL string = 'https://${apps[indexOf(appNames, 'receiver')].outputs.host}'
+
+@description('Address of the tracker.')
+output TRACKER_URL string = 'https://${apps[indexOf(appNames, 'tracker')].outputs.host}'

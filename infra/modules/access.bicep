@@ -6,11 +6,20 @@ type App = {
   name: string
   identities: string[]
   trigger: { identity: string, queue: string }?
+  status: string?
 }
 
 @export()
-@description('A key or a secret, and the vault it lives in.')
-type VaultObject = { name: string, vault: string }
+@description('A key, and the vault it lives in.')
+type Key = { name: string, vault: string }
+
+@export()
+@description('A secret, the vault it lives in, and whether each deployment writes its value.')
+type Secret = { name: string, vault: string, deployed: bool? }
+
+@export()
+@description('A virtual machine and the identities attached to it.')
+type Machine = { name: string, identities: string[], systemIdentity: bool }
 
 @export()
 @description('A queue, and where its messages go without anybody taking them.')
@@ -31,6 +40,14 @@ type KeyGrant = { identity: string, vault: string, key: string, operations: ('en
 type SecretGrant = { identity: string, vault: string, secret: string }
 
 @export()
+@description('What somebody outside may do with a secret, by the object id in the directory.')
+type OperatorSecretGrant = { principalId: string, secret: string, operation: SecretOperation }
+
+@export()
+@description('An operation with a secret, as its data action spells it.')
+type SecretOperation = 'getSecret' | 'setSecret' | 'readMetadata'
+
+@export()
 @description('What an identity may do with a queue.')
 type QueueGrant = { identity: string, queue: string, rights: ('send' | 'receive')[] }
 
@@ -39,9 +56,45 @@ type QueueGrant = { identity: string, queue: string, rights: ('send' | 'receive'
 type OperatorGrant = { principalId: string, queue: string, rights: ('send' | 'receive')[] }
 
 @export()
+@description('A queue whose length an identity may see, for the scale controller.')
+type ScaleGrant = { identity: string, queue: string }
+
+@export()
+@description('The storage account, by the name of its app, that the host of an app works with.')
+type StorageGrant = { app: string, storage: string }
+
+@export()
+@description('An app whose host may send telemetry.')
+type TelemetryGrant = { app: string }
+
+@export()
 @description('How vaults decide: by roles at each object, or by policies of the whole vault.')
 type VaultAuthorization = 'rbac' | 'accessPolicies'
 
 @export()
-@description('Name of the role that permits one operation on a kind of vault object and nothing else.')
-func roleName(groupId string, kind 'keys' | 'secrets', operation string) string => guid(groupId, kind, operation)
+@description('How vaults, bus, storage and database are reached: by their public addresses, or only by private endpoints.')
+type Network = 'public' | 'private'
+
+@export()
+@description('Tier of the Service Bus namespace.')
+type BusTier = 'Standard' | 'Premium'
+
+@export()
+@description('How far an app scales, and how many of its instances are always ready.')
+type Scale = {
+  @description('Memory of an instance in MB.')
+  instanceMemoryMB: (512 | 2048 | 4096)?
+
+  @description('Most instances at once.')
+  @minValue(1)
+  @maxValue(1000)
+  maximumInstanceCount: int?
+
+  @description('Instances that never go away, by what they are for: http, or function:<name>.')
+  alwaysReady: { name: string, instanceCount: int }[]?
+}
+
+@export()
+@description('Name of the role that permits one operation on a kind of object and nothing else.')
+func roleName(groupId string, kind 'keys' | 'secrets' | 'queues', operation string) string =>
+  guid(groupId, kind, operation)

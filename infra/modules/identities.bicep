@@ -9,9 +9,13 @@ param suffix string
 @description('Where the identities live.')
 param location string
 
+@description('Tags of everything.')
+param tags { *: string }
+
 resource identities 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = [
   for name in names: {
     name: '${name}-${suffix}'
     location: location
+    tags: tags
   }
 ]

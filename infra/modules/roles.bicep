@@ -1,12 +1,21 @@
 metadata description = 'Custom roles that permit one operation each: no built-in role is that narrow.'
 
-import { roleName } from 'access.bicep'
+import { roleName, SecretOperation } from 'access.bicep'
 
 @description('Operations on keys that somebody is granted.')
 param keyOperations string[]
 
+@description('Operations on secrets that somebody is granted.')
+param secretOperations SecretOperation[]
+
 @description('Ends every name: role names are unique in a tenant.')
 param suffix string
+
+var secretWords = {
+  getSecret: { name: 'read a secret', permits: 'get the value of a secret' }
+  setSecret: { name: 'set a secret', permits: 'set the value of a secret, not to read it,' }
+  readMetadata: { name: 'see when a secret was set', permits: 'see all of a secret but its value' }
+}
 
 resource keyRoles 'Microsoft.Authorization/roleDefinitions@2022-04-01' = [
   for operation in keyOperations: {
@@ -21,14 +30,16 @@ resource keyRoles 'Microsoft.Authorization/roleDefinitions@2022-04-01' = [
   }
 ]
 
-// The built-in Key Vault Secrets User may list metadata as well.
-resource secretRole 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
-  name: roleName(resourceGroup().id, 'secrets', 'getSecret')
-  properties: {
-    roleName: 'Relay read a secret (${suffix})'
-    description: 'Permits to get the value of a secret and nothing else.'
-    type: 'CustomRole'
-    assignableScopes: [resourceGroup().id]
-    permissions: [{ dataActions: ['Microsoft.KeyVault/vaults/secrets/getSecret/action'] }]
+// The built-in Key Vault Secrets User may list metadata as well, and the built-in officer do anything.
+resource secretRoles 'Microsoft.Authorization/roleDefinitions@2022-04-01' = [
+  for operation in secretOperations: {
+    name: roleName(resourceGroup().id, 'secrets', operation)
+    properties: {
+      roleName: 'Relay ${secretWords[operation].name} (${suffix})'
+      description: 'Permits to ${secretWords[operation].permits} and nothing else.'
+      type: 'CustomRole'
+      assignableScopes: [resourceGroup().id]
+      permissions: [{ dataActions: ['Microsoft.KeyVault/vaults/secrets/${operation}/action'] }]
+    }
   }
-}
+]

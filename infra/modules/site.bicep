@@ -1,4 +1,6 @@
-metadata description = 'A Flex Consumption app on a plan and a storage account of its own.'
+metadata description = 'A Flex Consumption app on a plan of its own.'
+
+import { Network, Scale } from 'access.bicep'
 
 @description('Name of the app in access.json.')
 param name string
@@ -9,6 +11,15 @@ param suffix string
 @description('Where the app lives.')
 param location string
 
+@description('Tags of everything.')
+param tags { *: string }
+
+@description('How the app reaches the rest.')
+param network Network
+
+@description('How far the app scales.')
+param scale Scale
+
 @description('Domain of storage accounts.')
 param storageSuffix string
 
@@ -18,30 +29,42 @@ param identityNames string[]
 @description('Resource ids of the attached identities.')
 param identityIds string[]
 
-@description('Client ids of the attached identities.')
-param identityClientIds string[]
+@description('Names of all identities in access.json.')
+param allIdentityNames string[]
+
+@description('Their client ids.')
+param allIdentityClientIds string[]
 
 @description('Names of the keys that the app may use.')
 param keyNames string[]
 
+@description('Names of all keys.')
+param allKeyNames string[]
+
 @description('Their URLs, without a version.')
-param keyUris string[]
+param allKeyUris string[]
 
 @description('Names of the secrets that the app may read.')
 param secretNames string[]
 
+@description('Names of all secrets.')
+param allSecretNames string[]
+
 @description('Their URLs, without a version.')
-param secretUris string[]
+param allSecretUris string[]
 
 @description('Queues that the app may use.')
 param queueNames string[]
 
+@description('All queues.')
+param allQueueNames string[]
+
 @description('Host name of the Service Bus namespace.')
 param busHost string
 
-@description('Client id of the identity that the trigger receives under; none without a trigger.')
+@description('The identity that the trigger receives under; none without a trigger.')
 @maxLength(1)
-param triggerClientIds string[]
+param triggerIdentities string[]
 
 @description('Optional settings.')
 param appSettings { *: string }
@@ -50,7 +73,6 @@ func settingName(family string, name string) string => 'RELAY_${family}_${toUppe
 
 var storageName = '${name}${suffix}'
 var blobUri = 'https://${storageName}.blob.${storageSuffix}'
-var containerName = 'packages'
 
 var settings = union(
   // First, so that no optional setting replaces one that decides who the app is or what it uses.
@@ -59,42 +81,52 @@ var settings = union(
     RELAY_APP: name
     AzureWebJobsStorage__blobServiceUri: blobUri
     AzureWebJobsStorage__credential: 'managedidentity'
+    APPLICATIONINSIGHTS_CONNECTION_STRING: component.properties.ConnectionString
+    APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'Authorization=AAD'
   },
-  toObject(range(0, length(identityNames)), i => settingName('IDENTITY', identityNames[i]), i => identityClientIds[i]),
-  toObject(range(0, length(keyNames)), i => settingName('KEY', keyNames[i]), i => keyUris[i]),
-  toObject(range(0, length(secretNames)), i => settingName('SECRET', secretNames[i]), i => secretUris[i]),
+  toObject(identityNames, id => settingName('IDENTITY', id), id => allIdentityClientIds[indexOf(allIdentityNames, id)]),
+  toObject(keyNames, key => settingName('KEY', key), key => allKeyUris[indexOf(allKeyNames, key)]),
+  toObject(secretNames, name => settingName('SECRET', name), name => allSecretUris[indexOf(allSecretNames, name)]),
   toObject(queueNames, queue => settingName('QUEUE', queue), queue => queue),
-  empty(queueNames) ? {} : { RELAY_BUS__fullyQualifiedNamespace: busHost },
-  empty(triggerClientIds) ? {} : { RELAY_BUS__credential: 'managedidentity', RELAY_BUS__clientId: triggerClientIds[0] }
+  // What the proof of access tries under the app's identities: names and addresses, no secrets.
+  toObject(
+    allIdentityNames,
+    id => settingName('ACCESS_IDENTITY', id),
+    id => allIdentityClientIds[indexOf(allIdentityNames, id)]
+  ),
+  toObject(allKeyNames, key => settingName('ACCESS_KEY', key), key => allKeyUris[indexOf(allKeyNames, key)]),
+  toObject(
+    allSecretNames,
+    name => settingName('ACCESS_SECRET', name),
+    name => allSecretUris[indexOf(allSecretNames, name)]
+  ),
+  toObject(allQueueNames, queue => settingName('ACCESS_QUEUE', queue), queue => queue),
+  { RELAY_BUS__fullyQualifiedNamespace: busHost },
+  empty(triggerIdentities)
+    ? {}
+    : {
+        RELAY_BUS__credential: 'managedidentity'
+        RELAY_BUS__clientId: allIdentityClientIds[indexOf(allIdentityNames, triggerIdentities[0])]
+      }
 )
 
-// Not shared between apps: who can write an app's package can be the app.
-resource storage 'Microsoft.Storage/storageAccounts@2025-01-01' = {
-  name: storageName
-  location: location
-  kind: 'StorageV2'
-  sku: { name: 'Standard_LRS' }
-  properties: {
-    allowBlobPublicAccess: false
-    allowSharedKeyAccess: false
-    defaultToOAuthAuthentication: true
-    minimumTlsVersion: 'TLS1_2'
-    supportsHttpsTrafficOnly: true
-  }
+// Here the connection string only says where: who sends is decided by the app's own identity.
+resource component 'Microsoft.Insights/components@2020-02-02' existing = {
+  name: 'relay-${suffix}'
+}
 
-  resource blobs 'blobServices' = {
-    name: 'default'
+resource virtualNetwork 'Microsoft.Network/virtualNetworks@2025-05-01' existing = {
+  name: 'relay-${suffix}'
 
-    resource packages 'containers' = {
-      name: containerName
-      properties: { publicAccess: 'None' }
-    }
+  resource apps 'subnets' existing = {
+    name: 'apps'
   }
 }
 
 resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
   name: '${name}-${suffix}'
   location: location
+  tags: tags
   kind: 'functionapp'
   sku: { name: 'FC1', tier: 'FlexConsumption' }
   properties: { reserved: true }
@@ -103,6 +135,7 @@ resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
 resource site 'Microsoft.Web/sites@2025-03-01' = {
   name: 'relay-${name}-${suffix}'
   location: location
+  tags: { ...tags, 'azd-service-name': name }
   kind: 'functionapp,linux'
   identity: {
     type: 'SystemAssigned, UserAssigned'
@@ -111,21 +144,44 @@ resource site 'Microsoft.Web/sites@2025-03-01' = {
   properties: {
     serverFarmId: plan.id
     httpsOnly: true
+    publicNetworkAccess: 'Enabled'
+    ...(network == 'private' ? { virtualNetworkSubnetId: virtualNetwork::apps.id } : {})
     functionAppConfig: {
       deployment: {
         storage: {
           type: 'blobContainer'
-          value: '${blobUri}/${containerName}'
+          value: '${blobUri}/packages'
           authentication: { type: 'SystemAssignedIdentity' }
         }
       }
       runtime: { name: 'python', version: '3.13' }
-      scaleAndConcurrency: { instanceMemoryMB: 2048, maximumInstanceCount: 40 }
+      scaleAndConcurrency: {
+        instanceMemoryMB: scale.?instanceMemoryMB ?? 2048
+        maximumInstanceCount: scale.?maximumInstanceCount ?? 40
+        alwaysReady: scale.?alwaysReady ?? []
+      }
     }
     siteConfig: {
       minTlsVersion: '1.2'
+      scmMinTlsVersion: '1.2'
+      ftpsState: 'Disabled'
+      http20Enabled: true
+      remoteDebuggingEnabled: false
       appSettings: map(items(settings), setting => { name: setting.key, value: setting.value })
     }
   }
-  dependsOn: [storage::blobs::packages]
+
+  // Publishing takes a token of the directory, never the site's own password.
+  resource ftpPassword 'basicPublishingCredentialsPolicies' = {
+    name: 'ftp'
+    properties: { allow: false }
+  }
+
+  resource scmPassword 'basicPublishingCredentialsPolicies' = {
+    name: 'scm'
+    properties: { allow: false }
+  }
 }
+
+@description('Host name of the app.')
+output host string = site.properties.defaultHostName

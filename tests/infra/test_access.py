@@ -31,6 +31,14 @@ def test_the_declaration_is_the_table_of_the_design(access: Access) -> None:
         "receiver": ["decrypt", "partner", "receiver_bus"],
         "tracker": ["database", "tracker_bus"],
     }
+    machines = {
+        one["name"]: (one["identities"], one["systemIdentity"]) for one in access["machines"]
+    }
+    assert machines == {
+        "reader": (["database"], True),
+        "merged": (["receiver_merged"], False),
+        "split": (["decrypt", "partner"], False),
+    }
     may = {
         *((g["identity"], o, g["key"]) for g in access["keyGrants"] for o in g["operations"]),
         *((g["identity"], "get", g["secret"]) for g in access["secretGrants"]),
@@ -47,6 +55,8 @@ def test_the_declaration_is_the_table_of_the_design(access: Access) -> None:
         ("receiver_bus", "send", "rejected"),
         ("receiver_bus", "send", "receipts"),
         ("tracker_bus", "receive", "receipts"),
+        ("receiver_merged", "decrypt", "payload"),
+        ("receiver_merged", "get", "partner-connection"),
         ("operator", "receive", "rejected"),
         ("operator", "send", "messages"),
     }
@@ -98,7 +108,7 @@ def contradict_vault(access: Access) -> None:
 
 
 def detach(access: Access) -> None:
-    access["apps"][1]["identities"].remove("partner")
+    access["apps"][1]["identities"].remove("receiver_bus")
 
 
 def attach_unknown(access: Access) -> None:
@@ -106,7 +116,19 @@ def attach_unknown(access: Access) -> None:
 
 
 def idle(access: Access) -> None:
-    access["secretGrants"].pop()
+    del access["secretGrants"][1]
+
+
+def machine_without_a_secret(access: Access) -> None:
+    access["machines"][2]["identities"].remove("partner")
+
+
+def machine_with_two_secrets(access: Access) -> None:
+    access["machines"][2]["identities"].append("database")
+
+
+def machine_with_a_name_of_an_app(access: Access) -> None:
+    access["machines"][0]["name"] = "sender"
 
 
 def trigger_of_another(access: Access) -> None:
@@ -115,6 +137,10 @@ def trigger_of_another(access: Access) -> None:
 
 def trigger_without_right(access: Access) -> None:
     access["apps"][1]["trigger"] = {"identity": "receiver_bus", "queue": "retries"}
+
+
+def status_of_nobody(access: Access) -> None:
+    access["apps"][0]["status"] = "nobody"
 
 
 def forward_ahead(access: Access) -> None:
@@ -157,24 +183,63 @@ def grant_twice(access: Access) -> None:
     access["keyGrants"].append(copy.deepcopy(access["keyGrants"][0]))
 
 
+def scale_by_nothing(access: Access) -> None:
+    access["scaleGrants"].append({"identity": "receiver_bus", "queue": "retries"})
+
+
+def scale_blindly(access: Access) -> None:
+    del access["scaleGrants"][0]
+
+
+def scale_as_nobody(access: Access) -> None:
+    access["scaleGrants"][0]["identity"] = "nobody"
+
+
+def own_the_package_of_another(access: Access) -> None:
+    access["storageGrants"][0]["storage"] = "receiver"
+
+
+def own_two_packages(access: Access) -> None:
+    access["storageGrants"].append({"app": "sender", "storage": "receiver"})
+
+
+def telemetry_of_nobody(access: Access) -> None:
+    access["telemetryGrants"].append({"app": "nobody"})
+
+
+def telemetry_twice(access: Access) -> None:
+    access["telemetryGrants"].append({"app": "sender"})
+
+
 @pytest.mark.parametrize(
     ("contradict", "said"),
     [
+        (scale_by_nothing, "receiver_bus sees retries, which triggers no app under it"),
+        (scale_blindly, "nobody scales with messages: receiver_bus may not see it"),
+        (scale_as_nobody, "identity nobody, which is not declared"),
+        (own_the_package_of_another, "sender owns the blobs of ['receiver'], not just its own"),
+        (own_two_packages, "sender owns the blobs of ['sender', 'receiver'], not just its own"),
+        (telemetry_of_nobody, "app nobody, which is not declared"),
+        (telemetry_twice, "grant app sender send telemetry is declared 2 times"),
         (contradict_identity, "identity nobody, which is not declared"),
+        (status_of_nobody, "status at nobody, which is not declared"),
         (contradict_key, "key partner/payload, which is not declared"),
         (contradict_secret, "secret database/other, which is not declared"),
         (contradict_queue, "queue other, which is not declared"),
         (contradict_vault, "vault other, which is not declared"),
-        (detach, "identity partner is attached to no app"),
-        (attach_unknown, "an app has identity nobody, which is not declared"),
+        (detach, "identity receiver_bus is attached to no app or machine"),
+        (attach_unknown, "an app or a machine has identity nobody, which is not declared"),
         (idle, "identity partner may do nothing"),
+        (machine_without_a_secret, "machine split may read 0 secrets instead of one"),
+        (machine_with_two_secrets, "machine split may read 2 secrets instead of one"),
+        (machine_with_a_name_of_an_app, "app or machine sender is declared 2 times"),
         (trigger_of_another, "receiver is triggered under tracker_bus, which it has not"),
         (trigger_without_right, "by retries, which receiver_bus may not receive"),
         (forward_ahead, "messages forwards to rejected, which does not stand before it"),
         (forward_to_itself, "rejected forwards to rejected, which does not stand before it"),
         (idle_operator, "operator auditor may do nothing"),
         (operator_with_a_secret, "identity operator, which is not declared"),
-        (attach_operator, "an app has identity operator, which is not declared"),
+        (attach_operator, "an app or a machine has identity operator, which is not declared"),
         (name_an_operator_twice, "identity or operator decrypt is declared 2 times"),
         (share_a_vault, "vault partner holds 2 keys and secrets instead of one"),
         (empty_vault, "vault spare holds 0 keys and secrets instead of one"),

@@ -19,6 +19,7 @@ KEYS = "Microsoft.KeyVault/vaults/keys"
 SECRETS = "Microsoft.KeyVault/vaults/secrets"
 BUS = "Microsoft.ServiceBus/namespaces/messages"
 OWNER = "/providers/Microsoft.Authorization/roleDefinitions/8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
+RECEIVER = "4f6d3b9b-027b-4f4c-9142-0e5a2a2247e0"
 PAYLOAD = "vaults/payload/keys/payload"
 PARTNER = "vaults/partner/secrets/partner-connection"
 DATABASE = "vaults/database/secrets/database-connection"
@@ -68,13 +69,14 @@ def the(made: Snapshot, part: str, kind: str) -> Resource:
     return found[0]
 
 
-def assignment(made: Snapshot, who: str, where: str) -> Resource:
+def assignment(made: Snapshot, who: str, where: str, role: str = "") -> Resource:
     found = [
         resource
         for resource in made["predictedResources"]
         if resource["type"].endswith("/roleAssignments")
         and f"/{who}-local'" in resource["properties"]["principalId"]
         and where in resource["id"]
+        and role in resource["properties"]["roleDefinitionId"]
     ]
     assert len(found) == 1, [resource["id"] for resource in found]
     return found[0]
@@ -149,6 +151,7 @@ def excluding_role(made: Snapshot) -> None:
 
 @named(
     f"undeclared: database may Microsoft.KeyVault/vaults/write (control plane) on {DATABASE}",
+    f"undeclared: migrator may Microsoft.KeyVault/vaults/write (control plane) on {DATABASE}",
     f"undeclared: partner may Microsoft.KeyVault/vaults/write (control plane) on {PARTNER}",
 )
 def managing_role(made: Snapshot) -> None:
@@ -157,6 +160,7 @@ def managing_role(made: Snapshot) -> None:
 
 @named(
     f"undeclared: database may Microsoft.Storage/* on {DATABASE}",
+    f"undeclared: migrator may Microsoft.Storage/* on {DATABASE}",
     f"undeclared: partner may Microsoft.Storage/* on {PARTNER}",
 )
 def foreign_data_role(made: Snapshot) -> None:
@@ -168,7 +172,7 @@ def foreign_data_role(made: Snapshot) -> None:
     f"undeclared: tracker_bus may what role {OWNER} permits on {RECEIPTS}",
 )
 def owner_role(made: Snapshot) -> None:
-    assignment(made, "tracker_bus", "receipts")["properties"]["roleDefinitionId"] = OWNER
+    assignment(made, "tracker_bus", "receipts", RECEIVER)["properties"]["roleDefinitionId"] = OWNER
 
 
 @named(
@@ -177,7 +181,7 @@ def owner_role(made: Snapshot) -> None:
 )
 def exchanged_role(made: Snapshot) -> None:
     given = assignment(made, "sender_bus", "messages")["properties"]
-    given["roleDefinitionId"] = assignment(made, "tracker_bus", "receipts")["properties"][
+    given["roleDefinitionId"] = assignment(made, "tracker_bus", "receipts", RECEIVER)["properties"][
         "roleDefinitionId"
     ]
 
@@ -228,11 +232,11 @@ def missing_grant(made: Snapshot) -> None:
 
 @named(f"undeclared: tracker_bus may {BUS}/receive/action on bus/relay/queues/rejected")
 def extra_grant(made: Snapshot) -> None:
-    given = assignment(made, "tracker_bus", "receipts")
+    given = assignment(made, "tracker_bus", "receipts", RECEIVER)
     copied(made, given, "queues/receipts", "queues/rejected")
 
 
-@named(f"undeclared: identity.principalId of apps/sender may {KEYS}/decrypt/action on {PAYLOAD}")
+@named(f"undeclared: apps/sender may {KEYS}/decrypt/action on {PAYLOAD}")
 def grant_to_system_identity(made: Snapshot) -> None:
     twin = copied(
         made, assignment(made, "decrypt", "keys/payload"), "Assignments/", "Assignments/f"
@@ -296,7 +300,7 @@ def operator_decrypts(made: Snapshot) -> None:
     f"undeclared: {OPERATOR} may {BUS}/send/action on {MESSAGES}",
 )
 def operator_is_nobody(made: Snapshot) -> None:
-    made["outputs"]["operators"] = {"operator": []}
+    made["outputs"]["operators"]["operator"] = []
 
 
 @named(
@@ -362,7 +366,7 @@ def extra_identity(made: Snapshot) -> None:
     copied(made, spare, "/partner-", "/spare-")
 
 
-@named("missing: bus/relay/queues/receipts")
+@named("missing: bus/relay/queues/receipts", "missing: receipts delivers 2000 times")
 def missing_queue(made: Snapshot) -> None:
     remove(made, the(made, "relay-local/receipts", "/queues"))
 
@@ -371,6 +375,17 @@ def missing_queue(made: Snapshot) -> None:
 def lost_setting(made: Snapshot) -> None:
     listed = settings(made, "receiver")
     listed.remove(next(s for s in listed if s["name"] == "RELAY_QUEUE_REJECTED"))
+
+
+@named(
+    "missing: apps/sender has the setting "
+    "RELAY_STATUS_URL = https://relay-tracker-local.azurewebsites.net",
+    "undeclared: apps/sender has the setting RELAY_STATUS_URL = https://elsewhere.example",
+)
+def status_elsewhere(made: Snapshot) -> None:
+    for setting in settings(made, "sender"):
+        if setting["name"] == "RELAY_STATUS_URL":
+            setting["value"] = "https://elsewhere.example"
 
 
 @named("undeclared: apps/sender has the setting RELAY_CA_BUNDLE = ca.pem")
@@ -435,7 +450,7 @@ def shared_keys(made: Snapshot) -> None:
     the(made, "namespaces/relay-", "/namespaces")["properties"]["disableLocalAuth"] = False
 
 
-@named("undeclared: Microsoft.Storage/storageAccounts/senderlocal takes shared keys")
+@named("undeclared: storages/sender takes shared keys")
 def storage_keys(made: Snapshot) -> None:
     del the(made, "senderlocal", "/storageAccounts")["properties"]["allowSharedKeyAccess"]
 
@@ -463,7 +478,11 @@ def policy_of_another_family(made: Snapshot) -> None:
     policies(made, "payload")[0]["permissions"]["certificates"] = ["list"]
 
 
-@named(f"missing: database may {SECRETS}/getSecret/action on {DATABASE}", by=BY_POLICY)
+@named(
+    f"missing: database may {SECRETS}/getSecret/action on {DATABASE}",
+    f"missing: migrator may {SECRETS}/getSecret/action on {DATABASE}",
+    by=BY_POLICY,
+)
 def lost_policy(made: Snapshot) -> None:
     policies(made, "database").clear()
 
@@ -471,6 +490,9 @@ def lost_policy(made: Snapshot) -> None:
 @named(
     "undeclared: vaults/partner/secrets/other",
     f"undeclared: partner may {SECRETS}/getSecret/action on vaults/partner/secrets/other",
+    f"undeclared: secrets_officer may {SECRETS}/readMetadata/action"
+    " on vaults/partner/secrets/other",
+    f"undeclared: secrets_officer may {SECRETS}/setSecret/action on vaults/partner/secrets/other",
     by=BY_POLICY,
 )
 def second_object(made: Snapshot) -> None:
@@ -480,7 +502,10 @@ def second_object(made: Snapshot) -> None:
 
 @named(
     f"{IDLE.format('database')} database may {SECRETS}/getSecret/action on {DATABASE}",
+    f"{IDLE.format('database')} migrator may {SECRETS}/getSecret/action on {DATABASE}",
     f"{IDLE.format('partner')} partner may {SECRETS}/getSecret/action on {PARTNER}",
+    f"{IDLE.format('partner')} secrets_officer may {SECRETS}/readMetadata/action on {PARTNER}",
+    f"{IDLE.format('partner')} secrets_officer may {SECRETS}/setSecret/action on {PARTNER}",
     f"{IDLE.format('payload')} decrypt may {KEYS}/decrypt/action on {PAYLOAD}",
     f"{IDLE.format('payload')} encrypt may {KEYS}/encrypt/action on {PAYLOAD}",
     by=BY_POLICY,
@@ -494,6 +519,8 @@ def role_in_a_policy_vault(made: Snapshot) -> None:
 
 @named(
     f"missing: partner may {SECRETS}/getSecret/action on {PARTNER}",
+    f"missing: secrets_officer may {SECRETS}/readMetadata/action on {PARTNER}",
+    f"missing: secrets_officer may {SECRETS}/setSecret/action on {PARTNER}",
     "undeclared: vaults/partner goes by roles and has access policies",
     by=BY_POLICY,
 )

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from checks.roles import BUILT_IN, DATA_ACTIONS, Permission, fits, permitted
+from checks.roles import (
+    BUILT_IN,
+    DATA_ACTIONS,
+    OWN_BLOBS,
+    SEND_TELEMETRY,
+    Permission,
+    fits,
+    permitted,
+)
 
 KEYS = "Microsoft.KeyVault/vaults/keys"
 SECRETS = "Microsoft.KeyVault/vaults/secrets"
@@ -66,8 +74,10 @@ def test_a_role_permits_what_its_blocks_permit(blocks: list[Permission], actions
     assert permitted(blocks) == actions
 
 
-def test_the_built_in_roles_of_the_bus_permit_one_thing_each() -> None:
+def test_each_built_in_role_permits_what_it_is_used_for() -> None:
     assert [permitted(role) for role in BUILT_IN.values()] == [
         {f"{BUS}/send/action"},
         {f"{BUS}/receive/action"},
+        set(OWN_BLOBS),
+        set(SEND_TELEMETRY),
     ]

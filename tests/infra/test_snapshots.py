@@ -9,10 +9,21 @@ import pytest
 from checks.access import Access
 from checks.access import load as load_access
 from checks.differences import declared_settings, differences
+from checks.machines import asked_for
 from checks.snapshot import Snapshot
 from checks.snapshot import load as load_snapshot
 
 INFRA = Path(__file__).resolve().parents[2] / "infra"
+NAMES = [
+    "local",
+    "local-premium",
+    "local-private",
+    "local-policies",
+    "local-policies-premium",
+    "local-policies-private",
+    "machines",
+    "machines-private",
+]
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +35,7 @@ def snapshot(name: str) -> Snapshot:
     return load_snapshot(INFRA / f"{name}.snapshot.json")
 
 
-@pytest.mark.parametrize("name", ["local", "local-policies"])
+@pytest.mark.parametrize("name", NAMES)
 def test_the_snapshot_is_the_declaration(access: Access, name: str) -> None:
     assert differences(access, snapshot(name)) == []
 
@@ -32,14 +43,34 @@ def test_the_snapshot_is_the_declaration(access: Access, name: str) -> None:
 def test_every_parameter_file_has_its_snapshot() -> None:
     made = {path.name.removesuffix(".bicepparam") for path in INFRA.glob("*.bicepparam")}
     kept = {path.name.removesuffix(".snapshot.json") for path in INFRA.glob("*.snapshot.json")}
-    assert made == kept == {"local", "local-policies"}
+    assert made == kept == set(NAMES)
 
 
 def test_the_settings_of_an_app_are_these(access: Access) -> None:
     receiver = next(app for app in access["apps"] if app["name"] == "receiver")
-    assert declared_settings(access, receiver) == {
+    assert declared_settings(asked_for(access, snapshot("local")), receiver) == {
+        "APPLICATIONINSIGHTS_AUTHENTICATION_STRING": "Authorization=AAD",
+        "APPLICATIONINSIGHTS_CONNECTION_STRING": "ConnectionString of telemetry/relay",
         "AzureWebJobsStorage__blobServiceUri": "https://receiverlocal.blob.core.windows.net",
         "AzureWebJobsStorage__credential": "managedidentity",
+        "RELAY_ACCESS_IDENTITY_DATABASE": "clientId of identities/database",
+        "RELAY_ACCESS_IDENTITY_DECRYPT": "clientId of identities/decrypt",
+        "RELAY_ACCESS_IDENTITY_ENCRYPT": "clientId of identities/encrypt",
+        "RELAY_ACCESS_IDENTITY_PARTNER": "clientId of identities/partner",
+        "RELAY_ACCESS_IDENTITY_RECEIVER_BUS": "clientId of identities/receiver_bus",
+        "RELAY_ACCESS_IDENTITY_SENDER_BUS": "clientId of identities/sender_bus",
+        "RELAY_ACCESS_IDENTITY_TRACKER_BUS": "clientId of identities/tracker_bus",
+        "RELAY_ACCESS_KEY_PAYLOAD": "keyUri of vaults/payload/keys/payload",
+        "RELAY_ACCESS_QUEUE_MESSAGES": "messages",
+        "RELAY_ACCESS_QUEUE_RECEIPTS": "receipts",
+        "RELAY_ACCESS_QUEUE_REJECTED": "rejected",
+        "RELAY_ACCESS_QUEUE_RETRIES": "retries",
+        "RELAY_ACCESS_SECRET_DATABASE_CONNECTION": (
+            "secretUri of vaults/database/secrets/database-connection"
+        ),
+        "RELAY_ACCESS_SECRET_PARTNER_CONNECTION": (
+            "secretUri of vaults/partner/secrets/partner-connection"
+        ),
         "RELAY_APP": "receiver",
         "RELAY_BUS__clientId": "clientId of identities/receiver_bus",
         "RELAY_BUS__credential": "managedidentity",

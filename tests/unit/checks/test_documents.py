@@ -42,4 +42,4 @@ def test_the_table_of_settings_has_every_app_and_default() -> None:
 def test_the_table_of_grants_has_every_identity() -> None:
     table = grants()
     assert "| `encrypt` | encrypt with key `payload` | sender |" in table
-    assert "| `database` | get secret `database-connection` | sender, tracker |" in table
+    assert "| get secret `database-connection` | sender, tracker, machine reader |" in table

@@ -1,0 +1,178 @@
+"""What a deployment must have switched on, or off, whatever is granted to whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from checks.access import Access
+from checks.snapshot import Resource, Snapshot, of_type, place, properties
+
+VAULT = "Microsoft.KeyVault/vaults"
+KEY = f"{VAULT}/keys"
+SECRET = f"{VAULT}/secrets"
+BUS = "Microsoft.ServiceBus/namespaces"
+STORAGE = "Microsoft.Storage/storageAccounts"
+CONTAINER = f"{STORAGE}/blobServices/containers"
+SITE = "Microsoft.Web/sites"
+PASSWORD = f"{SITE}/basicPublishingCredentialsPolicies"
+COMPONENT = "Microsoft.Insights/components"
+WORKSPACE = "Microsoft.OperationalInsights/workspaces"
+DATABASE = "Microsoft.DBforPostgreSQL/flexibleServers"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A property that must be said, and be one of the values; `weakness` is what it is if not."""
+
+    kind: str
+    path: str
+    values: tuple[object, ...]
+    weakness: str
+
+
+_RULES = (
+    Rule(VAULT, "enableSoftDelete", (True,), "forgets at once what is deleted"),
+    Rule(VAULT, "enablePurgeProtection", (True,), "can be purged"),
+    Rule(VAULT, "networkAcls.bypass", ("None",), "lets services of Azure pass its firewall"),
+    Rule(VAULT, "enabledForDeployment", (None, False), "gives secrets to virtual machines"),
+    Rule(VAULT, "enabledForDiskEncryption", (None, False), "gives secrets to disk encryption"),
+    Rule(VAULT, "enabledForTemplateDeployment", (None, False), "gives secrets to deployments"),
+    Rule(KEY, "kty", ("RSA", "RSA-HSM"), "is no RSA key"),
+    Rule(KEY, "keySize", (2048, 3072, 4096), "has no size"),
+    Rule(KEY, "attributes.exportable", (None, False), "can be exported"),
+    Rule(BUS, "disableLocalAuth", (True,), "takes shared keys"),
+    Rule(BUS, "minimumTlsVersion", ("1.2", "1.3"), "takes old TLS"),
+    Rule(STORAGE, "allowSharedKeyAccess", (False,), "takes shared keys"),
+    Rule(STORAGE, "allowBlobPublicAccess", (False,), "can have public blobs"),
+    Rule(STORAGE, "allowCrossTenantReplication", (False,), "can be copied to another tenant"),
+    Rule(STORAGE, "supportsHttpsTrafficOnly", (True,), "answers without TLS"),
+    Rule(STORAGE, "minimumTlsVersion", ("TLS1_2", "TLS1_3"), "takes old TLS"),
+    Rule(STORAGE, "isLocalUserEnabled", (None, False), "has users with passwords"),
+    Rule(CONTAINER, "publicAccess", ("None",), "has public blobs"),
+    Rule(SITE, "httpsOnly", (True,), "answers without TLS"),
+    Rule(SITE, "siteConfig.minTlsVersion", ("1.2", "1.3"), "takes old TLS"),
+    Rule(SITE, "siteConfig.scmMinTlsVersion", ("1.2", "1.3"), "takes old TLS for publishing"),
+    Rule(SITE, "siteConfig.ftpsState", ("Disabled",), "takes packages by FTP"),
+    Rule(SITE, "siteConfig.remoteDebuggingEnabled", (False,), "can be debugged from afar"),
+    Rule(
+        SITE,
+        "functionAppConfig.deployment.storage.authentication.type",
+        ("SystemAssignedIdentity",),
+        "gets its package as somebody else",
+    ),
+    Rule(PASSWORD, "allow", (False,), "takes a password"),
+    Rule(COMPONENT, "DisableLocalAuth", (True,), "takes telemetry from anybody"),
+    Rule(WORKSPACE, "features.disableLocalAuth", (True,), "takes logs by a shared key"),
+    Rule(DATABASE, "authConfig.activeDirectoryAuth", ("Disabled",), "lets the directory sign in"),
+)
+
+
+def weaknesses(access: Access, snapshot: Snapshot) -> Iterator[str]:
+    """Name everything that is weaker than it has to be."""
+    for rule in _RULES:
+        for resource in of_type(snapshot, rule.kind):
+            if at(resource, rule.path) not in rule.values:
+                yield f"{place(snapshot, resource['id'])} {rule.weakness}"
+    yield from _unaudited(snapshot)
+    yield from _keys(access, snapshot)
+    yield from _values(snapshot)
+    yield from _packages(snapshot)
+    yield from _database(snapshot)
+
+
+def at(resource: Resource, path: str) -> Any:
+    """Give the property at a path such as `siteConfig.minTlsVersion`; None where there is none."""
+    found: Any = properties(resource)
+    for name in path.split("."):
+        found = found.get(name) if isinstance(found, dict) else None
+    return found
+
+
+def _unaudited(snapshot: Snapshot) -> Iterator[str]:
+    workspaces = {workspace["id"].lower() for workspace in of_type(snapshot, WORKSPACE)}
+    audited = {
+        setting["id"].lower().rpartition("/providers/microsoft.insights/")[0]
+        for setting in of_type(snapshot, "Microsoft.Insights/diagnosticSettings")
+        if str(at(setting, "workspaceId")).lower() in workspaces
+        for log in at(setting, "logs") or []
+        if log.get("enabled") and "audit" in str(log.get("categoryGroup", log.get("category")))
+    }
+    for vault in of_type(snapshot, VAULT):
+        if vault["id"].lower() not in audited:
+            yield f"{place(snapshot, vault['id'])} keeps no audit log"
+    for component in of_type(snapshot, COMPONENT):
+        if str(at(component, "WorkspaceResourceId")).lower() not in workspaces:
+            yield f"{place(snapshot, component['id'])} has no workspace of this deployment"
+
+
+def _keys(access: Access, snapshot: Snapshot) -> Iterator[str]:
+    """Hold each key to the operations that somebody is granted, to an end and to a rotation."""
+    granted: dict[str, set[str]] = {}
+    for grant in access["keyGrants"]:
+        here = f"vaults/{grant['vault']}/keys/{grant['key']}"
+        granted.setdefault(here, set()).update(grant["operations"])
+    for key in of_type(snapshot, KEY):
+        here = place(snapshot, key["id"])
+        allowed = at(key, "keyOps") or ["everything"]
+        yield from (
+            f"{here} can {name}" for name in sorted(set(allowed) - granted.get(here, set()))
+        )
+        actions = [
+            action.get("action", {}).get("type")
+            for action in at(key, "rotationPolicy.lifetimeActions") or []
+        ]
+        if "rotate" not in actions:
+            yield f"{here} is never rotated"
+        if not isinstance(at(key, "attributes.exp"), int):
+            yield f"{here} never expires"
+
+
+def _values(snapshot: Snapshot) -> Iterator[str]:
+    """Hold secrets to placeholders and secure parameters: a snapshot is there to be read."""
+    for secret in of_type(snapshot, SECRET):
+        here, value = place(snapshot, secret["id"]), str(at(secret, "value"))
+        if not value.startswith(("[parameters(", '{"kind": "unset"')):
+            yield f"{here} has a value that anybody can read"
+        if not isinstance(at(secret, "attributes.exp"), int):
+            yield f"{here} never expires"
+        if not at(secret, "contentType"):
+            yield f"{here} does not say what it is"
+
+
+def _packages(snapshot: Snapshot) -> Iterator[str]:
+    """Hold each app to packages of its own, and to no password for publishing."""
+    closed = {resource["id"].lower() for resource in of_type(snapshot, PASSWORD)}
+    for site in of_type(snapshot, SITE):
+        here = place(snapshot, site["id"])
+        for way in ("ftp", "scm"):
+            if f"{site['id']}/basicPublishingCredentialsPolicies/{way}".lower() not in closed:
+                yield f"{here} takes a password for {way}"
+        settings = {
+            setting["name"]: setting["value"]
+            for setting in at(site, "siteConfig.appSettings") or []
+        }
+        own = f"{settings.get('AzureWebJobsStorage__blobServiceUri')}/packages"
+        if at(site, "functionAppConfig.deployment.storage.value") != own:
+            yield f"{here} gets its package from elsewhere"
+
+
+_ENCRYPTION = {
+    "require_secure_transport": ("on",),
+    "ssl_min_protocol_version": ("tlsv1.2", "tlsv1.3"),
+}
+
+
+def _database(snapshot: Snapshot) -> Iterator[str]:
+    said = {
+        resource["id"].lower(): str(at(resource, "value")).lower()
+        for resource in of_type(snapshot, f"{DATABASE}/configurations")
+    }
+    for server in of_type(snapshot, DATABASE):
+        here = place(snapshot, server["id"])
+        for name, values in _ENCRYPTION.items():
+            if said.get(f"{server['id'].lower()}/configurations/{name}") not in values:
+                yield f"{here} does not hold to {name} = {values[0]}"
+        if not str(at(server, "administratorLoginPassword")).startswith("[parameters("):
+            yield f"{here} has a password that anybody can read"
