@@ -1,4 +1,4 @@
-"""`python -m ops`: list, replay and drop rejected messages."""
+"""`python -m ops`: list, replay and drop rejected messages; prove who may do what."""
 
 import sys
 

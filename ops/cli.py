@@ -13,12 +13,16 @@ from pathlib import Path
 
 from azure.core.exceptions import AzureError
 
+from ops import prove_command
 from ops.commands import Choice, discard, replay, show
+from ops.partner_secret import OFFICER, SECRET, NotSetError, set_partner, unseen
+from ops.secret_place import SecretPlace
 from ops.telling import cause, tell
 from ops.where import NAMESPACE, NowhereError, Where
 from shared.queues import BusError
 
 _LIMIT = 100
+_DAYS = 365
 _ID = re.compile(r"#\d{1,19}|[^#\s]\S*", re.ASCII)
 
 
@@ -28,8 +32,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.getLogger("azure").setLevel(logging.CRITICAL)
     parser = _parser()
     options = parser.parse_args(arguments)
+    if options.command == "prove":
+        return prove_command.run(parser, options)
     _check(parser, options)
     try:
+        if options.command == "migrate":
+            return _migrate(options)
+        if options.command == "secrets":
+            return _set_secret(options)
+        if options.command == "provisioned":
+            return _provisioned()
         where = _where(options)
     except NowhereError as error:
         parser.error(str(error))
@@ -40,6 +52,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
+def _migrate(options: argparse.Namespace) -> int:
+    # Only here: it takes Alembic, which no other command needs.
+    from ops.migrating import given_url, local_url, migrate
+
+    local = options.local or options.folder
+    url = local_url(options.folder or Path(".local")) if local else given_url()
+    return migrate(url, as_json=options.json)
+
+
 async def _run(where: Where, options: argparse.Namespace) -> int:
     if options.command == "rejected":
         return await show(where, options.reason, options.limit, as_json=options.json)
@@ -47,6 +68,30 @@ async def _run(where: Where, options: argparse.Namespace) -> int:
         return await replay(where, Choice(options.ids, options.reason), as_json=options.json)
     choice = Choice(options.ids, None)
     return await discard(where, choice, as_json=options.json, sure=options.yes)
+
+
+def _provisioned() -> int:
+    # Only here: it takes Alembic, too.
+    from ops.provisioned import provisioned
+
+    return provisioned(os.environ)
+
+
+def _set_secret(options: argparse.Namespace) -> int:
+    """Set the partner's secret; `NowhereError` if it is not said where."""
+    if options.local or options.folder:
+        place = SecretPlace.in_folder(SECRET, OFFICER, options.folder)
+    else:
+        place = SecretPlace.in_azure(SECRET, options.vault, os.environ)
+    setting = set_partner(
+        place, options.days, replace=options.replace, patience=options.patience, read=unseen
+    )
+    try:
+        asyncio.run(setting)
+    except NotSetError as error:
+        tell(f"error: {error}")
+        return 1
+    return 0
 
 
 def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
@@ -69,7 +114,9 @@ def _where(options: argparse.Namespace) -> Where:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m ops", description="Look after the messages that could not be delivered."
+        prog="python -m ops",
+        description="Look after rejected messages, the partner's secret and the ledger's schema; "
+        "prove who may do what.",
     )
     commands = parser.add_subparsers(required=True, dest="command", metavar="COMMAND")
     where = _where_options()
@@ -85,7 +132,38 @@ def _parser() -> argparse.ArgumentParser:
     drop = commands.add_parser("drop", parents=[where], help="remove them for good")
     drop.add_argument("ids", nargs="+", type=_id, metavar="ID", help="an id, or #SEQUENCE")
     drop.add_argument("--yes", action="store_true", help="without asking")
+    migration = commands.add_parser(
+        "migrate",
+        help="bring the ledger's schema up to date",
+        description="Bring the ledger's schema up to date, in the database whose URL is in "
+        "RELAY_DATABASE_URL or on standard input, or in the local cloud's.",
+    )
+    _add_local_options(migration.add_mutually_exclusive_group())
+    migration.add_argument("--json", action="store_true", help="print the outcome as JSON")
+    prove_command.add_to(commands)
+    commands.add_parser("provisioned", help="all that is to be done after `azd provision`")
+    _secrets_options(commands.add_parser("secrets", help="set the partner's secret"))
     return parser
+
+
+def _secrets_options(secrets: argparse.ArgumentParser) -> None:
+    secrets.description = (
+        "Set the partner's secret. It is asked for unseen, or comes in on standard input."
+    )
+    where = secrets.add_mutually_exclusive_group()
+    _add_local_options(where)
+    where.add_argument("--vault", metavar="NAME", help="in Azure (or $RELAY_VAULT_PARTNER)")
+    secrets.add_argument("--replace", action="store_true", help="also where it is set already")
+    secrets.add_argument(
+        "--days", type=_count, default=_DAYS, metavar="N", help=f"expires in N days ({_DAYS})"
+    )
+    secrets.add_argument(
+        "--patience",
+        type=_count,
+        default=0,
+        metavar="SECONDS",
+        help="wait so long for rights that are new",
+    )
 
 
 def _where_options() -> argparse.ArgumentParser:
@@ -94,10 +172,14 @@ def _where_options() -> argparse.ArgumentParser:
     where.add_argument(
         "--namespace", metavar="HOST", help=f"of Service Bus in Azure (or ${NAMESPACE})"
     )
-    where.add_argument("--local", action="store_true", help="the local cloud that is up in .local")
-    where.add_argument("--folder", type=Path, help="the local cloud that is up in this folder")
+    _add_local_options(where)
     options.add_argument("--json", action="store_true", help="print the outcome as JSON")
     return options
+
+
+def _add_local_options(where: argparse._MutuallyExclusiveGroup) -> None:
+    where.add_argument("--local", action="store_true", help="the local cloud that is up in .local")
+    where.add_argument("--folder", type=Path, help="the local cloud that is up in this folder")
 
 
 def _id(text: str) -> str:

@@ -50,17 +50,7 @@ class Where:
     @classmethod
     def in_folder(cls, folder: Path | None) -> Where:
         """Ask the local cloud that is up in a folder. Raises `NowhereError`."""
-        # Only here: an operator of Azure needs nothing of the local cloud.
-        from local.apps import ROOT
-        from local.client import Client, Refused
-        from local.folder import NotUp
-
-        try:
-            environment = Client(folder or ROOT / ".local").environment(_OPERATOR)
-        except (NotUp, Refused) as error:
-            raise NowhereError(str(error)) from None
-        # The one place where the credential looks for them.
-        os.environ.update({name: environment[name] for name in _IDENTITY})
+        environment = local_environment(_OPERATOR, folder)
         return cls.from_environment(environment, is_local=True)
 
     @asynccontextmanager
@@ -70,3 +60,22 @@ class Where:
         credential = ManagedIdentityCredential() if self.is_local else DefaultAzureCredential()
         async with credential, connect(self.namespace, credential, self.network) as client:
             yield client
+
+
+def local_environment(operator: str, folder: Path | None) -> Mapping[str, str]:
+    """Become an operator of the local cloud that is up in a folder, and return what it is told.
+
+    Raises `NowhereError`.
+    """
+    # Only here: an operator of Azure needs nothing of the local cloud.
+    from local.apps import ROOT
+    from local.client import Client, Refused
+    from local.folder import NotUp
+
+    try:
+        environment = Client(folder or ROOT / ".local").environment(operator)
+    except (NotUp, Refused) as error:
+        raise NowhereError(str(error)) from None
+    # The one place where the credential looks for them.
+    os.environ.update({name: environment[name] for name in _IDENTITY})
+    return environment

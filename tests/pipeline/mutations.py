@@ -1,0 +1,322 @@
+"""Deployments that depart from the declaration, one step each, and what each step lets happen.
+
+What a deployment allows is worked out here by plain rules from the snapshot alone: the role
+assignments at an object or above it, or the vault's policies, and the identities of the sites.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, TypeAlias
+
+Document: TypeAlias = dict[str, Any]
+Grant: TypeAlias = tuple[str, str, str, str]  # identity, kind, object, operation
+
+VAULTS, BUS = "Microsoft.KeyVault/vaults", "Microsoft.ServiceBus/namespaces"
+ASSIGNMENT, ROLE = (
+    "Microsoft.Authorization/roleAssignments",
+    ("Microsoft.Authorization/roleDefinitions"),
+)
+ACTIONS = {
+    ("key", "encrypt"): f"{VAULTS}/keys/encrypt/action",
+    ("key", "decrypt"): f"{VAULTS}/keys/decrypt/action",
+    ("key", "get"): f"{VAULTS}/keys/read",
+    ("secret", "get"): f"{VAULTS}/secrets/getSecret/action",
+    ("secret", "list"): f"{VAULTS}/secrets/readMetadata/action",
+    ("queue", "send"): f"{BUS}/messages/send/action",
+    ("queue", "receive"): f"{BUS}/messages/receive/action",
+}
+BUILT_IN = {
+    "69a216fc-b8fb-44d8-bc22-1f3c2cd27a39": ["Microsoft.ServiceBus/*/send/action"],
+    "4f6d3b9b-027b-4f4c-9142-0e5a2a2247e0": ["Microsoft.ServiceBus/*/receive/action"],
+}
+KINDS = {f"{VAULTS}/keys": "key", f"{VAULTS}/secrets": "secret", f"{BUS}/queues": "queue"}
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """A changed deployment; `who` are the identities that the change is about."""
+
+    name: str
+    document: Document
+    who: frozenset[str]
+
+
+class Snapshot:
+    """A snapshot and the plain rules that say what it allows."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.by_id = {r["id"]: r for r in document["predictedResources"]}
+        self.group = next(
+            i for i in self.by_id if re.fullmatch(r"/subscriptions/.+Groups/[^/]+", i)
+        )
+
+    @classmethod
+    def load(cls, path: Path) -> Snapshot:
+        return cls(json.loads(path.read_text()))
+
+    def copy(self) -> Snapshot:
+        return Snapshot(copy.deepcopy(self.document))
+
+    def of_type(self, kind: str) -> list[Document]:
+        return [r for r in self.by_id.values() if r["type"] == kind]
+
+    def principals(self) -> dict[str, str]:
+        """How a snapshot writes the principal id of each identity and operator, by its name."""
+        found = {}
+        for one in self.of_type("Microsoft.ManagedIdentity/userAssignedIdentities"):
+            text = f"[reference('{one['id']}', '{one['apiVersion']}').principalId]"
+            found[one["id"].rpartition("/")[2].removesuffix("-local")] = text
+        for app, site in self.sites().items():
+            version = f"'{site['apiVersion']}', 'full'"
+            found[f"{app} (system)"] = (
+                f"[reference('{site['id']}', {version}).identity.principalId]"
+            )
+        for name, ids in self.document["outputs"]["operators"].items():
+            found[name] = ids[0]
+        return found
+
+    def sites(self) -> dict[str, Document]:
+        def app(site: Document) -> str:
+            settings = site["properties"]["siteConfig"]["appSettings"]
+            return next(str(s["value"]) for s in settings if s["name"] == "RELAY_APP")
+
+        return {app(site): site for site in self.of_type("Microsoft.Web/sites")}
+
+    def objects(self) -> Iterator[tuple[str, str, str]]:
+        """Kind, name and resource id of each key, secret and queue."""
+        for resource_id, resource in self.by_id.items():
+            if resource["type"] in KINDS:
+                yield KINDS[resource["type"]], resource_id.rpartition("/")[2], resource_id
+
+    def allowed(self) -> set[Grant]:
+        tokens = {
+            (identity.rpartition("/")[2].removesuffix("-local"), "app", app, "token")
+            for app, site in self.sites().items()
+            for identity in site["identity"]["userAssignedIdentities"]
+        }
+        tokens |= {(f"{app} (system)", "app", app, "token") for app in self.sites()}
+        return tokens | {
+            (who, kind, name, operation)
+            for who, principal in self.principals().items()
+            for kind, name, resource_id in self.objects()
+            for (of, operation), action in ACTIONS.items()
+            if of == kind and self._may(principal, kind, operation, action, resource_id)
+        }
+
+    def _may(self, who: str, kind: str, operation: str, action: str, resource_id: str) -> bool:
+        vault = self.by_id.get(resource_id.rsplit("/", 2)[0])
+        if kind != "queue" and vault and not vault["properties"]["enableRbacAuthorization"]:
+            return any(
+                operation in [p.lower() for p in policy["permissions"][f"{kind}s"]]
+                for policy in vault["properties"]["accessPolicies"]
+                if same(policy["objectId"], who)
+            )
+        return any(
+            same(one["properties"]["principalId"], who)
+            and f"{resource_id}/".lower().startswith(f"{scope(one)}/".lower())
+            and any(fnmatchcase(action.lower(), a.lower()) for a in self.permitted(one))
+            for one in self.of_type(ASSIGNMENT)
+        )
+
+    def permitted(self, assignment: Document) -> list[str]:
+        role = assignment["properties"]["roleDefinitionId"].rpartition("/")[2]
+        for one in self.of_type(ROLE):
+            if one["id"].rpartition("/")[2] == role:
+                permissions = one["properties"]["permissions"]
+                return [a for p in permissions for a in p.get("dataActions", [])]
+        return BUILT_IN.get(role, [])
+
+    def add(self, resource: Document) -> None:
+        self.document["predictedResources"].append(resource)
+        self.by_id[resource["id"]] = resource
+
+    def remove(self, resource_id: str) -> None:
+        resource = self.by_id.pop(resource_id)
+        self.document["predictedResources"].remove(resource)
+
+    def assign(self, principal: str, action: str, where: str) -> None:
+        """Give a role of its own, which permits this one action, at that place."""
+        guid = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{principal}{action}{where}"))
+        role = f"{self.group}/providers/{ROLE}/{guid}"
+        self.add(
+            {
+                "id": role,
+                "type": ROLE,
+                "name": guid,
+                "apiVersion": "2022-04-01",
+                "properties": {
+                    "roleName": f"One more {guid}",
+                    "type": "CustomRole",
+                    "assignableScopes": [self.group],
+                    "permissions": [{"dataActions": [action]}],
+                },
+            }
+        )
+        self.add(
+            {
+                "id": f"{where}/providers/{ASSIGNMENT}/{guid}",
+                "type": ASSIGNMENT,
+                "name": guid,
+                "apiVersion": "2022-04-01",
+                "properties": {"roleDefinitionId": role, "principalId": principal},
+            }
+        )
+
+    def permit(self, principal: str, vault: str, family: str, permission: str) -> None:
+        """Permit something by the access policies of a vault."""
+        properties = self.by_id[vault]["properties"]
+        for policy in properties["accessPolicies"]:
+            if same(policy["objectId"], principal):
+                policy["permissions"][family].append(permission)
+                return
+        permissions: dict[str, list[str]] = {"keys": [], "secrets": [], family: [permission]}
+        tenant = properties["tenantId"]
+        properties["accessPolicies"].append(
+            {"tenantId": tenant, "objectId": principal, "permissions": permissions}
+        )
+
+    def policy_vaults(self) -> list[Document]:
+        vaults = self.of_type(VAULTS)
+        return [v for v in vaults if not v["properties"]["enableRbacAuthorization"]]
+
+    def grants(self) -> list[Document]:
+        """The assignments that are about keys, secrets and queues."""
+        ids = [resource_id for _, _, resource_id in self.objects()]
+        return [one for one in self.of_type(ASSIGNMENT) if scope(one) in ids]
+
+
+def scope(assignment: Document) -> str:
+    return str(assignment["id"]).rpartition(f"/providers/{ASSIGNMENT}/")[0]
+
+
+def same(one: str, other: str) -> bool:
+    """Two ways to write one principal id differ in the version of the API at most."""
+    return re.sub(r"'\d{4}-\d{2}-\d{2}'", "", one) == re.sub(r"'\d{4}-\d{2}-\d{2}'", "", other)
+
+
+def expected(original: Snapshot, mutation: Mutation) -> set[tuple[str, *Grant]]:
+    """What the proof has to say of a mutation of a deployment that is as declared."""
+    before, after = original.allowed(), Snapshot(mutation.document).allowed()
+    wider = {("wider", *grant) for grant in after - before}
+    return wider | {("narrower", *grant) for grant in before - after}
+
+
+def every(original: Snapshot) -> Iterator[Mutation]:
+    """Give all of them."""
+    yield from removed(original)
+    yield from added(original)
+    yield from wider_roles(original)
+    yield from higher(original)
+    yield from attached(original)
+
+
+def _mutation(name: str, changed: Snapshot, *who: str) -> Mutation:
+    return Mutation(name, changed.document, frozenset(who))
+
+
+def _who(original: Snapshot, principal: str) -> str:
+    return next(name for name, text in original.principals().items() if same(text, principal))
+
+
+def removed(original: Snapshot) -> Iterator[Mutation]:
+    """Each grant removed."""
+    for one in original.grants():
+        changed = original.copy()
+        changed.remove(one["id"])
+        who = _who(original, one["properties"]["principalId"])
+        yield _mutation(f"remove {who} at {_short(scope(one))}", changed, who)
+    for vault in original.policy_vaults():
+        for policy in vault["properties"]["accessPolicies"]:
+            for family, permissions in policy["permissions"].items():
+                for permission in permissions:
+                    changed = original.copy()
+                    for one in changed.by_id[vault["id"]]["properties"]["accessPolicies"]:
+                        if one["objectId"] == policy["objectId"]:
+                            one["permissions"][family].remove(permission)
+                    who = _who(original, policy["objectId"])
+                    yield _mutation(f"forbid {who} {permission} {family}", changed, who)
+
+
+def added(original: Snapshot) -> Iterator[Mutation]:
+    """Each possible grant added: one action of one identity on one object."""
+    allowed = original.allowed()
+    by_policy = {vault["id"] for vault in original.policy_vaults()}
+    for who, principal in original.principals().items():
+        for kind, name, resource_id in original.objects():
+            for (of, operation), action in ACTIONS.items():
+                if of != kind or (who, kind, name, operation) in allowed:
+                    continue
+                changed = original.copy()
+                vault = resource_id.rsplit("/", 2)[0]
+                if vault in by_policy:
+                    changed.permit(principal, vault, f"{kind}s", operation)
+                else:
+                    changed.assign(principal, action, resource_id)
+                yield _mutation(f"add {who} {operation} {kind} {name}", changed, who)
+
+
+def wider_roles(original: Snapshot) -> Iterator[Mutation]:
+    """Each role one action wider: custom ones as they are, built-in ones by one more beside."""
+    for role in original.of_type(ROLE):
+        holders = [
+            _who(original, one["properties"]["principalId"])
+            for one in original.grants()
+            if one["properties"]["roleDefinitionId"].endswith(role["name"])
+        ]
+        for action in ACTIONS.values() if holders else ():
+            if action not in role["properties"]["permissions"][0].get("dataActions", []):
+                changed = original.copy()
+                properties = changed.by_id[role["id"]]["properties"]
+                properties["permissions"][0].setdefault("dataActions", []).append(action)
+                yield _mutation(f"let {properties['roleName']} {action}", changed, *holders)
+    for one in original.grants():
+        if one["properties"]["roleDefinitionId"].rpartition("/")[2] in BUILT_IN:
+            for operation in ("send", "receive"):
+                action = ACTIONS["queue", operation]
+                if not any(fnmatchcase(action, held) for held in original.permitted(one)):
+                    changed = original.copy()
+                    principal = one["properties"]["principalId"]
+                    changed.assign(principal, action, scope(one))
+                    who = _who(original, principal)
+                    yield _mutation(
+                        f"let {who} {operation} too: {_short(scope(one))}", changed, who
+                    )
+
+
+def higher(original: Snapshot) -> Iterator[Mutation]:
+    """Each assignment higher: at the vault or the namespace, and at the group."""
+    for one in original.grants():
+        for place in (scope(one).rsplit("/", 2)[0], original.group):
+            changed = original.copy()
+            changed.remove(one["id"])
+            moved = copy.deepcopy(one)
+            moved["id"] = f"{place}/providers/{ASSIGNMENT}/{one['name']}"
+            changed.add(moved)
+            who = _who(original, one["properties"]["principalId"])
+            name = f"{who} from {_short(scope(one))} to {_short(place)}"
+            yield _mutation(f"raise {name}", changed, who)
+
+
+def attached(original: Snapshot) -> Iterator[Mutation]:
+    """Each identity attached to each other app."""
+    for identity in original.of_type("Microsoft.ManagedIdentity/userAssignedIdentities"):
+        for app, site in original.sites().items():
+            if identity["id"] not in site["identity"]["userAssignedIdentities"]:
+                changed = original.copy()
+                there = changed.by_id[site["id"]]["identity"]["userAssignedIdentities"]
+                there[identity["id"]] = {}
+                who = identity["id"].rpartition("/")[2].removesuffix("-local")
+                yield _mutation(f"attach {who} to {app}", changed, who)
+
+
+def _short(resource_id: str) -> str:
+    return "/".join(resource_id.rsplit("/", 2)[-2:])

@@ -1,0 +1,202 @@
+"""`python -m ops prove` against a running cloud, and the function `access` that it asks."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from azure.servicebus import ServiceBusMessage
+
+from shared.access_probe import tried_as
+from shared.access_tries import Place
+from shared.network import Network
+from shared.settings import Known
+from tests.pipeline.mutations import Snapshot, every, expected
+from tests.pipeline.proving import Prover
+from tests.pipeline.running import ROOT, Running
+
+
+async def prove(cloud: Running, *options: str) -> tuple[int, str]:
+    command = (sys.executable, "-m", "ops", "prove", "--folder", str(cloud.folder), *options)
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    out, err = await process.communicate()
+    assert not err, err.decode()
+    assert process.returncode is not None
+    return process.returncode, out.decode()
+
+
+async def proven(cloud: Running) -> dict[str, Any]:
+    code, out = await prove(cloud, "--json")
+    told: dict[str, Any] = json.loads(out)
+    assert code == (0 if told["proven"] else 1)
+    return told
+
+
+async def test_access_is_proven_as_declared(each_cloud: Running) -> None:
+    told = await proven(each_cloud)
+    assert told["proven"]
+    assert told["differences"] == []
+    assert (told["not_asked"], told["silent"], told["of_another_declaration"]) == ([], {}, [])
+    # Everything was tried: each identity with each operation on each object, the operator's too.
+    access = json.loads((ROOT / "infra" / "access.json").read_text())
+    attached = {name for app in access["apps"] for name in app["identities"]}
+    operations = 3 * len(access["keys"]) + 2 * len(access["secrets"]) + 2 * len(access["queues"])
+    callers = len(attached) + len(access["apps"]) + len(access["operators"])
+    tokens = len(access["apps"]) * (len(attached) + 1)
+    assert len(told["tried"]) >= callers * operations + tokens
+
+
+DEPARTURES = (
+    "remove sender_bus at queues/messages",
+    "add encrypt get key payload",
+    "add partner list secret database-connection",
+    "add tracker (system) receive queue retries",
+    "add operator decrypt key payload",
+    "let Relay encrypt with a key (local) Microsoft.KeyVault/vaults/keys/decrypt/action",
+    "raise database from secrets/database-connection to resourceGroups/relay-local",
+    "raise sender_bus from queues/messages to namespaces/relay-local",
+    "attach decrypt to sender",
+)
+# Rights on queues are the same there.
+DEPARTURES_FROM_POLICIES = (
+    "forbid decrypt decrypt keys",
+    "add encrypt get key payload",
+    "add partner list secret database-connection",
+)
+
+
+async def test_a_departure_of_each_sort_is_named_and_nothing_else(each_cloud: Running) -> None:
+    """A few; `make test-all` plays every one."""
+    original = Snapshot.load(each_cloud.snapshot)
+    names = DEPARTURES_FROM_POLICIES if "policies" in each_cloud.snapshot.name else DEPARTURES
+    chosen = [one for one in every(original) if one.name in names]
+    assert len(chosen) == len(names)
+    assert all(expected(original, one) for one in chosen)
+    prover = Prover(each_cloud, original)
+    try:
+        assert (await prover.ask_all()).differences() == []
+        wrong = [wrong for one in chosen for wrong in await prover.check(one)]
+    finally:
+        await each_cloud.deploy(original.document)
+    assert wrong == []
+
+
+async def test_a_grant_taken_away_is_named(cloud: Running) -> None:
+    await cloud.control("PUT", "/grants/tracker_bus/off")
+    try:
+        told = await proven(cloud)
+    finally:
+        await cloud.control("PUT", "/grants/tracker_bus/on")
+    (one,) = told["differences"]
+    assert (one["verdict"], one["identity"], one["operation"], one["object"]) == (
+        "narrower",
+        "tracker_bus",
+        "receive",
+        "receipts",
+    )
+
+
+async def test_an_app_that_is_down_is_not_proven(cloud: Running) -> None:
+    await cloud.control("POST", "/apps/tracker/stop")
+    try:
+        code, out = await prove(cloud)
+    finally:
+        await cloud.control("POST", "/apps/tracker/start")
+    assert code == 1
+    assert "tracker did not answer" in out
+    assert "WIDER than declared:" not in out
+
+
+async def test_a_grant_that_is_used_is_told_from_one_that_is_not(cloud: Running) -> None:
+    async with cloud.session() as session:
+        await cloud.received({await cloud.send(session, b"used", "text/plain")})
+    code, out = await prove(cloud, "--used")
+    assert code == 1
+    assert "not needed: receiver_bus: send queue retries" in out
+    assert "not needed: encrypt: encrypt key payload" not in out
+    assert "not needed: decrypt" not in out
+    assert "not needed: partner" not in out
+
+
+APPS = ("sender", "receiver", "tracker")
+
+
+async def ask(cloud: Running, app: str) -> tuple[int, Any]:
+    async with (
+        cloud.session() as session,
+        session.get(f"{cloud.endpoints[app]}/api/access") as answer,
+    ):
+        return answer.status, await answer.json(content_type=None)
+
+
+async def told(cloud: Running, app: str) -> dict[tuple[str, str, str, str], dict[str, Any]]:
+    status, body = await ask(cloud, app)
+    assert status == 200
+    assert body["app"] == app
+    assert body["declaration"]
+    return {(f["identity"], f["kind"], f["object"], f["operation"]): f for f in body["findings"]}
+
+
+async def test_a_second_run_at_the_same_time_is_turned_away(cloud: Running) -> None:
+    answers = await asyncio.gather(*(ask(cloud, "receiver") for _ in range(3)))
+    by_status = sorted(answers, key=lambda answer: answer[0])
+    assert [status for status, _ in by_status] == [200, 409, 409]
+    assert "already" in by_status[1][1]["detail"]
+    assert (await ask(cloud, "receiver"))[0] == 200
+
+
+async def test_no_message_is_taken_or_counted_as_delivered(cloud: Running) -> None:
+    async with (
+        cloud.bus("receiver", "receiver_bus") as client,
+        client.get_queue_sender("rejected") as sender,
+    ):
+        await sender.send_messages(ServiceBusMessage(b"left alone", message_id="left-alone"))
+    environment = await cloud.environment("operator")
+    place = Place(
+        Known({}, (), (), ("rejected",)),
+        environment["RELAY_BUS__fullyQualifiedNamespace"],
+        Network(Path(cloud.ca), environment["RELAY_BUS_ENDPOINT"], verify_challenge=False),
+    )
+    for _ in range(3):
+        async with await cloud.credential("operator", "operator") as credential:
+            found = await tried_as(place, "operator", credential, 60)
+        assert {(f.grant.operation, f.outcome) for f in found} == {
+            ("receive", "allowed"),
+            ("send", "refused"),
+        }
+    async with (
+        cloud.bus("operator", "operator") as client,
+        client.get_queue_receiver("rejected") as receiver,
+    ):
+        # Neither locked, nor counted: it is there to be had for the first time.
+        (message,) = await receiver.receive_messages(10, max_wait_time=10)
+        assert (message.message_id, message.delivery_count) == ("left-alone", 0)
+        await receiver.complete_message(message)
+
+
+async def test_what_is_away_could_not_be_told(cloud: Running) -> None:
+    await cloud.control("POST", "/bus/stop")
+    await cloud.fault(at="vault", operation="keys/encrypt", answer="status", status=503)
+    try:
+        found = await told(cloud, "sender")
+    finally:
+        await cloud.heal()
+        await cloud.control("POST", "/bus/start")
+    assert found["sender_bus", "queue", "messages", "send"]["verdict"] == "could not tell"
+    assert found["encrypt", "key", "payload", "encrypt"]["verdict"] == "could not tell"
+    assert found["encrypt", "key", "payload", "encrypt"]["detail"].startswith("503")
+    assert found["database", "secret", "database-connection", "get"]["verdict"] == "as declared"
+
+
+async def test_no_secret_and_no_token_is_in_the_answer_or_in_a_log(cloud: Running) -> None:
+    answers = json.dumps([(await ask(cloud, app))[1] for app in APPS])
+    secrets = (await cloud.control("GET", "/partner/secrets")).values()
+    for text in (answers, cloud.logs()):
+        assert "whsec_" not in text
+        assert "eyJ" not in text
+        assert not any(secret in text for secret in secrets)
