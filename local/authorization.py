@@ -30,8 +30,26 @@ PERMISSIONS: Mapping[str, tuple[Literal["keys", "secrets"], str]] = {
 
 
 @dataclass(frozen=True)
+class Missing:
+    """The least that would have allowed what was refused.
+
+    By roles: one that permits `action`, assigned at `scope`, the object itself. By access policies:
+    `permission`, such as keys/encrypt, in the vault `scope`; None where no permission covers the
+    action. `withheld` says that grants of the principal are taken away for now, which come first.
+    """
+
+    action: str
+    scope: str
+    permission: str | None = None
+    withheld: bool = False
+
+
+@dataclass(frozen=True)
 class Decision:
-    """An answer and its reason: `by` is the id of the assignment or of the vault that allowed."""
+    """An answer and its reason: `by` is the id of the assignment or of the vault that allowed.
+
+    `permission` is what the access policies of the vault were asked for, such as keys/encrypt.
+    """
 
     allowed: bool
     principal_id: str
@@ -39,6 +57,8 @@ class Decision:
     resource_id: str
     model: Model
     by: str | None
+    permission: str | None = None
+    missing: Missing | None = None
 
 
 class Authorization:
@@ -82,14 +102,26 @@ class Authorization:
         """
         grants = self._deployment
         vault = grants.policy_vault_of(resource_id)
+        withheld = self.withholds(principal_id)
         if vault is None:
             by = grants.role_grant(principal_id, data_action, resource_id)
+            model: Model = "rbac"
+            asked, scope = None, resource_id
         else:
-            by = grants.policy_grant(vault, principal_id, data_action, permission)
-        if self.withholds(principal_id):
-            by = None
-        model: Model = "rbac" if vault is None else "accessPolicies"
-        return Decision(by is not None, principal_id, data_action, resource_id, model, by)
+            asked = asked_of_policies(data_action, permission)
+            by = grants.policy_grant(vault, principal_id, asked)
+            model, scope = "accessPolicies", vault.resource_id
+        allowed = by is not None and not withheld
+        return Decision(
+            allowed,
+            principal_id,
+            data_action,
+            resource_id,
+            model,
+            by if allowed else None,
+            asked,
+            None if allowed else Missing(data_action, scope, asked, withheld),
+        )
 
 
 class _Grants:
@@ -117,13 +149,11 @@ class _Grants:
                 return assignment.resource_id
         return None
 
-    def policy_grant(
-        self, vault: VaultSpec, principal_id: str, action: str, permission: str | None
-    ) -> str | None:
-        if normal(action) not in PERMISSIONS:
+    def policy_grant(self, vault: VaultSpec, principal_id: str, asked: str | None) -> str | None:
+        if asked is None:
             return None
-        kind, usual = PERMISSIONS[normal(action)]
-        wanted = {(permission or usual).lower(), "all"}
+        kind, _, permission = asked.partition("/")
+        wanted = {permission.lower(), "all"}
         for policy in vault.policies:
             granted = policy.keys if kind == "keys" else policy.secrets
             if policy.principal_id.lower() != principal_id.lower():
@@ -131,6 +161,14 @@ class _Grants:
             if not wanted.isdisjoint(name.lower() for name in granted):
                 return vault.resource_id
         return None
+
+
+def asked_of_policies(data_action: str, permission: str | None = None) -> str | None:
+    """Return what access policies call a data action, such as keys/encrypt; None for nothing."""
+    if normal(data_action) not in PERMISSIONS:
+        return None
+    kind, usual = PERMISSIONS[normal(data_action)]
+    return f"{kind}/{permission or usual}"
 
 
 def permits(role: RoleDefinition, data_action: str) -> bool:

@@ -1,4 +1,4 @@
-"""The commands: up, demo, send, env, status, rotate, fault."""
+"""The commands: up, demo, send, env, status, rotate, decisions, fault."""
 
 from __future__ import annotations
 
@@ -16,12 +16,16 @@ from local.apps import ROOT, AppFailed
 from local.bus.journal import JournalError
 from local.client import Client, Refused
 from local.cloud import Cloud, NotPossible
-from local.demo import carry, limit_of, samples, send, table
+from local.decision_commands import add_decisions_command
+from local.decisions import USUAL_SIZE
+from local.demo import carry, ledger_table, limit_of, look_up, samples, send, table
 from local.deployment import DeploymentError
 from local.fault_commands import add_fault_commands, fault_lines
 from local.folder import FolderInUse, NotUp
+from local.proving import prove_access
 from local.up import Start, run, tell, until_told
 
+_MOST_DECISIONS = 1_000_000  # about a gigabyte
 _ERRORS = (
     *(AppFailed, DeploymentError, FolderInUse, JournalError, NotPossible, NotUp, Refused),
     OSError,
@@ -60,6 +64,13 @@ def _parser() -> argparse.ArgumentParser:
         choices=("debug", "info", "warning", "error"),
         help="of the apps' logs, instead of what host.json says",
     )
+    starting.add_argument(
+        "--decisions",
+        type=_size,
+        default=USUAL_SIZE,
+        metavar="N",
+        help=f"keep so many decisions on record ({USUAL_SIZE})",
+    )
 
     up = commands.add_parser("up", parents=[folder, starting], help="start it, until Ctrl-C")
     up.set_defaults(command=_up)
@@ -75,9 +86,10 @@ def _parser() -> argparse.ArgumentParser:
     env = commands.add_parser(
         "env",
         parents=[folder],
-        help="print what makes any other program that app, or the operator (secrets too)",
+        help="print what makes any other program that app, or the operator, or one of a machine "
+        "(secrets too)",
     )
-    env.add_argument("app", metavar="APP|operator")
+    env.add_argument("app", metavar="APP|operator|MACHINE")
     env.add_argument("--json", action="store_true", help="as local.settings.json")
     env.set_defaults(command=_env)
     status = commands.add_parser("status", parents=[folder], help="show how it is doing")
@@ -85,6 +97,10 @@ def _parser() -> argparse.ArgumentParser:
     rotate = commands.add_parser("rotate", parents=[folder], help="make a new version of a key")
     rotate.add_argument("key", metavar="KEY", help="its name, or VAULT/NAME")
     rotate.set_defaults(command=_rotate)
+    decisions = commands.add_parser(
+        "decisions", parents=[folder], help="show who was allowed what, and who was not"
+    )
+    add_decisions_command(decisions)
     fault = commands.add_parser("fault", help="make something go wrong, and well again")
     add_fault_commands(fault, folder)
     return parser
@@ -108,7 +124,12 @@ def _demo(options: argparse.Namespace) -> int:
         # The demo speaks HTTP like any caller, on a thread: the cloud has the event loop.
         deliveries = await asyncio.to_thread(carry, client, samples(limit))
         print(table(deliveries), flush=True)
-        failed = any(delivery.problem for delivery in deliveries)
+        print("\nWhat the tracker tells of them (GET /api/messages/{id}):\n", flush=True)
+        told = await asyncio.to_thread(look_up, client, [one.sent.id for one in deliveries])
+        print(ledger_table(told), flush=True)
+        failed = any(one.problem for one in deliveries)
+        failed |= any(one.state != "delivered" for one in told)
+        failed |= await prove_access(cloud.folder.path) != 0
         if options.stay and not failed:
             print(
                 f"\n{_addresses(cloud)}\n\nTry it:\n{_curl(client)}\n\nCtrl-C ends it.", flush=True
@@ -142,6 +163,11 @@ def _status(options: argparse.Namespace) -> int:
     for name, app in _object(status["apps"]).items():
         about = _object(app)
         print(f"app      {name:<10} {about['state']:<10} {about['url'] or '-'}")
+    for name, machine in _object(status["machines"]).items():
+        about = _object(machine)
+        identities = about["identities"]
+        named = ", ".join(map(str, identities)) if isinstance(identities, list) else "-"
+        print(f"machine  {name:<10} {named}  {about['url']}")
     for name, counts in _object(status["queues"]).items():
         states = "  ".join(f"{state} {n}" for state, n in _object(counts).items())
         print(f"queue    {name:<10} {states}")
@@ -166,7 +192,14 @@ def _rotate(options: argparse.Namespace) -> int:
 
 
 def _start(options: argparse.Namespace) -> Start:
-    return Start(options.folder, options.snapshot, options.log_level)
+    return Start(options.folder, options.snapshot, options.log_level, options.decisions)
+
+
+def _size(text: str) -> int:
+    size = int(text)
+    if not 1 <= size <= _MOST_DECISIONS:
+        raise argparse.ArgumentTypeError(f"must be from 1 to {_MOST_DECISIONS}")
+    return size
 
 
 def _payload(file: str) -> tuple[bytes, str]:

@@ -57,10 +57,11 @@ class Client:
         return content
 
     def environment(self, name: str) -> Mapping[str, str]:
-        """Return what makes a program that app or that operator; Refused if there is neither."""
-        status = self.control("GET", "/status")
-        operators = status["operators"] if isinstance(status, dict) else ()
-        of = "operators" if name in operators else "apps"
+        """Return what makes a program that app, operator or machine; Refused if there is none."""
+        answer = self.control("GET", "/status")
+        status = answer if isinstance(answer, dict) else {}
+        kinds = (kind for kind in ("operators", "machines") if name in status.get(kind, ()))
+        of = next(kinds, "apps")
         found = self.control("GET", f"/{of}/{name}/environment")
         return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}
 

@@ -13,33 +13,42 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
-from aiohttp import web
-
 from local.apps import App, Surroundings, new_header
 from local.authorization import Authorization
 from local.bus.access import IdentityAccess
 from local.bus.journal import Journal
-from local.bus.server import BusServer
+from local.bus.server import MAX_CONNECTIONS, BusServer
+from local.bus_record import BusRecord
+from local.decisions import Decisions
 from local.deployment import settings_of
-from local.fault_answers import before_identity, before_partner, before_vault
+from local.fault_answers import before_identity, before_imds, before_partner, before_vault
 from local.faults import Faults
 from local.folder import Folder
 from local.identity import Caller, TokenIssuer, token_endpoint
-from local.loopback import LOOPBACK
+from local.imds import imds_endpoint
+from local.loopback import LOOPBACK, listen
+from local.machines import Machine
+from local.names import Names
+from local.operators import secrets_of
 from local.operators import settings_of as settings_of_operator
 from local.partner import Partner, partner_app
 from local.partner_inbox import PartnerInbox
 from local.ports import Ports
 from local.resources import AppSpec, Deployment, NamespaceSpec, Operator, VaultSpec
+from local.serving import serve
 from local.vault import vault_app
 from local.vault_store import VaultStore
+from migrations import upgrading
+from shared.ledger import LedgerError
 
 _PORTS = {"sender": 7071, "receiver": 7072, "tracker": 7073}
 _IDENTITY_PORT = 7080
+_FIRST_MACHINE_PORT = 7081
 _PARTNER_PORT = 7090
 _PARTNER_BUS_PORT = 5672
 _BUS_PORT = 5671
 _FIRST_VAULT_PORT = 8441
+_DATABASE = "database-connection"
 
 
 class NotPossible(Exception):  # noqa: N818 - named after what is the case
@@ -63,13 +72,17 @@ class Cloud:
     folder: Folder
     tell: Callable[[str], None]
     log_level: str | None = None
+    database: str | None = None
     partner: Partner = field(default_factory=Partner)
     inbox: PartnerInbox = field(default_factory=PartnerInbox)
     vaults: dict[str, Vault] = field(default_factory=dict)
     apps: dict[str, App] = field(default_factory=dict)
+    machines: dict[str, Machine] = field(default_factory=dict)
     operators: dict[str, Mapping[str, str]] = field(default_factory=dict)
     endpoints: dict[str, object] = field(default_factory=dict)
+    _held: socket.socket = field(default_factory=socket.socket)
     faults: Faults = field(default_factory=Faults)
+    decisions: Decisions = field(default_factory=Decisions)
 
     async def __aenter__(self) -> Cloud:
         """Start the services, then the apps; nothing is left running if something fails."""
@@ -88,27 +101,54 @@ class Cloud:
         await self._stack.__aexit__(kind, error, trace)
 
     def replace(self, deployment: Deployment) -> None:
-        """Let another deployment's roles and policies take effect at once, for the same things."""
+        """Let another deployment take effect at once: its roles, its policies, who is attached.
+
+        The things must be the same. Tokens live on until they expire, as in Azure, and so does an
+        app's environment until it is started anew.
+        """
         if _things(deployment) != _things(self.deployment):
             raise NotPossible(
-                "this deployment has other vaults, queues, apps, identities or operators: "
-                "stop, then start"
+                "this deployment has other vaults, queues, apps, machines, identities or "
+                "operators: stop, then start"
             )
         self.deployment = deployment
         self.authorization.replace(deployment)
+        self.decisions.names = Names(deployment)
         for header, caller in self._callers.items():
             self._callers[header] = _caller_named(deployment, caller.name)
+        for machine in deployment.machines:
+            self.machines[machine.name].spec = machine
+
+    async def start_app(self, app: App) -> None:
+        """Start an app again; tell where it is, if another program has taken its port meanwhile."""
+        await app.start()
+        if self.endpoints[app.spec.app] != app.url:
+            self.endpoints[app.spec.app] = app.url
+            self.folder.announce(self.endpoints)
 
     async def stop_bus(self) -> None:
         """Take the bus away, as an outage does: connections end, messages stay in their file."""
         await self.bus.close()
         self._journal.close()
 
+    def hold_bus_port(self) -> None:
+        """Refuse connections where the bus was: no other program may be there in its place."""
+        self._held = socket.socket()
+        # Connections that have just ended must not stand in the way of this one; another program
+        # that binds as leniently must find it in the way all the same.
+        self._held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._held.bind((LOOPBACK, int(str(self.endpoints["bus"]).rpartition(":")[2])))
+        self._held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+
+    def release_bus_port(self) -> None:
+        """Give the port back to the bus."""
+        self._held.close()
+
     async def start_bus(self) -> None:
         """Bring the bus back where it was, with what its file holds; locks are lost."""
         self._open_bus()
         port = int(str(self.endpoints["bus"]).rpartition(":")[2])
-        await self.bus.listen(LOOPBACK, port, self._tls)
+        await self.bus.listen_on(listen(port, MAX_CONNECTIONS), self._tls)
 
     async def _start(self, stack: AsyncExitStack) -> None:
         self._namespace = _only_namespace(self.deployment)
@@ -117,22 +157,43 @@ class Cloud:
         self.ports = Ports(self.folder)
         self.issuer = TokenIssuer(self.deployment.tenant_id)
         self.authorization = Authorization(self.deployment)
+        self.decisions.names = Names(self.deployment)
         callers: tuple[Caller, ...] = (*self.deployment.apps, *self.deployment.operators)
         self._callers = {new_header(): caller for caller in callers}
         await self._start_identity(stack)
+        await self._start_machines(stack)
         await self._start_vaults(stack, tls)
         await self._start_bus(stack, tls)
         await self._start_partner(stack, tls)
         self._fill_secrets()
+        await self._make_ledger()
         self.endpoints["ca"] = str(ca_file)
         await self._start_apps(stack)
 
     async def _start_identity(self, stack: AsyncExitStack) -> None:
-        app = token_endpoint(self.issuer, self._callers)
+        app = token_endpoint(self.issuer, self._callers, self.decisions)
         app.middlewares.append(before_identity(self.faults))
         self.endpoints["identity"] = await serve(
             stack, app, self.ports.bind("identity", _IDENTITY_PORT)
         )
+
+    async def _start_machines(self, stack: AsyncExitStack) -> None:
+        for position, spec in enumerate(self.deployment.machines):
+            machine = Machine(spec)
+            app = imds_endpoint(self.issuer, machine.caller, self.decisions)
+            app.middlewares.append(before_imds(self.faults))
+            name = f"machine {spec.name}"
+            listening = self.ports.bind(name, _FIRST_MACHINE_PORT + position)
+            machine.url = await serve(stack, app, listening)
+            self.machines[spec.name] = machine
+        if self.machines:
+            urls = {name: machine.url for name, machine in self.machines.items()}
+            self.endpoints["machines"] = urls
+
+    def environment_of_machine(self, name: str) -> Mapping[str, str]:
+        """Return what makes any program one of that machine."""
+        uris = {vault.spec.resource_id: vault.url for vault in self.vaults.values()}
+        return self.machines[name].environment(uris, Path(str(self.endpoints["ca"])))
 
     async def _start_vaults(self, stack: AsyncExitStack, tls: ssl.SSLContext) -> None:
         folder = self.folder.subfolder("vaults")
@@ -140,7 +201,7 @@ class Cloud:
             listening = self._bind_vault(spec.name, _FIRST_VAULT_PORT + position)
             url = f"https://{LOOPBACK}:{listening.getsockname()[1]}/"
             store = VaultStore(folder / spec.name, spec)
-            app = vault_app(spec, store, self.issuer, self.authorization, url)
+            app = vault_app(spec, store, self.issuer, self.authorization, url, self.decisions)
             app.middlewares.append(before_vault(self.faults, spec.name))
             await serve(stack, app, listening, tls)
             self.vaults[spec.name] = Vault(spec, store, url)
@@ -159,14 +220,15 @@ class Cloud:
     async def _start_bus(self, stack: AsyncExitStack, tls: ssl.SSLContext) -> None:
         self._open_bus()
         stack.push_async_callback(self.stop_bus)
-        port = await self.bus.listen_on(self.ports.bind("bus", _BUS_PORT), tls)
+        port = await self.bus.listen_on(self.ports.bind("bus", _BUS_PORT, MAX_CONNECTIONS), tls)
         self.endpoints["bus"] = f"sb://{LOOPBACK}:{port}"
 
     def _open_bus(self) -> None:
         access = IdentityAccess(self._namespace, self.issuer, self.authorization)
+        record = BusRecord(self._namespace, self.authorization, self.decisions)
         journal = Journal(self.folder.subfolder("bus") / "journal.sqlite3")
         try:
-            self.bus = BusServer(self._namespace, access, journal=journal)
+            self.bus = BusServer(self._namespace, access, journal=journal, witness=record)
         except BaseException:
             journal.close()
             raise
@@ -178,7 +240,7 @@ class Cloud:
         url = await serve(stack, app, self.ports.bind("partner", _PARTNER_PORT), tls)
         self.endpoints["partner"] = url
         stack.push_async_callback(self.inbox.bus.close)
-        listening = self.ports.bind("partner_bus", _PARTNER_BUS_PORT)
+        listening = self.ports.bind("partner_bus", _PARTNER_BUS_PORT, MAX_CONNECTIONS)
         port = await self.inbox.bus.listen_on(listening)
         self.endpoints["partner_bus"] = f"sb://{LOOPBACK}:{port}"
 
@@ -191,20 +253,41 @@ class Cloud:
 
     def _fill_secrets(self) -> None:
         """Give each secret a value: those that Relay knows theirs, any other a random one."""
-        database = self.folder.path / "database.sqlite3"
+        file = self.folder.path / "database.sqlite3"
         known = {
             "partner-connection": self.partner_secrets()["webhook"],
-            "database-connection": f"sqlite+aiosqlite:///{database}",
+            _DATABASE: self.database or f"sqlite+aiosqlite:///{file}",
         }
         for vault in self.vaults.values():
             for spec in vault.spec.secrets:
                 value = known.get(spec.name) or secrets.token_urlsafe(32)
                 vault.store.set_secret(spec.name, value)
 
+    @property
+    def database_url(self) -> str | None:
+        """What the secret `database-connection` holds now, where there is one."""
+        for vault in self.vaults.values():
+            if _DATABASE in vault.store.secret_names():
+                return vault.store.secret(_DATABASE).value
+        return None
+
+    async def _make_ledger(self) -> None:
+        """Do what is a step of the deployment in Azure."""
+        if self.database_url:
+            try:
+                await upgrading(self.database_url)
+            except (LedgerError, ValueError) as error:
+                raise NotPossible(f"there is no ledger to be had: {error}") from None
+
     async def _start_apps(self, stack: AsyncExitStack) -> None:
+        urls = {vault.spec.resource_id: vault.url for vault in self.vaults.values()}
+        ports = {}
+        for spec in self.deployment.apps:
+            ports[spec.app] = self.ports.choose(spec.app, _PORTS.get(spec.app, 0))
+            urls[spec.resource_id] = f"http://{LOOPBACK}:{ports[spec.app]}"
         for header, caller in self._callers.items():
             if isinstance(caller, AppSpec):
-                self.apps[caller.app] = self._make_app(caller, header)
+                self.apps[caller.app] = self._make_app(caller, header, ports[caller.app], urls)
             elif isinstance(caller, Operator):
                 self.operators[caller.name] = self._environment_of(caller, header)
         stack.push_async_callback(self._stop_apps)
@@ -213,28 +296,31 @@ class Cloud:
             if isinstance(outcome, BaseException):
                 raise outcome
         for name, app in self.apps.items():
-            self.ports.keep(name, app.port)
             self.endpoints[name] = app.url
 
     async def _stop_apps(self) -> None:
         await asyncio.gather(*(app.stop() for app in self.apps.values()))
 
-    def _make_app(self, spec: AppSpec, header: str) -> App:
-        uris = {vault.spec.resource_id: vault.url for vault in self.vaults.values()}
+    def _make_app(self, spec: AppSpec, header: str, port: int, urls: Mapping[str, str]) -> App:
+        settings = settings_of(spec, urls, self.deployment.apps)
         log = self.folder.subfolder("logs") / f"{spec.app}.log"
         log.unlink(missing_ok=True)
         return App(
             spec=spec,
-            environment={**settings_of(spec, uris), **self._surroundings().environment(header)},
+            environment={**settings, **self._surroundings().environment(header)},
             log=log,
             log_level=self.log_level,
-            port=self.ports.of(spec.app, _PORTS.get(spec.app, 0)),
+            port=port,
             tell=self.tell,
         )
 
     def _environment_of(self, operator: Operator, header: str) -> Mapping[str, str]:
         access = IdentityAccess(self._namespace, self.issuer, self.authorization)
-        settings = settings_of_operator(operator, self._namespace, access)
+        vaults = {f"{vault.url.rstrip('/')}/": vault.spec for vault in self.vaults.values()}
+        settings = {
+            **settings_of_operator(operator, self._namespace, access),
+            **secrets_of(operator, vaults, self.authorization),
+        }
         return {**settings, **self._surroundings().environment(header)}
 
     def _surroundings(self) -> Surroundings:
@@ -249,21 +335,6 @@ def partner_connection(partner: Partner, url: str) -> str:
     """Write the partner's secret as Relay reads it: where it is and what to sign with."""
     texts = [secret.text for secret in partner.secrets]
     return json.dumps({"kind": "webhook", "url": f"{url}/messages", "secrets": texts})
-
-
-async def serve(
-    stack: AsyncExitStack,
-    app: web.Application,
-    listening: socket.socket,
-    tls: ssl.SSLContext | None = None,
-) -> str:
-    """Serve an application until the stack ends; return its URL without a slash at the end."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
-    await runner.setup()
-    stack.push_async_callback(runner.cleanup)
-    await web.SockSite(runner, listening, ssl_context=tls).start()
-    scheme = "https" if tls else "http"
-    return f"{scheme}://{LOOPBACK}:{listening.getsockname()[1]}"
 
 
 def _only_namespace(deployment: Deployment) -> NamespaceSpec:
@@ -281,6 +352,7 @@ def _things(deployment: Deployment) -> Mapping[str, frozenset[str]]:
     groups = {
         "identities": [i.resource_id for i in deployment.identities],
         "apps": [a.resource_id for a in deployment.apps],
+        "machines": [m.resource_id for m in deployment.machines],
         "keys": [k.resource_id for vault in vaults for k in vault.keys],
         "secrets": [s.resource_id for vault in vaults for s in vault.secrets],
         "queues": [q.resource_id for namespace in namespaces for q in namespace.queues],

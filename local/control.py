@@ -14,9 +14,12 @@ from aiohttp.typedefs import Handler, Middleware
 
 from local.apps import App, AppFailed
 from local.cloud import Cloud, NotPossible, Vault
+from local.control_decisions import add_decisions
 from local.control_faults import add_faults, fault_status
-from local.deployment import DeploymentError, load
+from local.deployment import DeploymentError, load_bytes
 from local.partner import stream_json
+
+_LARGEST_SNAPSHOT = 16 * 1024 * 1024  # bytes; one of a few apps has a tenth of one
 
 
 def new_key() -> str:
@@ -28,7 +31,8 @@ def control_app(cloud: Cloud, key: str) -> web.Application:
     """Serve the commands to those who know the key; errors are `{"error": text}`.
 
     - `GET /status`
-    - `GET /apps/{app}/environment`, `/operators/{operator}/environment`
+    - `GET /apps/{app}/environment`, `/operators/{operator}/environment`,
+      `/machines/{machine}/environment`
     - `POST /apps/{app}/start`, `/stop`, `/kill`, `/restart`
     - `POST /bus/stop`, `/bus/start`; `/bus/drop`: break its connections, as networks do;
       `/bus/cut`: each one in the middle of the next frame sent on it
@@ -36,21 +40,29 @@ def control_app(cloud: Cloud, key: str) -> web.Application:
     - `PUT /secrets/{vault}/{name}` with the value as body
     - `GET /partner-queue?after=N`: what lies in the partner's queue, as its `/received` shows it
     - `GET /partner/secrets`: the partner's secret of each kind, ready to be set
-    - `PUT /deployment` with `{"snapshot": path}`
+    - `GET /database`: the URL of the database, as the vault has it
+    - `PUT /deployment` with another snapshot as body: of the same things, with other rights or
+      other identities attached
+    - what was decided, and which grants are used: `local.control_decisions.add_decisions`
     - what makes things go wrong: `local.control_faults.add_faults`
     """
     control = _Control(cloud)
-    app = web.Application(middlewares=[_only_with(key), _tell_errors])
+    app = web.Application(
+        middlewares=[_only_with(key), _tell_errors], client_max_size=_LARGEST_SNAPSHOT
+    )
     app.router.add_get("/status", control.status)
     app.router.add_get("/apps/{app}/environment", control.environment)
     app.router.add_get("/operators/{operator}/environment", control.operator_environment)
+    app.router.add_get("/machines/{machine}/environment", control.machine_environment)
     app.router.add_post("/apps/{app}/{command:start|stop|kill|restart}", control.command)
     app.router.add_post("/bus/{command:start|stop|drop|cut}", control.bus)
     app.router.add_post("/keys/{vault}/{name}/rotate", control.rotate)
     app.router.add_put("/secrets/{vault}/{name}", control.set_secret)
     app.router.add_get("/partner-queue", control.partner_queue)
     app.router.add_get("/partner/secrets", control.partner_secrets)
+    app.router.add_get("/database", control.database)
     app.router.add_put("/deployment", control.replace)
+    add_decisions(app, cloud.decisions)
     add_faults(app, cloud)
     return app
 
@@ -70,6 +82,11 @@ class _Control:
         name = _known(request.match_info["operator"], list(operators), "operator")
         return web.json_response(dict(operators[name]))
 
+    async def machine_environment(self, request: web.Request) -> web.Response:
+        machines = list(self._cloud.machines)
+        name = _known(request.match_info["machine"], machines, "machine")
+        return web.json_response(dict(self._cloud.environment_of_machine(name)))
+
     async def command(self, request: web.Request) -> web.Response:
         app, command = self._app(request), request.match_info["command"]
         if command in {"stop", "restart"}:
@@ -77,7 +94,7 @@ class _Control:
         if command == "kill":
             await app.kill()
         if command in {"start", "restart"} and app.state != "up":
-            await app.start()
+            await self._cloud.start_app(app)
         return web.json_response({"app": app.spec.app, "state": app.state})
 
     async def bus(self, request: web.Request) -> web.Response:
@@ -87,8 +104,11 @@ class _Control:
             return web.json_response({"bus": command})
         # Stopped first in any case, so that neither command minds being given twice.
         await self._cloud.stop_bus()
+        self._cloud.release_bus_port()
         if command == "start":
             await self._cloud.start_bus()
+        else:
+            self._cloud.hold_bus_port()
         return web.json_response({"bus": command})
 
     async def rotate(self, request: web.Request) -> web.Response:
@@ -111,12 +131,15 @@ class _Control:
     async def partner_secrets(self, _: web.Request) -> web.Response:
         return web.json_response(self._cloud.partner_secrets())
 
+    async def database(self, _: web.Request) -> web.Response:
+        url = self._cloud.database_url
+        if url is None:
+            raise NotPossible("the deployment has no database")
+        return web.json_response({"url": url})
+
     async def replace(self, request: web.Request) -> web.Response:
-        asked = await request.json()
-        path = asked.get("snapshot") if isinstance(asked, dict) else None
-        if not isinstance(path, str):
-            raise NotPossible("say which: {'snapshot': path}")
-        self._cloud.replace(load(Path(path)))
+        deployment = load_bytes(await request.read(), Path("the given snapshot"))
+        self._cloud.replace(deployment)
         return web.json_response({"left_out": self._cloud.deployment.left_out})
 
     def _app(self, request: web.Request) -> App:
@@ -136,6 +159,7 @@ def status(cloud: Cloud) -> Mapping[str, object]:
             for name, app in cloud.apps.items()
         },
         "operators": list(cloud.operators),
+        "machines": {name: machine.status() for name, machine in cloud.machines.items()},
         "queues": {name: asdict(counts) for name, counts in cloud.bus.state().items()},
         "keys": {
             f"{vault.spec.name}/{key.name}": list(vault.store.key_versions(key.name))

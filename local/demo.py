@@ -1,4 +1,4 @@
-"""Five messages of different kinds, sent through a running local cloud and compared."""
+"""Five messages of different kinds, sent through a running local cloud, compared and looked up."""
 
 from __future__ import annotations
 
@@ -47,6 +47,15 @@ class Delivery:
     problem: str | None
 
 
+@dataclass(frozen=True)
+class Told:
+    """What the tracker tells of a message: its state, and since when it was in which (UTC)."""
+
+    id: str
+    state: str
+    times: Mapping[str, datetime]
+
+
 def samples(limit: int) -> Sequence[Sample]:
     """Make the five messages; the largest is one byte below `limit`."""
     order = json.dumps({"order": 4711, "amount": "12.50", "currency": "EUR"}, indent=2)
@@ -88,10 +97,25 @@ def carry(client: Client, sending: Sequence[Sample]) -> Sequence[Delivery]:
     return [_compare(one, arrived.get(one.id)) for one in sent]
 
 
+def look_up(client: Client, ids: Sequence[str]) -> Sequence[Told]:
+    """Ask the tracker for each message until it is delivered, or patience ends."""
+    deadline = time.monotonic() + _PATIENCE
+    return [_look_up(client, message_id, deadline) for message_id in ids]
+
+
 def table(deliveries: Sequence[Delivery]) -> str:
     """Show each message's way, a line each."""
     titles = ("message", "bytes", "content type", "id", "accepted", "at the partner", "")
-    rows = [titles, *(_row(delivery) for delivery in deliveries)]
+    return _aligned([titles, *(_row(delivery) for delivery in deliveries)])
+
+
+def ledger_table(told: Sequence[Told]) -> str:
+    """Show what the ledger has of each message: when it was accepted, and what came after that."""
+    titles = ("id", "state", "accepted (UTC)", "queued", "delivered")
+    return _aligned([titles, *(_ledger_row(one) for one in told)])
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -110,6 +134,31 @@ def _row(delivery: Delivery) -> tuple[str, ...]:
         _after(sent, delivery.arrived_at),
         delivery.problem or "identical, signature verified",
     )
+
+
+def _ledger_row(told: Told) -> tuple[str, ...]:
+    accepted = told.times.get("accepted")
+    shown = accepted.strftime("%H:%M:%S.%f")[:-3] if accepted else "-"
+    return (told.id, told.state, shown, *(_since(told, state) for state in ("queued", "delivered")))
+
+
+def _since(told: Told, state: str) -> str:
+    if state not in told.times or "accepted" not in told.times:
+        return "-"
+    return f"+{(told.times[state] - told.times['accepted']).total_seconds() * 1000:.0f} ms"
+
+
+def _look_up(client: Client, message_id: str, deadline: float) -> Told:
+    url = f"{client.url('tracker')}/api/messages/{message_id}"
+    while True:
+        answer = client.request("GET", url)
+        content = answer.json() if answer.status == 200 else None
+        state = str(content["state"]) if isinstance(content, dict) else f"status {answer.status}"
+        if state == "delivered" or time.monotonic() > deadline:
+            times = content["times"] if isinstance(content, dict) else {}
+            known = {name: datetime.fromisoformat(str(time)) for name, time in times.items()}
+            return Told(message_id, state, known)
+        time.sleep(_POLL)
 
 
 def _after(sent: Sent, moment: float | None) -> str:

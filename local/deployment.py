@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from local.kinds import access, identities, service_bus, sites, vaults
+from local.kinds import access, identities, machines, service_bus, sites, telemetry, vaults
 from local.kinds.references import KEY_PATHS, SECRET_PATHS, VAULT_PATHS, References
 from local.resource_id import last, normal, parent
-from local.resources import AppSpec, Deployment, NamespaceSpec, Reference, VaultSpec
+from local.resources import (
+    AppSpec,
+    Deployment,
+    MachineSpec,
+    NamespaceSpec,
+    Reference,
+    VaultSpec,
+)
 from local.roles import BUILT_IN, name_of
-from local.snapshot import DeploymentError, Place, Resource, read
+from local.snapshot import Body, DeploymentError, Place, Resource, read, read_bytes
 
-__all__ = ["DeploymentError", "load", "settings_of"]
+__all__ = ["DeploymentError", "answered", "load", "load_bytes", "settings_of"]
 
 _READ = (
     identities.KIND,
@@ -22,6 +29,8 @@ _READ = (
     service_bus.KIND,
     service_bus.QUEUE_KIND,
     sites.KIND,
+    machines.KIND,
+    machines.COMMAND_KIND,
     access.DEFINITION_KIND,
     access.ASSIGNMENT_KIND,
 )
@@ -33,10 +42,24 @@ _LEFT_OUT = (
     "Microsoft.Storage/storageAccounts",
     "Microsoft.Storage/storageAccounts/blobServices",
     "Microsoft.Storage/storageAccounts/blobServices/containers",
-    "Microsoft.ServiceBus/namespaces/networkRuleSets",
+    "Microsoft.Network/networkInterfaces",
+    "Microsoft.Network/networkSecurityGroups",
     "Microsoft.OperationalInsights/workspaces",
-    "Microsoft.Insights/components",
+    telemetry.KIND,
     "Microsoft.Insights/diagnosticSettings",
+    # The ledger is a file here.
+    "Microsoft.DBforPostgreSQL/flexibleServers",
+    "Microsoft.DBforPostgreSQL/flexibleServers/configurations",
+    "Microsoft.DBforPostgreSQL/flexibleServers/databases",
+    "Microsoft.DBforPostgreSQL/flexibleServers/firewallRules",
+    # Everything listens on the loopback address, which is private enough.
+    "Microsoft.ServiceBus/namespaces/networkRuleSets",
+    "Microsoft.Network/virtualNetworks",
+    "Microsoft.Network/virtualNetworks/virtualNetworkPeerings",
+    "Microsoft.Network/privateDnsZones",
+    "Microsoft.Network/privateDnsZones/virtualNetworkLinks",
+    "Microsoft.Network/privateEndpoints",
+    "Microsoft.Network/privateEndpoints/privateDnsZoneGroups",
 )
 _NO_TENANT = "00000000-0000-0000-0000-000000000000"
 
@@ -47,41 +70,57 @@ def load(path: Path) -> Deployment:
     Raises `DeploymentError`, which names the resource and the property, for any resource kind,
     property or expression that the local cloud cannot honour.
     """
-    return _Loading(path).deployment()
+    return _Loading(path, *read(path)).deployment()
 
 
-def settings_of(app: AppSpec, vault_uris: Mapping[str, str]) -> dict[str, str]:
+def load_bytes(content: bytes, path: Path) -> Deployment:
+    """Read what stands in such a file; `path` is how errors call it. Raises `DeploymentError`."""
+    return _Loading(path, *read_bytes(content, path)).deployment()
+
+
+def settings_of(
+    app: AppSpec, urls: Mapping[str, str], apps: Sequence[AppSpec] = ()
+) -> dict[str, str]:
     """Return an app's settings with every reference answered.
 
-    `vault_uris`: resource id of each vault -> `https://host:port/`. Raises KeyError for a vault
-    that is not among them.
+    `urls`: resource id of each vault and of each of `apps` -> where it is; the public address of
+    an app becomes that one. Raises KeyError for a resource that is not among them.
     """
-    uris = {normal(vault): uri.rstrip("/") + "/" for vault, uri in vault_uris.items()}
+    names = {f"https://{one.name}.azurewebsites.net": one.resource_id for one in apps}
+    known = {normal(resource): url.rstrip("/") for resource, url in urls.items()}
+    here = {address: known[normal(resource)] for address, resource in names.items()}
+    return {name: here.get(value, value) for name, value in answered(app.settings, urls).items()}
+
+
+def answered(values: Mapping[str, str | Reference], urls: Mapping[str, str]) -> dict[str, str]:
+    """Return values with every reference answered, as `settings_of` does."""
+    known = {normal(resource): url.rstrip("/") for resource, url in urls.items()}
     return {
-        name: value if isinstance(value, str) else _uri(value, uris)
-        for name, value in app.settings.items()
+        name: value if isinstance(value, str) else _url(value, known)
+        for name, value in values.items()
     }
 
 
-def _uri(reference: Reference, uris: Mapping[str, str]) -> str:
+def _url(reference: Reference, known: Mapping[str, str]) -> str:
     resource_id = reference.resource_id
     if reference.path.lower() == "vaulturi":
-        return uris[normal(resource_id)]
+        return f"{known[normal(resource_id)]}/"
     kind = "keys" if reference.path.lower() == "keyuri" else "secrets"
-    return f"{uris[normal(parent(resource_id))]}{kind}/{last(resource_id)}"
+    return f"{known[normal(parent(resource_id))]}/{kind}/{last(resource_id)}"
 
 
 class _Loading:
     """One snapshot while it is being read: what is referred to comes before what refers."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, resources: list[Resource], outputs: Body) -> None:
         self._place = Place(path)
+        self._outputs = outputs
         self._of_kind: dict[str, list[Resource]] = {kind: [] for kind in (*_READ, *_LEFT_OUT)}
-        resources, self._outputs = read(path)
         self._sort(resources)
         self._identities = [identities.read(r) for r in self._of_kind[identities.KIND]]
         known = {normal(identity.resource_id): identity for identity in self._identities}
         self._attached = [identities.attached(r, known) for r in self._of_kind[sites.KIND]]
+        self._on_machines = [identities.attached(r, known) for r in self._of_kind[machines.KIND]]
         self._tenant_id = self._tenant()
         self._references = self._refer()
         self._custom = {
@@ -108,6 +147,7 @@ class _Loading:
             assignments,
             tuple(r.id for kind in _LEFT_OUT for r in self._of_kind[kind]),
             tuple(identities.operators(self._outputs.body("operators"))),
+            self._machines(),
         )
 
     def _sort(self, resources: list[Resource]) -> None:
@@ -134,6 +174,8 @@ class _Loading:
             references.add_identity(identity)
         for site, attached in zip(self._of_kind[sites.KIND], self._attached, strict=True):
             references.add_app(site.id, attached)
+        for machine, attached in zip(self._of_kind[machines.KIND], self._on_machines, strict=True):
+            references.add_app(machine.id, attached)
         for kind, paths in (
             (vaults.KIND, VAULT_PATHS),
             (vaults.KEY_KIND, KEY_PATHS),
@@ -141,6 +183,8 @@ class _Loading:
         ):
             for resource in self._of_kind[kind]:
                 references.add_later(resource.id, paths)
+        for component in self._of_kind[telemetry.KIND]:
+            references.add(component.id, *telemetry.connection(component))
         return references
 
     def _vaults(self) -> tuple[VaultSpec, ...]:
@@ -170,6 +214,17 @@ class _Loading:
                 raise site.place.refuse(f"its RELAY_APP is that of {apps[app.app].name}")
             apps[app.app] = app
         return tuple(apps.values())
+
+    def _machines(self) -> tuple[MachineSpec, ...]:
+        self._check_parents(machines.KIND, machines.COMMAND_KIND)
+        commands = self._of_kind[machines.COMMAND_KIND]
+        found: dict[str, MachineSpec] = {}
+        for resource, attached in zip(self._of_kind[machines.KIND], self._on_machines, strict=True):
+            machine = machines.read(resource, attached, commands, self._references)
+            if machine.name in found:
+                raise resource.place.refuse(f"its host name {machine.name} is another machine's")
+            found[machine.name] = machine
+        return tuple(found.values())
 
     def _check_parents(self, kind: str, *children: str) -> None:
         parents = {normal(resource.id) for resource in self._of_kind[kind]}

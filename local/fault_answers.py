@@ -9,6 +9,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from local.faults import Asked, Fault, Faults
+from local.imds import error
 from local.vault_operations import parse
 from local.vault_refusals import Refusal
 
@@ -75,6 +76,19 @@ def before_identity(faults: Faults) -> Middleware:
             "correlationId": str(uuid.uuid4()),
         }
         return await _answer(fault, request, handler, web.json_response(body, status=status))
+
+    return play
+
+
+def before_imds(faults: Faults) -> Middleware:
+    """Play the same faults at the metadata service of a machine."""
+
+    @web.middleware
+    async def play(request: web.Request, handler: Handler) -> web.StreamResponse:
+        fault = faults.decide(Asked("identity"))
+        status = (fault.status if fault else None) or 500
+        refusal = error(status, "fault", "A fault that was asked for.")
+        return await _answer(fault, request, handler, refusal)
 
     return play
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from local.resources import Deployment
 
-_SETTING = "RELAY_IDENTITY_"
+# Apps are told of their own identities, and of all that there are.
+_SETTINGS = ("RELAY_ACCESS_IDENTITY_", "RELAY_IDENTITY_")
 
 
 def principals(deployment: Deployment) -> Mapping[str, str]:
@@ -25,8 +26,9 @@ def principals(deployment: Deployment) -> Mapping[str, str]:
 
 def _names(deployment: Deployment) -> dict[str, str]:
     return {
-        str(value).lower(): name.removeprefix(_SETTING).lower()
+        str(value).lower(): name.removeprefix(family).lower()
+        for family in _SETTINGS
         for app in deployment.apps
         for name, value in app.settings.items()
-        if name.startswith(_SETTING)
+        if name.startswith(family)
     }

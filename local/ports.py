@@ -6,10 +6,9 @@ It matters most for vaults: a sealed message names its key by the vault's URL, p
 from __future__ import annotations
 
 import json
-import socket
 
 from local.folder import Folder
-from local.loopback import LOOPBACK, listen_anywhere
+from local.loopback import CONNECTIONS, Listener, listen, listen_anywhere
 
 _FILE = "ports.json"
 
@@ -29,14 +28,19 @@ class Ports:
         """Tell whether it listens at another port than before."""
         return self._known.get(name, port) != port
 
-    def bind(self, name: str, usual: int) -> socket.socket:
+    def bind(self, name: str, usual: int, connections: int = CONNECTIONS) -> Listener:
         """Listen on loopback where it should, or at a free port where that is taken."""
         try:
-            listening = socket.create_server((LOOPBACK, self.of(name, usual)))
+            listening = listen(self.of(name, usual), connections)
         except OSError:
-            listening = listen_anywhere()
+            listening = listen_anywhere(connections)
         self.keep(name, listening.getsockname()[1])
         return listening
+
+    def choose(self, name: str, usual: int) -> int:
+        """Tell where it can listen, for one that binds by itself and has a link made before."""
+        with self.bind(name, usual) as listening:
+            return int(listening.getsockname()[1])
 
     def keep(self, name: str, port: int) -> None:
         """Remember where it listens, if it is the first time."""

@@ -111,6 +111,17 @@ class AppSpec:
 
 
 @dataclass(frozen=True)
+class MachineSpec:
+    """A virtual machine: who it can be, and what its commands are told. `name` is its host name."""
+
+    resource_id: str
+    name: str
+    identities: tuple[Identity, ...]
+    system_identity: Identity | None
+    parameters: Mapping[str, str | Reference]
+
+
+@dataclass(frozen=True)
 class Operator:
     """Somebody outside, by the name that access.json gives them: they are attached to no app."""
 
@@ -161,3 +172,4 @@ class Deployment:
     role_assignments: tuple[RoleAssignment, ...]
     left_out: tuple[str, ...]
     operators: tuple[Operator, ...] = ()
+    machines: tuple[MachineSpec, ...] = ()

@@ -188,11 +188,18 @@ def read(path: Path) -> tuple[list[Resource], Body]:
 
     Raises `DeploymentError`.
     """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise Place(path).refuse(f"cannot be read: {error.strerror}") from None
+    return read_bytes(content, path)
+
+
+def read_bytes(content: bytes, path: Path) -> tuple[list[Resource], Body]:
+    """Read what stands in a snapshot file, as `read` does; `path` is how errors call it."""
     place = Place(path)
     try:
-        document = json.loads(path.read_bytes())
-    except OSError as error:
-        raise place.refuse(f"cannot be read: {error.strerror}") from None
+        document = json.loads(content)
     except (ValueError, RecursionError):
         raise place.refuse("is not JSON") from None
     snapshot = Body(document, place)

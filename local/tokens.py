@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Literal
 
@@ -13,6 +12,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from local.resources import Identity
+from local.token_ids import TokenIds
 
 Reason = Literal["malformed", "signature", "audience", "issuer", "expired", "not yet valid"]
 _CLAIMS = ("aud", "iss", "iat", "nbf", "exp", "oid", "appid", "tid")
@@ -39,7 +39,10 @@ class Token:
 
 @dataclass(frozen=True)
 class Claims:
-    """Who a token speaks for; `expires_on` is in seconds since 1970."""
+    """Who a token speaks for; `expires_on` is in seconds since 1970.
+
+    `issued_to` is the name of who asked for it, which only the issuer can tell.
+    """
 
     principal_id: str
     client_id: str
@@ -47,6 +50,7 @@ class Claims:
     issuer: str
     audience: str
     expires_on: int
+    issued_to: str | None = None
 
 
 class TokenIssuer:
@@ -62,9 +66,13 @@ class TokenIssuer:
         self.seconds = int(lifetime.total_seconds())
         self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         self._key_id = secrets.token_urlsafe(16)
+        self._ids = TokenIds()
 
-    def issue(self, identity: Identity, resource: str) -> Token:
-        """Make a token of an identity for a resource, `https://vault.azure.net` for example."""
+    def issue(self, identity: Identity, resource: str, to: str = "") -> Token:
+        """Make a token of an identity for a resource, `https://vault.azure.net` for example.
+
+        `to` is the name of the app that asks for it, or of whoever does.
+        """
         now = int(time.time())
         expires_on = now + self.seconds
         claims: dict[str, str | int] = {
@@ -78,7 +86,7 @@ class TokenIssuer:
             "appid": identity.client_id,
             "tid": self.tenant_id,
             "xms_mirid": identity.resource_id,
-            "uti": str(uuid.uuid4()),
+            "uti": self._ids.make(to),
             "ver": "1.0",
         }
         value = jwt.encode(claims, self._key, algorithm="RS256", headers={"kid": self._key_id})
@@ -107,7 +115,7 @@ class TokenIssuer:
                 issuer=self.name,
                 options={"require": list(_CLAIMS)},
             )
-            believed = _claims(claims)
+            believed = replace(_claims(claims), issued_to=self._ids.read(claims.get("uti")) or None)
             if jwt.get_unverified_header(token).get("kid") != self._key_id:
                 raise InvalidToken("expired")
             return believed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -11,21 +12,27 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.cloud import Cloud, serve
+from local.cloud import Cloud
 from local.control import control_app, new_key
+from local.decisions import USUAL_SIZE, Decisions
 from local.deployment import load
 from local.folder import KEY_FILE, hold
+from local.serving import serve
 
 _CONTROL_PORT = 7099
+# More than the connections of all ports together; many systems give 1,024, or 256, unasked.
+_OPEN_FILES = 8192
+_DATABASE = "RELAY_DATABASE_URL"  # of another database than the file in the folder
 
 
 @dataclass(frozen=True)
 class Start:
-    """What to start, and where."""
+    """What to start, and where; `decisions` is how many of them are kept on record."""
 
     folder: Path
     snapshot: Path
     log_level: str | None
+    decisions: int = USUAL_SIZE
 
 
 def run(start: Start, during: Callable[[Cloud], Awaitable[int]]) -> int:
@@ -35,6 +42,7 @@ def run(start: Start, during: Callable[[Cloud], Awaitable[int]]) -> int:
     """
     # All that is made from here on, by the apps too, is for this user alone.
     os.umask(0o077)
+    _allow_open_files()
     try:
         return asyncio.run(_run(start, during))
     except (KeyboardInterrupt, asyncio.CancelledError):
@@ -71,7 +79,9 @@ async def _up(start: Start) -> AsyncIterator[Cloud]:
     deployment = load(start.snapshot)
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(hold(start.folder))
-        cloud = Cloud(deployment, folder, tell, start.log_level)
+        decisions = Decisions(size=start.decisions)
+        database = os.environ.get(_DATABASE)
+        cloud = Cloud(deployment, folder, tell, start.log_level, database, decisions=decisions)
         await stack.enter_async_context(cloud)
         key = new_key()
         folder.write_private(KEY_FILE, key)
@@ -81,6 +91,13 @@ async def _up(start: Start) -> AsyncIterator[Cloud]:
         folder.announce(cloud.endpoints)
         stack.callback(folder.withdraw)
         yield cloud
+
+
+def _allow_open_files() -> None:
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if most == resource.RLIM_INFINITY else min(_OPEN_FILES, most)
+    if allowed != resource.RLIM_INFINITY and allowed < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 def tell(text: str) -> None:

@@ -8,14 +8,18 @@ import logging
 import re
 import uuid
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from local import vault_rsa
 from local.authorization import Authorization
+from local.decisions import Asker, Decisions
+from local.program import is_probe
 from local.resources import KeySpec, VaultSpec
 from local.tokens import Claims, InvalidToken, TokenIssuer
+from local.vault_answers import Answer, about, about_secret, big_endian, page
 from local.vault_operations import Call, parse
 from local.vault_refusals import (
     AUDIENCE,
@@ -33,10 +37,8 @@ _LOG = logging.getLogger(__name__)
 _API_VERSION = re.compile(r"(\d{4}-\d{2}-\d{2}|\d\.\d)(-preview(\.\d+)?)?", re.ASCII)
 _MAX_BODY = 64 * 1024
 _MAX_SECRET = 25_600  # characters of a secret's value, as in Azure
+_MAX_TAGS = 15  # as in Azure
 _BODY_TIMEOUT = 20.0  # seconds
-_TAGS: dict[str, str] = {}
-
-Answer = dict[str, object]
 
 
 def vault_app(
@@ -45,12 +47,15 @@ def vault_app(
     issuer: TokenIssuer,
     authorization: Authorization,
     uri: str,
+    decisions: Decisions | None = None,
 ) -> web.Application:
     """Return the vault, to be served over TLS at `uri`, `https://host:port/`.
 
+    `decisions` is told what was allowed and what was not.
     Source: Azure Key Vault REST API reference, keys and secrets; any api-version of known form.
     """
-    vault = _Vault(spec, store, issuer, authorization, uri.rstrip("/"))
+    kept = decisions or Decisions()
+    vault = _Vault(spec, store, issuer, authorization, uri.rstrip("/"), kept)
     application = web.Application(client_max_size=_MAX_BODY)
     application.router.add_route("*", "/{path:.*}", vault.serve)
     return application
@@ -64,12 +69,14 @@ class _Vault:
         issuer: TokenIssuer,
         authorization: Authorization,
         uri: str,
+        decisions: Decisions,
     ) -> None:
         self._spec = spec
         self._store = store
         self._issuer = issuer
         self._authorization = authorization
         self._uri = uri
+        self._decisions = decisions
         self._handlers: dict[tuple[str, str], Callable[[Call, web.Request], Awaitable[Answer]]] = {
             ("keys", "list"): self._list_keys,
             ("keys", "versions"): self._list_key_versions,
@@ -87,8 +94,9 @@ class _Vault:
 
     async def serve(self, request: web.Request) -> web.Response:
         """Answer one request; whatever happens, in JSON and without internals."""
+        request_id = str(uuid.uuid4())
         try:
-            response = web.json_response(await self._answer(request))
+            response = web.json_response(await self._answer(request, request_id))
         except Refusal as refusal:
             response = self._refused(refusal)
         except ObjectNotFound as error:
@@ -97,39 +105,57 @@ class _Vault:
             # The type only: an exception's text can hold what the request held.
             _LOG.error("vault %s: %s", self._spec.name, type(error).__name__)
             response = self._refused(Refusal(500, "InternalServerError", "Unexpected error."))
-        response.headers["x-ms-request-id"] = str(uuid.uuid4())
+        response.headers["x-ms-request-id"] = request_id
         response.headers["x-ms-keyvault-region"] = self._spec.location
         response.headers["Cache-Control"] = "no-cache"
         return response
 
-    async def _answer(self, request: web.Request) -> Answer:
+    async def _answer(self, request: web.Request, request_id: str) -> Answer:
         # In this order: nobody learns of anything before the token is believed, nor whether an
         # object exists before its use is allowed.
-        claims = self._authenticate(request)
+        asker = Asker(request_id=request_id, probe=is_probe(request.headers.get("User-Agent")))
+        claims = self._authenticate(request, asker)
+        asker = replace(asker, principal_id=claims.principal_id, app=claims.issued_to)
         call = parse(request.method, request.rel_url.raw_path)
         if not _API_VERSION.fullmatch(request.query.get("api-version", "")):
             raise bad_parameter("The query parameter 'api-version' is missing or malformed.")
-        self._authorize(claims, call)
-        handler = self._handlers[call.operation.kind, call.operation.name]
-        return await handler(call, request)
+        self._authorize(claims, call, asker)
+        return await self._do(call, request, asker)
 
-    def _authenticate(self, request: web.Request) -> Claims:
+    async def _do(self, call: Call, request: web.Request, asker: Asker) -> Answer:
+        operation, resource_id = call.operation, self._resource_id(call)
+        try:
+            answer = await self._handlers[operation.kind, operation.name](call, request)
+        except Refusal as refusal:
+            if refusal.status == 403:
+                needs = f"{operation.name} among the operations of the key"
+                self._decisions.refused("vault", asker, operation.data_action, resource_id, needs)
+            raise
+        # Only what was done is a use: a try with garbage is none.
+        self._decisions.use(asker, operation.name, resource_id).once_more()
+        return answer
+
+    def _authenticate(self, request: web.Request, asker: Asker) -> Claims:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
+            # The SDKs' usual first request, which only wants the challenge: no decision.
             raise missing_token()
         try:
             return self._issuer.verify(token.strip(), AUDIENCE)
         except InvalidToken as error:
+            needs = f"a valid token ({error.reason})"
+            self._decisions.refused("vault", asker, None, self._spec.resource_id, needs)
             raise invalid_token(error, self._issuer.name) from None
 
-    def _authorize(self, claims: Claims, call: Call) -> None:
-        operation = call.operation
+    def _authorize(self, claims: Claims, call: Call, asker: Asker) -> None:
+        operation, resource_id = call.operation, self._resource_id(call)
         decision = self._authorization.decide(
             claims.principal_id,
             operation.data_action,
-            self._resource_id(call),
+            resource_id,
             permission=operation.permission,
         )
+        self._decisions.decided("vault", decision, asker)
         if not decision.allowed:
             permission = f"{operation.kind} {operation.permission}"
             raise forbidden(decision, permission, claims, self._spec)
@@ -142,7 +168,7 @@ class _Vault:
     async def _list_keys(self, _call: Call, _request: web.Request) -> Answer:
         store = self._store
         newest = [(key, store.key_version(key.name)) for key in store.key_specs()]
-        return _page([{"kid": self._id("keys", k.name), **_about(v)} for k, v in newest])
+        return page([{"kid": self._id("keys", k.name), **about(v)} for k, v in newest])
 
     async def _list_key_versions(self, call: Call, _request: web.Request) -> Answer:
         spec = self._store.key(_name(call))
@@ -150,9 +176,7 @@ class _Vault:
             self._store.key_version(spec.name, version)
             for version in self._store.key_versions(spec.name)
         ]
-        return _page(
-            [{"kid": self._id("keys", spec.name, v.version), **_about(v)} for v in versions]
-        )
+        return page([{"kid": self._id("keys", spec.name, v.version), **about(v)} for v in versions])
 
     async def _get_key(self, call: Call, _request: web.Request) -> Answer:
         spec = self._store.key(_name(call))
@@ -188,13 +212,13 @@ class _Vault:
 
     async def _list_secrets(self, _call: Call, _request: web.Request) -> Answer:
         newest = [(name, self._store.secret(name)) for name in self._store.secret_names()]
-        return _page([{"id": self._id("secrets", n), **_about_secret(s)} for n, s in newest])
+        return page([{"id": self._id("secrets", n), **about_secret(s)} for n, s in newest])
 
     async def _list_secret_versions(self, call: Call, _request: web.Request) -> Answer:
         name = _name(call)
-        return _page(
+        return page(
             [
-                {"id": self._id("secrets", name, s.version), **_about_secret(s)}
+                {"id": self._id("secrets", name, s.version), **about_secret(s)}
                 for s in self._store.secret_versions(name)
             ]
         )
@@ -210,7 +234,8 @@ class _Vault:
             raise bad_parameter(f"Property 'value' must be a text of at most {_MAX_SECRET}.")
         if content_type is not None and not isinstance(content_type, str):
             raise bad_parameter("Property 'contentType' must be a text.")
-        version = self._store.set_secret(name, value, content_type)
+        tags, expires = _tags(body), _expires(body)
+        version = self._store.set_secret(name, value, content_type, tags, expires)
         return self._secret_bundle(name, self._store.secret(name, version))
 
     def _key_bundle(self, spec: KeySpec, version: KeyVersion) -> Answer:
@@ -220,15 +245,15 @@ class _Vault:
                 "kid": self._id("keys", spec.name, version.version),
                 "kty": spec.kty,
                 "key_ops": list(spec.operations),
-                "n": vault_rsa.to_base64url(_big_endian(key.n)),
-                "e": vault_rsa.to_base64url(_big_endian(key.e)),
+                "n": vault_rsa.to_base64url(big_endian(key.n)),
+                "e": vault_rsa.to_base64url(big_endian(key.e)),
             },
-            **_about(version),
+            **about(version),
         }
 
     def _secret_bundle(self, name: str, secret: SecretVersion) -> Answer:
         secret_id = self._id("secrets", name, secret.version)
-        return {"value": secret.value, "id": secret_id, **_about_secret(secret)}
+        return {"value": secret.value, "id": secret_id, **about_secret(secret)}
 
     def _id(self, kind: str, name: str, version: str | None = None) -> str:
         # From configuration, never from the Host header: a message carries a key's id onwards.
@@ -264,25 +289,18 @@ def _name(call: Call) -> str:
     return call.object_name
 
 
-def _about(version: KeyVersion | SecretVersion) -> Answer:
-    attributes = {
-        "enabled": True,
-        "created": version.created,
-        "updated": version.created,
-        "recoveryLevel": "Recoverable",
-        "recoverableDays": 90,
-    }
-    return {"attributes": attributes, "tags": _TAGS}
+def _tags(body: dict[str, object]) -> dict[str, str]:
+    tags = body.get("tags") or {}
+    if not isinstance(tags, dict) or len(tags) > _MAX_TAGS:
+        raise bad_parameter(f"Property 'tags' must be an object of at most {_MAX_TAGS}.")
+    if not all(isinstance(value, str) for value in tags.values()):
+        raise bad_parameter("Property 'tags' must hold texts.")
+    return tags
 
 
-def _about_secret(secret: SecretVersion) -> Answer:
-    content_type = {"contentType": secret.content_type} if secret.content_type else {}
-    return {**content_type, **_about(secret)}
-
-
-def _page(items: list[Answer]) -> Answer:
-    return {"value": items, "nextLink": None}
-
-
-def _big_endian(number: int) -> bytes:
-    return number.to_bytes((number.bit_length() + 7) // 8, "big")
+def _expires(body: dict[str, object]) -> int | None:
+    attributes = body.get("attributes") or {}
+    expires = attributes.get("exp") if isinstance(attributes, dict) else "?"
+    if expires is not None and (isinstance(expires, bool) or not isinstance(expires, int)):
+        raise bad_parameter("Property 'attributes.exp' must be a number of seconds since 1970.")
+    return expires

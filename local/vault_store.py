@@ -8,7 +8,7 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TypeAlias, TypeVar
@@ -41,12 +41,14 @@ class KeyVersion:
 
 @dataclass(frozen=True)
 class SecretVersion:
-    """A version of a secret, with its value."""
+    """A version of a secret, with its value; `expires` is in seconds since 1970."""
 
     version: str
     created: int
     value: str = field(repr=False)
     content_type: str | None
+    tags: dict[str, str] = field(default_factory=dict)
+    expires: int | None = None
 
 
 _V = TypeVar("_V", KeyVersion, SecretVersion)
@@ -135,10 +137,18 @@ class VaultStore:
         """Return a version of a secret, the newest by default. Raises `ObjectNotFound`."""
         return _pick("secret", name, self.secret_versions(name), version)
 
-    def set_secret(self, name: str, value: str, content_type: str | None = None) -> str:
+    def set_secret(
+        self,
+        name: str,
+        value: str,
+        content_type: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        expires: int | None = None,
+    ) -> str:
         """Make a new version of a secret, and return it; older ones stay."""
         content_type = content_type or self._content_types.get(name.lower())
-        made = SecretVersion(uuid.uuid4().hex, int(time.time()), value, content_type)
+        version, now = uuid.uuid4().hex, int(time.time())
+        made = SecretVersion(version, now, value, content_type, dict(tags or {}), expires)
         with self._lock:
             self._secret_names.setdefault(name.lower(), name)
             versions = (*self._secrets.get(name.lower(), ()), made)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from local.authorization import Authorization
+from local.authorization import Authorization, Decision
 from local.bus.errors import Unauthorized
 from local.bus.principal import Access, Principal, Right
 from local.bus.sas import SAS_PREFIX, SasAccess, SasRule
@@ -40,7 +40,7 @@ class IdentityAccess:
             claims = self._issuer.verify(token, AUDIENCE)
         except InvalidToken as error:
             raise Unauthorized(f"InvalidToken: {error}.") from None
-        return Principal("identity", claims.principal_id, claims.expires_on)
+        return Principal("identity", claims.principal_id, claims.expires_on, claims.issued_to)
 
     def authenticate_plain(self, name: str, key: str) -> Principal:  # noqa: ARG002 - it has none
         """Refuse: an identity has no key."""
@@ -50,8 +50,23 @@ class IdentityAccess:
         """Ask the role assignments, at the queue."""
         if principal.kind != "identity":
             return False
-        resource_id = f"{self._namespace.resource_id}/queues/{queue}"
-        return self._authorization.decide(principal.id, _ACTIONS[right], resource_id).allowed
+        return decide(self._authorization, self._namespace, principal, right, queue).allowed
+
+
+def decide(
+    authorization: Authorization,
+    namespace: NamespaceSpec,
+    principal: Principal,
+    right: Right,
+    queue: str,
+) -> Decision:
+    """Decide by the roles of an identity at a queue."""
+    return authorization.decide(principal.id, _ACTIONS[right], queue_id(namespace, queue))
+
+
+def queue_id(namespace: NamespaceSpec, queue: str) -> str:
+    """Return the resource id of a queue, or of the namespace where no queue is named."""
+    return f"{namespace.resource_id}/queues/{queue}" if queue else namespace.resource_id
 
 
 class CombinedAccess:

@@ -14,6 +14,7 @@ from local.bus.incoming import IncomingLink, Node, queue_node
 from local.bus.link import Link
 from local.bus.management import management_node
 from local.bus.outgoing import QueueReceiver, ReplyLink
+from local.bus.principal import Right
 from local.bus.queue import Queue
 from local.bus.values import Described, Symbol, ULong
 
@@ -73,12 +74,13 @@ def _request_link(session: Session, attach: amqp.Attach, address: Address) -> Li
 
 def _queue_link(session: Session, attach: amqp.Attach, address: Address) -> Link:
     # Rights come before existence, so that nobody learns names of queues that are not theirs.
-    session.claims.require("listen" if attach.role == amqp.RECEIVER else "send", address)
+    right: Right = "listen" if attach.role == amqp.RECEIVER else "send"
+    holder = session.claims.require(right, address, anew=True)
     queue = _find(session, address)
     if attach.role == amqp.RECEIVER:
         if queue.forward_to is not None:
             raise BusError(NOT_ALLOWED, "The queue forwards its messages: none can be received.")
-        return QueueReceiver(session, attach, address, queue)
+        return QueueReceiver(session, attach, address, queue, holder)
     if queue.is_dead_letter:
         raise BusError(NOT_ALLOWED, "Nothing can be sent to a dead-letter queue.")
     limit = queue.spec.max_message_bytes

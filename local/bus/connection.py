@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 from local.bus import frames
 from local.bus import performatives as amqp
+from local.bus.address import CBS
 from local.bus.claims import Claims
 from local.bus.decoding import DecodeError
 from local.bus.errors import (
@@ -32,6 +33,8 @@ from local.bus.namespace import Namespace
 from local.bus.principal import Access
 from local.bus.session import Session
 from local.bus.values import Array, Symbol
+from local.bus.witness import Witness
+from local.program import is_probe
 
 logger = logging.getLogger("local.bus")
 
@@ -40,11 +43,17 @@ CHANNEL_MAX = 255
 MIN_MAX_FRAME = 512
 IDLE_SECONDS = 120.0
 GREETING_SECONDS = 20.0
+LINKLESS_SECONDS = 60.0  # as Azure gives a connection without links
 GOODBYE_SECONDS = 5.0
 TICK_SECONDS = 1.0
 MIN_TICK_SECONDS = 0.1
 FLUSH_OCTETS = 65536
 MAX_HELD_OCTETS = 16 * 1024 * 1024
+
+_LINKLESS = (
+    "The connection was closed because it did not have any active links in the past "
+    f"{LINKLESS_SECONDS * 1000:.0f} milliseconds."
+)
 
 
 @dataclass(frozen=True)
@@ -55,6 +64,7 @@ class Broker:
     access: Access
     clock: Callable[[], float]
     commit: Callable[[], None] = lambda: None
+    witness: Witness = field(default_factory=Witness)
 
 
 class Connection(asyncio.Protocol):
@@ -66,7 +76,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, broker: Broker, connections: set[Connection], limit: int) -> None:
         self.broker = broker
-        self.claims = Claims(broker.access, broker.clock)
+        self.claims = Claims(broker.access, broker.clock, broker.witness)
         self.sessions: dict[int, Session] = {}
         self.links = 0
         self._held_octets = 0
@@ -90,7 +100,7 @@ class Connection(asyncio.Protocol):
         """Start the clock of the greeting."""
         self._transport = cast("asyncio.Transport", transport)
         self._loop = asyncio.get_running_loop()
-        self._heard_at = self._spoke_at = self._made_at = self._loop.time()
+        self._heard_at = self._spoke_at = self._made_at = self._linked_at = self._loop.time()
         self._timer = self._loop.call_later(TICK_SECONDS, self._tick)
         if len(self._connections) >= self._limit:
             self.drop()
@@ -98,7 +108,6 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take octets, act on the whole frames among them."""
-        self._heard_at = self._loop.time()
         self._reader.feed(data)
         self._read()
 
@@ -212,8 +221,12 @@ class Connection(asyncio.Protocol):
     def _tick(self) -> None:
         now = self._loop.time()
         self._timer = self._loop.call_later(self._tick_seconds, self._tick)
+        if self._has_links():
+            self._linked_at = now
         if not self._is_open and now - self._made_at > GREETING_SECONDS:
             self.drop()
+        elif now - self._linked_at > LINKLESS_SECONDS and self.is_writable:
+            self.close(BusError(CONNECTION_FORCED, _LINKLESS))
         elif now - self._heard_at > IDLE_SECONDS and self.is_writable:
             self.close(BusError(CONNECTION_FORCED, "The connection was inactive for too long."))
         elif now - self._heard_at > 2 * IDLE_SECONDS:
@@ -223,6 +236,12 @@ class Connection(asyncio.Protocol):
         for session in list(self.sessions.values()):
             session.check_rights()
 
+    def _has_links(self) -> bool:
+        # Those to $cbs do not count. Anybody gets them, and could hold the few connections that
+        # there are without ever showing a token.
+        every = (link for session in self.sessions.values() for link in session.links.values())
+        return any(link.address.entity != CBS for link in every)
+
     # Reading
 
     def _read(self) -> None:
@@ -231,6 +250,8 @@ class Connection(asyncio.Protocol):
                 item = self._reader.next()
                 if item is None:
                     break
+                # Whole ones count: a frame that never ends, however steadily it comes, is silence.
+                self._heard_at = self._loop.time()
                 self._step(item)
         except DecodeError as error:
             logger.debug("malformed input: %s", error)
@@ -290,6 +311,7 @@ class Connection(asyncio.Protocol):
             self._tick_seconds = max(MIN_TICK_SECONDS, min(TICK_SECONDS, self._heartbeat))
             self._timer.cancel()
             self._timer = self._loop.call_later(self._tick_seconds, self._tick)
+        self.claims.probe = is_probe((opening.properties or {}).get(Symbol("user-agent")))
         self._is_open = True
         self._step = self._on_frame
         self.send(

@@ -30,7 +30,9 @@ from local.bus.values import (
 )
 
 MAX_DEPTH = 32  # nothing in the protocol nests deeper; unbounded, input could exhaust the stack
-MAX_EMPTY_ITEMS = 4096  # items without width cost a sender nothing, so their number is bounded
+# Items of an array without width cost a sender nothing: ten octets could become thousands of items,
+# and a frame of such arrays hundreds of megabytes. Nobody sends more than a few.
+MAX_EMPTY_ITEMS = 16
 
 Reader = Callable[[bytes, int, int], tuple[Value, int]]
 LengthReader = Callable[[bytes, int], tuple[int, int]]

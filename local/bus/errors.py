@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from uuid import UUID
+
 from local.bus.values import Described, Symbol, ULong, Value
 
 DECODE_ERROR = "amqp:decode-error"
@@ -64,3 +67,11 @@ class Unauthorized(BusError):  # noqa: N818 - the word of the protocol
 
     def __init__(self, description: str) -> None:
         super().__init__(UNAUTHORIZED, description)
+
+    def tracked(self, request_id: UUID) -> Unauthorized:
+        """Give the same with the id by which it is found again, as Service Bus writes it."""
+        now = datetime.now(UTC).isoformat(timespec="seconds").removesuffix("+00:00")
+        return Unauthorized(
+            f"{self.description} TrackingId:{request_id.hex}_G0, "
+            f"SystemTracker:NoSystemTracker, Timestamp:{now}"
+        )

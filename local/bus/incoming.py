@@ -148,8 +148,10 @@ def queue_node(queue: Queue) -> Node:
     """Make the node that puts what arrives into a queue."""
 
     def accept(link: IncomingLink, message_format: int | None, data: bytes) -> None:
-        link.session.claims.require("send", link.address)
+        claims = link.session.claims
+        holder = claims.require("send", link.address)
         encoded = split_batch(data) if message_format == BATCH_FORMAT else [data]
         link.session.namespace.send(queue, [(parse(one), len(one)) for one in encoded])
+        claims.used("send", holder, link.address, len(encoded))
 
     return accept

@@ -7,22 +7,31 @@ from typing import TYPE_CHECKING
 from local.bus import performatives as amqp
 from local.bus.address import Address
 from local.bus.errors import BusError
-from local.bus.principal import Right
+from local.bus.principal import Principal, Right
 
 if TYPE_CHECKING:
     from local.bus.session import Session
 
 
 class Link:
-    """One link. `right` is what its token must give while it lasts; None where any token does."""
+    """One link. `right` is what its token must give while it lasts; None where any token does.
+
+    `holder` is whose token it was, when that was last looked at.
+    """
 
     def __init__(
-        self, session: Session, attach: amqp.Attach, address: Address, right: Right | None
+        self,
+        session: Session,
+        attach: amqp.Attach,
+        address: Address,
+        right: Right | None,
+        holder: Principal | None = None,
     ) -> None:
         self.session = session
         self.handle = attach.handle
         self.address = address
         self.right = right
+        self.holder = holder
         self.credit = 0
         self.delivery_count = 0
 
@@ -43,7 +52,7 @@ class Link:
         if self.right is None:
             return True
         try:
-            self.session.claims.require(self.right, self.address)
+            self.holder = self.session.claims.require(self.right, self.address)
         except BusError as error:
             self.session.detach(self, error)
             return False

@@ -73,13 +73,15 @@ def management_node(queue: Queue) -> Node:
 
 def _run(link: IncomingLink, queue: Queue, request: Request) -> Value:
     right, operation = _OPERATIONS.get(request.operation, ("listen", _unknown))
-    link.session.claims.require(right, link.address)
+    holder = link.session.claims.require(right, link.address)
     if not isinstance(request.body, dict):
         raise BusError(ARGUMENT_ERROR, "The request has no map for a body.")
     try:
-        return operation(link.session.namespace, queue, request.body)
+        done = operation(link.session.namespace, queue, request.body)
     except DecodeError as error:
         raise BusError(ARGUMENT_ERROR, str(error)) from None
+    link.session.claims.used(right, holder, link.address)
+    return done
 
 
 def _unknown(_namespace: Namespace, _queue: Queue, _body: Body) -> Value:

@@ -53,7 +53,13 @@ class Message:
     @property
     def size(self) -> int:
         """Octets it takes, nearly: what counts against the size of a queue."""
-        return len(self.properties) + len(self.application_properties) + len(self.body)
+        return self.properties_size + len(self.body)
+
+    @property
+    def properties_size(self) -> int:
+        """Octets of all that is said beside the body."""
+        annotations = len(encode({**self.annotations})) if self.annotations else 0
+        return annotations + len(self.properties) + len(self.application_properties)
 
     @property
     def scheduled_time(self) -> float | None:

@@ -12,7 +12,7 @@ from local.bus.address import Address
 from local.bus.delivery import encode_entry
 from local.bus.errors import BusError
 from local.bus.link import Link
-from local.bus.principal import Right
+from local.bus.principal import Principal, Right
 from local.bus.queue import Queue
 from local.bus.settlement import rejected, settle
 from local.bus.store import Entry
@@ -37,9 +37,14 @@ class OutgoingLink(Link):
     """Follows the client's credit."""
 
     def __init__(
-        self, session: Session, attach: amqp.Attach, address: Address, right: Right | None
+        self,
+        session: Session,
+        attach: amqp.Attach,
+        address: Address,
+        right: Right | None,
+        holder: Principal | None = None,
     ) -> None:
-        super().__init__(session, attach, address, right)
+        super().__init__(session, attach, address, right, holder)
         self._drain = False
 
     def on_flow(self, flow: amqp.Flow) -> None:
@@ -69,9 +74,14 @@ class QueueReceiver(OutgoingLink):
     """Delivers a queue's messages, locked, or deleted as they are sent."""
 
     def __init__(
-        self, session: Session, attach: amqp.Attach, address: Address, queue: Queue
+        self,
+        session: Session,
+        attach: amqp.Attach,
+        address: Address,
+        queue: Queue,
+        holder: Principal,
     ) -> None:
-        super().__init__(session, attach, address, "listen")
+        super().__init__(session, attach, address, "listen", holder)
         self.deletes = attach.snd_settle_mode == amqp.SETTLED
         self._queue = queue
 
@@ -94,6 +104,8 @@ class QueueReceiver(OutgoingLink):
         number = self._transfer(token.bytes_le, encode_entry(entry), settled=self.deletes)
         if not self.deletes:
             self.session.unsettled[number] = Delivery(self, token)
+        if self.holder is not None:
+            self.session.claims.used("listen", self.holder, self.address)
 
     def settle(self, delivery: Delivery, state: Described | None) -> Described | None:
         """Apply an outcome; return the one to answer, or None where there was none."""

@@ -10,11 +10,15 @@ Right = Literal["send", "listen"]
 
 @dataclass(frozen=True)
 class Principal:
-    """Who was authenticated, how, and until when (seconds since 1970; None without end)."""
+    """Who was authenticated, how, and until when (seconds since 1970; None without end).
+
+    `app` is the name of who got the token, where that is known.
+    """
 
     kind: Literal["identity", "sas"]
     id: str
     expires_at: float | None
+    app: str | None = None
 
 
 class Access(Protocol):

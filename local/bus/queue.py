@@ -27,6 +27,10 @@ from local.bus.values import Value
 from local.resources import QueueSpec
 
 MAX_MESSAGE_ID = 128
+MAX_PROPERTIES = 64 * 1024  # octets of all of a message's properties, as in Azure
+# Empty messages count for nothing in a queue's size, and still take room here: as many as a queue
+# of the usual size holds of 1 KB each.
+MAX_MESSAGES = 1024 * 1024
 DEAD_LETTER_SUFFIX = "/$DeadLetterQueue"
 
 
@@ -71,6 +75,8 @@ class Queue:
                 f"The received message (size: {size} bytes) exceeds the limit "
                 f"({self.spec.max_message_bytes} bytes) currently allowed on the link.",
             )
+        if message.properties_size > MAX_PROPERTIES:
+            raise BusError(SIZE_EXCEEDED, f"All properties together exceed {MAX_PROPERTIES} bytes.")
         if len(message.message_id) > MAX_MESSAGE_ID:
             raise BusError(OUT_OF_RANGE, f"The message id exceeds {MAX_MESSAGE_ID} characters.")
         if not self.has_room(size):
@@ -78,6 +84,8 @@ class Queue:
 
     def has_room(self, size: int) -> bool:
         """Tell whether so many octets more stay within the queue's size."""
+        if len(self.store) >= MAX_MESSAGES:
+            return False
         dead = self.dead_letters.store.octets if self.dead_letters else 0
         return self.store.octets + dead + size <= self.spec.max_size_bytes
 

@@ -17,6 +17,7 @@ from local.bus.namespace import Namespace
 from local.bus.principal import Access
 from local.bus.queue import Counts
 from local.bus.store import Entry
+from local.bus.witness import Witness
 from local.resources import NamespaceSpec
 
 TLS_HANDSHAKE_SECONDS = 20
@@ -40,13 +41,13 @@ class BusServer:
         access: Access,
         clock: Callable[[], float] = time.time,
         journal: Journal | None = None,
+        witness: Witness | None = None,
     ) -> None:
         self._clock = clock
         self._ahead = 0.0
         self._namespace = Namespace(namespace, self._now, self._set_alarm, journal)
-        self._broker = Broker(self._namespace, access, clock)
-        if journal is not None:
-            self._broker = Broker(self._namespace, access, clock, journal.commit)
+        commit = journal.commit if journal is not None else lambda: None
+        self._broker = Broker(self._namespace, access, clock, commit, witness or Witness())
         self._connections: set[Connection] = set()
         self._servers: list[asyncio.Server] = []
         self._alarm: asyncio.TimerHandle | None = None

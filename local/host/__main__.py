@@ -14,10 +14,10 @@ import stat
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import azure.functions as func
-from aiohttp import web
 
 from local.host.bindings import BoundFunction, HttpFunction, QueueFunction, bind
 from local.host.errors import AppRefused
@@ -26,8 +26,10 @@ from local.host.http import http_app
 from local.host.invocation import Invoker
 from local.host.servicebus import QueueTrigger
 from local.host.settings import Settings
-from local.loopback import LOOPBACK, listen_anywhere
+from local.loopback import Listener, listen, listen_anywhere
+from local.serving import serve
 
+_FINISH = 60.0  # seconds that requests under way have when it is told to stop
 _LAST_RESORT = 5.0  # seconds; threads of synchronous functions cannot be stopped
 
 
@@ -96,43 +98,42 @@ async def _serve(
     stopping = _stop_requests()
     invoker = Invoker(host.function_timeout)
     routes = [function for function in functions if isinstance(function, HttpFunction)]
-    runner = web.AppRunner(http_app(routes, host.route_prefix, invoker), access_log=None)
-    await runner.setup()
-    await _listen(runner, options.port, or_free=options.or_free)
     triggers = [
         QueueTrigger(function, host.service_bus, settings, invoker)
         for function in functions
         if isinstance(function, QueueFunction)
     ]
-    async with asyncio.TaskGroup() as group:
-        for trigger in triggers:
-            group.create_task(trigger.run())
-        announcement = group.create_task(_announce(runner, functions, triggers))
-        await stopping.wait()
-        announcement.cancel()
-        for trigger in triggers:
-            trigger.stop()
-    await runner.cleanup()
+    async with AsyncExitStack() as stack:
+        listening = _listen(options.port, or_free=options.or_free)
+        app = http_app(routes, host.route_prefix, invoker)
+        url = await serve(stack, app, listening, finish=_FINISH)
+        async with asyncio.TaskGroup() as group:
+            for trigger in triggers:
+                group.create_task(trigger.run())
+            announcement = group.create_task(_announce(url, functions, triggers))
+            await stopping.wait()
+            announcement.cancel()
+            for trigger in triggers:
+                trigger.stop()
     _end_in_any_case()
 
 
-async def _listen(runner: web.AppRunner, port: int, *, or_free: bool) -> None:
+def _listen(port: int, *, or_free: bool) -> Listener:
     try:
-        await web.TCPSite(runner, LOOPBACK, port).start()
+        return listen(port)
     except OSError as error:
         if not or_free or error.errno != errno.EADDRINUSE:
             raise
-        await web.SockSite(runner, listen_anywhere()).start()
+        return listen_anywhere()
 
 
 async def _announce(
-    runner: web.AppRunner, functions: Sequence[BoundFunction], triggers: Sequence[QueueTrigger]
+    url: str, functions: Sequence[BoundFunction], triggers: Sequence[QueueTrigger]
 ) -> None:
     for trigger in triggers:
         await trigger.attached.wait()
-    host, port = runner.addresses[0][:2]
     names = [function.name for function in functions]
-    print(json.dumps({"url": f"http://{host}:{port}", "functions": names}), flush=True)
+    print(json.dumps({"url": url, "functions": names}), flush=True)
 
 
 def _stop_requests() -> asyncio.Event:

@@ -42,7 +42,10 @@ class HttpFunction:
 
 @dataclass(frozen=True)
 class QueueFunction:
-    """A function called for each message of a queue; `binary` passes the body on as bytes."""
+    """A function called for each message of a queue, or for several at once if `many`.
+
+    `binary` passes the body on as bytes.
+    """
 
     name: str
     code: Code
@@ -50,6 +53,7 @@ class QueueFunction:
     queue: str
     connection: Connection
     binary: bool
+    many: bool
 
 
 BoundFunction = HttpFunction | QueueFunction
@@ -124,8 +128,9 @@ def _queue(
     bound = f"binding '{trigger['name']}'"
     if not isinstance(trigger.get("queueName"), str):
         raise AppRefused(f"{bound}: topics are not supported by this host")
-    if str(trigger.get("cardinality", "one")).lower() != "one":
-        raise AppRefused(f"{bound}: cardinality 'many' is not supported by this host")
+    cardinality = str(trigger.get("cardinality", "one")).lower()
+    if cardinality not in {"one", "many"}:
+        raise AppRefused(f"{bound}: cardinality '{cardinality}' is neither 'one' nor 'many'")
     if trigger.get("isSessionsEnabled"):
         raise AppRefused(f"{bound}: sessions are not supported by this host")
     data_type = str(trigger.get("dataType", "string")).lower()
@@ -136,5 +141,12 @@ def _queue(
         connection = settings.connection(str(trigger.get("connection", "AzureWebJobsServiceBus")))
     except AppRefused as refusal:
         raise AppRefused(f"{bound}: {refusal}") from None
-    parameter = str(trigger["name"])
-    return QueueFunction(name, code, parameter, queue, connection, data_type == "binary")
+    return QueueFunction(
+        name,
+        code,
+        str(trigger["name"]),
+        queue,
+        connection,
+        binary=data_type == "binary",
+        many=cardinality == "many",
+    )

@@ -39,6 +39,7 @@ class ServiceBusOptions:
     prefetch_count: int = 0
     max_auto_lock_renewal: timedelta = timedelta(minutes=5)
     auto_complete: bool = True
+    max_message_batch_size: int = 1000
 
 
 @dataclass(frozen=True)
@@ -166,6 +167,7 @@ def _service_bus(section: _Section) -> ServiceBusOptions:
             "prefetchcount",
             "maxautolockrenewalduration",
             "autocompletemessages",
+            "maxmessagebatchsize",
         }
     )
     default = ServiceBusOptions()
@@ -174,4 +176,5 @@ def _service_bus(section: _Section) -> ServiceBusOptions:
         section.number("prefetchCount", default.prefetch_count, at_least=0),
         section.duration("maxAutoLockRenewalDuration", default.max_auto_lock_renewal),
         section.flag("autoCompleteMessages", default=default.auto_complete),
+        section.number("maxMessageBatchSize", default.max_message_batch_size, at_least=1),
     )

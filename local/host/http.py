@@ -58,6 +58,9 @@ class _Handler:
     async def _call(
         self, function: HttpFunction, request: web.Request, parameters: Mapping[str, str]
     ) -> web.Response:
+        # Refused by what it says of itself: a body that is too large need not be held to be known.
+        if (request.content_length or 0) > _MAX_BODY:
+            return web.Response(status=413)
         given = await read_request(request, parameters)
         try:
             result = await self._invoker.call(function, given)

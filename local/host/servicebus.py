@@ -17,12 +17,13 @@ from azure.servicebus.exceptions import AutoLockRenewTimeout, MessageLockLostErr
 from local.host.bindings import QueueFunction
 from local.host.host_json import ServiceBusOptions
 from local.host.invocation import Invoker
-from local.host.message import to_function
+from local.host.message import to_function, to_functions
 from local.host.settings import KeyConnection, Settings
 
 _Settle = Callable[[ServiceBusReceivedMessage], Awaitable[None]]
 _log = logging.getLogger("Host.ServiceBus")
 _POLL = 0.5  # seconds; how long a stop may go unnoticed
+_MORE = 0.02  # seconds; how long a batch waits for what else is there
 _BACKOFF = (0.25, 5.0)  # seconds; first and longest pause between attempts
 _GRACE = 10.0  # seconds; how long functions may finish after a stop
 
@@ -44,7 +45,11 @@ class _Link:
 
 
 class QueueTrigger:
-    """Calls a function for each message: completed when it returns, abandoned when it raises."""
+    """Calls a function for each message: completed when it returns, abandoned when it raises.
+
+    One of cardinality many gets batches, one after the other. The locks of a batch are not
+    renewed, because the real host does not renew them either.
+    """
 
     def __init__(
         self,
@@ -95,29 +100,49 @@ class QueueTrigger:
         return held
 
     async def _receive(self, link: _Link, renewer: AutoLockRenewer | None) -> None:
+        many = self._function.many
+        at_once = 1 if many else self._options.max_concurrent_calls
         while not self._stopping.is_set() and not link.broken:
-            if len(self._in_hand) >= self._options.max_concurrent_calls:
+            if len(self._in_hand) >= at_once:
                 await asyncio.wait(
                     self._in_hand, timeout=_POLL, return_when=asyncio.FIRST_COMPLETED
                 )
                 continue
             # One at a time: for more, the SDK would hold back the first while it waits.
-            for message in await link.receiver.receive_messages(1, max_wait_time=_POLL):
-                if renewer:
+            messages = await link.receiver.receive_messages(1, max_wait_time=_POLL)
+            if messages and many:
+                messages += await self._more(link)
+            for message in messages:
+                if renewer and not many:
                     renewer.register(link.receiver, message, on_lock_renew_failure=link.break_off)
-                task = asyncio.create_task(self._process(link, message))
+            if messages:
+                task = asyncio.create_task(self._process(link, messages))
                 self._in_hand.add(task)
                 task.add_done_callback(self._in_hand.discard)
 
-    async def _process(self, link: _Link, message: ServiceBusReceivedMessage) -> None:
+    async def _more(self, link: _Link) -> list[ServiceBusReceivedMessage]:
+        room = self._options.max_message_batch_size - 1
+        return await link.receiver.receive_messages(room, max_wait_time=_MORE) if room else []
+
+    async def _process(self, link: _Link, messages: list[ServiceBusReceivedMessage]) -> None:
         try:
-            argument = to_function(message, binary=self._function.binary)
-            await self._invoker.call(self._function, argument)
+            await self._invoker.call(self._function, self._argument(messages))
         except (Exception, asyncio.CancelledError):  # noqa: BLE001 - logged by the invoker
-            await self._settle(link, link.receiver.abandon_message, message)
+            await self._settle_all(link, link.receiver.abandon_message, messages)
         else:
             if self._options.auto_complete:
-                await self._settle(link, link.receiver.complete_message, message)
+                await self._settle_all(link, link.receiver.complete_message, messages)
+
+    def _argument(self, messages: list[ServiceBusReceivedMessage]) -> object:
+        binary = self._function.binary
+        if self._function.many:
+            return to_functions(messages, binary=binary)
+        return to_function(messages[0], binary=binary)
+
+    async def _settle_all(
+        self, link: _Link, settle: _Settle, messages: list[ServiceBusReceivedMessage]
+    ) -> None:
+        await asyncio.gather(*(self._settle(link, settle, message) for message in messages))
 
     async def _settle(
         self, link: _Link, settle: _Settle, message: ServiceBusReceivedMessage

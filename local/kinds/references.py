@@ -35,6 +35,10 @@ class References:
             self._know(resource_id, "identity.principalId", own.principal_id)
             self._know(resource_id, "identity.tenantId", self._tenant_id)
 
+    def add(self, resource_id: str, path: str, value: str) -> None:
+        """Know one more run-time property."""
+        self._know(resource_id, path, value)
+
     def add_later(self, resource_id: str, paths: Iterable[str]) -> None:
         """Know that these properties will be answered at run time."""
         self._later.update((normal(resource_id), path.lower()) for path in paths)

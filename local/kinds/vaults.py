@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 from local.kinds.references import References
 from local.resource_id import last, normal, parent
@@ -13,6 +14,7 @@ KIND = "Microsoft.KeyVault/vaults"
 KEY_KIND = f"{KIND}/keys"
 SECRET_KIND = f"{KIND}/secrets"
 
+_NEVER = 2**53  # seconds since 1970
 _OBJECT_NAME = re.compile(r"[0-9a-zA-Z-]{1,127}")
 _RBAC_IS_DEFAULT_SINCE = "2026-02-01"
 _OPERATIONS = ("encrypt", "decrypt", "sign", "verify", "wrapKey", "unwrapKey")
@@ -114,6 +116,8 @@ def _enabled(body: Body) -> None:
     attributes = body.body("attributes")
     attributes.only("enabled", allowed=True, why="a disabled object is not to be had here")
     attributes.only("exportable", allowed=False, why="no key leaves the vault")
+    if attributes.number("exp", _NEVER, high=_NEVER) <= time.time():
+        raise (attributes.place / "exp").refuse("an expired object is not to be had here")
     attributes.done()
 
 

@@ -221,32 +221,49 @@ def test_an_app_can_be_killed_and_comes_back_at_the_same_address(folder: Path) -
     assert all(delivery.problem is None for delivery in carry(client, samples(1000)[:1]))
 
 
-def test_another_deployment_takes_effect_while_it_runs(folder: Path, tmp_path: Path) -> None:
+def test_another_deployment_takes_effect_while_it_runs(folder: Path) -> None:
     client = Client(folder)
-    original = ROOT / "infra" / "local.snapshot.json"
-    snapshot = json.loads(original.read_text())
+    original = (ROOT / "infra" / "local.snapshot.json").read_bytes()
+    snapshot = json.loads(original)
     kind = "Microsoft.Authorization/roleAssignments"
     kept = [r for r in snapshot["predictedResources"] if r["type"] != kind]
-    (tmp_path / "none.json").write_text(json.dumps(snapshot | {"predictedResources": kept}))
-    client.control("PUT", "/deployment", body({"snapshot": str(tmp_path / "none.json")}))
+    client.control("PUT", "/deployment", body(snapshot | {"predictedResources": kept}))
     client.control("POST", "/apps/sender/restart")
     refused = local("send", "-", "--folder", str(folder), stdin="x")
     assert "the sender says 503" in refused.stderr
-    client.control("PUT", "/deployment", body({"snapshot": str(original)}))
+    client.control("PUT", "/deployment", original)
     assert local("send", "-", "--folder", str(folder), stdin="x").returncode == 0
 
 
-def test_a_deployment_of_other_things_is_refused_while_it_runs(
-    folder: Path, tmp_path: Path
-) -> None:
+def test_an_identity_is_attached_and_detached_while_it_runs(folder: Path) -> None:
     client = Client(folder)
-    (tmp_path / "broken.json").write_text("{}")
+    original = (ROOT / "infra" / "local.snapshot.json").read_bytes()
+    tracker, sender = client.environment("tracker"), client.environment("sender")
+    client_id = sender["RELAY_IDENTITY_ENCRYPT"]
+    url = f"{tracker['IDENTITY_ENDPOINT']}?api-version=2019-08-01&client_id={client_id}"
+
+    def status() -> int:
+        header = {"X-IDENTITY-HEADER": tracker["IDENTITY_HEADER"]}
+        return client.request("GET", f"{url}&resource=https://vault.azure.net", None, header).status
+
+    assert status() == 400
+    snapshot = json.loads(original)
+    by_id = {r["id"]: r for r in snapshot["predictedResources"]}
+    (site,) = (r for i, r in by_id.items() if i.endswith("/sites/relay-tracker-local"))
+    (encrypt,) = (i for i in by_id if i.endswith("/userAssignedIdentities/encrypt-local"))
+    site["identity"]["userAssignedIdentities"][encrypt] = {}
+    client.control("PUT", "/deployment", body(snapshot))
+    assert status() == 200
+    client.control("PUT", "/deployment", original)
+    assert status() == 400
+
+
+def test_a_deployment_of_other_things_is_refused_while_it_runs(folder: Path) -> None:
+    client = Client(folder)
     ours = json.loads((ROOT / "infra" / "local.snapshot.json").read_text())
-    (tmp_path / "nobody.json").write_text(json.dumps(ours | {"outputs": {}}))
-    broken = [str(tmp_path / name) for name in ("broken.json", "nobody.json")]
-    for snapshot in ("/no/such/file", *broken):
+    for other in (b"", b"{}", b"[]", b"not JSON", body(ours | {"outputs": {}})):
         with pytest.raises(Refused):
-            client.control("PUT", "/deployment", body({"snapshot": snapshot}))
+            client.control("PUT", "/deployment", other)
 
 
 def body(content: object) -> bytes:
@@ -281,6 +298,8 @@ def test_the_demo_shows_five_identical_messages_and_ends(tmp_path: Path) -> None
     shown = local("demo", "--folder", str(tmp_path / "cloud"))
     assert shown.returncode == 0, shown.stdout + shown.stderr
     assert shown.stdout.count("identical, signature verified") == 5
+    told = [line.split() for line in shown.stdout.splitlines() if "  delivered  " in line]
+    assert [len(line) for line in told] == [7] * 5, "accepted, queued, delivered: each has a time"
 
 
 def test_a_snapshot_that_cannot_be_run_is_refused_with_its_name(tmp_path: Path) -> None:

@@ -2,8 +2,18 @@ from __future__ import annotations
 
 import struct
 import zlib
+from datetime import UTC, datetime, timedelta
 
-from local.demo import Delivery, Sent, limit_of, picture, samples, table
+from local.demo import (
+    Delivery,
+    Sent,
+    Told,
+    ledger_table,
+    limit_of,
+    picture,
+    samples,
+    table,
+)
 
 
 def test_the_five_messages_are_of_different_kinds_and_within_the_limit() -> None:
@@ -43,3 +53,14 @@ def test_the_table_tells_what_differs() -> None:
     assert "200 ms" in good
     assert good.endswith("identical, signature verified")
     assert bad.endswith("not at the partner")
+
+
+def test_the_ledgers_table_tells_times_from_acceptance_on() -> None:
+    accepted = datetime(2026, 11, 23, 12, 30, 1, 250_000, tzinfo=UTC)
+    times = {"accepted": accepted, "delivered": accepted + timedelta(seconds=1.5)}
+    title, good, bad = ledger_table(
+        [Told("id-1", "delivered", times), Told("id-2", "status 404", {})]
+    ).splitlines()
+    assert title.split() == ["id", "state", "accepted", "(UTC)", "queued", "delivered"]
+    assert good.split() == ["id-1", "delivered", "12:30:01.250", "-", "+1500", "ms"]
+    assert bad.split() == ["id-2", "status", "404", "-", "-", "-"]

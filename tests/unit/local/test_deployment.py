@@ -4,6 +4,7 @@ import contextlib
 import copy
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -292,6 +293,14 @@ def test_settings_are_answered_when_vaults_have_addresses(loaded: Load) -> None:
     }
 
 
+def test_the_address_of_an_app_is_where_it_is_here(loaded: Load) -> None:
+    deployment = loaded(sample())
+    (app,) = deployment.apps
+    linked = replace(app, settings={"A": f"https://{app.name}.azurewebsites.net", "B": "https://x"})
+    here = settings_of(linked, {app.resource_id: "http://127.0.0.1:6"}, [app])
+    assert here == {"A": "http://127.0.0.1:6", "B": "https://x"}
+
+
 SETTINGS = "properties.siteConfig.appSettings"
 REFUSED: list[tuple[str, str, object, str, str]] = [
     # resource, where to change it, to what, the path the error names, part of the reason
@@ -321,7 +330,9 @@ REFUSED: list[tuple[str, str, object, str, str]] = [
     (KEY, "properties.keyOps", ["import"], "keyOps", "'import'"),
     (KEY, "properties.curveName", "P-256", "curveName", "cannot honour"),
     (KEY, "properties.attributes", {"enabled": False}, "attributes.enabled", "disabled"),
-    (KEY, "properties.attributes", {"exp": 1}, "attributes.exp", "cannot honour"),
+    (KEY, "properties.attributes", {"exp": 1}, "attributes.exp", "expired"),
+    (KEY, "properties.attributes", {"exportable": True}, "attributes.exportable", "leaves"),
+    (SECRET, "properties.attributes", {"exp": 1}, "attributes.exp", "expired"),
     (KEY, "id", f"{VAULT}/keys/pay_load", "", "letters, digits"),
     (KEY, "id", f"{VAULT}2/keys/payload", "", "not deployed with it"),
     (SECRET, "properties.other", 1, "other", "cannot honour"),
@@ -392,7 +403,7 @@ REFUSED: list[tuple[str, str, object, str, str]] = [
         "",
         "in a subscription",
     ),
-    (PLAN, "type", "Microsoft.Compute/virtualMachines", "", "is not to be had here"),
+    (PLAN, "type", "Microsoft.Compute/virtualMachineScaleSets", "", "is not to be had here"),
     (PLAN, "id", IDENTITY.upper(), "", "twice"),
     (PLAN, "id", "[format('x')]", "id", "unknown expression"),
     (PLAN, "id", "plan", "id", "a resource id"),
@@ -514,16 +525,43 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
         load(tmp_path / "none.json")
 
 
-@pytest.mark.parametrize("name", ["local.snapshot.json", "local-policies.snapshot.json"])
-def test_the_projects_own_deployments(name: str) -> None:
+@pytest.mark.parametrize("path", sorted(INFRA.glob("*.snapshot.json")), ids=lambda path: path.stem)
+def test_the_projects_own_deployments(path: Path) -> None:
     access = json.loads((INFRA / "access.json").read_text())
-    deployment = load(INFRA / name)
+    deployment = load(path)
     assert {app.app for app in deployment.apps} == {app["name"] for app in access["apps"]}
-    assert len(deployment.identities) == len(access["identities"])
+    attached = [*(app.identities for app in deployment.apps)]
+    attached += [machine.identities for machine in deployment.machines]
+    assert set(deployment.identities) == {one for held in attached for one in held}
     assert len(deployment.vaults) == len(access["vaults"])
-    assert [o.name for o in deployment.operators] == [o["name"] for o in access["operators"]]
+    assert sorted([o.name for o in deployment.operators]) == sorted(
+        [o["name"] for o in access["operators"]]
+    )
     (bus,) = deployment.namespaces
     assert {queue.name for queue in bus.queues} == {queue["name"] for queue in access["queues"]}
     uris = {vault.resource_id: f"https://{vault.name}/" for vault in deployment.vaults}
     for app in deployment.apps:
         assert not any(value.startswith("[") for value in settings_of(app, uris).values())
+
+
+def test_what_an_app_holds_as_itself_is_known_and_opens_nothing_here() -> None:
+    deployment = load(INFRA / "local.snapshot.json")
+    served = ("Microsoft.KeyVault/", "Microsoft.ServiceBus/")
+    roles = {role.resource_id.rpartition("/")[2]: role for role in deployment.role_definitions}
+    for app in deployment.apps:
+        assert app.system_identity is not None
+        held = [
+            roles[one.role_definition_id.rpartition("/")[2]]
+            for one in deployment.role_assignments
+            if one.principal_id == app.system_identity.principal_id
+        ]
+        names = {role.name for role in held}
+        assert names == {"Storage Blob Data Owner", "Monitoring Metrics Publisher"}
+        assert not any(a.startswith(served) for role in held for a in role.data_actions)
+
+
+def test_telemetry_is_sent_nowhere() -> None:
+    deployment = load(INFRA / "local.snapshot.json")
+    for app in deployment.apps:
+        connection = str(app.settings["APPLICATIONINSIGHTS_CONNECTION_STRING"])
+        assert connection.endswith(";IngestionEndpoint=https://127.0.0.1:9/")

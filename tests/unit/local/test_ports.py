@@ -54,3 +54,12 @@ def test_a_file_of_nonsense_is_no_file(folder: Folder, content: str) -> None:
     assert [ports.of(name, 7) for name in ("vault", "a", "b")] == [7, 7, 7]
     bound(ports, "vault")
     assert set(json.loads((folder.path / "ports.json").read_text())) == {"vault"}
+
+
+def test_a_port_is_chosen_for_one_who_binds_it_later(folder: Folder) -> None:
+    ports = Ports(folder)
+    port = ports.choose("app", 0)
+    assert Ports(folder).of("app", 0) == port
+    with ports.bind("app", 0) as listening:
+        assert listening.getsockname()[1] == port
+        assert ports.choose("app", 0) != port

@@ -177,3 +177,20 @@ def test_revoked_tokens_are_expired_and_new_ones_are_not() -> None:
         issuer.verify(before, VAULT)
     assert caught.value.reason == "expired"
     assert issuer.verify(after, VAULT).principal_id == "principal-1"
+
+
+def test_only_the_issuer_can_tell_for_whom_a_token_was_made() -> None:
+    issuer, other = TokenIssuer(TENANT), TokenIssuer(TENANT)
+    ids = set()
+    for name in ("sender", "receiver", "sender"):
+        token = issuer.issue(IDENTITY, VAULT, name).value
+        assert issuer.verify(token, VAULT).issued_to == name
+        claims = claims_of(token)
+        assert name not in json.dumps(claims)
+        ids.add(claims["uti"])
+        assert len(claims["uti"]) == 22  # as in Azure: 16 octets
+    assert len(ids) == 3
+    assert issuer.verify(issuer.issue(IDENTITY, VAULT).value, VAULT).issued_to is None
+    made_elsewhere = other._ids.make("sender")
+    for odd in (made_elsewhere, "", "x", "é", 7, None, ["uti"], "A" * 10_000):
+        assert issuer._ids.read(odd) is None

@@ -8,11 +8,12 @@ import ssl
 import threading
 import time
 import warnings
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 import pytest
 import trustme
@@ -20,19 +21,17 @@ from azure.core.credentials import AccessToken
 from azure.servicebus import ServiceBusClient, TransportType
 from azure.servicebus.aio import ServiceBusClient as AsyncServiceBusClient
 
-from local.bus import performatives as amqp
 from local.bus.address import parse_address
 from local.bus.encoding import encode
 from local.bus.errors import Unauthorized
-from local.bus.frames import AMQP, HEADER, SASL, Frame, FrameReader, Header, frame
-from local.bus.message import parse, respond
+from local.bus.message import parse
 from local.bus.principal import Principal, Right
 from local.bus.sas import SAS_PREFIX, SasAccess, SasRule
 from local.bus.server import BusServer
-from local.bus.values import Described, Symbol, ULong, Value
+from local.bus.values import Described, ULong
+from local.bus.witness import Asked, Witness
 from local.resources import NamespaceSpec, QueueSpec
-
-Some = TypeVar("Some", bound=amqp.Performative)
+from tests.amqp import Raw
 
 HOST = "relay.servicebus.windows.net"
 KEY = "a2V5IG9mIHRoZSB0ZXN0cw=="
@@ -126,6 +125,27 @@ class AsyncCredential:
 
 
 @dataclass
+class Notes(Witness):
+    """What a witness was told."""
+
+    decisions: list[tuple[str, Right, str, bool]] = field(default_factory=list)
+    requests: list[str | None] = field(default_factory=list)
+    strangers: list[tuple[str, str]] = field(default_factory=list)
+    uses: Counter[tuple[str, Right, str]] = field(default_factory=Counter)
+
+    def decided(self, principal: Principal, right: Right, asked: Asked) -> None:
+        self.decisions.append((principal.id, right, asked.entity, asked.probe))
+        self.requests.append(asked.request_id)
+
+    def disbelieved(self, why: str, asked: Asked) -> None:
+        self.strangers.append((asked.entity, why))
+        self.requests.append(asked.request_id)
+
+    def used(self, principal: Principal, right: Right, entity: str, count: int) -> None:
+        self.uses[principal.id, right, entity] += count
+
+
+@dataclass
 class Bus:
     """A running bus and how to reach it."""
 
@@ -134,6 +154,7 @@ class Bus:
     tls_port: int
     plain_port: int
     ca: Path
+    notes: Notes
 
     def put(self, queue: str, *bodies: bytes) -> None:
         """Put messages to a queue without a client."""
@@ -143,7 +164,7 @@ class Bus:
         encoded = [encode(Described(ULong(0x75), body)) for body in bodies]
         namespace.send(found, [(parse(one), len(one)) for one in encoded])
 
-    def client(self, name: str = "root", retries: int = 0) -> AsyncServiceBusClient:
+    def client(self, name: str = "root", retries: int = 0, **options: Any) -> AsyncServiceBusClient:
         return AsyncServiceBusClient(
             HOST,
             AsyncCredential(name),
@@ -152,6 +173,7 @@ class Bus:
             transport_type=TransportType.Amqp,
             retry_total=retries,
             retry_backoff_factor=0.01,
+            **options,
         )
 
     def sync_client(self, rule: str = "all", key: str = KEY) -> ServiceBusClient:
@@ -160,79 +182,6 @@ class Bus:
             f"SharedAccessKey={key};UseDevelopmentEmulator=true;",
             retry_total=0,
         )
-
-
-@dataclass
-class Raw:
-    """A client that says whatever a test wants said, in AMQP or not."""
-
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
-    frames: FrameReader = field(default_factory=FrameReader)
-
-    async def item(self) -> Header | Frame | None:
-        """Read the next header or frame; None at the end of the stream."""
-        while (item := self.frames.next()) is None:
-            try:
-                data = await asyncio.wait_for(self.reader.read(65536), 5)
-            except ConnectionError:
-                return None
-            if not data:
-                return None
-            self.frames.feed(data)
-        return item
-
-    async def read(self) -> amqp.Performative | None:
-        """Read the next performative; None at the end of the stream."""
-        item = await self.item()
-        while isinstance(item, Header) or (item is not None and not item.body):
-            item = await self.item()
-        return None if item is None else amqp.read(item.body)[0]
-
-    async def until(self, kind: type[Some]) -> Some:
-        """Read on to the next performative of a kind."""
-        while (performative := await self.read()) is not None:
-            if isinstance(performative, kind):
-                return performative
-        raise EOFError
-
-    async def rest(self) -> list[amqp.Performative]:
-        """Read everything until the server hangs up."""
-        got = []
-        while (performative := await self.read()) is not None:
-            got.append(performative)
-        return got
-
-    def send(self, performative: amqp.Performative, payload: bytes = b"", channel: int = 0) -> None:
-        kind = SASL if performative.CODE >= 0x40 else AMQP
-        self.writer.write(frame(kind, channel, amqp.write(performative) + payload))
-
-    def hello(self, mechanism: str = "ANONYMOUS", response: bytes | None = None) -> None:
-        """Greet, all at once."""
-        self.writer.write(HEADER[SASL])
-        self.send(amqp.SaslInit(Symbol(mechanism), response))
-        self.writer.write(HEADER[AMQP])
-        self.send(amqp.Open("raw", max_frame_size=65536))
-        self.send(amqp.Begin(None, 0, 1000, 1000))
-
-    def attach(self, handle: int, address: str, *, receives: bool) -> None:
-        source = Described(ULong(0x28), [address if receives else "here"])
-        target = Described(ULong(0x29), ["here" if receives else address])
-        name = f"link-{handle}"
-        self.send(
-            amqp.Attach(name, handle, receives, 0, 0, source, target, initial_delivery_count=0)
-        )
-
-    def put_token(self, audience: str, token: str, operation: str = "put-token") -> None:
-        """Ask $cbs, over handles 0 and 1."""
-        self.attach(0, "$cbs", receives=False)
-        self.attach(1, "$cbs", receives=True)
-        self.send(amqp.Flow(0, 1000, 0, 1000, 1, 0, 10))
-        properties: dict[Value, Value] = {"operation": operation, "name": audience}
-        self.send(amqp.Transfer(0, 0, b"t", 0), respond(None, properties, token))
-
-    def close(self) -> None:
-        self.writer.transport.abort()
 
 
 @pytest.fixture
@@ -261,10 +210,11 @@ async def start(ca: trustme.CA, path: Path) -> Bus:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     ca.issue_cert("127.0.0.1").configure_cert(context)
     grants = Grants()
-    server = BusServer(NAMESPACE, grants)
+    notes = Notes()
+    server = BusServer(NAMESPACE, grants, witness=notes)
     tls_port = await server.listen("127.0.0.1", 0, context)
     plain_port = await server.listen("127.0.0.1", 0, None)
-    return Bus(server, grants, tls_port, plain_port, path)
+    return Bus(server, grants, tls_port, plain_port, path, notes)
 
 
 @pytest.fixture

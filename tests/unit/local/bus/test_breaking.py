@@ -22,7 +22,8 @@ from local.bus.server import BusServer
 from local.resources import NamespaceSpec, QueueSpec
 
 if TYPE_CHECKING:
-    from tests.unit.local.bus.conftest import Bus, Grants, Raw
+    from tests.amqp import Raw
+    from tests.unit.local.bus.conftest import Bus, Grants
 
 
 # The SDK does not close the socket of a connection whose other side broke it.

@@ -157,6 +157,16 @@ def test_known_bad_values(encoded: bytes) -> None:
         decode(encoded)
 
 
+def test_what_takes_no_room_does_not_multiply() -> None:
+    """A frame's worth of arrays of nulls: no more is made of it than it could say in full."""
+    many = b"\xf0" + struct.pack(">II", 5, 4096) + b"\x40"
+    frame_full = b"\xd0" + struct.pack(">II", 6000 * len(many) + 4, 6000) + 6000 * many
+    with pytest.raises(DecodeError, match="more items than octets"):
+        decode(frame_full)
+    few, _ = decode(b"\xe0\x02\x10\x40")
+    assert few == Array(0x40, (None,) * 16)
+
+
 def test_depth_is_bounded() -> None:
     value: Value = []
     for _ in range(MAX_DEPTH + 1):

@@ -132,7 +132,7 @@ def test_dead_letters_are_forwarded_with_reason_and_source() -> None:
 
 
 def test_forwarding_waits_for_room_and_loses_nothing() -> None:
-    world = World(queue("q", forward_to="small"), queue("small", max_size_bytes=300))
+    world = World(queue("q", forward_to="small"), queue("small", max_size_bytes=350))
     world.send("q", *(message(name, size=100) for name in "abc"))
     assert world.names("small") == ["a", "b"]
     assert world.names("q") == ["c"]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from local.bus import performatives as amqp
 from local.bus.connection import MAX_HELD_OCTETS, Broker, Connection
 from local.bus.encoding import encode
-from local.bus.frames import AMQP, HEADER, SASL, Frame, frame
+from local.bus.frames import AMQP, EMPTY_FRAME, HEADER, SASL, Frame, frame
 from local.bus.incoming import CREDIT
 from local.bus.message import respond
 from local.bus.namespace import Namespace
@@ -23,7 +23,8 @@ from local.bus.values import Described, Int, Symbol, ULong, Value
 from local.resources import NamespaceSpec, QueueSpec
 
 if TYPE_CHECKING:
-    from tests.unit.local.bus.conftest import Bus, Grants, Raw
+    from tests.amqp import Raw
+    from tests.unit.local.bus.conftest import Bus, Grants
 
 Connect = Callable[[], Awaitable["Raw"]]
 
@@ -425,6 +426,39 @@ async def test_a_silent_client_is_told_to_go(
     client.hello()
     assert condition((await client.until(amqp.Close)).error) == "amqp:connection:forced"
     assert await client.rest() == []
+
+
+async def test_a_frame_that_never_ends_is_silence(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("local.bus.connection.IDLE_SECONDS", 0.3)
+    client = await connect()
+    client.hello()
+    await client.until(amqp.Begin)
+    client.writer.write(b"\x00\x00\xff\xff\x02\x00\x00\x00")
+    reading = asyncio.create_task(client.until(amqp.Close))
+    while not reading.done():
+        client.writer.write(b"x")
+        await asyncio.sleep(0.05)
+    assert condition(reading.result().error) == "amqp:connection:forced"
+
+
+async def test_a_connection_without_links_is_told_to_go(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("local.bus.connection.LINKLESS_SECONDS", 1.5)
+    linked = await ready(connect)
+    client = await connect()
+    client.hello()
+    client.put_token("sb://h/plain", "jwt-of-forger")
+    reading = asyncio.create_task(client.until(amqp.Close))
+    while not reading.done():
+        client.writer.write(EMPTY_FRAME)
+        linked.writer.write(EMPTY_FRAME)
+        await asyncio.sleep(0.05)
+    assert condition(reading.result().error) == "amqp:connection:forced"
+    linked.send(amqp.Transfer(2, 1, b"t", 0), DATA)
+    assert (await linked.until(amqp.Disposition)).settled
 
 
 async def test_a_half_open_connection_is_dropped(

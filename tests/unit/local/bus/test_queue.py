@@ -23,7 +23,7 @@ from local.bus.errors import (
     MessageNotFoundError,
 )
 from local.bus.message import Message, application_properties, parse
-from local.bus.queue import Queue
+from local.bus.queue import MAX_PROPERTIES, Queue
 from local.bus.store import Entry, State
 from local.bus.values import Described, Symbol, Timestamp, UInt, ULong, Value
 from local.resources import QueueSpec
@@ -315,6 +315,27 @@ def test_what_a_queue_does_not_take(one: Message, size: int, condition: str) -> 
     with pytest.raises(BusError) as caught:
         q.check(one, size)
     assert caught.value.condition == condition
+
+
+def test_properties_are_bounded_and_count_against_the_size() -> None:
+    def annotated(size: int) -> Message:
+        return parse(section(0x72, {Symbol("x-note"): "x" * size}) + section(0x75, b""))
+
+    q = queue(max_size_bytes=2 * MAX_PROPERTIES)
+    with pytest.raises(BusError) as caught:
+        q.check(annotated(MAX_PROPERTIES), MAX_PROPERTIES)
+    assert caught.value.condition == SIZE_EXCEEDED
+    q.send(annotated(MAX_PROPERTIES - 200), 0)
+    assert q.store.octets > MAX_PROPERTIES - 200
+
+
+def test_empty_messages_are_bounded_by_their_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("local.bus.queue.MAX_MESSAGES", 2)
+    q = queue()
+    q.send(message("a"), 0)
+    assert q.has_room(0)
+    q.send(message("b"), 0)
+    assert not q.has_room(0)
 
 
 def test_dead_letters_count_against_the_size() -> None:

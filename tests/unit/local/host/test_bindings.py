@@ -78,6 +78,18 @@ def test_a_queue_function_may_ask_for_bytes() -> None:
     assert function.binary
 
 
+def test_a_queue_function_may_ask_for_several_messages() -> None:
+    def declare(blueprint: func.Blueprint) -> None:
+        @blueprint.service_bus_queue_trigger(
+            "messages", connection="BUS", queue_name="q", cardinality=func.Cardinality.MANY
+        )
+        async def take(messages: list[func.ServiceBusMessage]) -> None: ...
+
+    [function] = bound(declare)
+    assert isinstance(function, QueueFunction)
+    assert function.many
+
+
 def blob(blueprint: func.Blueprint) -> None:
     @blueprint.blob_trigger("blob", "path", "BUS")
     def f(blob: func.InputStream) -> None: ...
@@ -92,11 +104,6 @@ def queue_output(blueprint: func.Blueprint) -> None:
 
 def topic(blueprint: func.Blueprint) -> None:
     @blueprint.service_bus_topic_trigger("message", "BUS", "t", "s")
-    def f(message: func.ServiceBusMessage) -> None: ...
-
-
-def many(blueprint: func.Blueprint) -> None:
-    @blueprint.service_bus_queue_trigger("message", "BUS", "q", cardinality=func.Cardinality.MANY)
     def f(message: func.ServiceBusMessage) -> None: ...
 
 
@@ -122,7 +129,6 @@ def unbound_parameter(blueprint: func.Blueprint) -> None:
         (blob, "blobTrigger"),
         (queue_output, "binding 'out' of type 'serviceBus'"),
         (topic, "binding 'message': topics"),
-        (many, "binding 'message': cardinality"),
         (sessions, "binding 'message': sessions"),
         (unknown_setting, "NOTHERE"),
         (unbound_parameter, "other"),

@@ -51,6 +51,17 @@ async def take(message: func.ServiceBusMessage) -> None:
     note("end")
 """
 
+MANY = """
+@app.service_bus_queue_trigger(
+    "messages", connection="BUS", queue_name="%QUEUE%", cardinality=func.Cardinality.MANY
+)
+async def take(messages: list[func.ServiceBusMessage]) -> None:
+    note(" ".join(f"{m.message_id}={m.get_body().decode()}" for m in messages))
+    await asyncio.sleep(0.2)
+    if messages[0].delivery_count == 1 and len(messages) > 2:
+        raise RuntimeError("not yet")
+"""
+
 
 def settings(bus: Bus, out: Path, queue: str = "messages") -> dict[str, str]:
     return {"BUS": bus.connection_string, "QUEUE": queue, "OUT": str(out)}
@@ -135,6 +146,22 @@ async def test_no_more_run_at_once_than_host_json_says(
         running += 1 if line == "begin" else -1
         most = max(most, running)
     assert most == 2
+
+
+async def test_a_batch_is_settled_as_one(bus: Bus, start_host: StartHost, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    options: dict[str, object] = {"extensions": {"serviceBus": {"maxMessageBatchSize": 4}}}
+    sent = [ServiceBusMessage(f"b{n}", message_id=f"m{n}") for n in range(9)]
+    async with start_host(PREAMBLE + MANY, options, **settings(bus, out)):
+        await send(bus, *sent)
+        await until(lambda: bus.left() == 0)
+    batches = [line.split() for line in lines(out)]
+    assert max(map(len, batches)) == 4
+    taken = [one for batch in batches for one in batch]
+    assert set(taken) == {f"m{n}=b{n}" for n in range(9)}
+    failed = [one for batch in batches if len(batch) > 2 for one in batch]
+    assert len(failed) > 2, "no batch failed"
+    assert len(taken) > 9, "a failed batch was not delivered again"
 
 
 async def test_it_finds_the_bus_again(bus: Bus, start_host: StartHost, tmp_path: Path) -> None:
