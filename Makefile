@@ -3,14 +3,21 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/ready
+# Checkov pins a hundred packages, so it has an environment of its own.
+CHECKOV := .venv-checkov/ready
 
-.PHONY: help run demo test test-all check format infra clean
+# Tests that take minutes: sieges, other deployments, and what is compiled anew for each test.
+LONG := tests/attacks/test_siege.py tests/pipeline/test_choices.py \
+        tests/infra/test_change.py tests/infra/test_planted.py
+
+.PHONY: help run demo test test-all bench check format infra clean
 
 help:
 	@echo "make run      start everything here, send five messages, stay up"
 	@echo "make demo     the same, and exit: non-zero if one byte differs at the partner"
 	@echo "make test     run the tests"
-	@echo "make test-all the same, and a stream of messages through every fault"
+	@echo "make test-all the same, in another deployment too, through every fault, a ledger of a million"
+	@echo "make bench    measure the ledger, and write down what came of it"
 	@echo "make check    format, lint, types, infrastructure, documents"
 	@echo "make format   mend what can be mended by a machine"
 	@echo "make infra    write the snapshots of infra/ anew (needs the Bicep CLI)"
@@ -22,20 +29,33 @@ run: $(READY)
 demo: $(READY)
 	@$(BIN)/python -m local demo
 
-test: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+test: $(READY) $(CHECKOV)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(addprefix --ignore=,$(LONG))
 
-# What takes longer: a stream of messages through every fault. SEED=N repeats a run's faults.
+# What takes longer: the pipeline in the deployment that differs most from the usual one, the proof of
+# every departure from the declaration, a stream of messages through every fault, a ledger of a
+# million. SEED=N repeats a run's faults.
 test-all: test
-	SEED=$(SEED) $(BIN)/python -m pytest tests/faults -s
+	$(BIN)/python -m pytest $(LONG) -n 2 --dist loadfile
+	SNAPSHOT=local-policies-private.snapshot.json \
+	  $(BIN)/python -m pytest tests/pipeline -n 2 --dist loadfile
+	$(BIN)/python -m pytest tests/faults/test_every_departure.py -n 2 --dist load
+	SEED=$(SEED) $(BIN)/python -m pytest tests/faults -s --ignore tests/faults/test_every_departure.py
+	ROWS=1000000 $(BIN)/python -m pytest tests/unit/shared/test_ledger_plans.py
 
-check: $(READY)
+bench: $(READY)
+	$(BIN)/python -m bench
+
+check: $(READY) $(CHECKOV)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m checks.infra check
+	$(BIN)/python -m checks.checkov
+	$(BIN)/python -m checks.functions
 	$(BIN)/python -m checks.tables
 	$(BIN)/python -m checks.links
+	$(BIN)/python -m checks.threat_model
 
 format: $(READY)
 	$(BIN)/ruff format .
@@ -46,7 +66,7 @@ infra: $(READY)
 	$(BIN)/python -m checks.infra build
 
 clean:
-	rm -rf $(VENV) .local .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-checkov .local .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One Python environment for all of it, made anew when what it holds is changed.
@@ -56,4 +76,10 @@ $(READY): requirements.txt requirements-local.txt requirements-dev.txt
 	@echo "Setting up $(VENV), once; this takes about a minute."
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+$(CHECKOV): requirements-checkov.txt
+	@echo "Setting up .venv-checkov, once; this takes about a minute."
+	@$(PYTHON) -m venv --clear .venv-checkov
+	@.venv-checkov/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-checkov.txt
 	@touch $@

@@ -117,7 +117,7 @@ async def test_bad_requests(cloud: Running, chance: random.Random) -> None:
 BEGINNINGS = [
     b"",
     b"POST /api/messages HTTP/1.1\r\n",
-    b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n",
     b"AMQP\x00\x01\x00\x00",
     b"AMQP\x03\x01\x00\x00",
     b"\x16\x03\x01\x02\x00\x01",

@@ -1,4 +1,7 @@
-"""The guarantee: what was answered 202 is at the partner, or among the rejected with its reason."""
+"""The guarantee: what was answered 202 is at the partner, or among the rejected with its reason.
+
+And the ledger says which of the two, of every message.
+"""
 
 from __future__ import annotations
 
@@ -24,16 +27,23 @@ MESSAGES = 5000
 MIXED = 15  # times that two faults, drawn at random, happen at once
 WORKERS = 32
 SETTINGS = {
-    "sender": {"RELAY_DATA_KEY_SECONDS": "3", "RELAY_DATA_KEY_MESSAGES": "200"},
+    "sender": {
+        "RELAY_DATA_KEY_SECONDS": "3",
+        "RELAY_DATA_KEY_MESSAGES": "200",
+        "RELAY_DATABASE_SECRET_SECONDS": "1",
+    },
     "receiver": {
         "RELAY_RETRY_SCHEDULE": ",".join(["1s"] * 120),
         "RELAY_WAIT_SECONDS": "1",
         "RELAY_OPENED_KEYS_SECONDS": "3",
         "RELAY_PARTNER_TIMEOUT_SECONDS": "2",
     },
+    "tracker": {"RELAY_DATABASE_SECRET_SECONDS": "1", "RELAY_RECEIPT_WAIT_SECONDS": "1"},
 }
 REASONS = {"fault=400": "partner-refused", "fault=redirect": "partner-refused"}
 DRAIN_SECONDS = 300
+# Nobody listens there, and nobody can: it is for multiplexing.
+AWAY = "postgresql+asyncpg://relay:relay@127.0.0.1:1/relay?ssl=disable"
 
 
 @pytest.fixture
@@ -62,6 +72,8 @@ class Trouble:
             self.vault_does_not_answer,
             self.grant_is_gone,
             self.key_is_rotated,
+            self.database_is_away,
+            self.tracker_is_killed,
             self.partner_fails,
             self.partner_throttles,
         ]
@@ -97,6 +109,17 @@ class Trouble:
     async def key_is_rotated(self) -> None:
         await self.cloud.control("POST", f"/keys/{self.cloud.vault('payload')}/payload/rotate")
         await self.pause()
+
+    async def database_is_away(self) -> None:
+        await self.cloud.database(AWAY)
+        await self.pause()
+        await self.cloud.database(f"sqlite+aiosqlite:///{self.cloud.folder / 'database.sqlite3'}")
+
+    async def tracker_is_killed(self) -> None:
+        # Nobody but the tracker can tell: no message of the pipeline passes it.
+        await self.cloud.control("POST", "/apps/tracker/kill")
+        await self.pause(1)
+        await self.cloud.control("POST", "/apps/tracker/start")
 
     async def partner_fails(self) -> None:
         async with self.fault(at="partner", answer="status", status=500):
@@ -180,7 +203,7 @@ async def test_nothing_is_lost(cloud: Running, capsys: pytest.CaptureFixture[str
     await arrivals.read()
     rejected = await cloud.rejections()
     promises = {promise.id: promise for promise in stream.promises}
-    account = Account(promises, arrivals.by_id, rejected, trouble.breaks)
+    account = Account(promises, arrivals.by_id, rejected, await ledger(cloud), trouble.breaks)
     with capsys.disabled():
         print(f"{account}\n{stream.refusals} tries were answered 503 or not at all, and repeated")
     account.check()
@@ -200,7 +223,7 @@ async def drained(cloud: Running) -> None:
         queues = (await cloud.control("GET", "/status"))["queues"]
         under_way = {
             f"{name} {state}": count
-            for name in ("messages", "retries")
+            for name in ("messages", "retries", "receipts")
             for state, count in queues[name].items()
             if count
         }
@@ -210,6 +233,18 @@ async def drained(cloud: Running) -> None:
         await asyncio.sleep(1)
 
 
+async def ledger(cloud: Running) -> dict[str, str]:
+    """Read all of the ledger, page by page; give the state of each message."""
+    states: dict[str, str] = {}
+    path = "/api/messages?limit=200"
+    while path:
+        status, page = await cloud.ledger(path.removeprefix("/api/messages"))
+        assert status == 200, page
+        states |= {entry["id"]: entry["state"] for entry in page["messages"]}
+        path = page["next"]
+    return states
+
+
 @dataclass
 class Account:
     """Where each promised message is in the end."""
@@ -217,6 +252,7 @@ class Account:
     promises: dict[str, Promise]
     delivered: dict[str, list[Received]]
     rejected: dict[str, list[dict[str, Any]]]
+    ledger: dict[str, str]
     breaks: list[float]
 
     def check(self) -> None:
@@ -232,8 +268,17 @@ class Account:
             for one in self.delivered[promise.id]:
                 assert hashlib.sha256(one.body).hexdigest() == promise.sha256
                 assert one.verified
+        assert self.promises.keys() <= self.ledger.keys()
+        told = {one: state for one, state in self.ledger.items() if state != self._place(one)}
+        assert told == {}, "the ledger says otherwise"
         unexplained = [p.id for p in self.promises.values() if not self._explained(p)]
         assert unexplained == [], "repeated at the partner, and nothing was killed or cut meanwhile"
+
+    def _place(self, message_id: str) -> str:
+        """Say as the ledger should where a message is; it also knows of tries that failed."""
+        if message_id in self.delivered:
+            return "delivered"
+        return "rejected" if message_id in self.rejected else "accepted"
 
     def _explained(self, promise: Promise) -> bool:
         times = [one.at for one in self.delivered.get(promise.id, [])]
@@ -243,6 +288,7 @@ class Account:
         )
 
     def __str__(self) -> str:
+        told = Counter(self.ledger.values())
         marked = Counter(p.mark for p in self.promises.values() if p.mark)
         repeats = sum(len(self.delivered.get(i, [1])) - 1 for i in self.promises)
         nowhere = self.promises.keys() - self.delivered.keys() - self.rejected.keys()
@@ -251,6 +297,8 @@ class Account:
             f"at the partner:       {len(self.delivered.keys() & self.promises.keys()):6}",
             f"rejected:             {len(self.rejected.keys() & self.promises.keys()):6}",
             *(f"  of them {mark}: {count:6}" for mark, count in sorted(marked.items())),
+            f"in the ledger:        {len(self.ledger):6}",
+            *(f"  of them {state}: {count:6}" for state, count in sorted(told.items())),
             f"in neither place:     {len(nowhere):6}",
             f"repeats at the partner:{repeats:5}",
             f"kills and cuts:       {len(self.breaks):6}",

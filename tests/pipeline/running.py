@@ -25,7 +25,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 ROOT = Path(__file__).resolve().parents[2]
-SNAPSHOT = "local.snapshot.json"
+# `make test-all` runs the tests of the usual deployment on another one, too.
+SNAPSHOT = os.environ.get("SNAPSHOT", "local.snapshot.json")
 POLICIES_SNAPSHOT = "local-policies.snapshot.json"
 _START_SECONDS = 90
 _ARRIVE_SECONDS = 60
@@ -64,8 +65,17 @@ class Running:
     """A cloud that is up, seen from outside: its folder and its endpoints."""
 
     folder: Path
-    endpoints: Mapping[str, Any]
+    first_endpoints: Mapping[str, Any]
     snapshot: Path
+
+    @property
+    def endpoints(self) -> Mapping[str, Any]:
+        """Where all is now: an app that starts again may find its port taken by another cloud."""
+        try:
+            found: dict[str, Any] = json.loads((self.folder / "endpoints.json").read_text())
+        except FileNotFoundError:  # it is down
+            return self.first_endpoints
+        return found
 
     @property
     def ca(self) -> str:
@@ -100,9 +110,18 @@ class Running:
     async def heal(self) -> None:
         await self.control("DELETE", "/faults")
 
+    async def deploy(self, snapshot: Mapping[str, Any]) -> None:
+        """Let another deployment take effect."""
+        await self.control("PUT", "/deployment", json.dumps(snapshot))
+
     async def environment(self, app: str) -> dict[str, str]:
-        kind = "operators" if app == "operator" else "apps"
+        operators = json.loads(self.snapshot.read_text())["outputs"]["operators"]
+        kind = "operators" if app in operators else "apps"
         found: dict[str, str] = await self.control("GET", f"/{kind}/{app}/environment")
+        return found
+
+    async def operator_environment(self, name: str) -> dict[str, str]:
+        found: dict[str, str] = await self.control("GET", f"/operators/{name}/environment")
         return found
 
     async def credential(self, app: str, identity: str) -> ManagedIdentityCredential:
@@ -182,6 +201,29 @@ class Running:
         async with self.session() as session, session.get(url) as answer:
             page = await answer.json(content_type=None)
         return (page[-1]["n"] if page else after), [Received.of(one) for one in page]
+
+    async def ledger(self, path: str) -> tuple[int, Any]:
+        """Ask the tracker for `/api/messages` and what follows; return status and content."""
+        url = f"{self.endpoints['tracker']}/api/messages{path}"
+        async with self.session() as session, session.get(url) as answer:
+            return answer.status, await answer.json(content_type=None)
+
+    async def entry(
+        self, message_id: str, state: str, seconds: float = _ARRIVE_SECONDS
+    ) -> dict[str, Any]:
+        """Wait until the ledger has a message in a state, and return what it tells of it."""
+        patience = time.monotonic() + seconds
+        while True:
+            status, content = await self.ledger(f"/{message_id}")
+            if status == 200 and content["state"] == state:
+                return dict(content)
+            assert time.monotonic() < patience, f"{message_id}: {status} {content}"
+            await asyncio.sleep(0.05)
+
+    async def database(self, url: str) -> None:
+        """Rotate the database secret."""
+        path = f"/secrets/{self.vault('database')}/database-connection"
+        await self.control("PUT", path, url)
 
     async def rejections(self) -> dict[str, list[dict[str, Any]]]:
         """Return the properties, the id and the body of what was rejected, by message id."""

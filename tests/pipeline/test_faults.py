@@ -135,7 +135,7 @@ async def test_grants_are_taken_away_and_given_back(cloud: Running) -> None:
     await cloud.control("PUT", "/grants/encrypt/off")
     assert (await cloud.control("GET", "/faults"))["grants_off"] == ["encrypt"]
     assert await encrypt(cloud) == 403
-    await cloud.control("PUT", "/deployment", json.dumps({"snapshot": str(cloud.snapshot)}))
+    await cloud.control("PUT", "/deployment", cloud.snapshot.read_text())
     assert await encrypt(cloud) == 403
     await cloud.control("PUT", "/grants/encrypt/on")
     assert await encrypt(cloud) == 200

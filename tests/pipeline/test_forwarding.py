@@ -205,10 +205,8 @@ async def test_the_partner_can_be_a_queue(cloud: Running) -> None:
 async def test_the_same_idempotency_key_is_the_same_message(cloud: Running) -> None:
     key = '"8e03978e-40d5-43dd-bc93-6894a57f9324"'
     ids = [await send(cloud, key=key) for _ in range(5)]
-    other = await send(cloud, b"another payload", key)
     assert len(set(ids)) == 1
-    assert other != ids[0]
-    await cloud.received({ids[0], other, await send(cloud)})
+    await cloud.received({ids[0], await send(cloud)})
     async with (
         cloud.session() as session,
         session.get(f"{cloud.endpoints['partner']}/received?ids") as answer,

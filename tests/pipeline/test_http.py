@@ -31,7 +31,7 @@ async def test_a_message_is_accepted(cloud: Running) -> None:
     assert headers["content-type"].startswith("application/json")
     assert headers["location"] == body["links"]["status"]
     assert headers["location"].endswith(f"/api/messages/{body['id']}")
-    assert body["status"] == "queued"
+    assert body["state"] == "queued"
 
 
 @pytest.mark.parametrize(

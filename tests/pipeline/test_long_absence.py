@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterator
 from itertools import pairwise
+
+import pytest
 
 from shared.retries import Schedule
 from shared.settings import ReceiverSettings
-from tests.pipeline.running import Running
+from tests.pipeline.running import SNAPSHOT, Running, running, with_settings
 
 MESSAGES = 40
 JITTER = 1.2
+# The usual one without its first delay: five seconds can be over before all messages wait.
+SCHEDULE = Schedule(ReceiverSettings.retry_schedule.delays[1:])
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """Give a cloud whose clock of the bus is turned ahead, attempt by attempt."""
+    folder = tmp_path_factory.mktemp("cloud")
+    receiver = {"RELAY_RETRY_SCHEDULE": str(SCHEDULE)}
+    with running(folder / "folder", with_settings(SNAPSHOT, folder, receiver=receiver)) as up:
+        yield up
 
 
 async def scheduled(cloud: Running) -> int:
@@ -34,12 +48,11 @@ def attempts(cloud: Running) -> int:
 
 
 async def test_days_without_the_partner(cloud: Running) -> None:
-    schedule: Schedule = ReceiverSettings.retry_schedule
     await cloud.fault(at="partner", answer="status", status=503)
     async with cloud.session() as session:
         ids = {await cloud.send(session, b"%d" % n, "text/plain") for n in range(MESSAGES)}
-    *early, last = schedule.delays
-    assert all(before * JITTER < after for before, after in pairwise(schedule.delays[:4]))
+    *early, last = SCHEDULE.delays
+    assert all(before * JITTER < after for before, after in pairwise(SCHEDULE.delays[:4]))
     for number, delay in enumerate(early, start=1):
         await until_all_wait(cloud)
         assert attempts(cloud) == MESSAGES * number, "once for each attempt, never between"
@@ -52,7 +65,7 @@ async def test_days_without_the_partner(cloud: Running) -> None:
     await cloud.control("PUT", "/bus/clock", json.dumps({"ahead": int(last * JITTER) + 1}))
     arrived = await cloud.received(ids)
     assert {one.verified for one in arrived.values()} == {True}
-    assert attempts(cloud) == MESSAGES * (len(schedule.delays) + 1)
+    assert attempts(cloud) == MESSAGES * (len(SCHEDULE.delays) + 1)
     assert (await cloud.rejections()) == {}
 
 
