@@ -51,7 +51,10 @@ class Surroundings:
 
 @dataclass
 class App:
-    """An app and its process. `environment` is all that the app is given by the deployment."""
+    """An app and its process. `environment` is all that the app is given by the deployment.
+
+    `port` is reserved for it.
+    """
 
     spec: AppSpec
     environment: Mapping[str, str] = field(repr=False)
@@ -92,7 +95,6 @@ class App:
         except TimeoutError:
             await self.stop()
             raise AppFailed(self.spec.app, f"was not up after {_START:.0f} s", self.log) from None
-        self.port = int(self.url.rpartition(":")[2])
         self._watching = asyncio.create_task(self._watch(self.process))
 
     async def stop(self) -> None:
@@ -130,7 +132,7 @@ class App:
 
     def _command(self) -> Sequence[str]:
         level = ("--log-level", self.log_level) if self.log_level else ()
-        port = ("--port", str(self.port), "--or-free")
+        port = ("--port", str(self.port), "--reserved")
         return (sys.executable, "-m", "local.host", *port, "--root", str(ROOT), *level)
 
 

@@ -80,7 +80,6 @@ class Cloud:
     machines: dict[str, Machine] = field(default_factory=dict)
     operators: dict[str, Mapping[str, str]] = field(default_factory=dict)
     endpoints: dict[str, object] = field(default_factory=dict)
-    _held: socket.socket = field(default_factory=socket.socket)
     faults: Faults = field(default_factory=Faults)
     decisions: Decisions = field(default_factory=Decisions)
 
@@ -119,36 +118,18 @@ class Cloud:
         for machine in deployment.machines:
             self.machines[machine.name].spec = machine
 
-    async def start_app(self, app: App) -> None:
-        """Start an app again; tell where it is, if another program has taken its port meanwhile."""
-        await app.start()
-        if self.endpoints[app.spec.app] != app.url:
-            self.endpoints[app.spec.app] = app.url
-            self.folder.announce(self.endpoints)
-
     async def stop_bus(self) -> None:
         """Take the bus away, as an outage does: connections end, messages stay in their file."""
         await self.bus.close()
         self._journal.close()
 
-    def hold_bus_port(self) -> None:
-        """Refuse connections where the bus was: no other program may be there in its place."""
-        self._held = socket.socket()
-        # Connections that have just ended must not stand in the way of this one; another program
-        # that binds as leniently must find it in the way all the same.
-        self._held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._held.bind((LOOPBACK, int(str(self.endpoints["bus"]).rpartition(":")[2])))
-        self._held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
-
-    def release_bus_port(self) -> None:
-        """Give the port back to the bus."""
-        self._held.close()
-
     async def start_bus(self) -> None:
         """Bring the bus back where it was, with what its file holds; locks are lost."""
         self._open_bus()
-        port = int(str(self.endpoints["bus"]).rpartition(":")[2])
-        await self.bus.listen_on(listen(port, MAX_CONNECTIONS), self._tls)
+        await self._let_in_to_bus()
+
+    async def _let_in_to_bus(self) -> None:
+        await self.bus.listen_on(listen(self._bus_port, MAX_CONNECTIONS, reserved=True), self._tls)
 
     async def _start(self, stack: AsyncExitStack) -> None:
         self._namespace = _only_namespace(self.deployment)
@@ -163,7 +144,7 @@ class Cloud:
         await self._start_identity(stack)
         await self._start_machines(stack)
         await self._start_vaults(stack, tls)
-        await self._start_bus(stack, tls)
+        await self._start_bus(stack)
         await self._start_partner(stack, tls)
         self._fill_secrets()
         await self._make_ledger()
@@ -217,11 +198,13 @@ class Cloud:
             )
         return listening
 
-    async def _start_bus(self, stack: AsyncExitStack, tls: ssl.SSLContext) -> None:
+    async def _start_bus(self, stack: AsyncExitStack) -> None:
+        # No other program may be there while it is away.
+        self._bus_port = self._reserve(stack, "bus", _BUS_PORT)
         self._open_bus()
         stack.push_async_callback(self.stop_bus)
-        port = await self.bus.listen_on(self.ports.bind("bus", _BUS_PORT, MAX_CONNECTIONS), tls)
-        self.endpoints["bus"] = f"sb://{LOOPBACK}:{port}"
+        await self._let_in_to_bus()
+        self.endpoints["bus"] = f"sb://{LOOPBACK}:{self._bus_port}"
 
     def _open_bus(self) -> None:
         access = IdentityAccess(self._namespace, self.issuer, self.authorization)
@@ -283,7 +266,7 @@ class Cloud:
         urls = {vault.spec.resource_id: vault.url for vault in self.vaults.values()}
         ports = {}
         for spec in self.deployment.apps:
-            ports[spec.app] = self.ports.choose(spec.app, _PORTS.get(spec.app, 0))
+            ports[spec.app] = self._reserve(stack, spec.app, _PORTS.get(spec.app, 0))
             urls[spec.resource_id] = f"http://{LOOPBACK}:{ports[spec.app]}"
         for header, caller in self._callers.items():
             if isinstance(caller, AppSpec):
@@ -297,6 +280,10 @@ class Cloud:
                 raise outcome
         for name, app in self.apps.items():
             self.endpoints[name] = app.url
+
+    def _reserve(self, stack: AsyncExitStack, name: str, usual: int) -> int:
+        kept = stack.enter_context(self.ports.reserve(name, usual))
+        return int(kept.getsockname()[1])
 
     async def _stop_apps(self) -> None:
         await asyncio.gather(*(app.stop() for app in self.apps.values()))

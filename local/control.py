@@ -94,7 +94,7 @@ class _Control:
         if command == "kill":
             await app.kill()
         if command in {"start", "restart"} and app.state != "up":
-            await self._cloud.start_app(app)
+            await app.start()
         return web.json_response({"app": app.spec.app, "state": app.state})
 
     async def bus(self, request: web.Request) -> web.Response:
@@ -104,11 +104,8 @@ class _Control:
             return web.json_response({"bus": command})
         # Stopped first in any case, so that neither command minds being given twice.
         await self._cloud.stop_bus()
-        self._cloud.release_bus_port()
         if command == "start":
             await self._cloud.start_bus()
-        else:
-            self._cloud.hold_bus_port()
         return web.json_response({"bus": command})
 
     async def rotate(self, request: web.Request) -> web.Response:

@@ -6,11 +6,15 @@ It matters most for vaults: a sealed message names its key by the vault's URL, p
 from __future__ import annotations
 
 import json
+import socket
+from collections.abc import Callable
+from typing import TypeVar
 
 from local.folder import Folder
-from local.loopback import CONNECTIONS, Listener, listen, listen_anywhere
+from local.loopback import CONNECTIONS, Listener, anywhere, listen, reserve
 
 _FILE = "ports.json"
+_Socket = TypeVar("_Socket", bound=socket.socket)
 
 
 class Ports:
@@ -30,17 +34,22 @@ class Ports:
 
     def bind(self, name: str, usual: int, connections: int = CONNECTIONS) -> Listener:
         """Listen on loopback where it should, or at a free port where that is taken."""
-        try:
-            listening = listen(self.of(name, usual), connections)
-        except OSError:
-            listening = listen_anywhere(connections)
-        self.keep(name, listening.getsockname()[1])
-        return listening
+        return self._take(name, usual, lambda port: listen(port, connections))
 
-    def choose(self, name: str, usual: int) -> int:
-        """Tell where it can listen, for one that binds by itself and has a link made before."""
-        with self.bind(name, usual) as listening:
-            return int(listening.getsockname()[1])
+    def reserve(self, name: str, usual: int) -> socket.socket:
+        """Keep the port where it should listen, or a free one where that is taken.
+
+        For what comes and goes while the cloud is up, and for links to what is not up yet.
+        """
+        return self._take(name, usual, reserve)
+
+    def _take(self, name: str, usual: int, take: Callable[[int], _Socket]) -> _Socket:
+        try:
+            taken = take(self.of(name, usual))
+        except OSError:
+            taken = anywhere(take)
+        self.keep(name, taken.getsockname()[1])
+        return taken
 
     def keep(self, name: str, port: int) -> None:
         """Remember where it listens, if it is the first time."""

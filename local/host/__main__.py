@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import errno
 import importlib
 import json
 import logging
@@ -26,7 +25,7 @@ from local.host.http import http_app
 from local.host.invocation import Invoker
 from local.host.servicebus import QueueTrigger
 from local.host.settings import Settings
-from local.loopback import Listener, listen, listen_anywhere
+from local.loopback import listen
 from local.serving import serve
 
 _FINISH = 60.0  # seconds that requests under way have when it is told to stop
@@ -57,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m local.host", description=__doc__)
     parser.add_argument("--port", type=int, required=True, help="HTTP port on 127.0.0.1; 0: any")
-    parser.add_argument("--or-free", action="store_true", help="a free port if that one is busy")
+    parser.add_argument("--reserved", action="store_true", help="it is kept by who starts this")
     parser.add_argument("--root", type=Path, default=Path(), help="folder of function_app.py")
     parser.add_argument(
         "--log-level",
@@ -104,7 +103,7 @@ async def _serve(
         if isinstance(function, QueueFunction)
     ]
     async with AsyncExitStack() as stack:
-        listening = _listen(options.port, or_free=options.or_free)
+        listening = listen(options.port, reserved=options.reserved)
         app = http_app(routes, host.route_prefix, invoker)
         url = await serve(stack, app, listening, finish=_FINISH)
         async with asyncio.TaskGroup() as group:
@@ -116,15 +115,6 @@ async def _serve(
             for trigger in triggers:
                 trigger.stop()
     _end_in_any_case()
-
-
-def _listen(port: int, *, or_free: bool) -> Listener:
-    try:
-        return listen(port)
-    except OSError as error:
-        if not or_free or error.errno != errno.EADDRINUSE:
-            raise
-        return listen_anywhere()
 
 
 async def _announce(

@@ -65,17 +65,8 @@ class Running:
     """A cloud that is up, seen from outside: its folder and its endpoints."""
 
     folder: Path
-    first_endpoints: Mapping[str, Any]
+    endpoints: Mapping[str, Any]
     snapshot: Path
-
-    @property
-    def endpoints(self) -> Mapping[str, Any]:
-        """Where all is now: an app that starts again may find its port taken by another cloud."""
-        try:
-            found: dict[str, Any] = json.loads((self.folder / "endpoints.json").read_text())
-        except FileNotFoundError:  # it is down
-            return self.first_endpoints
-        return found
 
     @property
     def ca(self) -> str:

@@ -137,9 +137,10 @@ async def test_what_the_queue_cannot_hold_is_too_large_whatever_the_limit_says(
     cloud: Running,
 ) -> None:
     async with (
-        another_sender(cloud, RELAY_MAX_PAYLOAD_BYTES="300000") as sender,
+        another_sender(cloud, RELAY_MAX_PAYLOAD_BYTES="2000000") as sender,
         cloud.session() as session,
-        session.post(f"{sender}/api/messages", data=bytes(250_000)) as answer,
+        # Sealed, more than 1 MB: too large for a queue of either tier.
+        session.post(f"{sender}/api/messages", data=bytes(1_000_000)) as answer,
     ):
         assert answer.status == 413
         problem = await answer.json()

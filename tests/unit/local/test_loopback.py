@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.loopback import LOOPBACK, listen, listen_anywhere
+from local.loopback import LOOPBACK, listen, listen_anywhere, reserve
 
 
 class Greeter(asyncio.Protocol):
@@ -54,3 +54,25 @@ async def test_connections_above_the_limit_are_closed_and_later_ones_served(
 def test_it_listens_on_loopback_alone() -> None:
     with listen(0) as one, listen_anywhere() as other:
         assert {one.getsockname()[0], other.getsockname()[0]} == {LOOPBACK}
+
+
+def test_a_reserved_port_is_for_those_alone_who_know_that_it_is() -> None:
+    with listen_anywhere() as first:
+        port = first.getsockname()[1]
+        with pytest.raises(OSError, match="in use"):
+            reserve(port)
+    with reserve(port) as kept:
+        assert kept.getsockname() == (LOOPBACK, port)
+        for _ in range(3):  # it is refused while nobody listens, and served while one does
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection((LOOPBACK, port))
+            with pytest.raises(OSError, match="in use"):
+                listen(port)
+            with pytest.raises(OSError, match="in use"):
+                reserve(port)
+            with (
+                listen(port, reserved=True) as listening,
+                socket.create_connection((LOOPBACK, port)),
+            ):
+                listening.accept()[0].close()
+    listen(port).close()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from local.folder import Folder, hold
+from local.loopback import listen
 from local.ports import Ports
 
 
@@ -56,10 +57,14 @@ def test_a_file_of_nonsense_is_no_file(folder: Folder, content: str) -> None:
     assert set(json.loads((folder.path / "ports.json").read_text())) == {"vault"}
 
 
-def test_a_port_is_chosen_for_one_who_binds_it_later(folder: Folder) -> None:
-    ports = Ports(folder)
-    port = ports.choose("app", 0)
-    assert Ports(folder).of("app", 0) == port
-    with ports.bind("app", 0) as listening:
-        assert listening.getsockname()[1] == port
-        assert ports.choose("app", 0) != port
+def test_a_port_is_reserved_for_one_who_listens_later(folder: Folder) -> None:
+    with Ports(folder).reserve("app", 0) as kept:
+        port = kept.getsockname()[1]
+        with Ports(folder).bind("app", 0) as other:
+            assert other.getsockname()[1] != port
+        with listen(port, reserved=True):
+            pass
+        with Ports(folder).reserve("app", 0) as another:
+            assert another.getsockname()[1] != port
+    with Ports(folder).reserve("app", 0) as kept:
+        assert kept.getsockname()[1] == port
