@@ -71,6 +71,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help=f"keep so many decisions on record ({USUAL_SIZE})",
     )
+    starting.add_argument(
+        "--free-ports",
+        action="store_true",
+        help="leave the usual ports to others; a folder keeps the ports that it had",
+    )
 
     up = commands.add_parser("up", parents=[folder, starting], help="start it, until Ctrl-C")
     up.set_defaults(command=_up)
@@ -192,7 +197,13 @@ def _rotate(options: argparse.Namespace) -> int:
 
 
 def _start(options: argparse.Namespace) -> Start:
-    return Start(options.folder, options.snapshot, options.log_level, options.decisions)
+    return Start(
+        options.folder,
+        options.snapshot,
+        options.log_level,
+        options.decisions,
+        options.free_ports,
+    )
 
 
 def _size(text: str) -> int:

@@ -73,6 +73,7 @@ class Cloud:
     tell: Callable[[str], None]
     log_level: str | None = None
     database: str | None = None
+    free_ports: bool = False
     partner: Partner = field(default_factory=Partner)
     inbox: PartnerInbox = field(default_factory=PartnerInbox)
     vaults: dict[str, Vault] = field(default_factory=dict)
@@ -135,7 +136,7 @@ class Cloud:
         self._namespace = _only_namespace(self.deployment)
         ca_file, tls = self.folder.certify()
         self._tls = tls
-        self.ports = Ports(self.folder)
+        self.ports = Ports(self.folder, free_at_first=self.free_ports)
         self.issuer = TokenIssuer(self.deployment.tenant_id)
         self.authorization = Authorization(self.deployment)
         self.decisions.names = Names(self.deployment)

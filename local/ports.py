@@ -18,11 +18,15 @@ _Socket = TypeVar("_Socket", bound=socket.socket)
 
 
 class Ports:
-    """Ports by the name of what listens there; each is remembered once and for all."""
+    """Ports by the name of what listens there; each is remembered once and for all.
 
-    def __init__(self, folder: Folder) -> None:
+    Those that are `free_at_first` leave the usual ports to another cloud, or to whoever else.
+    """
+
+    def __init__(self, folder: Folder, *, free_at_first: bool = False) -> None:
         self._folder = folder
         self._known = _read(folder)
+        self._free_at_first = free_at_first
 
     def of(self, name: str, usual: int) -> int:
         """Tell where it should listen: where it did before, or else at the usual port."""
@@ -44,8 +48,9 @@ class Ports:
         return self._take(name, usual, reserve)
 
     def _take(self, name: str, usual: int, take: Callable[[int], _Socket]) -> _Socket:
+        port = self._known.get(name) or (0 if self._free_at_first else usual)
         try:
-            taken = take(self.of(name, usual))
+            taken = take(port) if port else anywhere(take)
         except OSError:
             taken = anywhere(take)
         self.keep(name, taken.getsockname()[1])

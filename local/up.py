@@ -27,12 +27,16 @@ _DATABASE = "RELAY_DATABASE_URL"  # of another database than the file in the fol
 
 @dataclass(frozen=True)
 class Start:
-    """What to start, and where; `decisions` is how many of them are kept on record."""
+    """What to start, and where; `decisions` is how many of them are kept on record.
+
+    With `free_ports` a new folder's cloud leaves the usual ports to others.
+    """
 
     folder: Path
     snapshot: Path
     log_level: str | None
     decisions: int = USUAL_SIZE
+    free_ports: bool = False
 
 
 def run(start: Start, during: Callable[[Cloud], Awaitable[int]]) -> int:
@@ -81,7 +85,15 @@ async def _up(start: Start) -> AsyncIterator[Cloud]:
         folder = stack.enter_context(hold(start.folder))
         decisions = Decisions(size=start.decisions)
         database = os.environ.get(_DATABASE)
-        cloud = Cloud(deployment, folder, tell, start.log_level, database, decisions=decisions)
+        cloud = Cloud(
+            deployment,
+            folder,
+            tell,
+            start.log_level,
+            database,
+            free_ports=start.free_ports,
+            decisions=decisions,
+        )
         await stack.enter_async_context(cloud)
         key = new_key()
         folder.write_private(KEY_FILE, key)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import sqlite3
 import ssl
+import time
 from pathlib import Path
 from typing import Any
 
+import aiosqlite
 from sqlalchemy import URL, event, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -13,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 _CONNECT_SECONDS = 5.0
 _STATEMENT_SECONDS = 15.0
 _CONNECTIONS = 5
+_BUSY_SECONDS = 0.02
 
 
 def engine_of(
@@ -39,13 +44,30 @@ def _sqlite(url: URL, seconds: float) -> AsyncEngine:
     engine = _engine(url, seconds, {"timeout": seconds})
 
     @event.listens_for(engine.sync_engine, "connect")
-    def use_a_write_ahead_log(connection: Any, _: object) -> None:
-        # Readers and the one writer do not wait for each other, in whatever process they are.
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.close()
+    def prepare(connection: Any, _: object) -> None:
+        connection.run_async(lambda driver: _use_a_write_ahead_log(driver, seconds))
 
     return engine
+
+
+async def _use_a_write_ahead_log(connection: aiosqlite.Connection, seconds: float) -> None:
+    """Let readers and the one writer not wait for each other, in whatever process they are."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            await connection.execute_fetchall("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            # Two who change a new file at once lock each other out, and SQLite has neither wait
+            # for the other, whatever its timeout.
+            if not _is_busy(error) or time.monotonic() > until:
+                raise
+            await asyncio.sleep(_BUSY_SECONDS)
+        else:
+            return
+
+
+def _is_busy(error: sqlite3.OperationalError) -> bool:
+    return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def _postgresql(url: URL, seconds: float, authorities: Path | None) -> AsyncEngine:

@@ -266,7 +266,8 @@ def running(folder: Path, snapshot: str | Path, *options: str) -> Iterator[Runni
     """Start a cloud from a snapshot, one of `infra` by its name; stop it as Ctrl-C does."""
     path = ROOT / "infra" / snapshot
     where = ["--folder", str(folder), "--snapshot", str(path)]
-    command = [sys.executable, "-m", "local", "up", *where, *options]
+    # Another cloud of a test, or a user's, may come up while this one is down for a moment.
+    command = [sys.executable, "-m", "local", "up", "--free-ports", *where, *options]
     output = folder.with_suffix(".output")
     with output.open("wb") as file:
         process = subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=subprocess.STDOUT)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from local.folder import Folder, hold
-from local.loopback import listen
+from local.loopback import listen, listen_anywhere
 from local.ports import Ports
 
 
@@ -68,3 +68,12 @@ def test_a_port_is_reserved_for_one_who_listens_later(folder: Folder) -> None:
             assert another.getsockname()[1] != port
     with Ports(folder).reserve("app", 0) as kept:
         assert kept.getsockname()[1] == port
+
+
+def test_the_usual_ports_are_left_to_others(folder: Folder) -> None:
+    with listen_anywhere() as free:
+        usual = free.getsockname()[1]
+    first = bound(Ports(folder, free_at_first=True), "vault", usual)
+    assert first != usual
+    assert bound(Ports(folder, free_at_first=True), "vault", usual) == first
+    assert bound(Ports(folder), "vault", usual) == first
