@@ -10,6 +10,9 @@ CHECKOV := .venv-checkov/ready
 LONG := tests/attacks/test_siege.py tests/pipeline/test_choices.py \
         tests/infra/test_change.py tests/infra/test_planted.py
 
+# More processes than cores: the tests wait for one another's sockets most of the time.
+TESTS := -m pytest -n 4 --dist loadfile
+
 .PHONY: help run demo test test-all bench check format infra clean
 
 help:
@@ -30,15 +33,15 @@ demo: $(READY)
 	@$(BIN)/python -m local demo
 
 test: $(READY) $(CHECKOV)
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(addprefix --ignore=,$(LONG))
+	$(BIN)/python $(TESTS) $(addprefix --ignore=,$(LONG))
 
 # What takes longer: the pipeline in the deployment that differs most from the usual one, the proof of
 # every departure from the declaration, a stream of messages through every fault, a ledger of a
 # million. SEED=N repeats a run's faults.
 test-all: test
-	$(BIN)/python -m pytest $(LONG) -n 2 --dist loadfile
+	$(BIN)/python $(TESTS) $(LONG)
 	SNAPSHOT=local-policies-private.snapshot.json \
-	  $(BIN)/python -m pytest tests/pipeline -n 2 --dist loadfile
+	  $(BIN)/python $(TESTS) tests/pipeline $(addprefix --ignore=,$(LONG))
 	$(BIN)/python -m pytest tests/faults/test_every_departure.py -n 2 --dist load
 	SEED=$(SEED) $(BIN)/python -m pytest tests/faults -s --ignore tests/faults/test_every_departure.py
 	ROWS=1000000 $(BIN)/python -m pytest tests/unit/shared/test_ledger_plans.py

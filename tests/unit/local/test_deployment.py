@@ -465,7 +465,10 @@ ANYTHING = st.recursive(
 )
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=300,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
 @given(st.integers(min_value=0), ANYTHING)
 def test_nothing_but_the_one_error_comes_out(loaded: Load, which: int, value: object) -> None:
     resources = sample()["predictedResources"]

@@ -62,7 +62,8 @@ async def entry(ledger: Ledger, id_: str) -> Entry:
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 @given(ways=ways())
 async def test_any_order_with_repeats_ends_in_the_same_row(

@@ -362,7 +362,7 @@ def test_nothing_is_missing_from_the_files_as_they_are(written: Path) -> None:
     assert read_back(written, lambda *_: None) == first(SENT)
 
 
-often = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+often = settings(max_examples=60, suppress_health_check=list(HealthCheck))
 
 
 @often
@@ -443,7 +443,7 @@ def run(bus: Bus, steps: list[tuple[str, int]]) -> None:
             pass  # a lock that ended, as it may
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(STEPS)
 def test_after_any_steps_the_same_bus_comes_back(
     tmp_path: Path, steps: list[tuple[str, int]]

@@ -571,7 +571,7 @@ performatives = st.one_of(
 )  # fmt: skip
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(performatives, payloads, st.integers(0, 2)), max_size=30))
 def test_no_sequence_of_frames_breaks_the_bus(
     broker: Broker,
