@@ -14,7 +14,8 @@ from azure.servicebus import (
 )
 from azure.servicebus.amqp import AmqpMessageBodyType
 
-from shared.bus_message import ATTEMPTS, DETAIL, REASON, MessageId
+from shared.bus_message import ATTEMPTS, DETAIL, REASON
+from shared.message_id import MessageId, mark
 from shared.trace_context import HEADER, traceparent
 
 _ATTEMPTS = re.compile(r"\d{1,4}", re.ASCII)
@@ -94,18 +95,19 @@ def replayed(message: ServiceBusReceivedMessage) -> ServiceBusMessage:
     if message.body_type is not AmqpMessageBodyType.DATA:
         raise NotReplayableError("its body is not made of bytes: it is no sealed message")
     trace = traceparent(_properties(message).get(HEADER))
+    body = b"".join(message.body)
     return ServiceBusMessage(
-        b"".join(message.body),
-        message_id=replay_id(str(message.message_id or ""), message.sequence_number or 0),
+        body,
+        message_id=replay_id(str(message.message_id or ""), message.sequence_number or 0, body),
         content_type=message.content_type,
         application_properties={HEADER: trace} if trace else None,
     )
 
 
-def replay_id(message_id: str, sequence_number: int) -> str:
-    """Return the id on the bus of a replay: `<id>.r<sequence number of the rejected message>`."""
+def replay_id(message_id: str, sequence_number: int, body: bytes) -> str:
+    """Return the id on the bus of a replay: `<id>.r<number of the rejected one>~<mark>`."""
     ours = MessageId.parse(message_id)
-    ending = f".r{sequence_number}"
+    ending = f".r{sequence_number}{mark(body)}"
     return (ours.id if ours else message_id)[: _LONGEST_ID - len(ending)] + ending
 
 

@@ -12,6 +12,7 @@ import azure.functions as func
 from azure.servicebus import ServiceBusMessage
 
 from shared.envelope import MEDIA_TYPE, DataKey, SealedMessage, UnopenableError
+from shared.message_id import MessageId
 from shared.receipt import Receipt, State
 from shared.trace_context import HEADER, traceparent
 
@@ -22,38 +23,8 @@ REJECTED_AT = "relay-rejected-at"
 OWED = "relay-owed-receipt"
 OWED_CONFIRMATION = "relay-owed-confirmation"
 
-_MESSAGE_ID = re.compile(
-    r"(?P<id>[A-Za-z0-9_-]{1,100})(?:\.r(?P<replay>\d{1,18}))?(?:\.(?P<way>\d{1,9}))?", re.ASCII
-)
 _ATTEMPTS = re.compile(r"\d{1,4}", re.ASCII)
 _LONGEST_DETAIL = 200
-
-
-@dataclass(frozen=True)
-class MessageId:
-    """The id of a message on the bus: `<id>`, and `<id>[.r<replay>].<way>` after its first way.
-
-    The queue of messages takes each id once. So every way has its own, and always the same: a
-    crash between two steps repeats an id, and the repeat is dropped.
-    """
-
-    id: str
-    replay: int | None = None
-    way: int = 0
-
-    @classmethod
-    def parse(cls, text: str | None) -> MessageId | None:
-        """Read the id of a Service Bus message; None if it is none of ours."""
-        found = _MESSAGE_ID.fullmatch(text or "")
-        if not found:
-            return None
-        replay = None if found["replay"] is None else int(found["replay"])
-        return cls(found["id"], replay, int(found["way"] or 0))
-
-    def next_way(self) -> str:
-        """Return the id for the next way through the queue."""
-        replayed = "" if self.replay is None else f".r{self.replay}"
-        return f"{self.id}{replayed}.{self.way + 1}"
 
 
 def outgoing(token: str, message_id: str, trace: str | None) -> ServiceBusMessage:
@@ -156,7 +127,7 @@ class Incoming:
             OWED: self.owed.to_json() if self.owed else None,
             OWED_CONFIRMATION: self._confirmation if self.owed else None,
         }
-        message = _message(self._body, found.next_way(), properties)
+        message = _message(self._body, found.next_way(self._body), properties)
         message.scheduled_enqueue_time_utc = datetime.now(UTC) + timedelta(seconds=seconds)
         return message
 

@@ -15,6 +15,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from shared.base64url import encode
+from shared.message_id import is_message_id
 
 ALGORITHM = "RSA-OAEP-256"
 ENCRYPTION = "A256GCM"
@@ -25,7 +26,6 @@ _NONCE_BYTES = 12
 _TAG_BYTES = 16
 _MAX_HEADER_CHARS = 8192
 _HEADER_MEMBERS = frozenset({"alg", "enc", "kid", "mid", "cty", "dkc"})
-_MESSAGE_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _QUOTED = r'"(?:[\t !#-\[\]-~]|\\[\t -~])*"'
 _CONTENT_TYPE = re.compile(
@@ -110,7 +110,7 @@ class DataKey:
 class Context:
     """What a sealed message is bound to beside its bytes: its id and its content type.
 
-    The id is of letters, digits, `_` and `-`, at most 100; the content type is a media type as in
+    The id is of letters, digits, `_` and `-`, at most 80; the content type is a media type as in
     RFC 9110 section 8.3.1, at most 255 characters. Raises `ValueError` on anything else.
     """
 
@@ -119,8 +119,8 @@ class Context:
 
     def __post_init__(self) -> None:
         # Both become header fields at the partner, so neither may end one or begin another.
-        if not _MESSAGE_ID.fullmatch(self.message_id):
-            raise ValueError("the message id has other characters than letters, digits, _ and -")
+        if not is_message_id(self.message_id):
+            raise ValueError("the message id must be 1 to 80 letters, digits, _ and -")
         short = len(self.content_type) <= _MAX_CONTENT_TYPE
         if not short or not _CONTENT_TYPE.fullmatch(self.content_type):
             raise ValueError("the content type is not a media type such as text/plain")

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-_ID = re.compile(r"[A-Za-z0-9_-]{1,100}", re.ASCII)
+from shared.message_id import is_message_id
+
 _LONGEST = {"detail": 250, "key_version": 64, "content_type": 255}
 _LARGEST = 2**62
 # PostgreSQL takes no NUL and nobody takes half a surrogate pair: it could never be written.
@@ -83,11 +84,6 @@ class Receipt:
             _text("content_type", members.get("content_type")),
             None if members.get("size") is None else _number("size", members["size"]),
         )
-
-
-def is_message_id(text: str) -> bool:
-    """Tell whether `text` can be the id of a message of Sealed Relay."""
-    return bool(_ID.fullmatch(text))
 
 
 def _id(value: Any) -> str:

@@ -21,6 +21,7 @@ from shared.envelope import Context, seal
 from shared.idempotency import IdempotencyKey
 from shared.identities import credential
 from shared.ledger import Ledger, LedgerUnavailableError, NewMessage
+from shared.message_id import first_way
 from shared.problems import problem
 from shared.queues import BusError, MessageTooLargeError, QueueSender, connect
 from shared.receipt import State
@@ -151,8 +152,9 @@ class Sender:
         context, payload = submission.context, submission.payload
         key, wrapped = await self._keys.take(len(payload))
         token = seal(payload, context, key, wrapped)
+        bus_id = first_way(context.message_id, submission.fingerprint)
         try:
-            await self._messages.send(outgoing(token, context.message_id, submission.trace))
+            await self._messages.send(outgoing(token, bus_id, submission.trace))
         except MessageTooLargeError:
             # The configured limit is too high for this queue, so it is not the one to name.
             raise InvalidRequestError(

@@ -15,8 +15,9 @@ import azure.functions as func
 
 from shared.identities import credential
 from shared.ledger import Entry, Ledger, LedgerUnavailableError, Position
+from shared.message_id import is_message_id
 from shared.problems import problem
-from shared.receipt import Receipt, State, is_message_id
+from shared.receipt import Receipt, State
 from shared.settings import TrackerSettings
 from shared.vault import VaultSecret
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
+import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,9 +16,10 @@ from azure.servicebus import ServiceBusMessage
 
 from shared.base64url import encode
 from shared.envelope import Context, DataKey, WrappedKey, seal
+from shared.message_id import mark
 from shared.receipt import Receipt, State
 from tests.attacks.attacker import Attacker
-from tests.pipeline.running import Running
+from tests.pipeline.running import ROOT, Running
 
 PAYLOAD = b"planted-payload"
 
@@ -222,6 +224,28 @@ async def test_a_message_put_into_another_queue_gets_no_further(
     await cloud.received({"queue-3"})
     _, delivered = await cloud.deliveries()
     assert {"queue-1", "queue-2", "queue-4", "queue-5"} & {one.id for one in delivered} == set()
+
+
+async def test_nobody_uses_up_the_id_that_a_message_will_need(cloud: Running) -> None:
+    """The queue takes each id once; who may send to it knows whose, but not which, come next."""
+    await cloud.fault(at="partner", answer="status", status=503)
+    async with cloud.session() as session:
+        waiting = await cloud.send(session, PAYLOAD, "text/plain")
+        await cloud.entry(waiting, "retrying")
+        await cloud.heal()
+        await cloud.fault(at="partner", answer="status", status=400, times=1)
+        refused = await cloud.send(session, PAYLOAD, "text/plain")
+        await cloud.entry(refused, "rejected")
+        await cloud.heal()
+    (number,) = [one["sequence number"] for one in (await cloud.rejections())[refused]]
+    used_up = [f"{waiting}.1", f"{refused}.r{number}", f"{refused}.r{number}.1"]
+    used_up += [f"{one}{mark(body)}" for one in used_up for body in (b"", b"garbage")]
+    await send(cloud, dict.fromkeys(used_up, "garbage"))
+    command = (sys.executable, "-m", "ops", "replay", f"#{number}", "--folder", str(cloud.folder))
+    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT)
+    assert await process.wait() == 0
+    arrived = await cloud.received({waiting, refused})
+    assert [one.body for one in arrived.values()] == [PAYLOAD] * 2
 
 
 async def test_a_message_sent_again_is_the_same_to_the_partner(

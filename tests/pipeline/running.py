@@ -230,6 +230,7 @@ class Running:
                     properties = message.application_properties or {}
                     one: dict[str, Any] = {_text(k): _text(v) for k, v in properties.items()}
                     one |= {"message id": message.message_id, "body": b"".join(message.body)}
+                    one["sequence number"] = message.sequence_number
                     found.setdefault((message.message_id or "").split(".")[0], []).append(one)
         return found
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from azure.servicebus import ServiceBusMessage, ServiceBusReceiveMode
 
+from shared.message_id import mark
 from tests.pipeline.running import ROOT, SNAPSHOT, Running, running
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -197,7 +198,8 @@ async def test_a_chosen_message_goes_again_as_it_was(still: Running) -> None:
     assert done.json["replayed"] == [{"id": "chosen", "sequence_number": number}]
     assert [one["id"] for one in done.json["not_done"]] == ["nobody"]
     (again,) = await taken(still)
-    assert again == Taken(f"chosen.r{number}", PLANTED, "application/jose", {"traceparent": TRACE})
+    own_id = f"chosen.r{number}{mark(PLANTED.encode())}"
+    assert again == Taken(own_id, PLANTED, "application/jose", {"traceparent": TRACE})
     rest = (await ops(still, "rejected", "--json")).json["messages"]
     assert rest == [
         {**one, "age_seconds": rest[n]["age_seconds"]}
@@ -213,7 +215,7 @@ async def test_a_message_without_an_id_of_ours_goes_by_its_number(still: Running
     assert "\\n" in (await ops(still, "rejected")).out
     assert (await ops(still, "replay", f"#{listed['sequence_number']}")).code == 0
     (again,) = await taken(still)
-    assert again.id == f"no id\nof ours.r{listed['sequence_number']}"
+    assert again.id == f"no id\nof ours.r{listed['sequence_number']}{mark(PLANTED.encode())}"
 
 
 async def test_all_of_a_reason_go_and_the_others_stay(still: Running) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.receipt import Receipt, State, is_message_id
+from shared.receipt import Receipt, State
 
 AT = datetime(2026, 11, 23, 12, 30, 0, 123456, tzinfo=UTC)
 GOOD: dict[str, Any] = {"id": "a-1", "state": "delivered", "at": AT.isoformat()}
@@ -20,7 +20,7 @@ text = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"
 @given(
     st.builds(
         Receipt,
-        message_id=st.from_regex(r"[A-Za-z0-9_-]{1,100}", fullmatch=True),
+        message_id=st.from_regex(r"[A-Za-z0-9_-]{1,80}", fullmatch=True),
         state=st.sampled_from([State.RETRYING, State.DELIVERED, State.REJECTED]),
         at=st.integers(0, 2**37).map(lambda second: AT.replace(year=1970) + timedelta(0, second)),
         attempts=st.integers(0, 2**31),
@@ -51,7 +51,7 @@ def test_a_long_detail_is_cut_and_times_are_in_utc() -> None:
         ({"id": None}, "id"),
         ({"id": "a b"}, "id"),
         ({"id": "a.r1.2"}, "id"),
-        ({"id": "a" * 101}, "id"),
+        ({"id": "a" * 81}, "id"),
         ({"id": "a\n"}, "id"),
         ({"state": "queued"}, "state"),
         ({"state": "accepted"}, "state"),
@@ -89,9 +89,3 @@ def test_what_is_no_json_object_is_no_receipt(body: str | bytes) -> None:
 def test_garbage_is_never_taken(body: str | bytes) -> None:
     with pytest.raises(ValueError, match="must be"):
         Receipt.from_json(body)
-
-
-def test_ids() -> None:
-    assert is_message_id("0af7651916cd43dd8448eb211c80319c")
-    assert not is_message_id("../x")
-    assert not is_message_id("")
