@@ -6,9 +6,9 @@ READY  := $(VENV)/ready
 # Checkov pins a hundred packages, so it has an environment of its own.
 CHECKOV := .venv-checkov/ready
 
-# Tests that take minutes: sieges, other deployments, and what is compiled anew for each test.
-LONG := tests/attacks/test_siege.py tests/pipeline/test_choices.py \
-        tests/infra/test_change.py tests/infra/test_planted.py
+# Tests that take minutes: hundreds of deployments, sieges, and what is compiled anew for each test.
+LONG := tests/faults/test_every_departure.py tests/attacks/test_siege.py \
+        tests/pipeline/test_choices.py tests/infra/test_change.py tests/infra/test_planted.py
 
 # More processes than cores: the tests wait for one another's sockets most of the time.
 TESTS := -m pytest -n 4 --dist loadfile
@@ -39,11 +39,10 @@ test: $(READY) $(CHECKOV)
 # every departure from the declaration, a stream of messages through every fault, a ledger of a
 # million. SEED=N repeats a run's faults.
 test-all: test
-	$(BIN)/python $(TESTS) $(LONG)
+	$(BIN)/python -m pytest -n 4 --dist worksteal $(LONG)
 	SNAPSHOT=local-policies-private.snapshot.json \
 	  $(BIN)/python $(TESTS) tests/pipeline $(addprefix --ignore=,$(LONG))
-	$(BIN)/python -m pytest tests/faults/test_every_departure.py -n 2 --dist load
-	SEED=$(SEED) $(BIN)/python -m pytest tests/faults -s --ignore tests/faults/test_every_departure.py
+	SEED=$(SEED) $(BIN)/python -m pytest tests/faults -s $(addprefix --ignore=,$(LONG))
 	ROWS=1000000 $(BIN)/python -m pytest tests/unit/shared/test_ledger_plans.py
 
 bench: $(READY)
