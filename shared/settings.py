@@ -7,16 +7,15 @@ the documentation its names.
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from shared import setting_forms as forms
 from shared.key_vault_id import KeyVaultId
 from shared.network import Network
-from shared.queue_name import is_queue_name
 from shared.retries import Schedule
 
 V = TypeVar("V")
@@ -33,10 +32,6 @@ ACCESS_FAMILIES = (
     ("RELAY_ACCESS_QUEUE_", "a queue of the deployment"),
 )
 
-_GUID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
-_HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", re.IGNORECASE)
-_ENDPOINT = re.compile(r"sb://[A-Za-z0-9.-]+(:\d{1,5})?/?")
-_BASE_URL = re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?/?")
 _MIB = 1024 * 1024
 
 
@@ -60,75 +55,11 @@ def _setting(
     return dataclasses.field(default=default, metadata=about)
 
 
-def _client_id(text: str) -> str:
-    if not _GUID.fullmatch(text):
-        raise ValueError("must be the client id of a managed identity, a GUID")
-    return text
-
-
-def _key(text: str) -> KeyVaultId:
-    return KeyVaultId.parse(text, "keys")
-
-
-def _secret(text: str) -> KeyVaultId:
-    return KeyVaultId.parse(text, "secrets")
-
-
-def _queue(text: str) -> str:
-    if not is_queue_name(text):
-        raise ValueError("must be the name of a queue")
-    return text
-
-
-def _host(text: str) -> str:
-    if not _HOST.fullmatch(text):
-        raise ValueError("must be a host name, like <namespace>.servicebus.windows.net")
-    return text
-
-
-def _managed_identity(text: str) -> str:
-    if text != "managedidentity":
-        raise ValueError("must be managedidentity: the trigger has no other way to sign in")
-    return text
-
-
-def _endpoint(text: str) -> str:
-    if not _ENDPOINT.fullmatch(text):
-        raise ValueError("must look like sb://host:port")
-    return text
-
-
-def _base_url(text: str) -> str:
-    if not _BASE_URL.fullmatch(text):
-        raise ValueError("must look like https://host, without a path")
-    return text.rstrip("/")
-
-
-def _file(text: str) -> Path:
-    path = Path(text)
-    if not path.is_file():
-        raise ValueError("must be the path of a file that exists")
-    return path
-
-
-def _yes(text: str) -> bool:
-    if text.lower() not in ("true", "false"):
-        raise ValueError("must be true or false")
-    return text.lower() == "true"
-
-
-def _between(low: int, high: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        if not re.fullmatch(r"\d{1,18}", text, re.ASCII) or not low <= int(text) <= high:
-            raise ValueError(f"must be a whole number from {low} to {high}")
-        return int(text)
-
-    return read
-
-
 def _database_secret() -> Any:
     return _setting(
-        "RELAY_SECRET_DATABASE_CONNECTION", "URL of the database secret, without a version", _secret
+        "RELAY_SECRET_DATABASE_CONNECTION",
+        "URL of the database secret, without a version",
+        forms.secret,
     )
 
 
@@ -136,14 +67,14 @@ def _database_secret_seconds() -> Any:
     return _setting(
         "RELAY_DATABASE_SECRET_SECONDS",
         "seconds until the database secret is read again",
-        _between(1, 86_400),
+        forms.between(1, 86_400),
         300,
     )
 
 
 def _identity(name: str, use: str) -> Any:
     return _setting(
-        f"RELAY_IDENTITY_{name}", f"client id of the identity that may {use}", _client_id
+        f"RELAY_IDENTITY_{name}", f"client id of the identity that may {use}", forms.client_id
     )
 
 
@@ -152,30 +83,30 @@ class AppSettings:
     """What every app knows: its bus, and how services are reached where that is not as usual."""
 
     bus_namespace: str = _setting(
-        "RELAY_BUS__fullyQualifiedNamespace", "host name of the Service Bus namespace", _host
+        "RELAY_BUS__fullyQualifiedNamespace", "host name of the Service Bus namespace", forms.host
     )
     ca_bundle: Path | None = _setting(
         "RELAY_CA_BUNDLE",
         "PEM file of the authorities to trust, instead of the public ones",
-        _file,
+        forms.file,
         None,
     )
     bus_endpoint: str | None = _setting(
         "RELAY_BUS_ENDPOINT",
         "`sb://host:port` where the bus is, if not at its own name",
-        _endpoint,
+        forms.endpoint,
         None,
     )
     verify_challenge: bool = _setting(
         "RELAY_VERIFY_CHALLENGE",
         "`false` for vaults that are reached by a host name which is not Key Vault's",
-        _yes,
+        forms.yes,
         default=True,
     )
     proves_access: bool = _setting(
         "RELAY_ACCESS",
         "`false` for no function `access`, which `ops prove` asks",
-        _yes,
+        forms.yes,
         default=True,
     )
 
@@ -200,12 +131,14 @@ class TriggerSettings(AppSettings):
     """What the Functions host reads for a Service Bus trigger; checked here, as it checks late."""
 
     trigger_credential: str = _setting(
-        "RELAY_BUS__credential", "`managedidentity`: how the trigger signs in", _managed_identity
+        "RELAY_BUS__credential",
+        "`managedidentity`: how the trigger signs in",
+        forms.managed_identity,
     )
     trigger_identity: str = _setting(
         "RELAY_BUS__clientId",
         "client id of the identity that the trigger receives with",
-        _client_id,
+        forms.client_id,
     )
 
 
@@ -217,33 +150,33 @@ class SenderSettings(AppSettings):
     bus_identity: str = _identity("SENDER_BUS", "send to the queue of messages")
     database_identity: str = _identity("DATABASE", "read the database secret")
     payload_key: KeyVaultId = _setting(
-        "RELAY_KEY_PAYLOAD", "URL of the key that seals and opens, without a version", _key
+        "RELAY_KEY_PAYLOAD", "URL of the key that seals and opens, without a version", forms.key
     )
     database_secret: KeyVaultId = _database_secret()
     database_secret_seconds: int = _database_secret_seconds()
-    messages_queue: str = _setting("RELAY_QUEUE_MESSAGES", "queue of sealed messages", _queue)
+    messages_queue: str = _setting("RELAY_QUEUE_MESSAGES", "queue of sealed messages", forms.queue)
     status_url: str = _setting(
         "RELAY_STATUS_URL",
         "where `/api/messages/{id}` of the tracker is; empty where one gateway leads to both apps",
-        _base_url,
+        forms.base_url,
         "",
     )
     max_payload_bytes: int = _setting(
         "RELAY_MAX_PAYLOAD_BYTES",
         "largest payload taken; 190,000 is what 256 KB of the Standard tier hold once sealed",
-        _between(1, 64 * _MIB),
+        forms.between(1, 64 * _MIB),
         190_000,
     )
     data_key_messages: int = _setting(
-        "RELAY_DATA_KEY_MESSAGES", "messages that one data key seals", _between(1, 2**20), 1000
+        "RELAY_DATA_KEY_MESSAGES", "messages that one data key seals", forms.between(1, 2**20), 1000
     )
     data_key_seconds: int = _setting(
-        "RELAY_DATA_KEY_SECONDS", "seconds that one data key is used", _between(1, 86_400), 300
+        "RELAY_DATA_KEY_SECONDS", "seconds that one data key is used", forms.between(1, 86_400), 300
     )
     data_key_bytes: int = _setting(
         "RELAY_DATA_KEY_BYTES",
         "bytes that one data key seals",
-        _between(1, 64 * 1024 * _MIB),
+        forms.between(1, 64 * 1024 * _MIB),
         1024 * _MIB,
     )
 
@@ -258,22 +191,26 @@ class ReceiverSettings(TriggerSettings):
         "RECEIVER_BUS", "receive messages and send what follows from them"
     )
     payload_key: KeyVaultId = _setting(
-        "RELAY_KEY_PAYLOAD", "URL of the key that seals and opens, without a version", _key
+        "RELAY_KEY_PAYLOAD", "URL of the key that seals and opens, without a version", forms.key
     )
     partner_secret: KeyVaultId = _setting(
-        "RELAY_SECRET_PARTNER_CONNECTION", "URL of the partner's secret, without a version", _secret
+        "RELAY_SECRET_PARTNER_CONNECTION",
+        "URL of the partner's secret, without a version",
+        forms.secret,
     )
-    messages_queue: str = _setting("RELAY_QUEUE_MESSAGES", "queue of sealed messages", _queue)
-    retries_queue: str = _setting("RELAY_QUEUE_RETRIES", "queue of messages that wait", _queue)
-    rejected_queue: str = _setting("RELAY_QUEUE_REJECTED", "queue of rejected messages", _queue)
-    receipts_queue: str = _setting("RELAY_QUEUE_RECEIPTS", "queue of receipts", _queue)
+    messages_queue: str = _setting("RELAY_QUEUE_MESSAGES", "queue of sealed messages", forms.queue)
+    retries_queue: str = _setting("RELAY_QUEUE_RETRIES", "queue of messages that wait", forms.queue)
+    rejected_queue: str = _setting(
+        "RELAY_QUEUE_REJECTED", "queue of rejected messages", forms.queue
+    )
+    receipts_queue: str = _setting("RELAY_QUEUE_RECEIPTS", "queue of receipts", forms.queue)
     opened_keys: int = _setting(
-        "RELAY_OPENED_KEYS", "opened data keys kept in memory", _between(1, 100_000), 1000
+        "RELAY_OPENED_KEYS", "opened data keys kept in memory", forms.between(1, 100_000), 1000
     )
     opened_keys_seconds: int = _setting(
         "RELAY_OPENED_KEYS_SECONDS",
         "seconds that an opened data key is kept",
-        _between(1, 86_400),
+        forms.between(1, 86_400),
         600,
     )
     retry_schedule: Schedule = _setting(
@@ -285,23 +222,26 @@ class ReceiverSettings(TriggerSettings):
     wait_seconds: int = _setting(
         "RELAY_WAIT_SECONDS",
         "seconds that a message waits while the vault or the partner's secret is not to be had",
-        _between(1, 3600),
+        forms.between(1, 3600),
         30,
     )
     max_deliveries: int = _setting(
         "RELAY_MAX_DELIVERIES",
         "times that the queue may hand over a message before it is rejected; less than the queue's "
         "own maxDeliveryCount, or the queue rejects it and the ledger does not hear of it",
-        _between(1, 1999),
+        forms.between(1, 1999),
         9,
     )
     partner_timeout_seconds: int = _setting(
-        "RELAY_PARTNER_TIMEOUT_SECONDS", "seconds that the partner may take", _between(1, 230), 30
+        "RELAY_PARTNER_TIMEOUT_SECONDS",
+        "seconds that the partner may take",
+        forms.between(1, 230),
+        30,
     )
     partner_secret_seconds: int = _setting(
         "RELAY_PARTNER_SECRET_SECONDS",
         "seconds until the partner's secret is read again",
-        _between(1, 86_400),
+        forms.between(1, 86_400),
         300,
     )
 
@@ -314,12 +254,12 @@ class TrackerSettings(TriggerSettings):
     bus_identity: str = _identity("TRACKER_BUS", "receive receipts")
     database_secret: KeyVaultId = _database_secret()
     database_secret_seconds: int = _database_secret_seconds()
-    receipts_queue: str = _setting("RELAY_QUEUE_RECEIPTS", "queue of receipts", _queue)
+    receipts_queue: str = _setting("RELAY_QUEUE_RECEIPTS", "queue of receipts", forms.queue)
     # Less than the minute for which the queue lends receipts out.
     receipt_wait_seconds: int = _setting(
         "RELAY_RECEIPT_WAIT_SECONDS",
         "seconds that receipts wait while the database is not to be had",
-        _between(1, 45),
+        forms.between(1, 45),
         30,
     )
 
@@ -402,13 +342,13 @@ def _read(
 
 def _read_known(environ: Mapping[str, str], problems: list[str]) -> Known:
     of_identity, of_key, of_secret, of_queue = (family for family, _ in ACCESS_FAMILIES)
-    identities = _family(of_identity, environ, _client_id, problems)
+    identities = _family(of_identity, environ, forms.client_id, problems)
     return Known(
         # The names of identities are the only ones that their values do not tell.
         {name.removeprefix(of_identity).lower(): value for name, value in identities.items()},
-        tuple(_family(of_key, environ, _key, problems).values()),
-        tuple(_family(of_secret, environ, _secret, problems).values()),
-        tuple(_family(of_queue, environ, _queue, problems).values()),
+        tuple(_family(of_key, environ, forms.key, problems).values()),
+        tuple(_family(of_secret, environ, forms.secret, problems).values()),
+        tuple(_family(of_queue, environ, forms.queue, problems).values()),
     )
 
 
