@@ -15,10 +15,10 @@ ROOT = Path(__file__).resolve().parents[1]
 def files(root: Path = ROOT) -> list[Path]:
     """Return the files of the package, relative to `root`.
 
-    `.funcignore` has the syntax of `.gitignore`, and azd leaves out `__pycache__` by itself.
+    `.funcignore` has the syntax of `.gitignore`, and where there is one azd adds nothing to it.
     """
     lines = (root / ".funcignore").read_text(encoding="utf-8").splitlines()
-    return sorted(_kept(root, GitIgnoreSpec.from_lines([*lines, "__pycache__/"])))
+    return sorted(_kept(root, GitIgnoreSpec.from_lines(lines)))
 
 
 def copy(folder: Path, root: Path = ROOT) -> None:

@@ -56,8 +56,12 @@ param databaseSku { name: string, tier: 'Burstable' | 'GeneralPurpose' | 'Memory
   tier: 'Burstable'
 }
 
+// Each instance that keeps the ledger has up to five connections, and the smallest database has 35.
 @description('How far the apps scale, by name of the app.')
-param scale { *: Scale } = {}
+param scale { *: Scale } = {
+  sender: { maximumInstanceCount: 3 }
+  tracker: { maximumInstanceCount: 3 }
+}
 
 @description('Days that logs are kept.')
 @minValue(30)
@@ -179,7 +183,8 @@ module vaults 'modules/vault.bicep' = [
           ))
       ))
     }
-    dependsOn: [identities, roles, telemetry]
+    // The vault has the new password only once the server takes it.
+    dependsOn: [identities, roles, telemetry, database]
   }
 ]
 
@@ -268,6 +273,8 @@ module endpoints 'modules/endpoints.bicep' = if (network == 'private') {
   dependsOn: [virtualNetwork, vaults, bus, storages, database]
 }
 
+// One after the other: Azure lets one app at a time into a subnet, and refuses the others (409).
+@batchSize(1)
 module apps 'modules/app.bicep' = [
   for app in access.apps: {
     scope: group
@@ -361,9 +368,6 @@ output RELAY_VAULT_PARTNER string = 'partner-${suffix}'
 
 @description('Name of the vault of the database secret.')
 output RELAY_VAULT_DATABASE string = 'database-${suffix}'
-
-@description('Host name of the database server.')
-output RELAY_DATABASE_HOST string = databaseHost
 
 @description('Address of the sender.')
 output SENDER_URL string = 'https://${apps[indexOf(appNames, 'sender')].outputs.host}'

@@ -8,10 +8,11 @@ import getpass
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential
@@ -19,7 +20,7 @@ from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential
 from ops.proof import NoAnswerError
 from ops.proving import AskedApp, Speaker, prove
 from ops.telling import tell
-from ops.where import NAMESPACE, NowhereError
+from ops.where import NAMESPACE, NowhereError, namespace_in
 from shared.access_tries import USER_AGENT
 from shared.declared import FILE, Declaration, NotDeclaredError
 from shared.network import Network
@@ -55,7 +56,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         description="Ask every app to try, harmlessly, what its identities may do on everything "
         f"there is. In Azure each app's master key is asked for, or taken from {_KEY}<APP>.",
     )
-    where = proving.add_mutually_exclusive_group(required=True)
+    where = proving.add_mutually_exclusive_group()
     where.add_argument("--local", action="store_true", help="the local cloud that is up in .local")
     where.add_argument("--folder", type=Path, help="the local cloud that is up in this folder")
     where.add_argument(
@@ -63,7 +64,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         action="append",
         type=_app,
         metavar="NAME=URL",
-        help="an app in Azure, such as sender=https://relay-sender-x.azurewebsites.net; each one",
+        help="an app in Azure, such as sender=https://relay-sender-x.azurewebsites.net; each one "
+        "that azd's outputs in the environment (SENDER_URL, ...) do not name",
     )
     proving.add_argument(
         "--operator", metavar="NAME", help="you are signed in as this operator: prove it, too"
@@ -79,7 +81,8 @@ def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     """Run it: 0 if all is as declared, 1 if it is not or not known to be, 2 if not understood."""
     try:
         declaration = Declaration.load(FILE)
-        there = _local(options) if options.app is None else _in_azure(parser, options, declaration)
+        here = options.local or options.folder
+        there = _local(options) if here else _in_azure(parser, options, declaration)
     except (NowhereError, SettingsError) as error:
         parser.error(str(error))
     except NotDeclaredError as error:
@@ -147,12 +150,24 @@ def _in_azure(
     if options.operator:
         if options.operator not in declaration.operators:
             parser.error(f"access.json has no operator {options.operator}")
-        namespace = options.namespace or os.environ.get(NAMESPACE)
+        namespace = options.namespace or namespace_in(os.environ)
         if not namespace:
             parser.error(f"--operator needs --namespace HOST, or {NAMESPACE}")
         network = bus_settings({**os.environ, NAMESPACE: namespace}).network
         operators = [_Outside(options.operator, namespace, network, None)]
-    return _Deployment([_with_key(parser, *one) for one in options.app], operators)
+    try:
+        urls = {**dict(_told_by_azd(declaration)), **dict(options.app or ())}
+    except argparse.ArgumentTypeError as error:
+        parser.error(f"in the environment: {error}")
+    if not urls:
+        parser.error("say where: --local, --folder, or --app for each app")
+    return _Deployment([_with_key(parser, *one) for one in urls.items()], operators)
+
+
+def _told_by_azd(declaration: Declaration) -> Iterator[tuple[str, str]]:
+    for app in declaration.objects["app"]:
+        if url := os.environ.get(f"{app.upper()}_URL"):
+            yield _app(f"{app}={url}")
 
 
 def _with_key(parser: argparse.ArgumentParser, app: str, url: str) -> AskedApp:
@@ -167,6 +182,7 @@ def _app(text: str) -> tuple[str, str]:
     found = _APP.fullmatch(text)
     if not found:
         raise argparse.ArgumentTypeError("must look like sender=https://host")
-    if found[2].startswith("http://") and "//127.0.0.1" not in found[2]:
+    url = urlsplit(found[2])
+    if url.scheme != "https" and url.hostname != "127.0.0.1":
         raise argparse.ArgumentTypeError("a master key goes over https only")
     return found[1], found[2]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from ops.migrating import migrate
 from ops.partner_secret import SECRET, NotSetError, patiently, set_partner, unseen
@@ -18,30 +18,48 @@ _LATER = "later, where the deployment can be reached: python -m ops provisioned"
 
 
 def provisioned(environ: Mapping[str, str]) -> int:
-    """Do it for the deployment that `azd` tells of; raises `NowhereError` where it tells of none.
+    """Do it for the deployment that `azd` tells of; 1 if something of it is left to do.
 
-    A private deployment is not reached from outside, so there it only says what is left.
+    Raises `NowhereError` where `azd` tells of none. A private deployment is not reached from
+    outside, so there it only says what is left.
     """
     ledger = SecretPlace.in_azure(_DATABASE, None, environ)
     partner = SecretPlace.in_azure(SECRET, None, environ)
     if environ.get("RELAY_NETWORK") == "private" and not environ.get("RELAY_INSIDE"):
         tell(f"the network is private; {_LATER}, with RELAY_INSIDE=1")
         return 0
+    # The second even without the first: neither needs the other.
+    left = [*_make_tables(ledger), *_set_secret(partner)]
+    for what in left:
+        tell(f"left to do: {what}")
+    if left:
+        tell(_LATER)
+    return 1 if left else 0
+
+
+def _make_tables(ledger: SecretPlace) -> Iterator[str]:
     try:
         # The URL goes from the vault to the migration in memory, and nowhere else.
-        migrated = migrate(asyncio.run(_value(ledger)), as_json=False)
-        if migrated != 0:
-            tell(f"is this machine's address among RELAY_ALLOWED_ADDRESSES? Else {_LATER}")
-            return migrated
-        if not sys.stdin.isatty():
-            tell("there is no terminal to ask for the partner's secret: python -m ops secrets")
-            return 0
-        setting = set_partner(partner, _DAYS, replace=False, patience=_PATIENCE, read=unseen)
-        asyncio.run(setting)
+        url = asyncio.run(_value(ledger))
     except NotSetError as error:
-        tell(f"error: {error}; {_LATER}")
-        return 1
-    return 0
+        yield f"the ledger's tables ({error})"
+        return
+    if migrate(url, as_json=False):
+        yield "the ledger's tables: is this machine's address among RELAY_ALLOWED_ADDRESSES?"
+
+
+def _set_secret(partner: SecretPlace) -> Iterator[str]:
+    try:
+        asyncio.run(set_partner(partner, _DAYS, replace=False, patience=_PATIENCE, read=_asked))
+    except NotSetError as error:
+        yield f"the partner's secret ({error})"
+
+
+def _asked() -> str:
+    # A hook's standard input may never end.
+    if not sys.stdin.isatty():
+        raise NotSetError("there is no terminal to ask on: python -m ops secrets")
+    return unseen()
 
 
 async def _value(place: SecretPlace) -> str:

@@ -16,6 +16,7 @@ from shared.queues import connect
 from shared.settings import SettingsError, bus_settings
 
 NAMESPACE = "RELAY_BUS__fullyQualifiedNamespace"
+_OUTPUT = "RELAY_BUS_NAMESPACE"  # what azd calls it
 _OPERATOR = "operator"
 _IDENTITY = ("IDENTITY_ENDPOINT", "IDENTITY_HEADER")
 
@@ -37,10 +38,11 @@ class Where:
     @classmethod
     def from_environment(cls, environ: Mapping[str, str], *, is_local: bool = False) -> Where:
         """Read the settings that apps have too. Raises `NowhereError`."""
-        if not environ.get(NAMESPACE):
+        namespace = namespace_in(environ)
+        if not namespace:
             raise NowhereError(f"say where: --namespace HOST, or {NAMESPACE}, or --local")
         try:
-            bus = bus_settings(environ)
+            bus = bus_settings({**environ, NAMESPACE: namespace})
         except SettingsError as error:
             raise NowhereError("; ".join(error.problems)) from None
         rejected = environ.get("RELAY_QUEUE_REJECTED", "rejected")
@@ -60,6 +62,11 @@ class Where:
         credential = ManagedIdentityCredential() if self.is_local else DefaultAzureCredential()
         async with credential, connect(self.namespace, credential, self.network) as client:
             yield client
+
+
+def namespace_in(environ: Mapping[str, str]) -> str | None:
+    """Return the host of Service Bus as apps are told it, or as azd tells it."""
+    return environ.get(NAMESPACE) or environ.get(_OUTPUT)
 
 
 def local_environment(operator: str, folder: Path | None) -> Mapping[str, str]:

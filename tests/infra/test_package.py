@@ -56,7 +56,7 @@ def test_the_package_has_only_what_the_apps_run() -> None:
 def source(tmp_path: Path) -> Path:
     """Give a source folder of few files, to plant faults in."""
     package.copy(tmp_path)
-    (tmp_path / ".funcignore").write_text("tests\n*_env\n!keep_env\n")
+    (tmp_path / ".funcignore").write_text("tests\n*_env\n!keep_env\n__pycache__\n")
     return tmp_path
 
 

@@ -24,6 +24,8 @@ from azure.servicebus.aio import ServiceBusClient
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from shared.message_id import MessageId
+
 ROOT = Path(__file__).resolve().parents[2]
 # `make test-all` runs the tests of the usual deployment on another one, too.
 SNAPSHOT = os.environ.get("SNAPSHOT", "local.snapshot.json")
@@ -231,7 +233,9 @@ class Running:
                     one: dict[str, Any] = {_text(k): _text(v) for k, v in properties.items()}
                     one |= {"message id": message.message_id, "body": b"".join(message.body)}
                     one["sequence number"] = message.sequence_number
-                    found.setdefault((message.message_id or "").split(".")[0], []).append(one)
+                    ours = MessageId.parse(message.message_id)
+                    name = ours.id if ours else message.message_id or ""
+                    found.setdefault(name, []).append(one)
         return found
 
     async def queued(self, queue: str, count: int, seconds: float = _ARRIVE_SECONDS) -> None:

@@ -20,10 +20,11 @@ from ops.cli import main
         ("rejected --local --namespace x", "not allowed with"),
         ("rejected", "say where"),
         ("rejected --namespace not_a_host", "must be a host name"),
-        ("prove", "one of the arguments"),
+        ("prove", "say where"),
         ("prove --local --app sender=https://x", "not allowed with"),
         ("prove --app sender", "must look like"),
         ("prove --app sender=http://example.com", "https only"),
+        ("prove --app sender=http://127.0.0.1.example.com", "https only"),
         ("prove --app sender=https://x --used", "--used is for the local cloud"),
         ("prove --app sender=https://x --operator nobody", "has no operator nobody"),
         ("prove --app sender=https://x --operator operator", "--operator needs --namespace"),
@@ -34,9 +35,27 @@ from ops.cli import main
 def test_what_makes_no_sense_is_refused(
     arguments: str, said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("RELAY_BUS__fullyQualifiedNamespace", raising=False)
+    for name in ("RELAY_BUS__fullyQualifiedNamespace", "RELAY_BUS_NAMESPACE", "SENDER_URL"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.delenv("RELAY_MASTER_KEY_SENDER", raising=False)
     with pytest.raises(SystemExit) as ended:
         main(arguments.split())
     assert ended.value.code == 2
     assert said in capsys.readouterr().err
+
+
+def test_what_azd_tells_is_enough_to_know_where(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SENDER_URL", "http://relay-sender.example.net")
+    with pytest.raises(SystemExit):
+        main(["prove"])
+    assert "in the environment: a master key goes over https only" in capsys.readouterr().err
+    monkeypatch.setenv("SENDER_URL", "https://relay-sender.example.net")
+    with pytest.raises(SystemExit):
+        main(["prove", "--operator", "operator"])
+    assert "--operator needs --namespace" in capsys.readouterr().err
+    monkeypatch.setenv("RELAY_BUS_NAMESPACE", "relay.example.net")
+    with pytest.raises(SystemExit):
+        main(["prove", "--operator", "operator"])
+    assert "no terminal to ask for the master key of sender" in capsys.readouterr().err
