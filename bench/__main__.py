@@ -32,7 +32,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="relay-bench-") as folder:
         rows.append(("SQLite", asyncio.run(measured(Path(folder), None))))
         try:
-            with running() as server:
+            with running(durable=True) as server:
                 rows.append(("PostgreSQL", asyncio.run(measured(Path(folder), server))))
         except NoPostgresError as error:
             print(f"PostgreSQL is left out: {error}")

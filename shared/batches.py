@@ -16,12 +16,19 @@ class Batches(Generic[Item, Outcome]):
     """Makes one call at a time for any number of items, at most `most` in each.
 
     `call` returns an outcome for each item, in their order; what it raises is raised to all whose
-    items were in it.
+    items were in it. What is `hopeless` is raised to all that wait by then, too: the next call
+    would only let them wait as long for the same.
     """
 
-    def __init__(self, call: Callable[[Sequence[Item]], Awaitable[Sequence[Outcome]]], most: int):
+    def __init__(
+        self,
+        call: Callable[[Sequence[Item]], Awaitable[Sequence[Outcome]]],
+        most: int,
+        hopeless: type[Exception] | tuple[type[Exception], ...] = (),
+    ) -> None:
         self._call = call
         self._most = most
+        self._hopeless = hopeless
         self._waiting: deque[tuple[Item, asyncio.Future[Outcome]]] = deque()
         self._calling: asyncio.Task[None] | None = None
 
@@ -44,6 +51,9 @@ class Batches(Generic[Item, Outcome]):
             try:
                 outcomes = await self._call([item for item, _ in together])
             except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to who waits
+                if isinstance(error, self._hopeless):
+                    together += self._waiting
+                    self._waiting.clear()
                 for _, waiting in together:
                     if not waiting.done():
                         waiting.set_exception(error)

@@ -102,8 +102,8 @@ class Ledger:
 
     def __init__(self, secret: Secret, authorities: Path | None = None) -> None:
         self._database = Database(secret, authorities)
-        self._accepting = Batches(self._accept_all, _MOST)
-        self._telling = Batches(self._tell_all, _MOST)
+        self._accepting = Batches(self._accept_all, _MOST, LedgerUnavailableError)
+        self._telling = Batches(self._tell_all, _MOST, LedgerUnavailableError)
 
     async def accept(self, message: NewMessage) -> Entry:
         """Write a new message; return what stands there now, of this one or one before it."""

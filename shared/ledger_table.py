@@ -37,7 +37,6 @@ from sqlalchemy.types import TypeEngine
 
 from shared.receipt import State
 
-_SQLITE_FORM = "%Y-%m-%dT%H:%M:%S.%fZ"
 _RANKS = (State.ACCEPTED, State.QUEUED, State.RETRYING, State.REJECTED, State.DELIVERED)
 _Columns = (
     ReadOnlyColumnCollection[str, Column[Any]]
@@ -62,16 +61,21 @@ class UtcTime(TypeDecorator[datetime]):
         if value.tzinfo is None:
             raise ValueError("a time in the ledger must have its offset")
         moment = value.astimezone(UTC)
-        return moment.strftime(_SQLITE_FORM) if dialect.name == "sqlite" else moment
+        return _sorting_text(moment) if dialect.name == "sqlite" else moment
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         """Read one, in UTC."""
         if value is None:
             return None
         if dialect.name == "sqlite":
-            return datetime.strptime(value, _SQLITE_FORM).replace(tzinfo=UTC)
+            return datetime.fromisoformat(value)
         moment: datetime = value
         return moment.astimezone(UTC)
+
+
+def _sorting_text(moment: datetime) -> str:
+    # Not by strftime, which writes the year 500 with three digits.
+    return f"{moment.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 metadata = MetaData()

@@ -13,6 +13,7 @@ from shared.message_id import is_message_id
 
 _LONGEST = {"detail": 250, "key_version": 64, "content_type": 255}
 _LARGEST = 2**62
+_YEARS = range(2000, 2100)
 # PostgreSQL takes no NUL and nobody takes half a surrogate pair: it could never be written.
 _UNWRITABLE = re.compile(r"[\x00\ud800-\udfff]")
 
@@ -101,11 +102,11 @@ def _state(value: Any) -> State:
 def _time(value: Any) -> datetime:
     try:
         found = datetime.fromisoformat(value)
-        if found.tzinfo is not None:
+        if found.tzinfo is not None and found.astimezone(UTC).year in _YEARS:
             return found.astimezone(UTC)
     except (TypeError, ValueError, OverflowError):
         pass
-    raise ValueError("at must be a time with its offset (ISO 8601)")
+    raise ValueError("at must be a time of this century with its offset (ISO 8601)")
 
 
 def _number(name: str, value: Any) -> int:

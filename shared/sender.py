@@ -20,7 +20,7 @@ from shared.data_keys import Limits, SealingKeys
 from shared.envelope import Context, seal
 from shared.idempotency import IdempotencyKey
 from shared.identities import credential
-from shared.ledger import Ledger, LedgerUnavailableError, NewMessage
+from shared.ledger import Ledger, LedgerError, LedgerUnavailableError, NewMessage
 from shared.message_id import first_way
 from shared.problems import problem
 from shared.queues import BusError, MessageTooLargeError, QueueSender, connect
@@ -164,7 +164,7 @@ class Sender:
         _log.info("queued %s: %d bytes", context.message_id, len(payload))
         try:
             await self._ledger.queued(context.message_id, wrapped.version, datetime.now(UTC))
-        except LedgerUnavailableError as error:
+        except LedgerError as error:
             # The message is on its way whatever the ledger says; its receipts will tell.
             _log.warning("%s stays accepted in the ledger: %s", context.message_id, error)
 

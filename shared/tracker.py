@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
@@ -192,11 +192,11 @@ def _position(text: str | None) -> Position | None:
     time, _, message_id = text.partition("~")
     try:
         at = datetime.fromisoformat(time)
-    except ValueError:
-        at = None
-    if at is None or at.tzinfo is None or not is_message_id(message_id):
-        raise InvalidQueryError("after must be taken from the link to the next page")
-    return Position(at, message_id)
+        if at.tzinfo is not None and is_message_id(message_id):
+            return Position(at.astimezone(UTC), message_id)
+    except (ValueError, OverflowError):
+        pass
+    raise InvalidQueryError("after must be taken from the link to the next page")
 
 
 def _link(state: State | None, last: Position, limit: int) -> str:

@@ -46,8 +46,11 @@ class Postgres:
 
 
 @contextmanager
-def running() -> Iterator[Postgres]:
-    """Run a server in a folder of its own; raises `NoPostgresError`."""
+def running(*, durable: bool = False) -> Iterator[Postgres]:
+    """Run a server in a folder of its own; raises `NoPostgresError`.
+
+    Nothing of it survives, so it need not survive a crash, unless what that costs is the matter.
+    """
     programs = _programs()
     has_tls = _WHEEL not in str(programs)
     prefix = _as_somebody()
@@ -71,8 +74,8 @@ def running() -> Iterator[Postgres]:
                     *(str(programs / "postgres"), "-D", str(data)),
                     *("-h", "127.0.0.1", "-p", str(port), "-k", ""),
                     *(_tls_options(certified) if has_tls else ()),
-                    # Nothing of this survives the tests, so it need not survive a crash.
-                    *("-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=60"),
+                    *(() if durable else ("-c", "fsync=off", "-c", "full_page_writes=off")),
+                    *("-c", "max_connections=60"),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=output,

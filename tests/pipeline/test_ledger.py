@@ -18,7 +18,7 @@ from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 import migrations
-from tests import postgres
+from tests import databases, postgres
 from tests.pipeline.running import ROOT, SNAPSHOT, Running, running, with_settings
 
 SETTINGS = {
@@ -161,6 +161,7 @@ async def test_an_unknown_message_is_not_found(cloud: Running) -> None:
         ("after=planted", "after"),
         ("after=2026-01-01T00:00:00~a", "after"),
         ("after=2026-01-01T00:00:00%2B00:00~../x", "after"),
+        ("after=0001-01-01T00:00:00%2B23:00~a", "after"),
         ("status=queued", "unknown: status"),
     ],
 )
@@ -277,13 +278,21 @@ async def test_a_first_try_that_never_reached_the_queue_is_sent_now(cloud: Runni
 
 async def test_without_a_ledger_nothing_is_taken_or_half_done(cloud: Running, url: str) -> None:
     key = new_key()
-    before = (await cloud.control("GET", "/status"))["partner"]["received"]
     await cloud.database(AWAY)
     try:
-        await refused_for_want_of_a_ledger(cloud, key)
+        await cloud.received(await taken_until_refused(cloud))
+        before = (await cloud.control("GET", "/status"))["partner"]["received"]
         for app in ("sender", "tracker"):
+            status, problem, retry_after = await post(cloud, b"payload", key)
+            assert (status, bool(retry_after)) == (503, True)
+            assert "planted" not in str(problem)
             await cloud.control("POST", f"/apps/{app}/restart")
-        await refused_for_want_of_a_ledger(cloud, key)
+        async with (
+            cloud.session() as session,
+            session.get(f"{cloud.endpoints['tracker']}/api/messages") as answer,
+        ):
+            assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+            assert "planted" not in await answer.text()
     finally:
         await cloud.database(url)
     assert (await cloud.control("GET", "/status"))["partner"]["received"] == before
@@ -292,17 +301,47 @@ async def test_without_a_ledger_nothing_is_taken_or_half_done(cloud: Running, ur
     assert "planted" not in cloud.logs()
 
 
-async def refused_for_want_of_a_ledger(cloud: Running, key: str) -> None:
+async def taken_until_refused(cloud: Running) -> set[str]:
+    """Send until the secret that was kept is not used any more; return what was taken so far."""
+    ids: set[str] = set()
     for _ in range(60):
-        status, problem, retry_after = await post(cloud, b"payload", key)
+        status, content, _ = await post(cloud)
         if status == 503:
-            break
-        # What was taken while the secret was still kept is another message.
-        key = new_key()
+            return ids
+        ids.add(str(content["id"]))
         await asyncio.sleep(0.2)
-    assert status == 503
-    assert retry_after
-    assert "planted" not in str(problem)
+    raise AssertionError("not refused")
+
+
+# They refuse to write that a message is on the queue.
+_WHEN = "BEFORE UPDATE ON messages"
+_IF = "WHEN (NEW.queued_at IS NOT NULL)"
+_SAY = "BEGIN RAISE EXCEPTION 'planted'; END"
+PLANTED = {
+    "sqlite": [f"CREATE TRIGGER planted {_WHEN} {_IF} BEGIN SELECT RAISE(ABORT, 'planted'); END"],
+    "postgresql": [
+        f"CREATE FUNCTION planted() RETURNS trigger LANGUAGE plpgsql AS $$ {_SAY} $$",
+        f"CREATE TRIGGER planted {_WHEN} FOR EACH ROW {_IF} EXECUTE FUNCTION planted()",
+    ],
+}
+REMOVED = {"sqlite": "DROP TRIGGER planted", "postgresql": "DROP FUNCTION planted CASCADE"}
+
+
+async def test_what_is_on_the_queue_is_taken_though_the_ledger_does_not_hear_of_it(
+    cloud: Running, url: str
+) -> None:
+    kind = make_url(url).get_backend_name()
+    await databases.run(url, *PLANTED[kind])
+    try:
+        status, content, _ = await post(cloud)
+        assert (status, content["state"]) == (202, "queued")
+        entry = await cloud.entry(content["id"], "delivered")
+    finally:
+        await databases.run(url, REMOVED[kind])
+    assert entry["times"].keys() == {"accepted", "delivered"}
+    logs = cloud.logs()
+    assert f"{content['id']} stays accepted in the ledger" in logs
+    assert "planted" not in logs
 
 
 async def test_receipts_wait_on_the_bus_while_the_ledger_is_away(cloud: Running, url: str) -> None:
@@ -320,7 +359,9 @@ async def test_receipts_wait_on_the_bus_while_the_ledger_is_away(cloud: Running,
     await cloud.database(url)
     for message_id in ids:
         await cloud.entry(message_id, "delivered")
-    assert sum((await cloud.control("GET", "/status"))["queues"]["receipts"].values()) == 0
+    # A row can be read before its receipt is off the queue.
+    await cloud.queued("receipts", 0)
+    assert (await cloud.control("GET", "/status"))["queues"]["receipts"]["dead_lettered"] == 0
 
 
 async def rotated(url: str, turn: int) -> str:

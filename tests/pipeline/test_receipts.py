@@ -6,8 +6,12 @@ import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
+from azure.servicebus import ServiceBusMessage
+
+from shared.receipt import Receipt, State
 from tests.pipeline.running import SNAPSHOT, Running, running, with_settings
 
 
@@ -50,6 +54,37 @@ async def test_a_receipt_is_owed_and_the_delivery_is_not_repeated(tmp_path: Path
         await cloud.control("PUT", "/deployment", whole.read_text())
         assert (await cloud.entry(message_id, "delivered"))["size"] == 1
         assert len((await cloud.deliveries())[1]) == 1
+
+
+async def test_a_rejection_whose_receipt_is_owed_is_not_repeated(tmp_path: Path) -> None:
+    with without_right_to_send("receipts", tmp_path) as cloud:
+        await cloud.fault(at="partner", answer="status", status=400)
+        message_id = await send(cloud)
+        await waits_for_its_receipt(cloud, message_id)
+        whole = with_settings(SNAPSHOT, tmp_path, receiver={"RELAY_WAIT_SECONDS": "1"})
+        await cloud.control("PUT", "/deployment", whole.read_text())
+        entry = await cloud.entry(message_id, "rejected")
+        assert entry["detail"] == "partner-refused: it answered 400"
+        assert len((await cloud.rejections())[message_id]) == 1
+
+
+async def test_what_is_no_receipt_keeps_no_other_from_being_written(tmp_path: Path) -> None:
+    with running(tmp_path / "folder", SNAPSHOT) as cloud:
+        await cloud.control("POST", "/apps/tracker/stop")
+        good = Receipt("good", State.DELIVERED, datetime.now(UTC), attempts=1).to_json()
+        bodies = ["planted", good, '{"id": "old", "state": "delivered", "at": "0500-01-01"}']
+        async with (
+            cloud.bus("receiver", "receiver_bus") as client,
+            client.get_queue_sender("receipts") as sender,
+        ):
+            await sender.send_messages([ServiceBusMessage(body) for body in bodies])
+        await cloud.control("POST", "/apps/tracker/start")
+        assert (await cloud.entry("good", "delivered"))["attempts"] == 1
+        await cloud.queued("receipts", 0)
+        logs = cloud.logs()
+        assert logs.count("dropped what is no receipt") == 2
+        assert "planted" not in logs
+        assert (await cloud.ledger("?limit=5"))[0] == 200
 
 
 async def waits_for_its_receipt(cloud: Running, message_id: str) -> None:

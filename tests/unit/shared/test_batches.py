@@ -56,3 +56,20 @@ async def test_one_who_goes_away_takes_nothing_with_it() -> None:
     assert (outcomes[0], outcomes[2]) == (0, 20)
     assert isinstance(outcomes[1], asyncio.CancelledError)
     assert await batches.run(3) == 30
+
+
+async def test_what_is_hopeless_ends_the_waiting_of_all() -> None:
+    calls = Calls()
+    calls.error = ConnectionError("away")
+    batches = Batches(calls, 2, OSError)
+    running = [asyncio.create_task(batches.run(number)) for number in range(7)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    calls.gate.set()
+    outcomes = await asyncio.gather(*running, return_exceptions=True)
+    assert [str(outcome) for outcome in outcomes] == ["away"] * 7
+    assert calls.made == [[0, 1]]
+    calls.error = ValueError("this one")
+    others = await asyncio.gather(*(batches.run(n) for n in range(4)), return_exceptions=True)
+    assert [str(outcome) for outcome in others] == ["this one"] * 4
+    assert calls.made[1:] == [[0, 1], [2, 3]]

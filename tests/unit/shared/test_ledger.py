@@ -136,13 +136,19 @@ async def test_two_processes_that_write_the_same_rows_do_not_wait_for_each_other
     ledger: Ledger, database_url: str
 ) -> None:
     another = Ledger(Secret(database_url))
-    receipts = [Receipt(f"m{n}", State.DELIVERED, NOW + n * SECOND) for n in range(50)]
-    writing = [ledger.record(receipts), another.record(receipts[::-1])] * 1
-    for number in range(10):
-        moved = [Receipt(r.message_id, State.DELIVERED, r.at - number * SECOND) for r in receipts]
-        writing += [ledger.record(moved), another.record(moved[::-1])]
-    await asyncio.gather(*writing)
-    assert len(await ledger.entries(State.DELIVERED, None, 100)) == 50
+    ids = [f"m{number:03}" for number in range(500)]
+    # Connected before, so that neither has a start.
+    await asyncio.gather(ledger.check(), another.check())
+    for times in range(6):
+        one, other = (
+            [
+                Receipt(name, State.RETRYING, NOW + (2 * times + later) * SECOND, attempts=times)
+                for name in ids
+            ]
+            for later in (0, 1)
+        )
+        await asyncio.gather(ledger.record(one), another.record(other[::-1]))
+    assert len(await ledger.entries(State.RETRYING, None, 1000)) == 500
     await another.close()
 
 

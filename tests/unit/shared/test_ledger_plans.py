@@ -68,14 +68,25 @@ async def steps(engine: AsyncEngine, statement: str, parameters: Any) -> set[str
             plan = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
             return {row["detail"].partition(" (")[0] for row in plan.mappings()}
         found: set[str] = set()
+        values = ", ".join(literal(value) for value in parameters)
         # For these values, and for whatever values they may be: a server chooses by itself.
-        for mode in ("force_custom_plan", "force_generic_plan"):
-            await connection.exec_driver_sql(f"SET plan_cache_mode = {mode}")
-            explain = f"EXPLAIN (FORMAT JSON) {statement}"
-            text = (await connection.exec_driver_sql(explain, parameters)).scalar_one()
+        for mode in ("custom", "generic"):
+            await connection.exec_driver_sql(f"SET plan_cache_mode = force_{mode}_plan")
+            await connection.exec_driver_sql(f"PREPARE {mode} AS {statement}")
+            explain = f"EXPLAIN (FORMAT JSON) EXECUTE {mode}({values})"
+            text = (await connection.exec_driver_sql(explain)).scalar_one()
+            await connection.exec_driver_sql(f"DEALLOCATE {mode}")
             document = json.loads(text) if isinstance(text, str) else text
+            shown = json.dumps(document)
+            assert ("$" in shown) == (mode == "generic" and "Index Cond" in shown)
             found |= set(nodes(document[0]["Plan"]))
         return found
+
+
+def literal(value: object) -> str:
+    """Write one of the values that the ledger's statements have."""
+    assert isinstance(value, str | int | datetime)
+    return str(value) if isinstance(value, int) else f"'{value}'"
 
 
 def nodes(plan: dict[str, Any]) -> Iterator[str]:
