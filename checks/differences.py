@@ -27,6 +27,7 @@ from checks.snapshot import (
     Right,
     Snapshot,
     covers,
+    given_twice,
     of_type,
     operators,
     place,
@@ -190,6 +191,7 @@ def _rights(access: Access, snapshot: Snapshot) -> Iterator[Difference]:
             yield Difference("missing", str(wanted))
     # A right at a wider scope is not the declared one, even with one object below it today.
     yield from (Difference("undeclared", str(right)) for right in deployed - declared)
+    yield from (Difference("undeclared", f"{right}, twice") for right in given_twice(snapshot))
     yield from (Difference("undeclared", what) for what in without_effect(snapshot))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,13 +135,20 @@ def _principals(snapshot: Snapshot, value: str) -> list[str]:
 
 def rights(snapshot: Snapshot) -> frozenset[Right]:
     """Give every right that counts: from roles, and from policies in vaults that go by policies."""
+    return frozenset(_counting(snapshot))
+
+
+def given_twice(snapshot: Snapshot) -> Iterator[Right]:
+    """Give the rights that somebody has in two ways: one taken away, they would have them still."""
+    yield from (right for right, ways in Counter(_counting(snapshot)).items() if ways > 1)
+
+
+def _counting(snapshot: Snapshot) -> Iterator[Right]:
     by_policy = {place(snapshot, vault["id"]) for vault in _vaults(snapshot) if not _by_role(vault)}
-    assigned = {
-        right
-        for right in _assigned(snapshot)
-        if not any(covers(vault, right.where) for vault in by_policy)
-    }
-    return frozenset(assigned) | frozenset(_from_policies(snapshot))
+    for right in _assigned(snapshot):
+        if not any(covers(vault, right.where) for vault in by_policy):
+            yield right
+    yield from _from_policies(snapshot)
 
 
 _WIDEST = ("group", "subscription")

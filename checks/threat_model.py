@@ -19,15 +19,16 @@ _NEVER = ("pytest.mark.skip", "pytest.mark.xfail", "pytest.skip", "pytest.xfail"
 def unshown(root: Path, text: str) -> Iterator[str]:
     """Yield what is wrong with the threat model `text`, whose tests are below `root`.
 
-    Each row of each table that ends in the column "shown by" names, in that column, tests and
-    nothing else: at least one, and each of them exists and is neither skipped nor expected to fail.
+    Each table ends in the column "shown by", and each of its rows names there tests and nothing
+    else: at least one, and each of them exists and is neither skipped nor expected to fail.
     """
     tables = 0
     for line, table in _tables(text):
+        tables += 1
         width = len(_cells(table[0]))
         if _cells(table[0])[-1].lower() != _SHOWN_BY:
+            yield f"line {line}: the last column is not {_SHOWN_BY!r}"
             continue
-        tables += 1
         for number, row in enumerate(table[2:], line + 2):
             cells = _cells(row)
             if len(cells) != width:
@@ -40,7 +41,7 @@ def unshown(root: Path, text: str) -> Iterator[str]:
                 if wrong := _wrong(root, term):
                     yield f"line {number}: {term}: {wrong}"
     if not tables:
-        yield f"no table has the column {_SHOWN_BY!r}"
+        yield "there is no table"
 
 
 def _tables(text: str) -> Iterator[tuple[int, list[str]]]:

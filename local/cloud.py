@@ -9,9 +9,10 @@ import socket
 import ssl
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from types import TracebackType
+from typing import TypeVar
 
 from local.apps import App, Surroundings, new_header
 from local.authorization import Authorization
@@ -34,7 +35,14 @@ from local.operators import settings_of as settings_of_operator
 from local.partner import Partner, partner_app
 from local.partner_inbox import PartnerInbox
 from local.ports import Ports
-from local.resources import AppSpec, Deployment, NamespaceSpec, Operator, VaultSpec
+from local.resources import (
+    AppSpec,
+    Deployment,
+    MachineSpec,
+    NamespaceSpec,
+    Operator,
+    VaultSpec,
+)
 from local.serving import serve
 from local.vault import vault_app
 from local.vault_store import VaultStore
@@ -49,6 +57,7 @@ _PARTNER_BUS_PORT = 5672
 _BUS_PORT = 5671
 _FIRST_VAULT_PORT = 8441
 _DATABASE = "database-connection"
+_Attached = TypeVar("_Attached", AppSpec, MachineSpec)
 
 
 class NotPossible(Exception):  # noqa: N818 - named after what is the case
@@ -103,13 +112,13 @@ class Cloud:
     def replace(self, deployment: Deployment) -> None:
         """Let another deployment take effect at once: its roles, its policies, who is attached.
 
-        The things must be the same. Tokens live on until they expire, as in Azure, and so does an
-        app's environment until it is started anew.
+        All else must be the same. Tokens live on until they expire, as in Azure.
         """
-        if _things(deployment) != _things(self.deployment):
+        was, becomes = _things(self.deployment), _things(deployment)
+        if others := [one.name for one in fields(was) if _differ(was, becomes, one.name)]:
             raise NotPossible(
-                "this deployment has other vaults, queues, apps, machines, identities or "
-                "operators: stop, then start"
+                f"this deployment changes more than rights and attachments ({', '.join(others)}): "
+                "stop, then start"
             )
         self.deployment = deployment
         self.authorization.replace(deployment)
@@ -334,19 +343,25 @@ def _only_namespace(deployment: Deployment) -> NamespaceSpec:
     return deployment.namespaces[0]
 
 
-def _things(deployment: Deployment) -> Mapping[str, frozenset[str]]:
-    """Tell what exists in a deployment, whoever may use it."""
-    vaults, namespaces = deployment.vaults, deployment.namespaces
-    groups = {
-        "identities": [i.resource_id for i in deployment.identities],
-        "apps": [a.resource_id for a in deployment.apps],
-        "machines": [m.resource_id for m in deployment.machines],
-        "keys": [k.resource_id for vault in vaults for k in vault.keys],
-        "secrets": [s.resource_id for vault in vaults for s in vault.secrets],
-        "queues": [q.resource_id for namespace in namespaces for q in namespace.queues],
-        "operators": [o.name for o in deployment.operators],
-    }
-    return {kind: frozenset(map(str.lower, ids)) for kind, ids in groups.items()}
+def _things(deployment: Deployment) -> Deployment:
+    """Leave out of a deployment who may do what: its roles, its policies, who is attached."""
+    return replace(
+        deployment,
+        vaults=tuple(replace(one, uses_rbac=True, policies=()) for one in deployment.vaults),
+        apps=tuple(_attached_to_nobody(one) for one in deployment.apps),
+        machines=tuple(_attached_to_nobody(one) for one in deployment.machines),
+        role_definitions=(),
+        role_assignments=(),
+        left_out=(),
+    )
+
+
+def _attached_to_nobody(spec: _Attached) -> _Attached:
+    return replace(spec, identities=(), system_identity=None)
+
+
+def _differ(one: Deployment, other: Deployment, name: str) -> bool:
+    return bool(getattr(one, name) != getattr(other, name))
 
 
 def _caller_named(deployment: Deployment, name: str) -> Caller:

@@ -218,7 +218,7 @@ def unused(declaration: Declaration, uses: Iterable[Use]) -> list[Grant]:
     homes = {one.identity for one in declaration.grants if one.kind == "app"}
     return [
         grant
-        for grant in sorted(declaration.grants)
+        for grant in sorted(declaration.grants | declaration.untried)
         if owner(grant.identity) is None
         and grant.identity in homes | set(declaration.operators)
         and (

@@ -69,7 +69,7 @@ async def proof_of(
 ) -> Proof:
     """Ask all apps at once, and the operators after them, and compare with the declaration."""
     given = {one.app: one for one in apps}
-    answers = await _answers(declaration.objects["app"], given)
+    answers = _agreeing(await _answers(declaration.objects["app"], given))
     reports = [answer for answer in answers.values() if isinstance(answer, Report)]
     spoken: list[Told] = []
     for speaker in speakers:
@@ -80,6 +80,16 @@ async def proof_of(
         {app: answer for app, answer in answers.items() if isinstance(answer, str)},
         spoken,
     )
+
+
+def _agreeing(answers: Mapping[str, Report | str]) -> Mapping[str, Report | str]:
+    """Believe no app if they do not all speak of the same things: one names what is not ours."""
+    known = [answer.objects for answer in answers.values() if isinstance(answer, Report)]
+    every = {(frozenset(one.keys), frozenset(one.secrets), frozenset(one.queues)) for one in known}
+    if len(every) < 2:
+        return answers
+    why = "the apps do not agree on which keys, secrets and queues there are (RELAY_ACCESS_...)"
+    return {app: why if isinstance(one, Report) else one for app, one in answers.items()}
 
 
 async def _answers(

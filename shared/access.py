@@ -43,7 +43,7 @@ def blueprint(apps: list[str], settings: AppSettings, known: Known) -> func.Blue
 
 
 class _Prover:
-    """One run at a time: a run makes dozens of connections and requests."""
+    """One run at a time in a process: a run makes dozens of connections and requests."""
 
     def __init__(self, app: str, settings: AppSettings, known: Known) -> None:
         self._app = app

@@ -26,8 +26,7 @@ OPERATIONS: Mapping[Kind, tuple[str, ...]] = {
 }
 """What is tried on an object of each kind; to `list` a secret is to list its versions."""
 
-# What operators may do with a secret, as far as it can be tried: no harmless try sets a value.
-_OF_OPERATORS = {"getSecret": "get", "readMetadata": "list"}
+_OF_OPERATORS = {"getSecret": "get", "readMetadata": "list", "setSecret": "set"}
 
 
 @dataclass(frozen=True, order=True)
@@ -51,9 +50,14 @@ class NotDeclaredError(Exception):
 
 @dataclass(frozen=True)
 class Declaration:
-    """Who may do what, and which objects there are, by kind; `digest` tells files apart."""
+    """Who may do what, and which objects there are, by kind; `digest` tells files apart.
+
+    `untried` are grants, too: of operations of which there is no harmless try, such as to set a
+    secret.
+    """
 
     grants: frozenset[Grant]
+    untried: frozenset[Grant]
     identities: tuple[str, ...]
     operators: tuple[str, ...]
     objects: Mapping[Kind, tuple[str, ...]]
@@ -64,8 +68,11 @@ class Declaration:
         """Read access.json. Raises `NotDeclaredError`."""
         try:
             access = json.loads(path.read_bytes())
+            every = frozenset(_grants(access))
+            tried = frozenset(one for one in every if one.operation in OPERATIONS[one.kind])
             return cls(
-                frozenset(_grants(access)),
+                tried,
+                every - tried,
                 _names(access["identities"]) + tuple(own(app) for app in _names(access["apps"])),
                 _names(access["operators"]),
                 {
@@ -123,9 +130,7 @@ def _grants(access: Mapping[str, Any]) -> Iterator[Grant]:
         yield Grant(grant["identity"], "secret", grant["secret"], "get")
     for grant in access.get("operatorSecretGrants", ()):
         for operation in grant["operations"]:
-            if operation in _OF_OPERATORS:
-                tried = _OF_OPERATORS[operation]
-                yield Grant(grant["operator"], "secret", grant["secret"], tried)
+            yield Grant(grant["operator"], "secret", grant["secret"], _OF_OPERATORS[operation])
     for grant in access["queueGrants"]:
         for right in grant["rights"]:
             yield Grant(grant["identity"], "queue", grant["queue"], right)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,7 +16,7 @@ import pytest
 from local.bus.frames import HEADER, SASL
 from local.loopback import CONNECTIONS
 from tests.attacks.attacker import BUS, Attacker
-from tests.pipeline.running import Running
+from tests.pipeline.running import Running, running
 
 MOST_MEMORY = 400  # MB that a process may come to hold by all of this
 _PATIENCE = 150
@@ -42,17 +42,29 @@ class Place:
     http: bool
 
 
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """Give a cloud with everything that listens, machines too."""
+    folder = tmp_path_factory.mktemp("cloud") / "folder"
+    with running(folder, "machines.snapshot.json", "--log-level", "debug") as up:
+        yield up
+
+
 def places(cloud: Running) -> list[Place]:
     def port(url: object) -> int:
         return urlsplit(str(url)).port or 0
 
     found = [Place(name, port(cloud.endpoints[name]), tls=False, http=True) for name in PLAIN]
     found += [Place(n, port(u), tls=True, http=True) for n, u in cloud.endpoints["vaults"].items()]
-    machines = cloud.endpoints.get("machines", {})
-    found += [Place(n, port(u), tls=False, http=True) for n, u in machines.items()]
+    machines = cloud.endpoints["machines"].items()
+    found += [Place(n, port(u), tls=False, http=True) for n, u in machines]
     found.append(Place("partner", port(cloud.endpoints["partner"]), tls=True, http=True))
     found.append(Place("bus", port(cloud.endpoints["bus"]), tls=True, http=False))
     found.append(Place("partner_bus", port(cloud.endpoints["partner_bus"]), tls=False, http=False))
+    groups = {"vaults", "machines"}
+    listening = {*(cloud.endpoints.keys() - groups - {"ca"})}
+    listening |= {name for group in groups for name in cloud.endpoints[group]}
+    assert {one.name for one in found} == listening, "something listens and is not attacked"
     return found
 
 

@@ -511,10 +511,19 @@ def second_object(made: Snapshot) -> None:
     by=BY_POLICY,
 )
 def role_in_a_policy_vault(made: Snapshot) -> None:
-    for kind in ("/roleDefinitions", "/roleAssignments"):
-        for resource in snapshot("local")["predictedResources"]:
-            if resource["type"].endswith(kind) and "ServiceBus" not in resource["id"]:
-                add(made, resource)
+    for resource in snapshot("local")["predictedResources"]:
+        in_a_vault = resource["type"].endswith("/roleAssignments") and "/vaults/" in resource["id"]
+        if in_a_vault or resource["type"].endswith("/roleDefinitions"):
+            add(made, resource)
+
+
+@named(
+    f"undeclared: receiver_bus may {BUS}/receive/action on {MESSAGES}, twice",
+    f"undeclared: tracker_bus may {BUS}/receive/action on {RECEIPTS}, twice",
+)
+def a_right_by_two_roles(made: Snapshot) -> None:
+    role = the(made, "see the length of a queue", "/roleDefinitions")
+    role["properties"]["permissions"][0]["dataActions"] = [f"{BUS}/receive/action"]
 
 
 @named(

@@ -10,7 +10,7 @@ import copy
 import json
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -264,7 +264,9 @@ def added(original: Snapshot) -> Iterator[Mutation]:
                 yield _mutation(f"add {who} {operation} {kind} {name}", changed, who)
 
 
-def wider_roles(original: Snapshot) -> Iterator[Mutation]:
+def wider_roles(
+    original: Snapshot, actions: Sequence[str] = tuple(ACTIONS.values())
+) -> Iterator[Mutation]:
     """Each role one action wider: custom ones as they are, built-in ones by one more beside."""
     for role in original.of_type(ROLE):
         holders = [
@@ -272,7 +274,7 @@ def wider_roles(original: Snapshot) -> Iterator[Mutation]:
             for one in original.grants()
             if one["properties"]["roleDefinitionId"].endswith(role["name"])
         ]
-        for action in ACTIONS.values() if holders else ():
+        for action in actions if holders else ():
             if action not in role["properties"]["permissions"][0].get("dataActions", []):
                 changed = original.copy()
                 properties = changed.by_id[role["id"]]["properties"]

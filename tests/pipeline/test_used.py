@@ -16,6 +16,7 @@ QUICK = {"RELAY_RETRY_SCHEDULE": "1s,1s", "RELAY_WAIT_SECONDS": "1"}
 TEXT = "text/plain"
 CALLED = {"versions": "list"}
 DECLARED = Declaration.load()
+GRANTS = DECLARED.grants | DECLARED.untried
 # Those that are attached to no app are deployed with machines only.
 ATTACHED = {grant.identity for grant in DECLARED.grants if grant.kind == "app"}
 
@@ -80,8 +81,6 @@ async def used(cloud: Running) -> dict[Grant, dict[str, Any]]:
         Grant(one["identity"], one["kind"], one["object"], CALLED.get(operation, operation)): one
         for one in await cloud.control("GET", "/grants/used")
         for operation in [one["operation"]]
-        # Declared for an operator, and no grant that could be tried without doing it.
-        if (one["identity"], operation) != ("secrets_officer", "set")
     }
 
 
@@ -89,7 +88,7 @@ def unused(found: dict[Grant, dict[str, Any]]) -> set[str]:
     """Name the declared grants, and the attachments to apps, that nothing needed."""
     missing = {
         grant
-        for grant in DECLARED.grants
+        for grant in GRANTS
         if grant.kind != "app" and grant.identity in ATTACHED | set(DECLARED.operators)
     } - found.keys()
     asked = {(grant.identity, app) for grant, one in found.items() for app in one["apps"]}
@@ -122,7 +121,7 @@ async def test_every_grant_is_used_by_the_pipeline_and_none_beside_them(cloud: R
     await all_that_a_message_can_meet(cloud)
     found = await used(cloud)
     assert unused(found) == set(), "not needed: take it out of infra/access.json"
-    assert set(map(str, found.keys() - DECLARED.grants)) == set()
+    assert set(map(str, found.keys() - GRANTS)) == set()
     await ops(cloud, "prove", "--used")
     # The shared identity is needed by both that share it.
     shared = found[Grant("database", "secret", "database-connection", "get")]

@@ -105,13 +105,16 @@ def test_a_claim_that_no_test_shows_is_named_with_its_line(
     assert said in wrong
 
 
-def test_every_table_is_looked_at_and_others_are_left_alone(root: Path) -> None:
+def test_every_table_is_looked_at(root: Path) -> None:
     other = "| thing | where |\n|---|---|\n| a | b |\n"
     text = (
         f"{HEAD}| one | {GOOD} |\n\n{other}\n| x | claim | Shown by |\n|---|---|---|\n| 1 | 2 | |"
     )
-    assert list(unshown(root, text)) == ["line 13: no test shows it"]
+    assert list(unshown(root, text)) == [
+        "line 7: the last column is not 'shown by'",
+        "line 13: no test shows it",
+    ]
 
 
 def test_a_threat_model_without_tables_shows_nothing(root: Path) -> None:
-    assert list(unshown(root, f"# Title\n\n{GOOD}\n")) == ["no table has the column 'shown by'"]
+    assert list(unshown(root, f"# Title\n\n{GOOD}\n")) == ["there is no table"]

@@ -266,6 +266,29 @@ def test_a_deployment_of_other_things_is_refused_while_it_runs(folder: Path) -> 
             client.control("PUT", "/deployment", other)
 
 
+@pytest.mark.parametrize(
+    ("resource", "was", "becomes", "told"),
+    [
+        ("/keys/payload", '"keyOps": ["encrypt", "decrypt"]', '"keyOps": ["sign"]', "vaults"),
+        ("/namespaces/relay-local", 'LocalAuth": true', 'LocalAuth": false', "namespaces"),
+        ("/queues/retries", '"forwardTo": "messages"', '"forwardTo": "rejected"', "namespaces"),
+        ("/sites/relay-sender-local", '"name": "RELAY_', '"name": "PLANTED_', "apps"),
+    ],
+)
+def test_what_would_not_take_effect_is_refused_while_it_runs(
+    folder: Path, resource: str, was: str, becomes: str, told: str
+) -> None:
+    snapshot = json.loads((ROOT / "infra" / "local.snapshot.json").read_text())
+    (place,) = (
+        n for n, r in enumerate(snapshot["predictedResources"]) if r["id"].endswith(resource)
+    )
+    text = json.dumps(snapshot["predictedResources"][place])
+    assert was in text
+    snapshot["predictedResources"][place] = json.loads(text.replace(was, becomes, 1))
+    with pytest.raises(Refused, match=rf"more than rights and attachments \({told}"):
+        Client(folder).control("PUT", "/deployment", body(snapshot))
+
+
 def body(content: object) -> bytes:
     return json.dumps(content).encode()
 

@@ -72,7 +72,7 @@ def test_each_secret_in_force_is_accepted_and_no_other() -> None:
     ("offset", "timely"),
     [(0, True), (TOLERANCE, True), (-TOLERANCE, True), (TOLERANCE + 1, False), (-301, False)],
 )
-def test_a_timestamp_may_differ_by_five_minutes(offset: int, timely: bool) -> None:  # noqa: FBT001
+def test_a_timestamp_may_differ_by_five_minutes(offset: int, timely: bool) -> None:
     signed = headers(b"x", OURS, timestamp=str(int(NOW) + offset))
     assert verify([OURS], signed, b"x", NOW) is timely
 

@@ -237,7 +237,7 @@ def uses_of_everything() -> list[Use]:
             homes.setdefault(grant.identity, set()).add(grant.object)
     return [
         Use(grant, frozenset(homes[grant.identity]))
-        for grant in DECLARED.grants
+        for grant in DECLARED.grants | DECLARED.untried
         if grant.kind != "app" and grant.identity in homes
     ]
 
@@ -252,6 +252,12 @@ def test_a_grant_that_nobody_used_is_not_needed() -> None:
     assert unused(DECLARED, uses) == [idle]
     proof = Proof(DECLARED, reports(), operators=operator())
     assert "not needed: receiver_bus: send queue retries" in shown(proof, [idle])
+
+
+def test_a_grant_that_nothing_tries_is_looked_for_among_the_used_all_the_same() -> None:
+    (idle,) = DECLARED.untried
+    assert str(idle) == "secrets_officer: set secret partner-connection"
+    assert unused(DECLARED, [use for use in uses_of_everything() if use.grant != idle]) == [idle]
 
 
 def test_an_identity_that_an_app_never_used_need_not_be_attached_there() -> None:

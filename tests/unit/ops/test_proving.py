@@ -119,3 +119,32 @@ async def test_nobody_there_is_no_answer() -> None:
 
 def test_a_key_does_not_show() -> None:
     assert "planted" not in repr(AskedApp("sender", "https://x", "planted"))
+
+
+async def test_no_app_is_believed_if_they_speak_of_different_things(serve: Serve) -> None:
+    """One that is taken over could have others, and an operator, try what is not ours."""
+    keys = {
+        "sender": "https://payload.example/keys/payload",
+        "receiver": "https://payload.example/keys/payload",
+        "tracker": "https://elsewhere.example/keys/payload",
+    }
+
+    async def proof_with(keys: dict[str, str]) -> Proof:
+        def make(_: str) -> web.Application:
+            async def handler(request: web.Request) -> web.Response:
+                app = request.match_info["app"]
+                objects = ANSWER["objects"] | {"keys": [keys[app]]}  # type: ignore[operator] # a dict
+                return web.json_response(ANSWER | {"app": app, "objects": objects})
+
+            served = web.Application()
+            served.router.add_get("/{app}/api/access", handler)
+            return served
+
+        url = (await serve(make)).rstrip("/")
+        return await proof_of(DECLARED, [AskedApp(app, f"{url}/{app}", None) for app in keys], [])
+
+    proof = await proof_with(keys)
+    assert proof.reports == []
+    assert proof.silent.keys() == keys.keys()
+    assert all("do not agree" in why for why in proof.silent.values()), proof.silent
+    assert len((await proof_with(keys | {"tracker": keys["sender"]})).reports) == 3
