@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from azure.core.rest import HttpRequest
+from azure.core.rest import AsyncHttpResponse, HttpRequest
 from azure.keyvault.keys.aio import KeyClient
 from azure.servicebus.exceptions import ServiceBusAuthorizationError
 
@@ -134,7 +134,24 @@ async def test_a_refusal_in_the_apps_log_is_found_by_its_request(
     assert json.loads(shown.output) == found
 
 
+async def refused_decryption(cloud: Running) -> AsyncHttpResponse:
+    """Ask, as the sender, for what only the receiver may."""
+    async with (
+        await cloud.credential("sender", "encrypt") as credential,
+        KeyClient(
+            cloud.endpoints["vaults"][cloud.vault("payload")],
+            credential,
+            verify_challenge_resource=False,
+            connection_verify=cloud.ca,
+        ) as client,
+    ):
+        request = HttpRequest("POST", "keys/payload//decrypt", json=GARBAGE)
+        response: AsyncHttpResponse = await client.send_request(request)
+        return response
+
+
 async def test_the_command_shows_what_is_asked_for(each_cloud: Running, decisions: Command) -> None:
+    await refused_decryption(each_cloud)
     everything = decisions(each_cloud).output.splitlines()
     refused = decisions(each_cloud, "--refused").output.splitlines()
     assert refused == [line for line in everything if "REFUSED" in line] != []
@@ -146,14 +163,7 @@ async def test_the_command_shows_what_is_asked_for(each_cloud: Running, decision
 async def test_refusals_name_what_would_have_allowed_them(each_cloud: Running) -> None:
     before = await last(each_cloud)
     url = each_cloud.endpoints["vaults"][each_cloud.vault("payload")]
-    async with (
-        await each_cloud.credential("sender", "encrypt") as credential,
-        KeyClient(
-            url, credential, verify_challenge_resource=False, connection_verify=each_cloud.ca
-        ) as client,
-    ):
-        request = HttpRequest("POST", "keys/payload//decrypt", json=GARBAGE)
-        refused = await client.send_request(request)
+    refused = await refused_decryption(each_cloud)
     async with each_cloud.session() as session:
         forged = {"Authorization": f"Bearer {FORGED}"}
         async with session.get(f"{url}keys/payload?api-version=7.4", headers=forged) as answer:
