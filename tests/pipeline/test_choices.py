@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-import sys
 from pathlib import Path
 
 import pytest
 
 from checks.choices import CHOICES
-from tests.pipeline.running import POLICIES_SNAPSHOT, ROOT, SNAPSHOT, Running, running
+from tests.pipeline.everything import QUICK, all_that_a_message_can_meet, ops
+from tests.pipeline.running import (
+    POLICIES_SNAPSHOT,
+    SNAPSHOT,
+    Running,
+    running,
+    with_settings,
+)
 
 # Those of `each_cloud` have more tests than these.
 OTHERS = [name for name in CHOICES if f"{name}.snapshot.json" not in (SNAPSHOT, POLICIES_SNAPSHOT)]
@@ -26,19 +30,11 @@ async def carried(cloud: Running) -> None:
         assert (await cloud.entry(one, "delivered"))["content_type"] == "a/b"
 
 
-async def proven(cloud: Running) -> None:
-    """Ask every app for everything: what is granted works, and everything else is refused."""
-    command = (sys.executable, "-m", "ops", "prove", "--json", "--folder", str(cloud.folder))
-    process = await asyncio.create_subprocess_exec(
-        *command, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
-    out, err = await process.communicate()
-    assert process.returncode == 0, (out.decode(), err.decode())
-    assert json.loads(out)["proven"]
-
-
 @pytest.mark.parametrize("name", OTHERS)
 async def test_each_choice_delivers_and_gives_what_is_declared(tmp_path: Path, name: str) -> None:
-    with running(tmp_path / "folder", f"{name}.snapshot.json") as cloud:
+    snapshot = with_settings(f"{name}.snapshot.json", tmp_path, receiver=QUICK)
+    with running(tmp_path / "folder", snapshot) as cloud:
         await carried(cloud)
-        await proven(cloud)
+        await all_that_a_message_can_meet(cloud)
+        # What is granted works and is needed, and everything else is refused.
+        await ops(cloud, "prove", "--used")
