@@ -15,8 +15,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 import shared.engine
+from shared.database import Database
 from shared.ledger import Ledger, LedgerError, LedgerUnavailableError, NewMessage
 from shared.receipt import Receipt, State
 from shared.vault import VaultDeniedError
@@ -295,6 +298,37 @@ async def test_no_request_fails_while_the_password_is_rotated(
         assert secret.stale is None
         assert list(ledger._database._engines) == [secret.text]
         await ledger.close()
+
+
+async def test_an_old_connection_serves_to_its_end_and_is_closed_then(postgres: Postgres) -> None:
+    url = await databases.postgresql(postgres)
+    database = urlsplit(url).path[1:]
+    began, go_on = asyncio.Event(), asyncio.Event()
+
+    async def who(connection: AsyncConnection) -> str:
+        began.set()
+        await go_on.wait()
+        return str((await connection.execute(text("SELECT current_user"))).scalar_one())
+
+    async with role(postgres, url) as name:
+        secret = Secret(postgres.url(database, name, "first"))
+        old_and_new = Database(secret)
+        serving = asyncio.create_task(old_and_new.run(who))
+        await began.wait()
+        secret.text = url
+        await old_and_new.run(lambda connection: connection.execute(text("SELECT 1")))
+        go_on.set()
+        assert await serving == name
+        async with asyncio.timeout(30):
+            # The server needs a moment to see that a client is gone.
+            while name in await old_and_new.run(who_is_there):
+                pass
+        await old_and_new.close()
+
+
+async def who_is_there(connection: AsyncConnection) -> list[str]:
+    rows = await connection.execute(text("SELECT usename FROM pg_stat_activity"))
+    return [str(row.usename) for row in rows]
 
 
 async def test_a_password_that_is_wrong_for_good_is_told(postgres: Postgres) -> None:
