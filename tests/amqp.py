@@ -68,10 +68,14 @@ class Raw:
         kind = SASL if performative.CODE >= 0x40 else AMQP
         self.writer.write(frame(kind, channel, amqp.write(performative) + payload))
 
-    def hello(self, mechanism: str = "ANONYMOUS", response: bytes | None = None) -> None:
-        """Greet, all at once."""
+    def sign_in(self, mechanism: str, response: bytes | None = None) -> None:
+        """Say who this is, and no more: a refusal hangs up, on what is being said as well."""
         self.writer.write(HEADER[SASL])
         self.send(amqp.SaslInit(Symbol(mechanism), response))
+
+    def hello(self, mechanism: str = "ANONYMOUS", response: bytes | None = None) -> None:
+        """Greet, all at once."""
+        self.sign_in(mechanism, response)
         self.writer.write(HEADER[AMQP])
         self.send(amqp.Open("raw", max_frame_size=65536))
         self.send(amqp.Begin(None, 0, 1000, 1000))

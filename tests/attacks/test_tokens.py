@@ -248,7 +248,7 @@ async def test_the_relays_namespace_takes_no_shared_access_signature(attacker: A
         token = sas(rule, "a2V5", "messages")
         assert await attacker.put_token(token) == (401, "amqp:unauthorized-access")
         async with attacker.bus() as raw:
-            raw.hello("PLAIN", f"\0{rule}\0a2V5".encode())
+            raw.sign_in("PLAIN", f"\0{rule}\0a2V5".encode())
             outcome = await raw.until(amqp.SaslOutcome)
             assert outcome.code == 1
             assert await raw.item() is None

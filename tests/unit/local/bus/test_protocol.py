@@ -92,7 +92,7 @@ async def test_mechanisms_that_fail(
     connect: Connect, mechanism: str, response: bytes | None
 ) -> None:
     client = await connect()
-    client.hello(mechanism, response)
+    client.sign_in(mechanism, response)
     assert (await client.until(amqp.SaslOutcome)).code == 1
     assert await client.rest() == []
 
