@@ -29,7 +29,7 @@ def provisioned(environ: Mapping[str, str]) -> int:
         tell(f"the network is private; {_LATER}, with RELAY_INSIDE=1")
         return 0
     # The second even without the first: neither needs the other.
-    left = [*_make_tables(ledger), *_set_secret(partner)]
+    left = [*make_tables(ledger), *set_secret(partner)]
     for what in left:
         tell(f"left to do: {what}")
     if left:
@@ -37,7 +37,8 @@ def provisioned(environ: Mapping[str, str]) -> int:
     return 1 if left else 0
 
 
-def _make_tables(ledger: SecretPlace) -> Iterator[str]:
+def make_tables(ledger: SecretPlace) -> Iterator[str]:
+    """Migrate the database of a secret; yield what is left to do."""
     try:
         # The URL goes from the vault to the migration in memory, and nowhere else.
         url = asyncio.run(_value(ledger))
@@ -48,7 +49,8 @@ def _make_tables(ledger: SecretPlace) -> Iterator[str]:
         yield "the ledger's tables: is this machine's address among RELAY_ALLOWED_ADDRESSES?"
 
 
-def _set_secret(partner: SecretPlace) -> Iterator[str]:
+def set_secret(partner: SecretPlace) -> Iterator[str]:
+    """Ask for the partner's secret where it is unset; yield what is left to do."""
     try:
         asyncio.run(set_partner(partner, _DAYS, replace=False, patience=_PATIENCE, read=_asked))
     except NotSetError as error:
