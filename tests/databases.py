@@ -9,6 +9,9 @@ from migrations import upgrading
 from shared.engine import engine_of
 from tests.postgres import Postgres
 
+# Nobody listens there, and nobody can: it is for multiplexing.
+AWAY = "postgresql+asyncpg://relay:planted@127.0.0.1:1/relay?ssl=disable"
+
 
 class Secret:
     """A secret whose value is changed by hand. `stale` is what is given until it is forgotten."""

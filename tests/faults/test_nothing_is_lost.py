@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from tests.databases import AWAY
 from tests.faults.stream import MARKS, Arrivals, Promise, Stream
 from tests.pipeline.running import SNAPSHOT, Received, Running, running, with_settings
 
@@ -42,8 +43,6 @@ SETTINGS = {
 }
 REASONS = {"fault=400": "partner-refused", "fault=redirect": "partner-refused"}
 DRAIN_SECONDS = 300
-# Nobody listens there, and nobody can: it is for multiplexing.
-AWAY = "postgresql+asyncpg://relay:relay@127.0.0.1:1/relay?ssl=disable"
 
 
 @pytest.fixture

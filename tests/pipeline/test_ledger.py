@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 import migrations
 from tests import databases, postgres
+from tests.databases import AWAY
 from tests.pipeline.running import ROOT, SNAPSHOT, Running, running, with_settings
 
 SETTINGS = {
@@ -27,8 +28,6 @@ SETTINGS = {
     "tracker": {"RELAY_DATABASE_SECRET_SECONDS": "1", "RELAY_RECEIPT_WAIT_SECONDS": "1"},
 }
 TEXT = "text/plain"
-# Nobody listens there, and nobody can: it is for multiplexing.
-AWAY = "postgresql+asyncpg://relay:planted@127.0.0.1:1/relay?ssl=disable"
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])

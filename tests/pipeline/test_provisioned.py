@@ -10,8 +10,8 @@ from ops.partner_secret import OFFICER, SECRET, UNSET
 from ops.provisioned import make_tables, provisioned, set_secret
 from ops.secret_place import SecretPlace
 from ops.where import NowhereError
+from tests.databases import AWAY
 from tests.pipeline.running import Running
-from tests.pipeline.test_ledger import AWAY
 
 DATABASE = "database-connection"
 
