@@ -8,8 +8,10 @@ import json
 import mimetypes
 import shlex
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import wrap
 from urllib.parse import urljoin
 
 from local.apps import ROOT, AppFailed
@@ -23,6 +25,7 @@ from local.deployment import DeploymentError
 from local.fault_commands import add_fault_commands, fault_lines
 from local.folder import FolderInUse, NotUp
 from local.proving import prove_access
+from local.resource_id import kind
 from local.up import Start, run, tell, until_told
 
 _MOST_DECISIONS = 1_000_000  # about a gigabyte
@@ -221,9 +224,10 @@ def _payload(file: str) -> tuple[bytes, str]:
 
 
 def _addresses(cloud: Cloud) -> str:
-    # A resource id without what all of them have in common.
-    left_out = [path.rpartition("/providers/")[2] for path in cloud.deployment.left_out]
-    lines = [f"left out  {path}" for path in left_out]
+    kinds = Counter(map(kind, cloud.deployment.left_out))
+    left_out = ", ".join(f"{name} ({count})" for name, count in kinds.items())
+    told = f"left out  changing nothing on this machine: {left_out}"
+    lines = wrap(told, 100, subsequent_indent=" " * 10, break_on_hyphens=False)
     for name, address in cloud.endpoints.items():
         if isinstance(address, Mapping):
             lines += [f"{name:<9} {inner}: {url}" for inner, url in address.items()]

@@ -26,3 +26,12 @@ def last(resource_id: str) -> str:
 def parent(resource_id: str) -> str:
     """Return the id of the resource that a child resource (`/…/<type>/<name>`) belongs to."""
     return resource_id.rstrip("/").rsplit("/", 2)[0]
+
+
+def kind(resource_id: str) -> str:
+    """Return the type of a resource, such as `Microsoft.KeyVault/vaults/keys`."""
+    _, found, path = resource_id.rstrip("/").rpartition("/providers/")
+    if not found:  # what the resource manager itself keeps: groups
+        return resource_id.rstrip("/").split("/")[-2]
+    namespace, *names = path.split("/")
+    return "/".join([namespace, *names[::2]])

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from local.resource_id import last, normal, parent, within
+from local.resource_id import kind, last, normal, parent, within
 
 GROUP = "/subscriptions/S/resourceGroups/G"
 VAULT = f"{GROUP}/providers/Microsoft.KeyVault/vaults/v"
@@ -35,3 +35,9 @@ def test_parts_of_an_id() -> None:
     assert last(f"{VAULT}/keys/Payload") == "Payload"
     assert parent(f"{VAULT}/keys/payload") == VAULT
     assert normal(f"{VAULT}/") == VAULT.lower()
+    assert kind(VAULT) == "Microsoft.KeyVault/vaults"
+    assert kind(f"{VAULT}/keys/payload/") == "Microsoft.KeyVault/vaults/keys"
+    assert kind(f"{VAULT}/providers/Microsoft.Insights/diagnosticSettings/audit") == (
+        "Microsoft.Insights/diagnosticSettings"
+    )
+    assert kind("/subscriptions/1/resourceGroups/relay") == "resourceGroups"
