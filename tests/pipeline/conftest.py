@@ -1,9 +1,10 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from tests.pipeline.operating import left, ops, taken
 from tests.pipeline.running import POLICIES_SNAPSHOT, SNAPSHOT, Running, running
 
 
@@ -21,3 +22,13 @@ def each_cloud(
     """Give the local cloud of each deployment in turn."""
     with running(tmp_path_factory.mktemp("cloud") / "folder", request.param) as up:
         yield up
+
+
+@pytest.fixture
+async def still(cloud: Running) -> AsyncIterator[Running]:
+    """Give the cloud with nobody taking messages, and nothing rejected before and after."""
+    await cloud.control("POST", "/apps/receiver/stop")
+    yield cloud
+    if await left(cloud):
+        await ops(cloud, "replay", "--all")
+    await taken(cloud)
