@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -77,3 +78,13 @@ def judged(findings: Iterable[Finding], accepted: Iterable[Accepted]) -> list[st
         if not any(entry.covers(f) for f in there)
     ]
     return open_ + stale
+
+
+def told(tool: Tool, problems: Iterable[str], summary: str) -> int:
+    """Say what came of a tool's run; 1 if there is a problem."""
+    lines = [f"{tool}: {problem}\n" for problem in problems]
+    if lines:
+        sys.stderr.write("".join(lines))
+        return 1
+    print(f"{tool}: {summary}")
+    return 0

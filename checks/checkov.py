@@ -98,17 +98,15 @@ def main() -> int:
         path.name.removesuffix(".snapshot.json"): template(snapshot.load(path))
         for path in sorted(INFRA.glob("*.snapshot.json"))
     }
+    found: list[Finding] = []
     try:
         found = findings(templates)
         problems = accepted.judged(found, accepted.load("checkov"))
     except (CheckovError, AcceptedError) as error:
         problems = [f"{error}"]
-    if problems:
-        sys.stderr.write("".join(f"checkov: {problem}\n" for problem in problems))
-        return 1
     count = sum(len(_resources(content)) for content in templates.values())
-    print(f"checkov: {count} resources of {len(templates)} deployments, {len(found)} accepted")
-    return 0
+    seen = f"{count} resources of {len(templates)} deployments"
+    return accepted.told("checkov", problems, f"{seen}, {len(found)} accepted")
 
 
 if __name__ == "__main__":

@@ -68,11 +68,8 @@ def main() -> int:
         problems = accepted.judged(found, accepted.load("functions"))
     except (DoctorError, AcceptedError) as error:
         problems = [f"{error}"]
-    if problems:
-        sys.stderr.write("".join(f"functions: {problem}\n" for problem in problems))
-        return 1
-    print(f"functions: {len(paths)} deployments of the package, {len(found)} accepted")
-    return 0
+    seen = f"{len(paths)} deployments of the package"
+    return accepted.told("functions", problems, f"{seen}, {len(found)} accepted")
 
 
 if __name__ == "__main__":

@@ -130,4 +130,4 @@ async def _told(grant: Grant, trial: Attempt) -> Finding:
             outcome, detail = await trial()
     except Exception as error:  # noqa: BLE001 - whatever it is, it tells that this could not be told
         return Finding(grant, "could not tell", type(error).__name__)
-    return Finding(grant, outcome, detail.strip())
+    return Finding(grant, outcome, detail)

@@ -37,7 +37,6 @@ from sqlalchemy.types import TypeEngine
 
 from shared.receipt import State
 
-_RANKS = (State.ACCEPTED, State.QUEUED, State.RETRYING, State.REJECTED, State.DELIVERED)
 _Columns = (
     ReadOnlyColumnCollection[str, Column[Any]]
     | ReadOnlyColumnCollection[str, KeyedColumnElement[Any]]
@@ -163,7 +162,7 @@ def _place(row: _Columns) -> ColumnElement[Any]:
     rank = case(
         *(
             (row.state == literal_column(f"'{state}'"), literal_column(str(rank)))
-            for rank, state in enumerate(_RANKS)
+            for rank, state in enumerate(State)
         )
     )
     return tuple_(row.replay, rank, row.attempts, row.state_at)

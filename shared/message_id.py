@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from shared.base64url import encode
 
 _ID = r"[A-Za-z0-9_-]{1,80}"  # with all that the bus adds, the 128 characters that it takes
+_MARK_OCTETS = 12
+_MARK = rf"~[A-Za-z0-9_-]{{{_MARK_OCTETS * 4 // 3}}}"
 _ALONE = re.compile(_ID, re.ASCII)
 _ON_THE_BUS = re.compile(
-    rf"(?P<id>{_ID})(?:\.r(?P<replay>\d{{1,18}}))?(?:\.(?P<way>\d{{1,9}}))?(?:~[A-Za-z0-9_-]{{16}})?",
-    re.ASCII,
+    rf"(?P<id>{_ID})(?:\.r(?P<replay>\d{{1,18}}))?(?:\.(?P<way>\d{{1,9}}))?(?:{_MARK})?", re.ASCII
 )
-_MARK_OCTETS = 12
 
 
 def is_message_id(text: str) -> bool:

@@ -19,7 +19,7 @@ _UNWRITABLE = re.compile(r"[\x00\ud800-\udfff]")
 
 
 class State(StrEnum):
-    """Where a message is; the way goes from top to bottom."""
+    """Where a message is; the way goes from top to bottom, and the ledger ranks them so."""
 
     ACCEPTED = "accepted"
     QUEUED = "queued"
