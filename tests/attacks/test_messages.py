@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
-import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,7 +18,8 @@ from shared.envelope import Context, DataKey, WrappedKey, seal
 from shared.message_id import mark
 from shared.receipt import Receipt, State
 from tests.attacks.attacker import Attacker
-from tests.pipeline.running import ROOT, Running
+from tests.pipeline.operating import ops
+from tests.pipeline.running import Running
 
 PAYLOAD = b"planted-payload"
 
@@ -241,9 +241,7 @@ async def test_nobody_uses_up_the_id_that_a_message_will_need(cloud: Running) ->
     used_up = [f"{waiting}.1", f"{refused}.r{number}", f"{refused}.r{number}.1"]
     used_up += [f"{one}{mark(body)}" for one in used_up for body in (b"", b"garbage")]
     await send(cloud, dict.fromkeys(used_up, "garbage"))
-    command = (sys.executable, "-m", "ops", "replay", f"#{number}", "--folder", str(cloud.folder))
-    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT)
-    assert await process.wait() == 0
+    assert (await ops(cloud, "replay", f"#{number}")).code == 0
     arrived = await cloud.received({waiting, refused})
     assert [one.body for one in arrived.values()] == [PAYLOAD] * 2
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from azure.servicebus import ServiceBusMessage, ServiceBusReceiveMode
 
-from tests.pipeline.running import ROOT, Running
+from tests.pipeline.running import ROOT, Running, text_of
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 PLANTED = "planted-payload-that-nobody-may-see"
@@ -38,22 +38,26 @@ async def start(
         *(sys.executable, "-m", "ops", *arguments, *where),
         cwd=ROOT,
         env={**os.environ, **(environment or {})},
-        stdin=asyncio.subprocess.DEVNULL,
+        stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
 
 
-async def end(process: asyncio.subprocess.Process) -> Ended:
-    out, err = await process.communicate()
+async def end(process: asyncio.subprocess.Process, given: str = "") -> Ended:
+    out, err = await process.communicate(given.encode())
     assert process.returncode is not None
     return Ended(process.returncode, out.decode(), err.decode())
 
 
 async def ops(
-    cloud: Running, *arguments: str, environment: Mapping[str, str] | None = None
+    cloud: Running,
+    *arguments: str,
+    environment: Mapping[str, str] | None = None,
+    given: str = "",
 ) -> Ended:
-    return await end(await start(cloud, *arguments, environment=environment))
+    """Run a command to its end; `given` comes in on standard input."""
+    return await end(await start(cloud, *arguments, environment=environment), given)
 
 
 async def reject(cloud: Running, messages: Iterable[ServiceBusMessage]) -> None:
@@ -107,28 +111,14 @@ async def taken(cloud: Running) -> list[Taken]:
             page = await receiver.receive_messages(500, max_wait_time=1)
             for one in page:
                 given = one.application_properties or {}
-                properties = {to_text(k): to_text(v) for k, v in given.items()}
+                properties = {text_of(k): text_of(v) for k, v in given.items()}
                 body = b"".join(one.body).decode()
                 found.append(Taken(one.message_id or "", body, one.content_type, properties))
     return found
 
 
-def to_text(value: object) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
-
-
-async def counts(cloud: Running, queue: str) -> dict[str, int]:
-    found: dict[str, int] = (await cloud.control("GET", "/status"))["queues"][queue]
-    return found
-
-
 async def waiting(cloud: Running, queue: str) -> int:
-    return (await counts(cloud, queue))["active"]
-
-
-async def operator_environment(cloud: Running) -> dict[str, str]:
-    found: dict[str, str] = await cloud.control("GET", "/operators/operator/environment")
-    return found
+    return (await cloud.counts(queue))["active"]
 
 
 async def under_way(cloud: Running, count: int) -> None:
@@ -139,4 +129,4 @@ async def under_way(cloud: Running, count: int) -> None:
 
 async def left(cloud: Running) -> int:
     """How many messages are on `rejected`, in whatever state."""
-    return sum((await counts(cloud, "rejected")).values())
+    return sum((await cloud.counts("rejected")).values())

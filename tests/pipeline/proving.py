@@ -46,7 +46,7 @@ class Prover:
         return Proof(self.declaration, list(self.reports.values()), silent, self.spoken)
 
     async def _speaker(self, name: str, stack: AsyncExitStack) -> Speaker:
-        environment = await self.cloud.operator_environment(name)
+        environment = await self.cloud.environment(name)
         variables = ("IDENTITY_ENDPOINT", "IDENTITY_HEADER")
         os.environ.update({variable: environment[variable] for variable in variables})
         credential = await stack.enter_async_context(ManagedIdentityCredential())

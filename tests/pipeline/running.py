@@ -58,7 +58,8 @@ class Received:
         )
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
+    """Read a property of a message: the SDK gives texts as bytes."""
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
@@ -108,13 +109,10 @@ class Running:
         await self.control("PUT", "/deployment", json.dumps(snapshot))
 
     async def environment(self, app: str) -> dict[str, str]:
+        """Return what makes any program that app, or that operator."""
         operators = json.loads(self.snapshot.read_text())["outputs"]["operators"]
         kind = "operators" if app in operators else "apps"
         found: dict[str, str] = await self.control("GET", f"/{kind}/{app}/environment")
-        return found
-
-    async def operator_environment(self, name: str) -> dict[str, str]:
-        found: dict[str, str] = await self.control("GET", f"/operators/{name}/environment")
         return found
 
     async def credential(self, app: str, identity: str) -> ManagedIdentityCredential:
@@ -230,7 +228,7 @@ class Running:
                 number = (page[-1].sequence_number or 0) + 1
                 for message in page:
                     properties = message.application_properties or {}
-                    one: dict[str, Any] = {_text(k): _text(v) for k, v in properties.items()}
+                    one: dict[str, Any] = {text_of(k): text_of(v) for k, v in properties.items()}
                     one |= {"message id": message.message_id, "body": b"".join(message.body)}
                     one["sequence number"] = message.sequence_number
                     ours = MessageId.parse(message.message_id)
@@ -241,12 +239,33 @@ class Running:
     async def queued(self, queue: str, count: int, seconds: float = _ARRIVE_SECONDS) -> None:
         """Wait until `queue` has `count` messages to take."""
         patience = time.monotonic() + seconds
-        while (found := await self._active(queue)) != count:
+        while (found := (await self.counts(queue))["active"]) != count:
             assert time.monotonic() < patience, f"{queue} has {found} messages, not {count}"
             await asyncio.sleep(0.05)
 
-    async def _active(self, queue: str) -> int:
-        return int((await self.control("GET", "/status"))["queues"][queue]["active"])
+    async def counts(self, queue: str) -> dict[str, int]:
+        """Tell how many messages a queue has, by their state."""
+        found: dict[str, int] = (await self.control("GET", "/status"))["queues"][queue]
+        return found
+
+    @asynccontextmanager
+    async def another_sender(self, **changes: str) -> AsyncIterator[str]:
+        """Run one more process of the sender, with other settings if asked; give its URL."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "local.host", "--port", "0", "--root", str(ROOT)),
+            cwd=ROOT,
+            env=await self.environment("sender") | changes,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        assert process.stdin
+        assert process.stdout
+        try:
+            yield str(json.loads(await process.stdout.readline())["url"])
+        finally:
+            process.stdin.close()
+            await process.wait()
 
     def logs(self) -> str:
         return "\n".join(path.read_text() for path in (self.folder / "logs").iterdir())

@@ -2,46 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import ssl
-import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 import trustme
 from aiohttp import web
 
-from tests.pipeline.running import ROOT, Running
+from tests.pipeline.running import Running
 
 CHALLENGE = (
     'Bearer authorization="https://login.microsoftonline.com/tenant", '
     'resource="https://vault.azure.net"'
 )
 NOBODY = "127.0.0.1:9"  # the discard service: no machine has it any more
-
-
-@asynccontextmanager
-async def another_sender(cloud: Running, **changes: str) -> AsyncIterator[str]:
-    """Run the sender with other settings, beside the cloud's own; give its URL."""
-    environment = await cloud.environment("sender") | changes
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "local.host", "--port", "0", "--root", str(ROOT)),
-        cwd=ROOT,
-        env=environment,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    assert process.stdin
-    assert process.stdout
-    try:
-        yield str(json.loads(await process.stdout.readline())["url"])
-    finally:
-        process.stdin.close()
-        await process.wait()
 
 
 async def assert_unavailable(cloud: Running, sender: str) -> str:
@@ -86,25 +62,25 @@ async def throttling_vault(cloud: Running, tmp_path: Path) -> AsyncIterator[dict
 
 async def test_the_vault_is_away(cloud: Running) -> None:
     key = f"https://{NOBODY}/keys/payload"
-    async with another_sender(cloud, RELAY_KEY_PAYLOAD=key) as sender:
+    async with cloud.another_sender(RELAY_KEY_PAYLOAD=key) as sender:
         await assert_unavailable(cloud, sender)
 
 
 async def test_the_vault_throttles_and_says_for_how_long(
     cloud: Running, throttling_vault: dict[str, str]
 ) -> None:
-    async with another_sender(cloud, **throttling_vault) as sender:
+    async with cloud.another_sender(**throttling_vault) as sender:
         assert await assert_unavailable(cloud, sender) == "17"
 
 
 async def test_the_bus_is_away(cloud: Running) -> None:
-    async with another_sender(cloud, RELAY_BUS_ENDPOINT=f"sb://{NOBODY}") as sender:
+    async with cloud.another_sender(RELAY_BUS_ENDPOINT=f"sb://{NOBODY}") as sender:
         await assert_unavailable(cloud, sender)
 
 
 async def test_the_identities_are_away(cloud: Running) -> None:
     endpoint = f"http://{NOBODY}/msi/token"
-    async with another_sender(cloud, IDENTITY_ENDPOINT=endpoint) as sender:
+    async with cloud.another_sender(IDENTITY_ENDPOINT=endpoint) as sender:
         await assert_unavailable(cloud, sender)
 
 
@@ -112,7 +88,7 @@ async def test_the_identities_are_away(cloud: Running) -> None:
 async def test_an_identity_is_not_the_right_one(cloud: Running, missing: str) -> None:
     environment = await cloud.environment("sender")
     wrong = {f"RELAY_IDENTITY_{missing}": environment["RELAY_IDENTITY_DATABASE"]}
-    async with another_sender(cloud, **wrong) as sender:
+    async with cloud.another_sender(**wrong) as sender:
         await assert_unavailable(cloud, sender)
 
 
@@ -120,7 +96,7 @@ async def test_a_fault_of_the_relay_is_told_without_its_inside(cloud: Running) -
     await cloud.fault(at="vault", operation="keys/encrypt", answer="status", status=400)
     try:
         async with (
-            another_sender(cloud) as sender,
+            cloud.another_sender() as sender,
             cloud.session() as session,
             session.post(f"{sender}/api/messages", data=b"planted-payload") as answer,
         ):
@@ -137,7 +113,7 @@ async def test_what_the_queue_cannot_hold_is_too_large_whatever_the_limit_says(
     cloud: Running,
 ) -> None:
     async with (
-        another_sender(cloud, RELAY_MAX_PAYLOAD_BYTES="2000000") as sender,
+        cloud.another_sender(RELAY_MAX_PAYLOAD_BYTES="2000000") as sender,
         cloud.session() as session,
         # Sealed, more than 1 MB: too large for a queue of either tier.
         session.post(f"{sender}/api/messages", data=bytes(1_000_000)) as answer,

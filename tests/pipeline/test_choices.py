@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from checks.choices import CHOICES
-from tests.pipeline.everything import QUICK, all_that_a_message_can_meet, ops
+from tests.pipeline.everything import QUICK, all_that_a_message_can_meet, done
 from tests.pipeline.running import (
     SNAPSHOT,
     Running,
@@ -36,4 +36,4 @@ async def test_each_choice_delivers_and_gives_what_is_declared(tmp_path: Path, n
         await carried(cloud)
         await all_that_a_message_can_meet(cloud)
         # What is granted works and is needed, and everything else is refused.
-        await ops(cloud, "prove", "--used")
+        await done(cloud, "prove", "--used")

@@ -13,9 +13,9 @@ from azure.servicebus import ServiceBusMessage
 
 from shared.envelope import Context, DataKey, WrappedKey, seal
 from shared.message_id import MessageId
+from tests.pipeline.everything import QUICK
 from tests.pipeline.running import SNAPSHOT, Running, running, with_settings
 
-QUICK = {"RELAY_RETRY_SCHEDULE": "1s,1s", "RELAY_WAIT_SECONDS": "1"}
 TEXT = "text/plain"
 
 

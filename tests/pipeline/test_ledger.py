@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import os
-import sys
 import uuid
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,7 +16,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 import migrations
 from tests import databases, postgres
 from tests.databases import AWAY
-from tests.pipeline.running import ROOT, SNAPSHOT, Running, running, with_settings
+from tests.pipeline.running import SNAPSHOT, Running, running, with_settings
 
 SETTINGS = {
     "sender": {"RELAY_DATABASE_SECRET_SECONDS": "1"},
@@ -210,7 +206,7 @@ async def test_one_key_is_one_message_however_often_and_at_once(cloud: Running) 
 async def test_one_key_is_one_message_for_several_senders_at_once(cloud: Running) -> None:
     """A second sender, as Azure scales them, shares nothing with the first but the ledger."""
     key = new_key()
-    async with second_sender(cloud) as url:
+    async with cloud.another_sender() as url:
         headers = {"Content-Type": TEXT, "Idempotency-Key": key}
         ids = set()
 
@@ -227,25 +223,6 @@ async def test_one_key_is_one_message_for_several_senders_at_once(cloud: Running
     (message_id,) = ids
     await cloud.entry(message_id, "delivered")
     assert await times_at_partner(cloud, message_id) == 1
-
-
-@asynccontextmanager
-async def second_sender(cloud: Running) -> AsyncIterator[str]:
-    """Start one more process of the sender, as Azure does under load; give its URL."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "local.host", "--port", "0", "--root", str(ROOT)),
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"], **await cloud.environment("sender")},
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    assert process.stdout
-    try:
-        yield str(json.loads(await asyncio.wait_for(process.stdout.readline(), 60))["url"])
-    finally:
-        process.terminate()
-        await process.communicate()
 
 
 async def test_one_key_for_another_message_is_refused(cloud: Running) -> None:

@@ -17,7 +17,6 @@ from tests.pipeline.operating import (
     Taken,
     left,
     message,
-    operator_environment,
     ops,
     reject,
     taken,
@@ -137,7 +136,7 @@ async def test_the_default_credential_does_and_another_principal_is_refused(
     still: Running,
 ) -> None:
     await reject(still, [message("mine")])
-    environment = await operator_environment(still)
+    environment = await still.environment("operator")
     shown = await ops(still, "rejected", "--json", environment=environment)
     assert [one["id"] for one in shown.json["messages"]] == ["mine"]
     other = await still.environment("sender")
@@ -153,7 +152,7 @@ async def test_the_default_credential_does_and_another_principal_is_refused(
 
 
 async def test_where_nothing_is_it_is_told(still: Running) -> None:
-    environment = await operator_environment(still)
+    environment = await still.environment("operator")
     away = await ops(
         still, "rejected", environment=environment | {"RELAY_BUS_ENDPOINT": "sb://127.0.0.1:1"}
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +14,15 @@ from shared.access_tries import Place
 from shared.network import Network
 from shared.settings import Known
 from tests.pipeline.mutations import Snapshot, every, expected
+from tests.pipeline.operating import ops
 from tests.pipeline.proving import Prover
 from tests.pipeline.running import ROOT, Running
 
 
 async def prove(cloud: Running, *options: str) -> tuple[int, str]:
-    command = (sys.executable, "-m", "ops", "prove", "--folder", str(cloud.folder), *options)
-    process = await asyncio.create_subprocess_exec(
-        *command, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
-    out, err = await process.communicate()
-    assert not err, err.decode()
-    assert process.returncode is not None
-    return process.returncode, out.decode()
+    ended = await ops(cloud, "prove", *options)
+    assert not ended.err
+    return ended.code, ended.out
 
 
 async def proven(cloud: Running) -> dict[str, Any]:

@@ -50,11 +50,6 @@ def kill(cloud: Running) -> None:
     (cloud.folder / "endpoints.json").unlink()
 
 
-async def counts(cloud: Running, queue: str) -> dict[str, int]:
-    found: dict[str, int] = (await cloud.control("GET", "/status"))["queues"][queue]
-    return found
-
-
 async def test_messages_of_every_state_survive(tmp_path: Path) -> None:
     folder = tmp_path / "cloud"
     with running(folder, SNAPSHOT) as cloud:
@@ -67,7 +62,7 @@ async def test_messages_of_every_state_survive(tmp_path: Path) -> None:
         await settled(again)
         status = await again.control("GET", "/status")
         assert status["partner"]["received"] == len(expected)
-        left = {queue: await counts(again, queue) for queue in ("messages", "retries", "rejected")}
+        left = {queue: await again.counts(queue) for queue in ("messages", "retries", "rejected")}
         assert [sum(one.values()) for one in left.values()] == [1, 1, 1]
         assert left["messages"]["deferred"] == left["retries"]["scheduled"] == 1
 
@@ -122,7 +117,7 @@ async def test_a_bus_that_was_away_has_its_messages_from_the_file(tmp_path: Path
             ids = {await cloud.send(session, b"x", "a/b") for _ in range(3)}
         for command in ("stop", "stop", "start", "start"):
             await cloud.control("POST", f"/bus/{command}")
-            assert sum((await counts(cloud, "messages")).values()) == 3
+            assert sum((await cloud.counts("messages")).values()) == 3
         await cloud.control("POST", "/apps/receiver/start")
         await cloud.received(ids)
 
@@ -185,6 +180,6 @@ def another_way(message: ServiceBusReceivedMessage) -> ServiceBusMessage:
 async def settled(cloud: Running) -> None:
     """Wait until nothing of the queue is at the receiver."""
     patience = time.monotonic() + 30
-    while (await counts(cloud, "messages"))["locked"]:
+    while (await cloud.counts("messages"))["locked"]:
         assert time.monotonic() < patience
         await asyncio.sleep(0.05)

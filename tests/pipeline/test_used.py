@@ -7,15 +7,13 @@ from typing import Any
 
 import pytest
 
-from shared.declared import Declaration, Grant, own
-from tests.pipeline.everything import QUICK, all_that_a_message_can_meet, ops
+from ops.proof import Use, unused
+from shared.declared import Declaration, Grant
+from tests.pipeline.everything import QUICK, all_that_a_message_can_meet, done
 from tests.pipeline.running import SNAPSHOT, Running, running, with_settings
 
-CALLED = {"versions": "list"}
 DECLARED = Declaration.load()
 GRANTS = DECLARED.grants | DECLARED.untried
-# Those that are attached to no app are deployed with machines only.
-ATTACHED = {grant.identity for grant in DECLARED.grants if grant.kind == "app"}
 
 
 @pytest.fixture(scope="module")
@@ -26,30 +24,13 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 async def used(cloud: Running) -> dict[Grant, dict[str, Any]]:
-    return {
-        Grant(one["identity"], one["kind"], one["object"], CALLED.get(operation, operation)): one
-        for one in await cloud.control("GET", "/grants/used")
-        for operation in [one["operation"]]
-    }
+    listed: list[dict[str, Any]] = await cloud.control("GET", "/grants/used")
+    return dict(zip((use.grant for use in Use.from_json(listed)), listed, strict=True))
 
 
-def unused(found: dict[Grant, dict[str, Any]]) -> set[str]:
+def not_needed(found: dict[Grant, dict[str, Any]]) -> set[str]:
     """Name the declared grants, and the attachments to apps, that nothing needed."""
-    missing = {
-        grant
-        for grant in GRANTS
-        if grant.kind != "app" and grant.identity in ATTACHED | set(DECLARED.operators)
-    } - found.keys()
-    asked = {(grant.identity, app) for grant, one in found.items() for app in one["apps"]}
-    missing |= {
-        grant
-        for grant in DECLARED.grants
-        # What an app has of itself is for its host's own storage and telemetry.
-        if grant.kind == "app"
-        and grant.identity != own(grant.object)
-        and (grant.identity, grant.object) not in asked
-    }
-    return set(map(str, missing))
+    return set(map(str, unused(DECLARED, Use.from_json(list(found.values())))))
 
 
 async def test_what_the_proof_tries_is_on_record_and_no_use(cloud: Running) -> None:
@@ -66,12 +47,12 @@ async def test_what_the_proof_tries_is_on_record_and_no_use(cloud: Running) -> N
 
 
 async def test_every_grant_is_used_by_the_pipeline_and_none_beside_them(cloud: Running) -> None:
-    assert "encrypt: encrypt key payload" in unused(await used(cloud))
+    assert "encrypt: encrypt key payload" in not_needed(await used(cloud))
     await all_that_a_message_can_meet(cloud)
     found = await used(cloud)
-    assert unused(found) == set(), "not needed: take it out of infra/access.json"
+    assert not_needed(found) == set(), "not needed: take it out of infra/access.json"
     assert set(map(str, found.keys() - GRANTS)) == set()
-    await ops(cloud, "prove", "--used")
+    await done(cloud, "prove", "--used")
     # The shared identity is needed by both that share it.
     shared = found[Grant("database", "secret", "database-connection", "get")]
     assert set(shared["apps"]) == {"sender", "tracker"}
