@@ -67,9 +67,12 @@ bench: $(READY)
 	$(BIN)/python -m bench
 
 check: $(READY) $(CHECKOV)
+	$(BIN)/python -m checks.locks
+	$(BIN)/python -m checks.package
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/zizmor --offline --quiet --no-progress --persona=pedantic .
 	$(BIN)/python -m checks.infra check
 	$(BIN)/python -m checks.checkov
 	$(BIN)/python -m checks.functions
