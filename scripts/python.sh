@@ -14,7 +14,7 @@ set -eu
 # Runs a command and prints the interpreter behind it, which no environment hides. Fails with 4 for
 # a Python that is too old, with 5 for one that cannot make environments.
 interpreter() {
-    "$1" -c '
+    command "$1" -c '
 import sys
 if sys.version_info < (3, 11):
     sys.exit(4)
@@ -26,7 +26,7 @@ print(getattr(sys, "_base_executable", None) or sys.executable)' 2>/dev/null
 }
 
 is_version() {
-    "$1" -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] != sys.argv[1])' "$2" 2>/dev/null
+    command "$1" -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] != sys.argv[1])' "$2" 2>/dev/null
 }
 
 # The folders that pyenv may keep its versions in.
@@ -52,7 +52,7 @@ find_version() {
         pyenv_roots "$1" | while read -r root; do
             interpreter "$root/versions/$release/bin/python$1" && break
         done | grep . && return
-        PYENV_VERSION=$release interpreter "python$1" && return
+        (export PYENV_VERSION="$release" && interpreter "python$1") && return
     done
     return 1
 }
@@ -90,7 +90,7 @@ Install one (https://www.python.org/downloads/), or say where it is: make PYTHON
 
 # The same program may be known by several names: python3, python3.13, links to either.
 same() {
-    "$1" -c 'import os, sys; sys.exit(not os.path.samefile(sys.argv[1], sys.argv[2]))' "$1" "$2"
+    command "$1" -c 'import os, sys; sys.exit(not os.path.samefile(sys.argv[1], sys.argv[2]))' "$1" "$2"
 }
 
 differs() {
