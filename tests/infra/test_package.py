@@ -65,7 +65,7 @@ def test_a_file_that_is_not_the_one_of_the_lock_is_not_installed(tmp_path: Path)
         installing.install(lock, tmp_path / "installed")
 
 
-def test_the_package_has_exactly_what_the_apps_run() -> None:
+def test_the_package_has_only_what_the_apps_run() -> None:
     modules = {path.relative_to(package.ROOT) for path in package.ROOT.glob("shared/**/*.py")}
     assert len(modules) > 30
     assert set(package.files()) == modules | {
