@@ -165,10 +165,13 @@ async def test_what_functions_say_is_in_the_app_log(start_host: StartHost) -> No
 
 
 async def test_answers_pass_as_they_are(start_host: StartHost) -> None:
-    async with start_host(CODE) as host, aiohttp.ClientSession(host.url) as session:
-        async with session.get("/api/cookies") as answer:
-            assert (answer.status, await answer.read()) == (201, b"\x00\xff")
-            assert answer.headers["set-cookie"] == "a=1; Path=/"
+    async with (
+        start_host(CODE) as host,
+        aiohttp.ClientSession(host.url) as session,
+        session.get("/api/cookies") as answer,
+    ):
+        assert (answer.status, await answer.read()) == (201, b"\x00\xff")
+        assert answer.headers["set-cookie"] == "a=1; Path=/"
 
 
 @pytest.mark.parametrize("function", ["forever", "blocked"])
