@@ -12,8 +12,9 @@ SERVER = "Microsoft.DBforPostgreSQL/flexibleServers"
 _TYPES = "bicep-types-az, Microsoft.DBforPostgreSQL 2025-08-01"
 _STORAGE_PAGE = "learn.microsoft.com, Storage options in Azure Database for PostgreSQL"
 _COMPUTE_PAGE = "learn.microsoft.com, Compute options in Azure Database for PostgreSQL"
-# Premium SSD comes in these; other kinds of disks in any whole number.
-_SIZES = (32, 64, 128, 256, 512, 1024, 2048, 4095, 4096, 8192, 16384, 32767)
+
+SIZES = (32, 64, 128, 256, 512, 1024, 2048, 4095, 4096, 8192, 16384, 32767)
+"""Gigabytes of a Premium SSD; other kinds of disks come in any whole number."""
 _VERSIONS = ("11", "12", "13", "14", "15", "16", "17", "18")
 _TIERS = {
     "burstable": "standard_b",
@@ -33,8 +34,8 @@ def _storage(template: Template) -> Iterator[Fault]:
             continue
         if size is None:
             yield Fault(server, path, "is missing")
-        elif disk in (None, "Premium_LRS") and size not in _SIZES:
-            yield Fault(server, path, f"must be one of {', '.join(map(str, _SIZES))}")
+        elif disk in (None, "Premium_LRS") and size not in SIZES:
+            yield Fault(server, path, f"must be one of {', '.join(map(str, SIZES))}")
 
 
 def _grow(template: Template) -> Iterator[Fault]:

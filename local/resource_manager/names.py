@@ -149,7 +149,7 @@ _NAMES: dict[str, tuple[str, int, str, str]] = {
     ),
 }
 
-_LIVING = (
+LIVING = (
     "Microsoft.ManagedIdentity/userAssignedIdentities",
     "Microsoft.KeyVault/vaults",
     "Microsoft.Storage/storageAccounts",
@@ -166,8 +166,6 @@ _LIVING = (
     "Microsoft.Network/privateDnsZones",
     "Microsoft.Compute/virtualMachines",
 )
-# Parts of these kinds are named after what they are and not by their last segment alone.
-_HAS_SLASHES = ("microsoft.servicebus/namespaces/queues",)
 
 
 def _name(
@@ -175,9 +173,9 @@ def _name(
 ) -> Callable[[Template], Iterator[Fault]]:
     def find(template: Template) -> Iterator[Fault]:
         for resource in template.of(kind):
-            name = _own_name(resource.id, kind)
-            # A name with an expression in it is not known before Azure evaluates it.
-            if "[" in name or ("(" in name and kind != "Microsoft.Resources/resourceGroups"):
+            name = resource.name
+            # What is made of what only Azure knows is right when it is made.
+            if re.search(r"\[|\w\(", name):
                 continue
             if len(name) > longest or not re.fullmatch(pattern, name):
                 yield Fault(resource, "name", f"must be {what}")
@@ -185,15 +183,8 @@ def _name(
     return find
 
 
-def _own_name(resource_id: str, kind: str) -> str:
-    last = kind.rpartition("/")[2]
-    if kind.lower() in _HAS_SLASHES:
-        return resource_id[resource_id.lower().rfind(f"/{last.lower()}/") + len(last) + 2 :]
-    return resource_id.rpartition("/")[2]
-
-
 def _homeless(template: Template) -> Iterator[Fault]:
-    for resource in template.of(*_LIVING):
+    for resource in template.of(*LIVING):
         location = resource.body.get("location")
         if not isinstance(location, str) or not location.strip():
             yield Fault(resource, "location", "is missing")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -29,7 +30,8 @@ class Refusal:
     def place(self) -> str:
         """Where it stands, without the subscription and the group in front."""
         _, found, inside = self.resource.partition("/providers/")
-        short = inside if found else self.resource
+        # A name that is made of a principal's id is long, and no help to a reader.
+        short = re.sub(r"/guid\(.*", "/guid(...)", inside if found else self.resource)
         return f"{short}: {self.path}" if self.path else short
 
     def __str__(self) -> str:

@@ -22,7 +22,7 @@ _ACTION = re.compile(r"\*|[\w.*]+(?:/[\w.*\-$]+)+")
 
 def scope_of(assignment: Resource) -> str:
     """Give the scope of an assignment, as ids are compared."""
-    return assignment.key.rpartition(f"/providers/{ASSIGNMENT.lower()}/")[0]
+    return assignment.key.partition(f"/providers/{ASSIGNMENT.lower()}/")[0]
 
 
 def role_of(assignment: Resource) -> str:
@@ -43,8 +43,9 @@ def deployed_principal(assignment: Resource) -> str:
 
 
 def depends_on_principal(assignment: Resource) -> bool:
-    """Tell whether the name holds the id of a principal that is known only while Azure deploys."""
-    return "principalid" in assignment.key[len(scope_of(assignment)) :]
+    """Tell whether the name is made of the principal's id, where that is known only to Azure."""
+    name, principal = assignment.name.lower(), deployed_principal(assignment)
+    return bool(principal) and principal in name and "principalid" in name
 
 
 def _scopes(template: Template) -> Iterator[Fault]:

@@ -10,6 +10,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+MADE_ONCE = "madeOnce"
+"""The output that lists the ids of what is made once and then left alone."""
+
+# The id of what is named after something that is known only while Azure deploys.
+_COMPUTED_ID = re.compile(
+    r"\[\s*extensionResourceId\(\s*'([^']+)'\s*,\s*'([^']+)'\s*,\s*(.+)\)\s*\]"
+)
 # An expression is evaluated only while Azure deploys, so that its value says nothing before.
 _EXPRESSION = re.compile(r"\[.*\]", re.DOTALL)
 
@@ -24,8 +31,9 @@ class Resource:
 
     @property
     def name(self) -> str:
-        """Its own name, without those of its parents."""
-        return self.id.rpartition("/")[2]
+        """Its own name without those of its parents, or the expression that makes it."""
+        _, found, name = self.id.partition(f"/providers/{self.body.get('type')}/")
+        return name if found and "(" in name else self.id.rpartition("/")[2]
 
     @property
     def key(self) -> str:
@@ -66,9 +74,8 @@ class Template:
         listed = snapshot if isinstance(snapshot, Mapping) else {}
         self.resources = tuple(_resources(listed.get("predictedResources")))
         self._by_id = {resource.key: resource for resource in self.resources}
-        once = listed.get("onlyIfNotExists")
-        ids = once if isinstance(once, list) else []
-        self._once = frozenset(one.lower() for one in ids if isinstance(one, str))
+        once = items(member(listed.get("outputs"), MADE_ONCE))
+        self._once = frozenset(one.lower() for one in once if isinstance(one, str))
 
     def of(self, *kinds: str) -> Iterator[Resource]:
         """Give the resources of some kinds."""
@@ -80,7 +87,10 @@ class Template:
         return self._by_id.get(resource_id.lower()) if isinstance(resource_id, str) else None
 
     def made_once(self, resource: Resource) -> bool:
-        """Tell whether `@onlyIfNotExists()` stands before it, or before what it is a part of."""
+        """Tell whether `@onlyIfNotExists()` stands before it, as an output of the deployment says.
+
+        `bicep snapshot` leaves the decorator itself out.
+        """
         return resource.key in self._once
 
 
@@ -118,4 +128,6 @@ def _resources(listed: object) -> Iterator[Resource]:
         found = members(body)
         resource_id, kind = found.get("id"), found.get("type")
         if isinstance(resource_id, str) and isinstance(kind, str):
+            if computed := _COMPUTED_ID.fullmatch(resource_id):
+                resource_id = f"{computed[1]}/providers/{kind}/{computed[3]}"
             yield Resource(resource_id, kind.lower(), found)

@@ -13,41 +13,12 @@ MACHINE = "Microsoft.Compute/virtualMachines"
 _FAQ = "learn.microsoft.com, Frequently asked questions about Linux virtual machines"
 # Only what stands in the documents of Linux machines.
 _RESERVED = frozenset(
-    [
-        "1",
-        "123",
-        "a",
-        "actuser",
-        "adm",
-        "admin",
-        "admin1",
-        "admin2",
-        "administrator",
-        "aspnet",
-        "backup",
-        "console",
-        "david",
-        "guest",
-        "john",
-        "owner",
-        "root",
-        "server",
-        "sql",
-        "support",
-        "support_388945a0",
-        "sys",
-        "test",
-        "test1",
-        "test2",
-        "test3",
-        "user",
-        "user1",
-        "user2",
-        "user3",
-        "user4",
-        "user5",
-        "video",
-    ]
+    {
+        *("1", "123", "a", "actuser", "adm", "admin", "admin1", "admin2", "administrator"),
+        *("aspnet", "backup", "console", "david", "guest", "john", "owner", "root", "server"),
+        *("sql", "support", "support_388945a0", "sys", "test", "test1", "test2", "test3"),
+        *("user", "user1", "user2", "user3", "user4", "user5", "video"),
+    }
 )
 
 
