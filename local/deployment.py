@@ -125,6 +125,7 @@ class _Loading:
         self._on_machines = [identities.attached(r, known) for r in self._of_kind[machines.KIND]]
         self._tenant_id = self._tenant()
         self._references = self._refer()
+        self._of_kind[access.ASSIGNMENT_KIND] = self._named(self._of_kind[access.ASSIGNMENT_KIND])
         self._custom = {
             name_of(role.definition.resource_id): role
             for role in map(access.read_definition, self._of_kind[access.DEFINITION_KIND])
@@ -159,10 +160,25 @@ class _Loading:
             kind = kinds.get(resource.type.lower())
             if kind is None:
                 raise resource.place.refuse(f"{resource.type} is not to be had here")
-            if normal(resource.id) in seen:
-                raise resource.place.refuse("stands in the snapshot twice")
-            seen.add(normal(resource.id))
+            if resource.computed is None:
+                if normal(resource.id) in seen:
+                    raise resource.place.refuse("stands in the snapshot twice")
+                seen.add(normal(resource.id))
+            elif kind != access.ASSIGNMENT_KIND:
+                raise (resource.place / "id").refuse("must be a literal, not an expression")
             self._of_kind[kind].append(resource)
+
+    def _named(self, assignments: list[Resource]) -> list[Resource]:
+        """Give assignments their ids, which may be made of a principal's."""
+        named: dict[str, Resource] = {}
+        for resource in assignments:
+            if resource.computed is not None:
+                found = self._references.computed(resource.computed, resource.place / "id")
+                resource = replace(resource, id=found)  # noqa: PLW2901
+            if normal(resource.id) in named:
+                raise resource.place.refuse("stands in the snapshot twice")
+            named[normal(resource.id)] = resource
+        return list(named.values())
 
     def _tenant(self) -> str:
         tenants = {vaults.tenant(r): r for r in self._of_kind[vaults.KIND]}
