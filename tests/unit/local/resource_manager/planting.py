@@ -12,7 +12,16 @@ from typing import Any
 
 INFRA = Path(__file__).parents[4] / "infra"
 SNAPSHOTS = sorted(path.name for path in INFRA.glob("*.snapshot.json"))
-GONE = object()
+
+
+class _Gone:
+    """What stands for a property that is taken away."""
+
+    def __repr__(self) -> str:
+        return "gone"
+
+
+GONE = _Gone()
 
 Json = dict[str, Any]
 SENDER = "sites/relay-sender-local"
@@ -44,8 +53,7 @@ class Planted:
     told: str | None = None
 
     def __str__(self) -> str:
-        value = "gone" if self.value is GONE else str(self.value)[:30]
-        return f"{self.ending.rpartition('/')[2]} {self.path}={value}"
+        return f"{self.ending.rpartition('/')[2]} {self.path}={str(self.value)[:30]}"
 
     @property
     def place(self) -> str:

@@ -175,7 +175,7 @@ PLANTED = (
     Planted(KEY, "/tags", {str(n): "" for n in range(16)}, "InvalidTagNameCharacters", "tags"),
 )
 
-GOOD = (
+GOOD: tuple[tuple[str, str, object], ...] = (
     *((SENDER, f"{SCALE}.maximumInstanceCount", n) for n in (1, 40, 1000)),
     *((SENDER, f"{SCALE}.instanceMemoryMB", n) for n in (512, 2048, 4096)),
     (SENDER, f"{SCALE}.triggers.http.perInstanceConcurrency", 1000),
