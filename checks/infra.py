@@ -72,6 +72,19 @@ def compiler() -> str | None:
     return shutil.which("bicep")
 
 
+def evaluated(folder: Path, bicep: str, parameters: Path) -> object:
+    """Evaluate a parameter file of a folder and give its snapshot, or raise `InfraError`."""
+    _succeed(folder, bicep, "snapshot", parameters.name, "--mode=overwrite", *_PLACE)
+    return json.loads(parameters.with_suffix(".snapshot.json").read_text(encoding="utf-8"))
+
+
+def compiled(folder: Path, bicep: str, source: Path) -> object:
+    """Compile a source of a folder and give the template, or raise `InfraError`."""
+    target = source.with_suffix(".json")
+    _succeed(folder, bicep, "build", source.name, f"--outfile={target.name}")
+    return json.loads(target.read_text(encoding="utf-8"))
+
+
 def _departures(folder: Path) -> Iterator[str]:
     declared = access.load(folder / "access.json")
     for parameters in _parameters(folder):
