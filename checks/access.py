@@ -26,10 +26,10 @@ class Operator(TypedDict):
 
 
 class Trigger(TypedDict):
-    """The queue that starts an app, and the identity it is received under."""
+    """The queues that start functions of an app, and the identity they are received under."""
 
     identity: str
-    queue: str
+    queues: list[str]
 
 
 class App(TypedDict):
@@ -75,6 +75,7 @@ class Queue(TypedDict):
 
     name: str
     duplicateDetection: NotRequired[str]
+    lockDuration: NotRequired[str]
     maxDeliveryCount: NotRequired[int]
     forwardTo: NotRequired[str]
     forwardDeadLettersTo: NotRequired[str]
@@ -304,11 +305,12 @@ def _apps(access: Access) -> Iterator[str]:
             continue
         if trigger["identity"] not in app["identities"]:
             yield f"app {app['name']} is triggered under {trigger['identity']}, which it has not"
-        if (trigger["identity"], trigger["queue"]) not in receives:
-            yield (
-                f"app {app['name']} is triggered by {trigger['queue']}, "
-                f"which {trigger['identity']} may not receive"
-            )
+        for queue in trigger["queues"]:
+            if (trigger["identity"], queue) not in receives:
+                yield (
+                    f"app {app['name']} is triggered by {queue}, "
+                    f"which {trigger['identity']} may not receive"
+                )
 
 
 def _machines(access: Access) -> Iterator[str]:
@@ -325,7 +327,12 @@ def _hosts(access: Access) -> Iterator[str]:
         owned = [g["storage"] for g in access["storageGrants"] if g["app"] == app["name"]]
         if owned != [app["name"]]:
             yield f"app {app['name']} owns the blobs of {owned or 'no account'}, not just its own"
-    triggers = [app["trigger"] for app in access["apps"] if "trigger" in app]
+    triggers = [
+        {"identity": app["trigger"]["identity"], "queue": queue}
+        for app in access["apps"]
+        if "trigger" in app
+        for queue in app["trigger"]["queues"]
+    ]
     for grant in access["scaleGrants"]:
         if grant not in triggers:
             yield f"{grant['identity']} sees {grant['queue']}, which triggers no app under it"

@@ -1,11 +1,11 @@
 metadata description = 'The shape of access.json, and the names of what is deployed for it.'
 
 @export()
-@description('A function app, the identities attached to it, and the queue that triggers it.')
+@description('A function app, the identities attached to it, and the queues that trigger its functions.')
 type App = {
   name: string
   identities: string[]
-  trigger: { identity: string, queue: string }?
+  trigger: { identity: string, queues: string[] }?
   status: string?
 }
 
@@ -26,6 +26,7 @@ type Machine = { name: string, identities: string[], systemIdentity: bool }
 type Queue = {
   name: string
   duplicateDetection: string?
+  lockDuration: string?
   maxDeliveryCount: int?
   forwardTo: string?
   forwardDeadLettersTo: string?
