@@ -300,17 +300,17 @@ def _apps(access: Access) -> Iterator[str]:
     for app in access["apps"]:
         if app.get("status", app["name"]) not in apps:
             yield f"app {app['name']} has its status at {app['status']}, which is not declared"
-        trigger = app.get("trigger")
-        if trigger is None:
-            continue
-        if trigger["identity"] not in app["identities"]:
-            yield f"app {app['name']} is triggered under {trigger['identity']}, which it has not"
-        for queue in trigger["queues"]:
-            if (trigger["identity"], queue) not in receives:
-                yield (
-                    f"app {app['name']} is triggered by {queue}, "
-                    f"which {trigger['identity']} may not receive"
-                )
+        if trigger := app.get("trigger"):
+            yield from _trigger(app, trigger, receives)
+
+
+def _trigger(app: App, trigger: Trigger, receives: set[tuple[str, str]]) -> Iterator[str]:
+    name, identity = app["name"], trigger["identity"]
+    if identity not in app["identities"]:
+        yield f"app {name} is triggered under {identity}, which it has not"
+    for queue in trigger["queues"]:
+        if (identity, queue) not in receives:
+            yield f"app {name} is triggered by {queue}, which {identity} may not receive"
 
 
 def _machines(access: Access) -> Iterator[str]:

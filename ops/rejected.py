@@ -14,13 +14,11 @@ from azure.servicebus import (
 )
 from azure.servicebus.amqp import AmqpMessageBodyType
 
-from shared.bus_message import ATTEMPTS, DETAIL, REASON
 from shared.message_id import MessageId, mark
+from shared.rejected import ATTEMPTS, BUS_DETAIL, BUS_REASON, DETAIL, REASON
 from shared.trace_context import HEADER, traceparent
 
 _ATTEMPTS = re.compile(r"\d{1,4}", re.ASCII)
-# What Service Bus itself says about a message that it took off `messages`.
-_BUS_REASON, _BUS_DETAIL = "DeadLetterReason", "DeadLetterErrorDescription"
 _LONGEST_ID = 128  # of Service Bus
 
 
@@ -58,8 +56,8 @@ class Rejected:
             message.sequence_number or 0,
             ours.id if ours else None,
             message_id,
-            properties.get(REASON) or properties.get(_BUS_REASON, ""),
-            properties.get(DETAIL) or properties.get(_BUS_DETAIL, ""),
+            properties.get(REASON) or properties.get(BUS_REASON, ""),
+            properties.get(DETAIL) or properties.get(BUS_DETAIL, ""),
             int(attempts[0]) if attempts else 0,
             message.enqueued_time_utc or datetime.now(UTC),
             _size(message),
