@@ -55,6 +55,7 @@ check: $(READY) $(CHECKOV)
 	$(BIN)/python -m checks.infra check
 	$(BIN)/python -m checks.checkov
 	$(BIN)/python -m checks.functions
+	$(BIN)/python -m checks.hosting
 	$(BIN)/python -m checks.tables
 	$(BIN)/python -m checks.links
 	$(BIN)/python -m checks.threat_model

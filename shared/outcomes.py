@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from azure.servicebus import ServiceBusMessage
 from azure.servicebus.aio import ServiceBusClient
@@ -17,31 +19,46 @@ from shared.settings import ReceiverSettings
 _log = logging.getLogger(__name__)
 
 
+Send = Callable[[ServiceBusMessage], Awaitable[None]]
+"""Sends to one queue. Raises `BusError`."""
+
+
+@dataclass(frozen=True)
 class Outcomes:
-    """The queues that the receiver sends to, under its one identity for all of them."""
+    """The queues that the receiver sends to, under its one identity for all of them.
 
-    def __init__(self, bus: ServiceBusClient, settings: ReceiverSettings, outages: Outages) -> None:
-        self._retries = QueueSender(bus, settings.retries_queue)
-        self._rejected = QueueSender(bus, settings.rejected_queue)
-        self._receipts = QueueSender(bus, settings.receipts_queue)
-        self._receipts_queue = settings.receipts_queue
-        self._wait_seconds = settings.wait_seconds
-        self._outages = outages
+    `later` lets a message wait for its time, `set_aside` puts it to the rejected ones, `record`
+    sends a receipt to the ledger. What is owed waits for `wait_seconds`.
+    """
 
-    async def later(self, message: ServiceBusMessage) -> None:
-        """Let a message wait for its time. Raises `BusError`."""
-        await self._retries.send(message)
+    later: Send
+    set_aside: Send
+    record: Send
+    wait_seconds: float
+    outages: Outages
 
-    async def set_aside(self, message: ServiceBusMessage) -> None:
-        """Put a message to the rejected ones. Raises `BusError`."""
-        await self._rejected.send(message)
+    @classmethod
+    def through(
+        cls, bus: ServiceBusClient, settings: ReceiverSettings, outages: Outages
+    ) -> Outcomes:
+        """Send through a client of the bus."""
 
-    async def record(self, message: ServiceBusMessage) -> None:
-        """Send a receipt to the ledger. Raises `BusError`."""
-        with self._outages.watching(
-            f"queue {self._receipts_queue}", (BusUnavailableError, BusDeniedError)
-        ):
-            await self._receipts.send(message)
+        def to(queue: str) -> Send:
+            sender, failures = QueueSender(bus, queue), (BusUnavailableError, BusDeniedError)
+
+            async def send(message: ServiceBusMessage) -> None:
+                with outages.watching(f"queue {queue}", failures):
+                    await sender.send(message)
+
+            return send
+
+        return cls(
+            to(settings.retries_queue),
+            to(settings.rejected_queue),
+            to(settings.receipts_queue),
+            settings.wait_seconds,
+            outages,
+        )
 
     async def reject(
         self, incoming: Incoming, reason: str, detail: str, attempts: int | None = None
@@ -65,10 +82,10 @@ class Outcomes:
         try:
             await self.record(receipt_message(receipt))
         except BusError as error:
-            _log.log(self._outages.level, "no receipt for %s yet: %s", receipt.message_id, error)
+            _log.log(self.outages.level, "no receipt for %s yet: %s", receipt.message_id, error)
             # A retry's receipt is not owed: that of a later step will tell more.
             if receipt.state is not State.RETRYING:
-                await self.later(incoming.owing(self._wait_seconds, receipt, key))
+                await self.later(incoming.owing(self.wait_seconds, receipt, key))
 
 
 def _shown(incoming: Incoming) -> str:

@@ -84,7 +84,7 @@ class Receiver:
         )
         self._partner = Partner(secret, settings.partner_timeout_seconds, network)
         bus = connect(settings.bus_namespace, credential(settings.bus_identity), network)
-        self._outcomes = Outcomes(bus, settings, self._outages)
+        self._outcomes = Outcomes.through(bus, settings, self._outages)
         self._schedule = settings.retry_schedule
         self._wait_seconds = settings.wait_seconds
         self._max_deliveries = settings.max_deliveries
