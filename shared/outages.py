@@ -81,7 +81,7 @@ class Outages:
     def watching(
         self, service: str, failures: type[Exception] | tuple[type[Exception], ...]
     ) -> Iterator[None]:
-        """Note how what is done in it ends: by one of `failures`, or otherwise."""
+        """Note if what is done in it ends by one of `failures`, or is done."""
         try:
             yield
         except failures as error:
