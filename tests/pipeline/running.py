@@ -243,6 +243,12 @@ class Running:
             assert time.monotonic() < patience, f"{queue} has {found} messages, not {count}"
             await asyncio.sleep(0.05)
 
+    async def emptied(self, queue: str) -> None:
+        """Wait until `queue` has no message, and no receiver has one in hand."""
+        async with asyncio.timeout(_ARRIVE_SECONDS):
+            while (found := await self.counts(queue))["active"] or found["locked"]:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+
     async def counts(self, queue: str) -> dict[str, int]:
         """Tell how many messages a queue has, by their state."""
         found: dict[str, int] = (await self.control("GET", "/status"))["queues"][queue]
