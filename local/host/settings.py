@@ -48,7 +48,12 @@ class Settings:
 
         A setting `NAME` is a connection string; otherwise `NAME__fullyQualifiedNamespace` with
         `NAME__credential` = `managedidentity` and, for a user-assigned identity, `NAME__clientId`.
+        What stands under `AzureWebJobsNAME` goes before (`GetWebJobsConnectionStringSection` of
+        azure-webjobs-sdk).
         """
+        prefixed = f"AzureWebJobs{name}"
+        if self.get(prefixed) or self.get(f"{prefixed}__fullyQualifiedNamespace"):
+            name = prefixed
         if connection_string := self.get(name):
             return KeyConnection(connection_string)
         namespace = self._required(f"{name}__fullyQualifiedNamespace")
