@@ -14,13 +14,14 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyErro
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.engine import engine_of
-from shared.vault import VaultError
+from shared.vault import VaultDeniedError, VaultError
 
 T = TypeVar("T")
 _VALUE_ERRORS = (ValueError, OverflowError, DataError, IntegrityError)
 _FAILURES = (SQLAlchemyError, asyncpg.PostgresError, sqlite3.Error, OSError, *_VALUE_ERRORS)
 _SIGN_IN_REFUSED = ("28000", "28P01")
 _NO_TABLE = "42P01"
+_NO_CONNECTION_LEFT = "53300"  # of the server, of the role, or of those that are not reserved
 _UNHOLDABLE = ("22", "23")  # the classes of SQLSTATE for data and constraints
 
 
@@ -34,6 +35,14 @@ class LedgerUnavailableError(LedgerError):
 
 class SignInRefusedError(LedgerUnavailableError):
     """The database does not take the user and password that the secret has."""
+
+    is_denial = True
+
+
+class SecretDeniedError(LedgerUnavailableError):
+    """The identity may not read the secret of the database, or is not attached here."""
+
+    is_denial = True
 
 
 class Secret(Protocol):
@@ -122,7 +131,9 @@ class Database:
         try:
             return await self._secret.value()
         except VaultError as error:
-            raise LedgerUnavailableError(f"no secret of the database: {error}") from None
+            denied = isinstance(error, VaultDeniedError)
+            kind = SecretDeniedError if denied else LedgerUnavailableError
+            raise kind(f"no secret of the database: {error}") from None
 
     @asynccontextmanager
     async def _connection(self, value: str) -> AsyncIterator[AsyncConnection]:
@@ -176,6 +187,8 @@ def translated(error: Exception) -> LedgerError:
     code = _code(error) or ""
     if code in _SIGN_IN_REFUSED:
         return SignInRefusedError(f"the database refuses the sign-in ({code})")
+    if code == _NO_CONNECTION_LEFT:
+        return LedgerUnavailableError(f"the database has no connection left ({code})")
     if code == _NO_TABLE or "no such table" in str(error):
         return LedgerUnavailableError("the database has no ledger yet: run the migration")
     if code.startswith(_UNHOLDABLE) or _is_about_a_value(error):
