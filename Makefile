@@ -54,6 +54,7 @@ check: $(READY) $(CHECKOV)
 	$(BIN)/mypy
 	$(BIN)/python -m checks.infra check
 	$(BIN)/python -m checks.azure
+	$(BIN)/python -m checks.connections
 	$(BIN)/python -m checks.checkov
 	$(BIN)/python -m checks.functions
 	$(BIN)/python -m checks.tables
