@@ -78,6 +78,11 @@ def evaluated(folder: Path, bicep: str, parameters: Path) -> object:
     return json.loads(parameters.with_suffix(".snapshot.json").read_text(encoding="utf-8"))
 
 
+def compile_json(folder: Path, bicep: str, source: str) -> None:
+    """Compile a source of a folder to a template beside it, or raise `InfraError`."""
+    _succeed(folder, bicep, "build", source)
+
+
 def _departures(folder: Path) -> Iterator[str]:
     declared = access.load(folder / "access.json")
     for parameters in _parameters(folder):
