@@ -22,8 +22,8 @@ from local.resource_manager import first, second
 from local.resource_manager.standing import a_year_later
 from local.resource_manager.template import Template
 
-# What a real deployment has from the clock and from the directory, and what it may have instead: the
-# parameter files have it from nobody.bicep.
+# What a real deployment has from the clock and from the directory, and another one has otherwise.
+# The parameter files have it from nobody.bicep.
 _OTHERWISE = (
     ("var expiry = 4102444799", "var expiry = 4102358399"),
     ("00000000-0000-4000-8000-0000000001", "00000000-0000-4000-8000-0000000002"),
