@@ -13,13 +13,14 @@ LONG := tests/faults/test_every_departure.py tests/attacks/test_siege.py \
 # More processes than cores: the tests wait for one another's sockets most of the time.
 TESTS := -m pytest -n 4 --dist loadfile
 
-.PHONY: help run demo test test-all bench check format infra clean
+.PHONY: help run demo test test-all azure bench check format infra clean
 
 help:
 	@echo "make run      start everything here, send five messages, stay up"
 	@echo "make demo     the same, and exit: non-zero if one byte differs at the partner"
 	@echo "make test     run the tests"
 	@echo "make test-all the same, in another deployment too, through every fault, a ledger of a million"
+	@echo "make azure    try in a subscription what only Azure can show; costs money, asks first"
 	@echo "make bench    measure the ledger, and write down what came of it"
 	@echo "make check    format, lint, types, infrastructure, documents"
 	@echo "make format   mend what can be mended by a machine"
@@ -44,6 +45,14 @@ test-all: test
 	  $(BIN)/python $(TESTS) tests/pipeline $(addprefix --ignore=,$(LONG))
 	SEED=$(SEED) $(BIN)/python -m pytest tests/faults -s $(addprefix --ignore=,$(LONG))
 	ROWS=1000000 $(BIN)/python -m pytest tests/unit/shared/test_ledger_plans.py
+
+# Where az and azd are not signed in, nothing is run, and the exit code says so. The steps, their time
+# and cost: make azure LIST=1. Other variables: docs/deploying.md, "In your own subscription".
+azure: $(READY)
+	@$(BIN)/python -m tests.azure $(if $(LIST),--list) $(if $(LOCATION),--location $(LOCATION)) \
+	  $(if $(ADDRESS),--address $(ADDRESS)) $(addprefix --step ,$(STEP)) \
+	  $(if $(SUBSCRIPTION),--subscription $(SUBSCRIPTION)) $(if $(YES),--yes) \
+	  $(if $(AWAY_MINUTES),--away-minutes $(AWAY_MINUTES)) $(if $(CLEAN),--clean $(CLEAN))
 
 bench: $(READY)
 	$(BIN)/python -m bench
