@@ -54,12 +54,11 @@ _RULES = (
     Rule(SITE, "httpsOnly", (True,), "answers without TLS"),
     Rule(SITE, "siteConfig.minTlsVersion", ("1.2", "1.3"), "takes old TLS"),
     Rule(SITE, "siteConfig.scmMinTlsVersion", ("1.2", "1.3"), "takes old TLS for publishing"),
-    Rule(SITE, "siteConfig.ftpsState", ("Disabled",), "takes packages by FTP"),
     Rule(SITE, "siteConfig.remoteDebuggingEnabled", (False,), "can be debugged from afar"),
     Rule(
         SITE,
         "functionAppConfig.deployment.storage.authentication.type",
-        ("SystemAssignedIdentity",),
+        ("UserAssignedIdentity",),
         "gets its package as somebody else",
     ),
     Rule(PASSWORD, "allow", (False,), "takes a password"),

@@ -104,6 +104,7 @@ module site 'site.bicep' = {
     storageSuffix: storageSuffix
     identityNames: app.identities
     identityIds: [for identity in app.identities: identities[indexOf(allIdentities, identity)].id]
+    packageIdentityId: identities[indexOf(allIdentities, app.package)].id
     allIdentityNames: allIdentities
     allIdentityClientIds: [for (identity, i) in allIdentities: identities[i].properties.clientId]
     keyNames: keyNames

@@ -29,6 +29,9 @@ param identityNames string[]
 @description('Resource ids of the attached identities.')
 param identityIds string[]
 
+@description('Resource id of the attached identity that the package is stored under.')
+param packageIdentityId string
+
 @description('Names of all identities in access.json.')
 param allIdentityNames string[]
 
@@ -151,7 +154,8 @@ resource site 'Microsoft.Web/sites@2025-03-01' = {
         storage: {
           type: 'blobContainer'
           value: '${blobUri}/packages'
-          authentication: { type: 'SystemAssignedIdentity' }
+          // Not the app's own identity, which could be given the right only once there is an app.
+          authentication: { type: 'UserAssignedIdentity', userAssignedIdentityResourceId: packageIdentityId }
         }
       }
       runtime: { name: 'python', version: '3.13' }
@@ -164,21 +168,25 @@ resource site 'Microsoft.Web/sites@2025-03-01' = {
     siteConfig: {
       minTlsVersion: '1.2'
       scmMinTlsVersion: '1.2'
-      ftpsState: 'Disabled'
       http20Enabled: true
       remoteDebuggingEnabled: false
       appSettings: map(items(settings), setting => { name: setting.key, value: setting.value })
     }
   }
 
-  // Publishing takes a token of the directory, never the site's own password.
+  // Publishing takes a token of the directory, never the site's own password. This is what keeps FTP
+  // shut: Flex Consumption refuses the property ftpsState, and has no FTP to publish by.
   resource ftpPassword 'basicPublishingCredentialsPolicies' = {
     name: 'ftp'
+    #disable-next-line BCP187 // Azure wants it (51008), the types do not know it (Azure/bicep-types-az 1571).
+    location: location
     properties: { allow: false }
   }
 
   resource scmPassword 'basicPublishingCredentialsPolicies' = {
     name: 'scm'
+    #disable-next-line BCP187 // As above.
+    location: location
     properties: { allow: false }
   }
 }
