@@ -262,6 +262,8 @@ def declared_settings(access: Access, app: App) -> dict[str, str]:
         "APPLICATIONINSIGHTS_AUTHENTICATION_STRING": "Authorization=AAD",
     }
     for name in app["identities"]:
+        if name == app["package"]:
+            continue  # the platform's alone
         settings[_setting("IDENTITY", name)] = f"clientId of identities/{name}"
     settings["RELAY_BUS__fullyQualifiedNamespace"] = f"relay-{SUFFIX}.servicebus.windows.net"
     settings |= _usable(access, app) | _known(access)
@@ -354,6 +356,8 @@ _JUDGED_TYPES = frozenset(
         "Microsoft.OperationalInsights/workspaces",
         "Microsoft.Insights/components",
         "Microsoft.Insights/diagnosticSettings",
+        "Microsoft.Insights/actionGroups",
+        "Microsoft.Insights/metricAlerts",
         "Microsoft.DBforPostgreSQL/flexibleServers",
         "Microsoft.DBforPostgreSQL/flexibleServers/configurations",
         "Microsoft.DBforPostgreSQL/flexibleServers/databases",

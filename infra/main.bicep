@@ -2,7 +2,7 @@ targetScope = 'subscription'
 
 metadata description = 'Everything that access.json declares, in a resource group of its own.'
 
-import { BusTier, Network, Scale, VaultAuthorization } from 'modules/access.bicep'
+import { BusTier, Network, Scale, StorageGB, UpdateStrategy, VaultAuthorization } from 'modules/access.bicep'
 
 @description('Name of the resource group.')
 @minLength(1)
@@ -56,12 +56,23 @@ param databaseSku { name: string, tier: 'Burstable' | 'GeneralPurpose' | 'Memory
   tier: 'Burstable'
 }
 
-// Each instance that keeps the ledger has up to five connections, and the smallest database has 35.
+@description('Size of the disk of the database in GB; it can be made larger, never smaller.')
+param databaseStorageGB StorageGB = 32
+
+@description('E-mail addresses that hear of it when the disk of the database is filling.')
+param alertAddresses string[] = []
+
+// Each instance that keeps the ledger has up to five connections, and the smallest database has 35. Azure
+// counts instances for each group of functions: those with HTTP are one, any other is one of its own.
+// The checks work it out for each deployment.
 @description('How far the apps scale, by name of the app.')
 param scale { *: Scale } = {
   sender: { maximumInstanceCount: 3 }
-  tracker: { maximumInstanceCount: 3 }
+  tracker: { maximumInstanceCount: 1 }
 }
+
+@description('How an update of an app replaces its instances. Recreate is for a region that has no rolling updates yet.')
+param updateStrategy UpdateStrategy = 'RollingUpdate'
 
 @description('Days that logs are kept.')
 @minValue(30)
@@ -233,11 +244,18 @@ module database 'modules/database.bicep' = {
     network: network
     allowedAddresses: allowedAddresses
     sku: databaseSku
+    storageGB: databaseStorageGB
     administrator: databaseAdministrator
     password: databasePassword
   }
   // Nothing that may fail stands between the server's new password and the secret that has it.
   dependsOn: [vaults, bus, storages, virtualNetwork]
+}
+
+module alerts 'modules/alerts.bicep' = {
+  scope: group
+  params: { suffix: suffix, tags: tags, addresses: alertAddresses }
+  dependsOn: [database]
 }
 
 module deployedSecrets 'modules/deployedSecret.bicep' = [
@@ -316,6 +334,7 @@ module apps 'modules/app.bicep' = [
       tags: tags
       network: network
       scale: scale[?app.name] ?? {}
+      updateStrategy: updateStrategy
       storageSuffix: storageSuffix
       allIdentities: identityNames
       allKeys: access.keys

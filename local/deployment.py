@@ -49,6 +49,8 @@ _LEFT_OUT = (
     "Microsoft.OperationalInsights/workspaces",
     telemetry.KIND,
     "Microsoft.Insights/diagnosticSettings",
+    "Microsoft.Insights/actionGroups",
+    "Microsoft.Insights/metricAlerts",
     # The ledger is a file here.
     "Microsoft.DBforPostgreSQL/flexibleServers",
     "Microsoft.DBforPostgreSQL/flexibleServers/configurations",

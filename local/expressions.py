@@ -13,7 +13,7 @@ _TOKEN = re.compile(r"\s*(?:'(?P<text>(?:[^']|'')*)'|(?P<name>\w+)|(?P<sign>[(),
 _DEEPEST = 8
 
 # Source: Bicep and Resource Manager make `guid` of names as RFC 9562, version 5, in this namespace,
-# the names joined by hyphens. Held to what the compiler makes in tests/unit/local/test_expressions.py.
+# the names joined by hyphens. tests/unit/local/test_expressions.py holds it to the compiler's.
 _NAMESPACE = uuid.UUID("11fb06fb-712d-4ddd-98c7-e71bbd588830")
 
 
@@ -85,7 +85,7 @@ class _Reader:
         found = self._expression(0)
         self._take("end")
         if isinstance(found, str):
-            raise ValueError
+            raise UnknownExpression(found)
         return found
 
     def _expression(self, depth: int) -> Expression:

@@ -85,6 +85,14 @@ type Network = 'public' | 'private'
 type BusTier = 'Standard' | 'Premium'
 
 @export()
+@description('Sizes of the disk that a PostgreSQL server can have, in GB.')
+type StorageGB = 32 | 64 | 128 | 256 | 512 | 1024 | 2048 | 4095 | 4096 | 8192 | 16384 | 32767
+
+@export()
+@description('How an update replaces the instances of an app: one batch after the other, each done with what it has in hand; or all at once, and what is in hand is cut off.')
+type UpdateStrategy = 'RollingUpdate' | 'Recreate'
+
+@export()
 @description('How far an app scales, and how many of its instances are always ready.')
 type Scale = {
   @description('Memory of an instance in MB.')

@@ -1,6 +1,6 @@
 metadata description = 'A Flex Consumption app on a plan of its own.'
 
-import { Network, Scale } from 'access.bicep'
+import { Network, Scale, UpdateStrategy } from 'access.bicep'
 
 @description('Name of the app in access.json.')
 param name string
@@ -20,10 +20,13 @@ param network Network
 @description('How far the app scales.')
 param scale Scale
 
+@description('How an update replaces its instances.')
+param updateStrategy UpdateStrategy
+
 @description('Domain of storage accounts.')
 param storageSuffix string
 
-@description('Names of the attached identities in access.json.')
+@description('Names of the attached identities that the app uses, in access.json.')
 param identityNames string[]
 
 @description('Resource ids of the attached identities.')
@@ -164,6 +167,10 @@ resource site 'Microsoft.Web/sites@2025-03-01' = {
         maximumInstanceCount: scale.?maximumInstanceCount ?? 40
         alwaysReady: scale.?alwaysReady ?? []
       }
+      // A rolling update lets each instance finish what it has in hand. Recreated ones would cut off
+      // callers, and post to the partner again what they had posted and not yet settled.
+      #disable-next-line BCP037 // The types of this API version do not know it, Azure does since 2023-12-01.
+      siteUpdateStrategy: { type: updateStrategy }
     }
     siteConfig: {
       minTlsVersion: '1.2'
