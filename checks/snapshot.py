@@ -223,6 +223,7 @@ def _role(snapshot: Snapshot, role_id: str) -> frozenset[str]:
 
 _POLICY_ACTIONS = {
     "get": "read",
+    "list": "read",  # policies part what one data action permits
     "wrapkey": "wrap/action",
     "unwrapkey": "unwrap/action",
     "delete": "delete",
@@ -248,8 +249,8 @@ def _policy(
     """Reach every object of a policy's family in the vault, or the vault itself without any."""
     held = of_type(snapshot, f"Microsoft.KeyVault/vaults/{family}")
     inside = [r["id"] for r in held if r["id"].lower().startswith(vault["id"].lower() + "/")]
-    for permission in granted:
-        action = _policy_action(family, permission.lower())
+    # Once: to get and to list a key are two permissions and one data action.
+    for action in dict.fromkeys(_policy_action(family, one.lower()) for one in granted):
         for reached in inside or [vault["id"]]:
             yield Right(who, action, place(snapshot, reached))
 
