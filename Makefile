@@ -62,6 +62,7 @@ check: $(READY) $(CHECKOV)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m checks.infra check
+	$(BIN)/python -m checks.azure
 	$(BIN)/python -m checks.connections
 	$(BIN)/python -m checks.checkov
 	$(BIN)/python -m checks.functions

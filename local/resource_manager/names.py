@@ -196,7 +196,9 @@ def _tags(template: Template) -> Iterator[Fault]:
         if len(tags) > (15 if resource.kind.startswith("microsoft.keyvault/vaults/") else 50):
             yield Fault(resource, "tags", "are too many")
         for name, value in tags.items():
-            if re.search(r"[<>%&\\?/]", name) or not 0 < len(name) <= 512:
+            # Links between resources, which Azure makes itself, are tags with ids in their names.
+            hidden = name.startswith("hidden-")
+            if (re.search(r"[<>%&\\?/]", name) and not hidden) or not 0 < len(name) <= 512:
                 yield Fault(resource, f"tags.{name}", "its name must have none of < > % & \\ ? /")
             if isinstance(value, str) and not is_expression(value) and len(value) > 256:
                 yield Fault(resource, f"tags.{name}", "is longer than 256 characters")

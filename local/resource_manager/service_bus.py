@@ -58,7 +58,7 @@ def _private(template: Template) -> Iterator[Fault]:
         for connection in items(endpoint.at("privateLinkServiceConnections")):
             target = member(member(connection, "properties"), "privateLinkServiceId")
             namespace = template.get(target)
-            if namespace and namespace.kind == BUS.lower() and tier(namespace) != "premium":
+            if namespace and tier(namespace) in ("basic", "standard"):
                 what = f"leads to {namespace.name}, and only the Premium tier has private endpoints"
                 yield Fault(endpoint, "privateLinkServiceConnections", what)
 
