@@ -223,7 +223,6 @@ def _role(snapshot: Snapshot, role_id: str) -> frozenset[str]:
 
 _POLICY_ACTIONS = {
     "get": "read",
-    "list": "read",  # policies part what one data action permits
     "wrapkey": "wrap/action",
     "unwrapkey": "unwrap/action",
     "delete": "delete",
@@ -258,5 +257,7 @@ def _policy(
 def _policy_action(family: str, permission: str) -> str:
     if family == "secrets" and permission in _SECRET_ACTIONS:
         return f"Microsoft.KeyVault/vaults/secrets/{_SECRET_ACTIONS[permission]}/action"
+    if family == "keys" and permission == "list":
+        permission = "get"  # policies part what one data action permits
     action = _POLICY_ACTIONS.get(permission, f"{permission}/action")
     return f"Microsoft.KeyVault/vaults/{family}/{action}"
