@@ -191,12 +191,14 @@ class _Vault:
         return self._key_bundle(spec, self._store.key_version(spec.name, version))
 
     async def _update_key(self, call: Call, request: web.Request) -> Answer:
-        spec, body = self._store.key(_name(call)), await _json(request)
+        spec = self._store.key(_name(call))
+        version = self._store.key_version(spec.name, call.version).version
+        body = await _json(request)
         attributes = body.get("attributes") or {}
         enabled = attributes.get("enabled") if isinstance(attributes, dict) else "?"
         if not isinstance(enabled, bool) or any(body.get(part) for part in ("key_ops", "tags")):
             raise bad_parameter("The local vault changes 'attributes.enabled' of a key alone.")
-        version = self._store.enable(spec.name, call.version, enabled=enabled)
+        self._store.enable(spec.name, version, enabled=enabled)
         return self._key_bundle(spec, self._store.key_version(spec.name, version))
 
     async def _encrypt(self, call: Call, request: web.Request) -> Answer:

@@ -132,11 +132,8 @@ class VaultStore:
             self._keys = keys
         return made.version
 
-    def enable(self, key_name: str, version: str | None, *, enabled: bool) -> str:
-        """Enable or disable a version of a key, the newest by default; return which.
-
-        Raises `ObjectNotFound`.
-        """
+    def enable(self, key_name: str, version: str, *, enabled: bool) -> None:
+        """Enable or disable a version of a key. Raises `ObjectNotFound`."""
         name = self.key(key_name).name.lower()
         with self._lock:
             changed = replace(self.key_version(key_name, version), enabled=enabled)
@@ -146,7 +143,6 @@ class VaultStore:
             keys = {**self._keys, name: versions}
             self._save(keys, self._secrets)
             self._keys = keys
-        return changed.version
 
     def secret_names(self) -> tuple[str, ...]:
         """Return the names of the secrets that have a value."""
