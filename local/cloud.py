@@ -30,7 +30,7 @@ from local.imds import imds_endpoint
 from local.loopback import LOOPBACK, listen
 from local.machines import Machine
 from local.names import Names
-from local.operators import secrets_of
+from local.operators import objects_of
 from local.operators import settings_of as settings_of_operator
 from local.partner import Partner, partner_app
 from local.partner_inbox import PartnerInbox
@@ -333,7 +333,7 @@ class Cloud:
         vaults = {f"{vault.url.rstrip('/')}/": vault.spec for vault in self.vaults.values()}
         settings = {
             **settings_of_operator(operator, self._namespace, access),
-            **secrets_of(operator, vaults, self.authorization),
+            **objects_of(operator, vaults, self.authorization),
         }
         return {**settings, **self._surroundings().environment(header)}
 

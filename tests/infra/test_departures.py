@@ -521,6 +521,9 @@ def second_object(made: Snapshot) -> None:
     f"{IDLE.format('partner')} secrets_officer may {SECRETS}/setSecret/action on {PARTNER}",
     f"{IDLE.format('payload')} decrypt may {KEYS}/decrypt/action on {PAYLOAD}",
     f"{IDLE.format('payload')} encrypt may {KEYS}/encrypt/action on {PAYLOAD}",
+    f"{IDLE.format('payload')} key_officer may {KEYS}/read on {PAYLOAD}",
+    f"{IDLE.format('payload')} key_officer may {KEYS}/rotate/action on {PAYLOAD}",
+    f"{IDLE.format('payload')} key_officer may {KEYS}/update/action on {PAYLOAD}",
     by=BY_POLICY,
 )
 def role_in_a_policy_vault(made: Snapshot) -> None:
