@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 from azure.keyvault.secrets.aio import SecretClient
 from azure.servicebus import ServiceBusMessage
@@ -49,7 +50,7 @@ async def all_that_a_message_can_meet(cloud: Running) -> None:
 async def receipts_that_nobody_can_record(cloud: Running) -> None:
     """One that is none, set aside by the tracker; one that the bus gives up, replayed."""
     given_up = Receipt("given-up", State.DELIVERED, datetime.now(UTC)).to_json()
-    many = {RETURNS: str(MOST_RETURNS)}
+    many: Any = {RETURNS: str(MOST_RETURNS)}
     async with (
         cloud.bus("receiver", "receiver_bus") as client,
         client.get_queue_sender("receipts") as sender,
