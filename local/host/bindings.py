@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 from local.host.body import DataType
 from local.host.errors import AppRefused
@@ -58,7 +59,24 @@ def bind(
     for name in names:
         if names.count(name) > 1:
             raise AppRefused(f"function '{name}' is declared more than once")
+    _check_routes([function for function in bound if isinstance(function, HttpFunction)])
     return bound
+
+
+def _check_routes(functions: Sequence[HttpFunction]) -> None:
+    """Refuse what `ScriptHost.ValidateHttpFunction` and `HttpRoutesConflict` refuse."""
+    for function, other in combinations(functions, 2):
+        same = function.route.template.lower() == other.route.template.lower()
+        if same and function.methods & other.methods:
+            raise AppRefused(
+                f"function '{other.name}': its route conflicts with that of '{function.name}'"
+            )
+    for function in functions:
+        if function.route.template.lower().startswith(("admin", "runtime")):
+            raise AppRefused(
+                f"function '{function.name}': route '{function.route.template}' conflicts with "
+                "the host's own, which begin with admin and runtime"
+            )
 
 
 def _bind(name: str, given: Sequence[str], settings: Settings) -> BoundFunction:
@@ -98,8 +116,10 @@ def _check_kind(binding: Mapping[str, object]) -> None:
 
 def _http(name: str, trigger: Mapping[str, object]) -> HttpFunction:
     given = trigger.get("methods")
-    methods = [str(method).upper() for method in given] if isinstance(given, list) else _METHODS
-    route = Route.parse(str(trigger.get("route") or name))
+    methods = (
+        [str(method).upper() for method in given] if isinstance(given, list) and given else _METHODS
+    )
+    route = Route.parse(str(trigger.get("route") or name).strip("/"))
     return HttpFunction(name, str(trigger["name"]), route, frozenset(methods))
 
 

@@ -140,6 +140,39 @@ def unknown_setting(blueprint: func.Blueprint) -> None:
     def f(message: func.ServiceBusMessage) -> None: ...
 
 
+def routed(*routes: tuple[str, list[str] | None]) -> Declare:
+    def declare(blueprint: func.Blueprint) -> None:
+        for number, (route, methods) in enumerate(routes):
+
+            @blueprint.function_name(f"f{number}")
+            @blueprint.route(route, methods=methods)
+            def f(req: func.HttpRequest) -> str:
+                return ""
+
+    return declare
+
+
+@pytest.mark.parametrize(
+    "routes",
+    [
+        [("/Messages/{id}", ["GET"]), ("messages/{id}/", ["POST", "GET"])],
+        [("messages", None), ("messages", ["GET"])],
+        [("messages", ["GET"]), ("messages", [])],
+        [("admin", ["GET"])],
+        [("administrators/{id}", ["GET"])],
+        [("/Runtime/x", ["GET"])],
+    ],
+)
+def test_routes_that_the_host_refuses(routes: list[tuple[str, list[str] | None]]) -> None:
+    with pytest.raises(AppRefused, match="conflicts"):
+        bound(routed(*routes))
+
+
+def test_routes_that_differ_in_place_or_method_are_taken() -> None:
+    routes = [("a", ["GET"]), ("a", ["POST"]), ("a/{b}", ["GET"]), ("a/{c}", ["GET"])]
+    assert len(bound(routed(*routes))) == len(routes)
+
+
 @pytest.mark.parametrize(
     ("declare", "named"),
     [
