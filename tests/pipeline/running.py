@@ -21,6 +21,7 @@ import aiohttp
 from azure.identity.aio import ManagedIdentityCredential
 from azure.servicebus import TransportType
 from azure.servicebus.aio import ServiceBusClient
+from azure.servicebus.amqp import AmqpMessageBodyType
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -229,7 +230,9 @@ class Running:
                 for message in page:
                     properties = message.application_properties or {}
                     one: dict[str, Any] = {text_of(k): text_of(v) for k, v in properties.items()}
-                    one |= {"message id": message.message_id, "body": b"".join(message.body)}
+                    octets = message.body_type is AmqpMessageBodyType.DATA
+                    one["body"] = b"".join(message.body) if octets else None
+                    one["message id"] = message.message_id
                     one["sequence number"] = message.sequence_number
                     ours = MessageId.parse(message.message_id)
                     name = ours.id if ours else message.message_id or ""
