@@ -21,8 +21,9 @@ import azure.functions as func
 from local.host.bindings import BoundFunction, HttpFunction, QueueFunction, bind
 from local.host.errors import AppRefused
 from local.host.host_json import HostJson
-from local.host.http import http_app
+from local.host.http import Front, http_app
 from local.host.invocation import Invoker
+from local.host.keys import AppKeys, KeysUnreadable
 from local.host.servicebus import QueueTrigger
 from local.host.settings import Settings
 from local.loopback import listen
@@ -46,10 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _set_levels(host, options.log_level)
         settings = Settings(os.environ)
         functions = bind(_load(root).get_functions(), settings)
-    except AppRefused as refusal:
+        front = _front(options, host, settings, [function.name for function in functions])
+    except (AppRefused, KeysUnreadable) as refusal:
         print(f"local.host: {refusal}", file=sys.stderr)
         return 2
-    asyncio.run(_serve(functions, host, settings, options))
+    asyncio.run(_serve(functions, host, settings, front, options))
     return 0
 
 
@@ -57,6 +59,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m local.host", description=__doc__)
     parser.add_argument("--port", type=int, required=True, help="HTTP port on 127.0.0.1; 0: any")
     parser.add_argument("--reserved", action="store_true", help="it is kept by who starts this")
+    parser.add_argument(
+        "--keys", type=Path, help="file of the app's access keys; without it none is asked for"
+    )
     parser.add_argument("--root", type=Path, default=Path(), help="folder of function_app.py")
     parser.add_argument(
         "--log-level",
@@ -88,10 +93,21 @@ def _set_levels(host: HostJson, asked: str | None) -> None:
         logging.getLogger(None if category.lower() == "default" else category).setLevel(level)
 
 
+def _front(
+    options: argparse.Namespace, host: HostJson, settings: Settings, names: Sequence[str]
+) -> Front:
+    # A file, not an argument and not a variable: an argument is for every process list to see, and
+    # variables are inherited by whatever the app starts. Azure's host reads its keys itself, too.
+    keys = AppKeys.read(options.keys) if options.keys else None
+    is_disabled = (settings.get("AzureWebJobsDisableHomepage") or "").lower() == "true"
+    return Front(host.route_prefix, names, keys, has_homepage=not is_disabled)
+
+
 async def _serve(
     functions: Sequence[BoundFunction],
     host: HostJson,
     settings: Settings,
+    front: Front,
     options: argparse.Namespace,
 ) -> None:
     stopping = _stop_requests()
@@ -104,7 +120,7 @@ async def _serve(
     ]
     async with AsyncExitStack() as stack:
         listening = listen(options.port, reserved=options.reserved)
-        app = http_app(routes, host.route_prefix, invoker)
+        app = http_app(routes, front, invoker)
         url = await serve(stack, app, listening, finish=_FINISH)
         async with asyncio.TaskGroup() as group:
             for trigger in triggers:

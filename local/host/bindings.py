@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from local.host.errors import AppRefused
+from local.host.keys import Level, level_of
 from local.host.routes import Route
 from local.host.settings import Connection, Settings
 
@@ -31,13 +32,17 @@ class DeclaredFunction(Protocol):
 
 @dataclass(frozen=True)
 class HttpFunction:
-    """A function called for each request to a route; `methods` are upper case."""
+    """A function called for each request to a route; `methods` are upper case.
+
+    `level` is what it asks of a caller's key.
+    """
 
     name: str
     code: Code
     parameter: str
     route: Route
     methods: frozenset[str]
+    level: Level = Level.FUNCTION
 
 
 @dataclass(frozen=True)
@@ -119,7 +124,11 @@ def _http(name: str, code: Code, trigger: Mapping[str, object]) -> HttpFunction:
     given = trigger.get("methods")
     methods = [str(method).upper() for method in given] if isinstance(given, list) else _METHODS
     route = Route.parse(str(trigger.get("route") or name))
-    return HttpFunction(name, code, str(trigger["name"]), route, frozenset(methods))
+    try:
+        level = level_of(trigger)
+    except ValueError:
+        raise AppRefused(f"authLevel {trigger.get('authLevel')!r} is not known") from None
+    return HttpFunction(name, code, str(trigger["name"]), route, frozenset(methods), level)
 
 
 def _queue(
