@@ -12,8 +12,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from local.bearer import new_key
 from local.cloud import Cloud
-from local.control import control_app, new_key
+from local.control import control_app
 from local.decisions import USUAL_SIZE, Decisions
 from local.deployment import load
 from local.folder import KEY_FILE, hold
@@ -29,7 +30,8 @@ _DATABASE = "RELAY_DATABASE_URL"  # of another database than the file in the fol
 class Start:
     """What to start, and where; `decisions` is how many of them are kept on record.
 
-    With `free_ports` a new folder's cloud leaves the usual ports to others.
+    With `free_ports` a new folder's cloud leaves the usual ports to others. Without `keys` its apps
+    ask nobody for an access key.
     """
 
     folder: Path
@@ -37,6 +39,7 @@ class Start:
     log_level: str | None
     decisions: int = USUAL_SIZE
     free_ports: bool = False
+    keys: bool = True
 
 
 def run(start: Start, during: Callable[[Cloud], Awaitable[int]]) -> int:
@@ -92,6 +95,7 @@ async def _up(start: Start) -> AsyncIterator[Cloud]:
             start.log_level,
             database,
             free_ports=start.free_ports,
+            keys=start.keys,
             decisions=decisions,
         )
         await stack.enter_async_context(cloud)

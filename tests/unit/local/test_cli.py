@@ -143,9 +143,7 @@ def test_a_message_is_sent_from_a_file_and_from_standard_input(
 def until_received(client: Client, ids: set[str]) -> Mapping[str, Mapping[str, object]]:
     patience = time.monotonic() + 30
     while time.monotonic() < patience:
-        listed = client.request("GET", client.url("partner") + "/received").json()
-        assert isinstance(listed, list)
-        found = {message["id"]: message for message in listed}
+        found = {str(message["id"]): message for message in client.received()}
         if ids <= set(found):
             return found
         time.sleep(0.05)
