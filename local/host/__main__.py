@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import importlib
 import json
-import logging
 import os
 import signal
 import stat
@@ -16,9 +14,9 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-import azure.functions as func
-
+from local.host import logs
 from local.host.bindings import BoundFunction, HttpFunction, QueueFunction, bind
+from local.host.dispatcher import Dispatcher
 from local.host.errors import AppRefused
 from local.host.host_json import HostJson
 from local.host.http import Front, http_app
@@ -26,32 +24,24 @@ from local.host.invocation import Invoker
 from local.host.keys import AppKeys, KeysUnreadable
 from local.host.servicebus import QueueTrigger
 from local.host.settings import Settings
+from local.host.worker import loader
 from local.loopback import listen
 from local.serving import serve
 
 _FINISH = 60.0  # seconds that requests under way have when it is told to stop
-_LAST_RESORT = 5.0  # seconds; threads of synchronous functions cannot be stopped
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the app; 2 if it is refused."""
     options = _options(arguments)
     root: Path = options.root.resolve()
-    logging.basicConfig(
-        stream=sys.stderr,
-        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
-        level=(options.log_level or "info").upper(),
-    )
     try:
         host = HostJson.load(root / "host.json")
-        _set_levels(host, options.log_level)
-        settings = Settings(os.environ)
-        functions = bind(_load(root).get_functions(), settings)
-        front = _front(options, host, settings, [function.name for function in functions])
+        logs.configure(host, options.log_level)
+        asyncio.run(_run(root, host, options))
     except (AppRefused, KeysUnreadable) as refusal:
         print(f"local.host: {refusal}", file=sys.stderr)
         return 2
-    asyncio.run(_serve(functions, host, settings, front, options))
     return 0
 
 
@@ -65,42 +55,33 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--root", type=Path, default=Path(), help="folder of function_app.py")
     parser.add_argument(
         "--log-level",
-        choices=("debug", "info", "warning", "error"),
+        choices=logs.LEVELS,
         help="instead of logging.logLevel in host.json",
     )
     return parser.parse_args(arguments)
 
 
-def _load(root: Path) -> func.FunctionApp:
-    sys.path.insert(0, str(root))
+async def _run(root: Path, host: HostJson, options: argparse.Namespace) -> None:
     if not (root / "function_app.py").is_file():
         raise AppRefused(f"there is no function_app.py in {root}")
-    module = importlib.import_module("function_app")
-    for value in vars(module).values():
-        if isinstance(value, func.FunctionApp):
-            return value
-    raise AppRefused("function_app.py has no FunctionApp")
-
-
-def _set_levels(host: HostJson, asked: str | None) -> None:
-    if asked == "debug":
-        return
-    # The SDKs tell at `info` of every request and every frame's state.
-    logging.getLogger("azure").setLevel(logging.WARNING)
-    if asked:
-        return
-    for category, level in host.log_levels.items():
-        logging.getLogger(None if category.lower() == "default" else category).setLevel(level)
-
-
-def _front(
-    options: argparse.Namespace, host: HostJson, settings: Settings, names: Sequence[str]
-) -> Front:
     # A file, not an argument and not a variable: an argument is for every process list to see, and
     # variables are inherited by whatever the app starts. Azure's host reads its keys itself, too.
     keys = AppKeys.read(options.keys) if options.keys else None
-    is_disabled = (settings.get("AzureWebJobsDisableHomepage") or "").lower() == "true"
-    return Front(host.route_prefix, names, keys, has_homepage=not is_disabled)
+    level = ("--log-level", options.log_level) if options.log_level else ()
+    dispatcher = Dispatcher(("--root", str(root), "--loader", loader.usual(), *level))
+    functions = await dispatcher.start()
+    try:
+        settings = Settings(os.environ)
+        invoker = Invoker(dispatcher, host.function_timeout)
+        names = [name for name, _ in functions]
+        front = Front(host.route_prefix, names, keys, has_homepage=_has_homepage(settings))
+        await _serve(bind(functions, settings), host, settings, front, invoker, options)
+    finally:
+        await dispatcher.stop()
+
+
+def _has_homepage(settings: Settings) -> bool:
+    return (settings.get("AzureWebJobsDisableHomepage") or "").lower() != "true"
 
 
 async def _serve(
@@ -108,10 +89,10 @@ async def _serve(
     host: HostJson,
     settings: Settings,
     front: Front,
+    invoker: Invoker,
     options: argparse.Namespace,
 ) -> None:
     stopping = _stop_requests()
-    invoker = Invoker(host.function_timeout)
     routes = [function for function in functions if isinstance(function, HttpFunction)]
     triggers = [
         QueueTrigger(function, host.service_bus, settings, invoker)
@@ -130,7 +111,6 @@ async def _serve(
             announcement.cancel()
             for trigger in triggers:
                 trigger.stop()
-    _end_in_any_case()
 
 
 async def _announce(
@@ -158,12 +138,6 @@ def _watch_stdin(loop: asyncio.AbstractEventLoop, stopping: asyncio.Event) -> No
     while os.read(sys.stdin.fileno(), 4096):
         pass
     loop.call_soon_threadsafe(stopping.set)
-
-
-def _end_in_any_case() -> None:
-    timer = threading.Timer(_LAST_RESORT, os._exit, (1,))
-    timer.daemon = True
-    timer.start()
 
 
 if __name__ == "__main__":

@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from local.host.errors import AppRefused
 from local.host.keys import Level, level_of
 from local.host.routes import Route
 from local.host.settings import Connection, Settings
 
-Code = Callable[..., object]
 _METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE")
-
-
-class DeclaredFunction(Protocol):
-    """What `FunctionApp.get_functions()` of azure.functions gives."""
-
-    def get_function_name(self) -> str | None:
-        """Return its name."""
-
-    def get_raw_bindings(self) -> Sequence[str]:
-        """Return its bindings, each a JSON object."""
-
-    def get_user_function(self) -> Code:
-        """Return the code itself."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +22,6 @@ class HttpFunction:
     """
 
     name: str
-    code: Code
     parameter: str
     route: Route
     methods: frozenset[str]
@@ -53,7 +36,6 @@ class QueueFunction:
     """
 
     name: str
-    code: Code
     parameter: str
     queue: str
     connection: Connection
@@ -64,9 +46,14 @@ class QueueFunction:
 BoundFunction = HttpFunction | QueueFunction
 
 
-def bind(functions: Iterable[DeclaredFunction], settings: Settings) -> tuple[BoundFunction, ...]:
-    """Read the bindings of all functions; AppRefused names the function and the binding."""
-    bound = tuple(_bind(function, settings) for function in functions)
+def bind(
+    functions: Iterable[tuple[str, Sequence[str]]], settings: Settings
+) -> tuple[BoundFunction, ...]:
+    """Read the bindings of all functions, each a JSON object, as the worker found them.
+
+    AppRefused names the function and the binding.
+    """
+    bound = tuple(_bind(name, bindings, settings) for name, bindings in functions)
     names = [function.name.lower() for function in bound]
     for name in names:
         if names.count(name) > 1:
@@ -74,15 +61,12 @@ def bind(functions: Iterable[DeclaredFunction], settings: Settings) -> tuple[Bou
     return bound
 
 
-def _bind(function: DeclaredFunction, settings: Settings) -> BoundFunction:
-    name, code = str(function.get_function_name()), function.get_user_function()
+def _bind(name: str, given: Sequence[str], settings: Settings) -> BoundFunction:
     try:
-        bindings = [_object(text) for text in function.get_raw_bindings()]
-        trigger = _trigger(bindings)
-        _check_parameters(code, str(trigger["name"]))
+        trigger = _trigger([_object(text) for text in given])
         if trigger["type"] == "httpTrigger":
-            return _http(name, code, trigger)
-        return _queue(name, code, trigger, settings)
+            return _http(name, trigger)
+        return _queue(name, trigger, settings)
     except AppRefused as refusal:
         raise AppRefused(f"function '{name}': {refusal}") from None
 
@@ -112,15 +96,7 @@ def _check_kind(binding: Mapping[str, object]) -> None:
         raise AppRefused(f"binding '{name}' of type '{kind}' is not supported by this host")
 
 
-def _check_parameters(code: Code, bound: str) -> None:
-    parameters = set(inspect.signature(code).parameters)
-    if parameters != {bound}:
-        raise AppRefused(
-            f"its parameters are {sorted(parameters)}, its bindings give only ['{bound}']"
-        )
-
-
-def _http(name: str, code: Code, trigger: Mapping[str, object]) -> HttpFunction:
+def _http(name: str, trigger: Mapping[str, object]) -> HttpFunction:
     given = trigger.get("methods")
     methods = [str(method).upper() for method in given] if isinstance(given, list) else _METHODS
     route = Route.parse(str(trigger.get("route") or name))
@@ -128,12 +104,10 @@ def _http(name: str, code: Code, trigger: Mapping[str, object]) -> HttpFunction:
         level = level_of(trigger)
     except ValueError:
         raise AppRefused(f"authLevel {trigger.get('authLevel')!r} is not known") from None
-    return HttpFunction(name, code, str(trigger["name"]), route, frozenset(methods), level)
+    return HttpFunction(name, str(trigger["name"]), route, frozenset(methods), level)
 
 
-def _queue(
-    name: str, code: Code, trigger: Mapping[str, object], settings: Settings
-) -> QueueFunction:
+def _queue(name: str, trigger: Mapping[str, object], settings: Settings) -> QueueFunction:
     bound = f"binding '{trigger['name']}'"
     if not isinstance(trigger.get("queueName"), str):
         raise AppRefused(f"{bound}: topics are not supported by this host")
@@ -152,7 +126,6 @@ def _queue(
         raise AppRefused(f"{bound}: {refusal}") from None
     return QueueFunction(
         name,
-        code,
         str(trigger["name"]),
         queue,
         connection,

@@ -11,69 +11,63 @@ import base64
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from types import SimpleNamespace
 from uuid import UUID
 
-import azure.functions as func
-from azure.functions.meta import Datum
-from azure.functions.servicebus import ServiceBusMessageInConverter
 from azure.servicebus import ServiceBusReceivedMessage
 from azure.servicebus.amqp import AmqpMessageBodyType
+
+from local.host.tracing import Trace
+from local.host.worker.messages import Data
 
 # .NET's DateTime.MaxValue stands for a message that never expires.
 _NEVER = "9999-12-31T23:59:59.9999999Z"
 
 
-def to_function(message: ServiceBusReceivedMessage, *, binary: bool) -> func.ServiceBusMessage:
-    """Convert by the worker's own converter; ValueError if the body is not AMQP data."""
-    decoded = ServiceBusMessageInConverter.decode(
-        _body(message, binary=binary), trigger_metadata=_metadata(message)
-    )
-    if not isinstance(decoded, func.ServiceBusMessage):
-        raise TypeError("the converter made no single message")
-    return decoded
+def one(message: ServiceBusReceivedMessage, *, binary: bool) -> tuple[Data, Mapping[str, Data]]:
+    """Return body and metadata for one call; ValueError if the body is not AMQP data."""
+    return _body(message, binary=binary), _metadata(message)
 
 
-def to_functions(
+def many(
     messages: Sequence[ServiceBusReceivedMessage], *, binary: bool
-) -> list[func.ServiceBusMessage]:
-    """Convert several for one call; ValueError if the body of one is not AMQP data."""
-    bodies = [_body(message, binary=binary).value for message in messages]
-    data = SimpleNamespace(bytes=bodies, string=bodies)
+) -> tuple[Data, Mapping[str, Data]]:
+    """Return them for several messages in one call; ValueError as above, for one of them."""
+    bodies = [_body(message, binary=binary)[1] for message in messages]
     kind = "collection_bytes" if binary else "collection_string"
-    decoded = ServiceBusMessageInConverter.decode(
-        Datum(data, kind), trigger_metadata=_metadata_of_many(messages)
-    )
-    if not isinstance(decoded, list):
-        raise TypeError("the converter made no list of messages")
-    return [one for one in decoded if isinstance(one, func.ServiceBusMessage)]
+    return (kind, bodies), _metadata_of_many(messages)
 
 
-def _metadata_of_many(messages: Sequence[ServiceBusReceivedMessage]) -> Mapping[str, Datum]:
+def trace(message: ServiceBusReceivedMessage) -> Trace:
+    """Return the trace of the call for one message, below the sender's."""
+    properties = _properties(message.application_properties or {})
+    return Trace.below(properties.get("Diagnostic-Id") or properties.get("traceparent"))
+
+
+def _metadata_of_many(messages: Sequence[ServiceBusReceivedMessage]) -> Mapping[str, Data]:
     """Put what each has into an array per name, without gaps.
 
     As the host does it: a text that one of them lacks moves those of the others up.
     """
     arrays: dict[str, list[object]] = {}
     for message in messages:
-        for name, datum in _metadata(message).items():
-            value = json.loads(datum.value) if datum.type == "json" else datum.value
-            arrays.setdefault(f"{name}Array", []).append(value)
-    return {name: Datum(json.dumps(values), "json") for name, values in arrays.items()}
+        for name, (kind, value) in _metadata(message).items():
+            structure = json.loads(value) if kind == "json" else value
+            arrays.setdefault(f"{name}Array", []).append(structure)
+    return {name: ("json", json.dumps(values)) for name, values in arrays.items()}
 
 
-def _body(message: ServiceBusReceivedMessage, *, binary: bool) -> Datum:
+def _body(message: ServiceBusReceivedMessage, *, binary: bool) -> Data:
     if message.body_type is not AmqpMessageBodyType.DATA:
         raise ValueError("the Functions host passes only messages whose body is AMQP data")
     body = b"".join(message.body)
     if binary:
-        return Datum(body, "bytes")
+        return "bytes", body
     # Bytes that are not UTF-8 are replaced here because the real host does so too: an app that
     # needs them must carry text or declare dataType 'binary'.
-    return Datum(body.decode("utf-8", errors="replace"), "string")
+    return "string", body.decode("utf-8", errors="replace")
 
 
-def _metadata(message: ServiceBusReceivedMessage) -> Mapping[str, Datum]:
+def _metadata(message: ServiceBusReceivedMessage) -> Mapping[str, Data]:
     properties = _properties(message.application_properties or {})
     texts = {
         "DeadLetterSource": message.dead_letter_source,
@@ -98,10 +92,12 @@ def _metadata(message: ServiceBusReceivedMessage) -> Mapping[str, Datum]:
         "ApplicationProperties": properties,
         "UserProperties": properties,
     }
-    found = {name: Datum(_text(value), "string") for name, value in texts.items() if value}
+    found: dict[str, Data] = {
+        name: ("string", _text(value)) for name, value in texts.items() if value
+    }
     for name, structure in structures.items():
         if structure is not None:
-            found[name] = Datum(json.dumps(structure, separators=(",", ":")), "json")
+            found[name] = "json", json.dumps(structure, separators=(",", ":"))
     return found
 
 

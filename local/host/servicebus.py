@@ -14,11 +14,12 @@ from azure.servicebus import ServiceBusReceivedMessage, TransportType
 from azure.servicebus.aio import AutoLockRenewer, ServiceBusClient, ServiceBusReceiver
 from azure.servicebus.exceptions import AutoLockRenewTimeout, MessageLockLostError
 
+from local.host import message as convert
 from local.host.bindings import QueueFunction
 from local.host.host_json import ServiceBusOptions
 from local.host.invocation import Invoker
-from local.host.message import to_function, to_functions
 from local.host.settings import KeyConnection, Settings
+from local.host.tracing import Trace
 
 _Settle = Callable[[ServiceBusReceivedMessage], Awaitable[None]]
 _log = logging.getLogger("Host.ServiceBus")
@@ -126,18 +127,22 @@ class QueueTrigger:
 
     async def _process(self, link: _Link, messages: list[ServiceBusReceivedMessage]) -> None:
         try:
-            await self._invoker.call(self._function, self._argument(messages))
+            await self._call(messages)
         except (Exception, asyncio.CancelledError):  # noqa: BLE001 - logged by the invoker
             await self._settle_all(link, link.receiver.abandon_message, messages)
         else:
             if self._options.auto_complete:
                 await self._settle_all(link, link.receiver.complete_message, messages)
 
-    def _argument(self, messages: list[ServiceBusReceivedMessage]) -> object:
+    async def _call(self, messages: list[ServiceBusReceivedMessage]) -> None:
         binary = self._function.binary
         if self._function.many:
-            return to_functions(messages, binary=binary)
-        return to_function(messages[0], binary=binary)
+            given, metadata = convert.many(messages, binary=binary)
+            trace = Trace()
+        else:
+            given, metadata = convert.one(messages[0], binary=binary)
+            trace = convert.trace(messages[0])
+        await self._invoker.call(self._function, given, metadata, trace)
 
     async def _settle_all(
         self, link: _Link, settle: _Settle, messages: list[ServiceBusReceivedMessage]

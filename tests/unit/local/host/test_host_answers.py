@@ -37,7 +37,7 @@ def close(req: func.HttpRequest) -> str:
     return "close"
 
 @app.route("nothing")
-def nothing(req: func.HttpRequest) -> None:
+def nothing(req: func.HttpRequest):
     return None
 
 @app.route("status")

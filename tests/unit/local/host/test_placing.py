@@ -10,7 +10,7 @@ ALL = ("GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "TRACE")
 
 
 def function(name: str, route: str, *methods: str) -> HttpFunction:
-    return HttpFunction(name, print, "req", Route.parse(route), frozenset(methods or ALL))
+    return HttpFunction(name, "req", Route.parse(route), frozenset(methods or ALL))
 
 
 def test_the_same_route_is_given_once_for_each_method() -> None:

@@ -10,6 +10,7 @@ from tests.unit.local.host.conftest import Bus, StartHost, until
 
 PREAMBLE = """
 import asyncio, json, os, pathlib, time
+from typing import List
 import azure.functions as func
 
 app = func.FunctionApp()
@@ -55,7 +56,7 @@ MANY = """
 @app.service_bus_queue_trigger(
     "messages", connection="BUS", queue_name="%QUEUE%", cardinality=func.Cardinality.MANY
 )
-async def take(messages: list[func.ServiceBusMessage]) -> None:
+async def take(messages: List[func.ServiceBusMessage]) -> None:
     note(" ".join(f"{m.message_id}={m.get_body().decode()}" for m in messages))
     await asyncio.sleep(0.2)
     if messages[0].delivery_count == 1 and len(messages) > 2:
