@@ -6,12 +6,14 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from local.host.body import DataType
 from local.host.errors import AppRefused
 from local.host.keys import Level, level_of
 from local.host.routes import Route
 from local.host.settings import Connection, Settings
 
 _METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE")
+_LARGEST_BATCH = 1000  # MaxMessageBatchSize of ServiceBusTriggerAttribute, as the host logs it
 
 
 @dataclass(frozen=True)
@@ -32,15 +34,18 @@ class HttpFunction:
 class QueueFunction:
     """A function called for each message of a queue, or for several at once if `many`.
 
-    `binary` passes the body on as bytes.
+    `largest_batch` and `completes` are the trigger's own: the decorator writes its defaults into
+    the binding's attribute, so that those of host.json never count for a Python function.
     """
 
     name: str
     parameter: str
     queue: str
     connection: Connection
-    binary: bool
+    data_type: DataType
     many: bool
+    largest_batch: int = _LARGEST_BATCH
+    completes: bool = True
 
 
 BoundFunction = HttpFunction | QueueFunction
@@ -116,9 +121,12 @@ def _queue(name: str, trigger: Mapping[str, object], settings: Settings) -> Queu
         raise AppRefused(f"{bound}: cardinality '{cardinality}' is neither 'one' nor 'many'")
     if trigger.get("isSessionsEnabled"):
         raise AppRefused(f"{bound}: sessions are not supported by this host")
-    data_type = str(trigger.get("dataType", "string")).lower()
-    if data_type not in {"string", "binary"}:
+    data_type = str(trigger.get("dataType", DataType.UNDEFINED)).lower()
+    if data_type not in set(DataType):
         raise AppRefused(f"{bound}: dataType '{data_type}' is not supported by this host")
+    largest = trigger.get("maxMessageBatchSize", _LARGEST_BATCH)
+    if not isinstance(largest, int) or largest < 1:
+        raise AppRefused(f"{bound}: maxMessageBatchSize must be a number of at least 1")
     try:
         queue = settings.resolve(str(trigger["queueName"]))
         connection = settings.connection(str(trigger.get("connection", "AzureWebJobsServiceBus")))
@@ -129,6 +137,8 @@ def _queue(name: str, trigger: Mapping[str, object], settings: Settings) -> Queu
         str(trigger["name"]),
         queue,
         connection,
-        binary=data_type == "binary",
+        DataType(data_type),
         many=cardinality == "many",
+        largest_batch=largest,
+        completes=trigger.get("autoCompleteMessages") is not False,
     )

@@ -14,7 +14,8 @@ from azure.servicebus import ServiceBusReceivedMessage, TransportType
 from azure.servicebus.aio import AutoLockRenewer, ServiceBusClient, ServiceBusReceiver
 from azure.servicebus.exceptions import AutoLockRenewTimeout, MessageLockLostError
 
-from local.host import message as convert
+from local.host import body
+from local.host import message as metadata
 from local.host.bindings import QueueFunction
 from local.host.host_json import ServiceBusOptions
 from local.host.invocation import Invoker
@@ -122,7 +123,7 @@ class QueueTrigger:
                 task.add_done_callback(self._in_hand.discard)
 
     async def _more(self, link: _Link) -> list[ServiceBusReceivedMessage]:
-        room = self._options.max_message_batch_size - 1
+        room = self._function.largest_batch - 1
         return await link.receiver.receive_messages(room, max_wait_time=_MORE) if room else []
 
     async def _process(self, link: _Link, messages: list[ServiceBusReceivedMessage]) -> None:
@@ -131,18 +132,28 @@ class QueueTrigger:
         except (Exception, asyncio.CancelledError):  # noqa: BLE001 - logged by the invoker
             await self._settle_all(link, link.receiver.abandon_message, messages)
         else:
-            if self._options.auto_complete:
+            if self._function.completes:
                 await self._settle_all(link, link.receiver.complete_message, messages)
 
     async def _call(self, messages: list[ServiceBusReceivedMessage]) -> None:
-        binary = self._function.binary
-        if self._function.many:
-            given, metadata = convert.many(messages, binary=binary)
-            trace = Trace()
-        else:
-            given, metadata = convert.one(messages[0], binary=binary)
-            trace = convert.trace(messages[0])
-        await self._invoker.call(self._function, given, metadata, trace)
+        function = self._function
+        try:
+            if function.many:
+                given = body.many(messages, function.data_type)
+                known, trace = metadata.of_many(messages), Trace()
+            else:
+                given = body.one(messages[0], function.data_type)
+                known, trace = metadata.of_one(messages[0]), metadata.trace(messages[0])
+        except body.BindingError as error:
+            _log.error(
+                "%s: exception binding parameter '%s' of %d messages: %s",
+                self._place,
+                function.parameter,
+                len(messages),
+                error,
+            )
+            raise
+        await self._invoker.call(function, given, known, trace)
 
     async def _settle_all(
         self, link: _Link, settle: _Settle, messages: list[ServiceBusReceivedMessage]

@@ -6,6 +6,7 @@ import azure.functions as func
 import pytest
 
 from local.host.bindings import BoundFunction, HttpFunction, QueueFunction, bind
+from local.host.body import DataType
 from local.host.errors import AppRefused
 from local.host.settings import IdentityConnection, Settings
 
@@ -64,7 +65,7 @@ def test_a_queue_function_takes_queue_and_connection_from_the_settings() -> None
 
     [function] = bound(declare)
     assert isinstance(function, QueueFunction)
-    assert (function.queue, function.binary) == ("messages", False)
+    assert (function.queue, function.data_type) == ("messages", DataType.UNDEFINED)
     assert function.connection == IdentityConnection("ns.servicebus.windows.net", "c1")
 
 
@@ -77,7 +78,7 @@ def test_a_queue_function_may_ask_for_bytes() -> None:
 
     [function] = bound(declare)
     assert isinstance(function, QueueFunction)
-    assert function.binary
+    assert function.data_type is DataType.BINARY
 
 
 def test_a_queue_function_may_ask_for_several_messages() -> None:
@@ -90,6 +91,26 @@ def test_a_queue_function_may_ask_for_several_messages() -> None:
     [function] = bound(declare)
     assert isinstance(function, QueueFunction)
     assert function.many
+    assert (function.largest_batch, function.completes) == (1000, True)
+
+
+def test_a_queue_function_says_itself_how_large_a_batch_is_and_who_completes_it() -> None:
+    def declare(blueprint: func.Blueprint) -> None:
+        @blueprint.service_bus_queue_trigger(
+            "messages",
+            connection="BUS",
+            queue_name="q",
+            cardinality=func.Cardinality.MANY,
+            data_type=func.DataType.STRING,
+            auto_complete_messages=False,
+            max_message_batch_size=7,
+        )
+        async def take(messages: Sequence[func.ServiceBusMessage]) -> None: ...
+
+    [function] = bound(declare)
+    assert isinstance(function, QueueFunction)
+    assert (function.largest_batch, function.completes) == (7, False)
+    assert function.data_type is DataType.STRING
 
 
 def blob(blueprint: func.Blueprint) -> None:
