@@ -15,7 +15,7 @@ from aiohttp.http_exceptions import LineTooLong
 from aiohttp.web_protocol import RequestHandler
 
 _REQUEST_LINE = 8 * 1024  # bytes, with the line's end
-_HEADERS = 32 * 1024  # bytes of all headers, with the empty line after them
+_HEADERS = 32 * 1024  # bytes of all headers, each with the line's end
 _HEADER_COUNT = 100
 _log = logging.getLogger("Host.Http")
 
@@ -26,7 +26,7 @@ def refusal(request: web.BaseRequest) -> HTTPStatus | None:
     if len(request.method) + len(request.raw_path.encode(errors="replace")) + 12 > _REQUEST_LINE:
         return HTTPStatus.REQUEST_URI_TOO_LONG
     fields = request.raw_headers
-    size = sum(len(name) + len(value) + 4 for name, value in fields) + 2
+    size = sum(len(name) + len(value) + 4 for name, value in fields)
     if len(fields) > _HEADER_COUNT or size > _HEADERS:
         return HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
     if request.version >= HttpVersion11 and "Host" not in request.headers:
