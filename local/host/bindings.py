@@ -103,8 +103,10 @@ def _check_kind(binding: Mapping[str, object]) -> None:
 
 def _http(name: str, trigger: Mapping[str, object]) -> HttpFunction:
     given = trigger.get("methods")
-    methods = [str(method).upper() for method in given] if isinstance(given, list) else _METHODS
-    route = Route.parse(str(trigger.get("route") or name))
+    methods = (
+        [str(method).upper() for method in given] if isinstance(given, list) and given else _METHODS
+    )
+    route = Route.parse(str(trigger.get("route") or name).strip("/"))
     try:
         level = level_of(trigger)
     except ValueError:

@@ -74,7 +74,8 @@ class OwnLoader:
             if function.encode is None:
                 if result is not None:
                     raise RuntimeError(  # noqa: TRY301 - as any other error of the function
-                        f"function {function.name} without a $return binding returned a value"
+                        f"function {function.name!r} without a $return binding returned "
+                        "a non-None value"
                     )
                 return Outcome(invocation.id)
             return Outcome(invocation.id, from_datum(function.encode(result)))
