@@ -33,10 +33,11 @@ class Trigger(TypedDict):
 
 
 class App(TypedDict):
-    """A function app and the identities attached to it."""
+    """A function app, the identities attached to it, and the one its package is stored under."""
 
     name: str
     identities: list[str]
+    package: str
     trigger: NotRequired[Trigger]
     status: NotRequired[str]
 
@@ -115,10 +116,17 @@ class QueueGrant(TypedDict):
 
 
 class ScaleGrant(TypedDict):
-    """A queue whose length the scale controller sees under an identity."""
+    """A queue that the scale controller scales by, and the identity that it looks under."""
 
     identity: str
     queue: str
+
+
+class PackageGrant(TypedDict):
+    """The storage account, named after its app, whose packages an identity may write and read."""
+
+    identity: str
+    storage: str
 
 
 class StorageGrant(TypedDict):
@@ -150,6 +158,7 @@ class Access(TypedDict):
     operatorSecretGrants: list[OperatorSecretGrant]
     queueGrants: list[QueueGrant]
     scaleGrants: list[ScaleGrant]
+    packageGrants: list[PackageGrant]
     storageGrants: list[StorageGrant]
     telemetryGrants: list[TelemetryGrant]
 
@@ -229,6 +238,8 @@ def _grants(access: Access) -> Iterator[str]:
             yield f"{queue['identity']} {right} {queue['queue']}"
     for seen in access["scaleGrants"]:
         yield f"{seen['identity']} see {seen['queue']}"
+    for package in access["packageGrants"]:
+        yield f"{package['identity']} store the packages of {package['storage']}"
     for storage in access["storageGrants"]:
         yield f"app {storage['app']} own the blobs of {storage['storage']}"
     for telemetry in access["telemetryGrants"]:
@@ -263,6 +274,9 @@ def _named(access: Access) -> Iterator[str]:
     for seen in access["scaleGrants"]:
         yield f"identity {seen['identity']}"
         yield f"queue {seen['queue']}"
+    for package in access["packageGrants"]:
+        yield f"identity {package['identity']}"
+        yield f"app {package['storage']}"
     for storage in access["storageGrants"]:
         yield f"app {storage['app']}"
         yield f"app {storage['storage']}"
@@ -279,8 +293,7 @@ def _apps(access: Access) -> Iterator[str]:
     identities = {identity["name"] for identity in access["identities"]}
     holders = (*access["apps"], *access["machines"])
     attached = {name for holder in holders for name in holder["identities"]}
-    grants = (*access["keyGrants"], *access["secretGrants"], *access["queueGrants"])
-    granted = {grant["identity"] for grant in grants}
+    granted = {identity for identity, _ in _uses(access)}
     granted |= {grant["operator"] for grant in access["operatorSecretGrants"]}
     receives = {
         (grant["identity"], grant["queue"])
@@ -311,6 +324,15 @@ def _apps(access: Access) -> Iterator[str]:
             )
 
 
+def _uses(access: Access) -> Iterator[tuple[str, str]]:
+    """Give what each identity is granted, apart from what comes with it for scaling."""
+    for grant in (*access["keyGrants"], *access["secretGrants"]):
+        yield grant["identity"], "an object in a vault"
+    yield from ((grant["identity"], f"queue {grant['queue']}") for grant in access["queueGrants"])
+    for package in access["packageGrants"]:
+        yield package["identity"], f"the packages of {package['storage']}"
+
+
 def _machines(access: Access) -> Iterator[str]:
     """Hold each machine to one secret: its start-up script is told which one to read."""
     for machine in access["machines"]:
@@ -325,6 +347,15 @@ def _hosts(access: Access) -> Iterator[str]:
         owned = [g["storage"] for g in access["storageGrants"] if g["app"] == app["name"]]
         if owned != [app["name"]]:
             yield f"app {app['name']} owns the blobs of {owned or 'no account'}, not just its own"
+        stored = {use for identity, use in _uses(access) if identity == app["package"]}
+        if app["package"] not in app["identities"]:
+            yield f"app {app['name']} stores its package under {app['package']}, which it has not"
+        if stored != {f"the packages of {app['name']}"}:
+            yield (
+                f"app {app['name']} stores its package under {app['package']}, which may use "
+                f"{' and '.join(sorted(stored)) or 'nothing'}, not just the packages of "
+                f"{app['name']}"
+            )
     triggers = [app["trigger"] for app in access["apps"] if "trigger" in app]
     for grant in access["scaleGrants"]:
         if grant not in triggers:

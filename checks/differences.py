@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from checks.access import Access, App
-from checks.hardening import weaknesses
+from checks.hardening import at, weaknesses
 from checks.machines import (
     COMMAND,
     MACHINE,
@@ -20,7 +20,7 @@ from checks.machines import (
 )
 from checks.network import TYPES as ENDPOINT_TYPES
 from checks.network import openings
-from checks.roles import OWN_BLOBS, SEE_QUEUES, SEND_TELEMETRY
+from checks.roles import OWN_BLOBS, SEE_QUEUES, SEND_TELEMETRY, STORE_PACKAGES
 from checks.snapshot import (
     SUFFIX,
     Resource,
@@ -57,6 +57,7 @@ def differences(
     found = [
         *_compared(_declared_resources(access), _deployed_resources(snapshot)),
         *_compared(_declared_attachments(access), _deployed_attachments(snapshot)),
+        *_compared(_declared_packages(access), _deployed_packages(snapshot)),
         *_rights(access, snapshot),
         *_compared(_declared_queues(access), _deployed_queues(snapshot)),
         *_settings(access, snapshot, optional or {}),
@@ -128,6 +129,19 @@ def _deployed_attachments(snapshot: Snapshot) -> Iterator[str]:
             yield f"{here} has {place(snapshot, attached)}"
 
 
+def _declared_packages(access: Access) -> Iterator[str]:
+    for app in access["apps"]:
+        yield f"apps/{app['name']} stores its package under identities/{app['package']}"
+
+
+def _deployed_packages(snapshot: Snapshot) -> Iterator[str]:
+    for site in of_type(snapshot, "Microsoft.Web/sites"):
+        under = at(site, "functionAppConfig.deployment.storage.authentication")
+        if isinstance(under, dict) and (who := under.get("userAssignedIdentityResourceId")):
+            here = place(snapshot, site["id"])
+            yield f"{here} stores its package under {place(snapshot, who)}"
+
+
 def declared_rights(access: Access) -> frozenset[Right]:
     """Give the declared grants as what Azure asks for when they are used."""
     vault, bus = "Microsoft.KeyVault/vaults", "Microsoft.ServiceBus/namespaces/messages"
@@ -174,14 +188,21 @@ def declared_rights(access: Access) -> frozenset[Right]:
 def _host_rights(access: Access) -> Iterator[Right]:
     """Give what the platform needs to run the apps: no message, no key and no secret."""
     for seen in access["scaleGrants"]:
-        where = f"bus/relay/queues/{seen['queue']}"
-        yield from (Right(seen["identity"], action, where) for action in SEE_QUEUES)
+        yield from (Right(seen["identity"], action, "bus/relay") for action in SEE_QUEUES)
+    for package in access["packageGrants"]:
+        where = packages(package["storage"])
+        yield from (Right(package["identity"], action, where) for action in STORE_PACKAGES)
     for storage in access["storageGrants"]:
         who, where = f"apps/{storage['app']}", f"storages/{storage['storage']}"
         yield from (Right(who, action, where) for action in OWN_BLOBS)
     for telemetry in access["telemetryGrants"]:
         who = f"apps/{telemetry['app']}"
         yield from (Right(who, action, "telemetry/relay") for action in SEND_TELEMETRY)
+
+
+def packages(storage: str) -> str:
+    """Name the container that the packages of an app are in."""
+    return f"storages/{storage}/blobservices/default/containers/packages"
 
 
 def _rights(access: Access, snapshot: Snapshot) -> Iterator[Difference]:
@@ -242,6 +263,8 @@ def declared_settings(access: Access, app: App) -> dict[str, str]:
         "APPLICATIONINSIGHTS_AUTHENTICATION_STRING": "Authorization=AAD",
     }
     for name in app["identities"]:
+        if name == app["package"]:
+            continue  # the platform's alone
         settings[_setting("IDENTITY", name)] = f"clientId of identities/{name}"
     settings["RELAY_BUS__fullyQualifiedNamespace"] = f"relay-{SUFFIX}.servicebus.windows.net"
     settings |= _usable(access, app) | _known(access)
@@ -334,6 +357,8 @@ _JUDGED_TYPES = frozenset(
         "Microsoft.OperationalInsights/workspaces",
         "Microsoft.Insights/components",
         "Microsoft.Insights/diagnosticSettings",
+        "Microsoft.Insights/actionGroups",
+        "Microsoft.Insights/metricAlerts",
         "Microsoft.DBforPostgreSQL/flexibleServers",
         "Microsoft.DBforPostgreSQL/flexibleServers/configurations",
         "Microsoft.DBforPostgreSQL/flexibleServers/databases",

@@ -20,6 +20,7 @@ PASSWORD = f"{SITE}/basicPublishingCredentialsPolicies"
 COMPONENT = "Microsoft.Insights/components"
 WORKSPACE = "Microsoft.OperationalInsights/workspaces"
 DATABASE = "Microsoft.DBforPostgreSQL/flexibleServers"
+ALERT = "Microsoft.Insights/metricAlerts"
 
 
 @dataclass(frozen=True)
@@ -54,17 +55,17 @@ _RULES = (
     Rule(SITE, "httpsOnly", (True,), "answers without TLS"),
     Rule(SITE, "siteConfig.minTlsVersion", ("1.2", "1.3"), "takes old TLS"),
     Rule(SITE, "siteConfig.scmMinTlsVersion", ("1.2", "1.3"), "takes old TLS for publishing"),
-    Rule(SITE, "siteConfig.ftpsState", ("Disabled",), "takes packages by FTP"),
     Rule(SITE, "siteConfig.remoteDebuggingEnabled", (False,), "can be debugged from afar"),
     Rule(
         SITE,
         "functionAppConfig.deployment.storage.authentication.type",
-        ("SystemAssignedIdentity",),
+        ("UserAssignedIdentity",),
         "gets its package as somebody else",
     ),
     Rule(PASSWORD, "allow", (False,), "takes a password"),
     Rule(COMPONENT, "DisableLocalAuth", (True,), "takes telemetry from anybody"),
     Rule(WORKSPACE, "features.disableLocalAuth", (True,), "takes logs by a shared key"),
+    Rule(DATABASE, "storage.autoGrow", ("Disabled",), "grows, and no deployment makes it smaller"),
     Rule(DATABASE, "authConfig.activeDirectoryAuth", ("Disabled",), "lets the directory sign in"),
 )
 
@@ -78,6 +79,7 @@ def weaknesses(access: Access, snapshot: Snapshot) -> Iterator[str]:
     yield from _unaudited(snapshot)
     yield from _keys(access, snapshot)
     yield from _values(snapshot)
+    yield from _once(snapshot)
     yield from _packages(snapshot)
     yield from _database(snapshot)
 
@@ -133,12 +135,32 @@ def _values(snapshot: Snapshot) -> Iterator[str]:
     """Hold secrets to placeholders and secure parameters: a snapshot is there to be read."""
     for secret in of_type(snapshot, SECRET):
         here, value = place(snapshot, secret["id"]), str(at(secret, "value"))
-        if not value.startswith(("[parameters(", '{"kind": "unset"')):
+        if not _is_parameter(value) and not value.startswith('{"kind": "unset"'):
             yield f"{here} has a value that anybody can read"
         if not isinstance(at(secret, "attributes.exp"), int):
             yield f"{here} never expires"
         if not at(secret, "contentType"):
             yield f"{here} does not say what it is"
+
+
+def _once(snapshot: Snapshot) -> Iterator[str]:
+    """Hold keys, and secrets whose value an operator sets, to be made once and then left alone.
+
+    Another deployment of a key fails, and of such a secret takes back what the operator set. A
+    snapshot does not show what is made only where it is not there yet: an output says it.
+    """
+    once = {resource_id.lower() for resource_id in snapshot["outputs"].get("madeOnce", [])}
+    written = [s for s in of_type(snapshot, SECRET) if _is_parameter(at(s, "value"))]
+    for resource in (*of_type(snapshot, KEY), *of_type(snapshot, SECRET)):
+        here, is_once = place(snapshot, resource["id"]), resource["id"].lower() in once
+        if resource in written and is_once:
+            yield f"{here} is made once, and its value would be too"
+        if resource not in written and not is_once:
+            yield f"{here} is made again with each deployment"
+
+
+def _is_parameter(value: object) -> bool:
+    return str(value).startswith("[parameters(")
 
 
 def _packages(snapshot: Snapshot) -> Iterator[str]:
@@ -174,5 +196,21 @@ def _database(snapshot: Snapshot) -> Iterator[str]:
         for name, values in _ENCRYPTION.items():
             if said.get(f"{server['id'].lower()}/configurations/{name}") not in values:
                 yield f"{here} does not hold to {name} = {values[0]}"
-        if not str(at(server, "administratorLoginPassword")).startswith("[parameters("):
+        if not _is_parameter(at(server, "administratorLoginPassword")):
             yield f"{here} has a password that anybody can read"
+        if server["id"].lower() not in set(_watched(snapshot)):
+            yield f"{here} fills its disk without an alert"
+
+
+_FULL = 84
+"""Per cent of the smallest disk at which 5 GiB are left: with less, nothing is written any more."""
+
+
+def _watched(snapshot: Snapshot) -> Iterator[str]:
+    """Give the ids of the servers for which there is an alert while there is room on the disk."""
+    for alert in of_type(snapshot, ALERT):
+        for criterion in at(alert, "criteria.allOf") or []:
+            rises = str(criterion.get("operator")).startswith("GreaterThan")
+            early = 0 < criterion.get("threshold", 0) < _FULL
+            if at(alert, "enabled") and criterion.get("metricName") == "storage_percent":
+                yield from (str(i).lower() for i in at(alert, "scopes") or [] if rises and early)

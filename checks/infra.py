@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from checks import access, snapshot
+from checks import access, once, snapshot
 from checks.choices import mistaken
 from checks.differences import differences
 
@@ -43,7 +43,7 @@ def build(folder: Path) -> None:
     for parameters in _parameters(folder):
         _succeed(folder, bicep, "snapshot", parameters.name, "--mode=overwrite", *_PLACE)
         _in_order(parameters.with_suffix(".snapshot.json"))
-    _demand(_departures(folder))
+    _demand([*_departures(folder), *_decorators(bicep, folder)])
 
 
 def _in_order(path: Path) -> None:
@@ -62,13 +62,27 @@ def check(folder: Path) -> bool:
     bicep = compiler()
     if bicep is None:
         return False
-    _demand([*_unformatted(bicep, folder), *_warnings(bicep, folder), *_outdated(bicep, folder)])
+    checks = (_unformatted, _warnings, _decorators, _outdated)
+    _demand([problem for check in checks for problem in check(bicep, folder)])
     return True
 
 
 def compiler() -> str | None:
     """Find the Bicep CLI."""
     return shutil.which("bicep")
+
+
+def evaluated(folder: Path, bicep: str, parameters: Path) -> object:
+    """Evaluate a parameter file of a folder and give its snapshot, or raise `InfraError`."""
+    _succeed(folder, bicep, "snapshot", parameters.name, "--mode=overwrite", *_PLACE)
+    return json.loads(parameters.with_suffix(".snapshot.json").read_text(encoding="utf-8"))
+
+
+def compiled(folder: Path, bicep: str, source: Path) -> object:
+    """Compile a source of a folder and give the template, or raise `InfraError`."""
+    target = source.with_suffix(".json")
+    _succeed(folder, bicep, "build", source.name, f"--outfile={target.name}")
+    return json.loads(target.read_text(encoding="utf-8"))
 
 
 def _departures(folder: Path) -> Iterator[str]:
@@ -100,6 +114,12 @@ def _warnings(bicep: str, folder: Path) -> Iterator[str]:
     yield from sorted({line for line in told if re.search(r" : (Warning|Error) ", line)})
 
 
+def _decorators(bicep: str, folder: Path) -> Iterator[str]:
+    """Hold to their decorators what the snapshots say is made once."""
+    compiled = _succeed(folder, bicep, "build", "main.bicep", "--stdout")
+    yield from (f"main.bicep: {what}" for what in once.departures(json.loads(compiled)))
+
+
 def _outdated(bicep: str, folder: Path) -> Iterator[str]:
     def validated(parameters: Path) -> subprocess.CompletedProcess[str]:
         return _run(folder, bicep, "snapshot", parameters.name, "--mode=validate", *_PLACE)
@@ -123,10 +143,11 @@ def _run(folder: Path, bicep: str, *arguments: str) -> subprocess.CompletedProce
     )
 
 
-def _succeed(folder: Path, bicep: str, *arguments: str) -> None:
+def _succeed(folder: Path, bicep: str, *arguments: str) -> str:
     done = _run(folder, bicep, *arguments)
     if done.returncode != 0:
         raise InfraError(f"bicep {' '.join(arguments[:2])}\n{done.stderr.strip()}")
+    return done.stdout
 
 
 def _demand(problems: Iterator[str] | list[str]) -> None:

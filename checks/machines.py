@@ -37,7 +37,7 @@ def asked_for(access: Access, snapshot: Snapshot) -> Access:
         "machines": machines,
         "identities": [one for one in access["identities"] if one["name"] in attached],
     }
-    for grants in ("keyGrants", "secretGrants", "queueGrants"):
+    for grants in ("keyGrants", "secretGrants", "queueGrants", "packageGrants"):
         kept[grants] = [grant for grant in kept[grants] if grant["identity"] in attached]
     return cast("Access", kept)
 

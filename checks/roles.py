@@ -73,6 +73,24 @@ BUILT_IN: dict[str, Sequence[Permission]] = {
             "dataActions": ["Microsoft.ServiceBus/*/receive/action"],
         }
     ],
+    # Storage Blob Data Contributor
+    "ba92f5b4-2d11-453d-a403-e96b0029c9fe": [
+        {
+            "actions": [
+                "Microsoft.Storage/storageAccounts/blobServices/containers/delete",
+                "Microsoft.Storage/storageAccounts/blobServices/containers/read",
+                "Microsoft.Storage/storageAccounts/blobServices/containers/write",
+                "Microsoft.Storage/storageAccounts/blobServices/generateUserDelegationKey/action",
+            ],
+            "dataActions": [
+                "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/delete",
+                "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read",
+                "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/write",
+                "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/move/action",
+                "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/add/action",
+            ],
+        }
+    ],
     # Storage Blob Data Owner
     "b7e6dc6d-f1e8-4753-8033-0f276bb0955b": [
         {
@@ -100,8 +118,8 @@ BUILT_IN: dict[str, Sequence[Permission]] = {
 }
 """Roles that Azure brings along, by their id, as far as they are in use (Azure built-in roles)."""
 
-SEE_QUEUES = ("Microsoft.ServiceBus/namespaces/*/read (control plane)",)
-"""What seeing a queue's length takes (Service Bus bindings of Azure Functions, scaling)."""
+SEE_QUEUES = ("Microsoft.ServiceBus/namespaces/queues/read (control plane)",)
+"""What seeing a queue's length takes, at the namespace (Particular/ServiceControl 3406)."""
 
 _BLOB_SERVICES = "Microsoft.Storage/storageAccounts/blobServices"
 OWN_BLOBS = (
@@ -110,6 +128,19 @@ OWN_BLOBS = (
     f"{_BLOB_SERVICES}/containers/blobs/*",
 )
 """What owning the blobs of an account comes to."""
+
+STORE_PACKAGES = (
+    f"{_BLOB_SERVICES}/containers/delete (control plane)",
+    f"{_BLOB_SERVICES}/containers/read (control plane)",
+    f"{_BLOB_SERVICES}/containers/write (control plane)",
+    f"{_BLOB_SERVICES}/generateUserDelegationKey/action (control plane)",
+    f"{_BLOB_SERVICES}/containers/blobs/delete",
+    f"{_BLOB_SERVICES}/containers/blobs/read",
+    f"{_BLOB_SERVICES}/containers/blobs/write",
+    f"{_BLOB_SERVICES}/containers/blobs/move/action",
+    f"{_BLOB_SERVICES}/containers/blobs/add/action",
+)
+"""What storing packages in a container comes to."""
 
 SEND_TELEMETRY = (
     "Microsoft.Insights/Register/Action (control plane)",

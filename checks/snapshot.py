@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypedDict, cast
 
 from checks.roles import BUILT_IN, permitted
+from local.expressions import Call, UnknownExpression, parse
 
 SUFFIX = "local"
 """What the names in the snapshots end with (`suffix` in the parameter files)."""
@@ -180,15 +181,32 @@ def _by_role(vault: Resource) -> bool:
     return properties(vault).get("enableRbacAuthorization") is not False
 
 
-_ASSIGNMENT = "/providers/microsoft.authorization/roleassignments/"
+_ASSIGNMENT = "Microsoft.Authorization/roleAssignments"
+
+
+def scope_of(assignment: Resource) -> str:
+    """Give the scope that a role is assigned at, as it stands in the assignment's id.
+
+    Where the id is made of a principal's, which is known at run time only, it is an expression.
+    Raises `ValueError` for one that is not known.
+    """
+    given = assignment["id"]
+    expression = parse(given)
+    if isinstance(expression, Call) and expression.name == "extensionResourceId":
+        scope, kind, _ = expression.arguments
+        if isinstance(scope, str) and str(kind).lower() == _ASSIGNMENT.lower():
+            return scope
+        raise UnknownExpression(given)
+    if not isinstance(expression, str):
+        raise UnknownExpression(given)
+    return given[: given.lower().rindex(f"/providers/{_ASSIGNMENT}/".lower())]
 
 
 def _assigned(snapshot: Snapshot) -> Iterator[Right]:
     for assignment in of_type(snapshot, "Microsoft.Authorization/roleAssignments"):
-        end = assignment["id"].lower().rindex(_ASSIGNMENT)
         given = properties(assignment)
         principals = _principals(snapshot, given["principalId"])
-        where = place(snapshot, assignment["id"][:end])
+        where = place(snapshot, scope_of(assignment))
         limit = f" if {given['condition']}" if given.get("condition") else ""
         for action in _role(snapshot, given["roleDefinitionId"]):
             yield from (Right(who, action + limit, where) for who in principals)

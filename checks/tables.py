@@ -60,7 +60,9 @@ def grants() -> str:
     for grant in access["queueGrants"]:
         may[grant["identity"]].append(f"{', '.join(grant['rights'])} on queue `{grant['queue']}`")
     for seen in access["scaleGrants"]:
-        may[seen["identity"]].append(f"see the length of queue `{seen['queue']}`")
+        may[seen["identity"]].append(f"see the length of queues, to scale by `{seen['queue']}`")
+    for package in access["packageGrants"]:
+        may[package["identity"]].append(f"store the packages of `{package['storage']}`")
     lines = ["| identity | may | attached to |", "|---|---|---|"]
     outside = {operator["name"] for operator in access["operators"]}
     for name, things in may.items():

@@ -2,7 +2,7 @@ targetScope = 'subscription'
 
 metadata description = 'Everything that access.json declares, in a resource group of its own.'
 
-import { BusTier, Network, Scale, VaultAuthorization } from 'modules/access.bicep'
+import { BusTier, Network, Scale, StorageGB, UpdateStrategy, VaultAuthorization } from 'modules/access.bicep'
 
 @description('Name of the resource group.')
 @minLength(1)
@@ -56,12 +56,23 @@ param databaseSku { name: string, tier: 'Burstable' | 'GeneralPurpose' | 'Memory
   tier: 'Burstable'
 }
 
-// Each instance that keeps the ledger has up to five connections, and the smallest database has 35.
+@description('Size of the disk of the database in GB; it can be made larger, never smaller.')
+param databaseStorageGB StorageGB = 32
+
+@description('E-mail addresses that hear of it when the disk of the database is filling.')
+param alertAddresses string[] = []
+
+// Each instance that keeps the ledger has up to five connections, and the smallest database has 35. Azure
+// counts instances for each group of functions: those with HTTP are one, any other is one of its own.
+// The checks work it out for each deployment.
 @description('How far the apps scale, by name of the app.')
 param scale { *: Scale } = {
   sender: { maximumInstanceCount: 3 }
-  tracker: { maximumInstanceCount: 3 }
+  tracker: { maximumInstanceCount: 1 }
 }
+
+@description('How an update of an app replaces its instances. Recreate is for a region that has no rolling updates yet.')
+param updateStrategy UpdateStrategy = 'RollingUpdate'
 
 @description('Days that logs are kept.')
 @minValue(30)
@@ -100,6 +111,19 @@ var tags = { 'azd-env-name': environmentName }
 var tier = network == 'private' && busTier != 'Premium'
   ? fail('network private needs busTier Premium: no other tier of Service Bus has private endpoints')
   : busTier
+var byRoles = vaultAuthorization == 'rbac'
+var operatorSecretGrants = flatten(map(
+  access.operatorSecretGrants,
+  grant =>
+    flatten(map(
+      operators[?grant.operator] ?? [],
+      id =>
+        map(
+          grant.operations,
+          operation => { principalId: id, vault: grant.vault, secret: grant.secret, operation: operation }
+        )
+    ))
+))
 var databaseHost = 'relay-${suffix}.postgres.database.azure.com'
 var databaseUser = '${databaseAdministrator}:${uriComponent(databasePassword)}'
 
@@ -119,11 +143,15 @@ module identities 'modules/identities.bicep' = {
   }
 }
 
-module roles 'modules/roles.bicep' = if (vaultAuthorization == 'rbac') {
+// First of all, because a role takes a while to be known wherever it is assigned.
+module roles 'modules/roles.bicep' = {
   scope: group
   params: {
-    keyOperations: union([], flatten(map(access.keyGrants, grant => grant.operations)))
-    secretOperations: union(['getSecret'], flatten(map(access.operatorSecretGrants, grant => grant.operations)))
+    keyOperations: byRoles ? union([], flatten(map(access.keyGrants, grant => grant.operations))) : []
+    secretOperations: byRoles
+      ? union(['getSecret'], flatten(map(access.operatorSecretGrants, grant => grant.operations)))
+      : []
+    seesQueues: !empty(access.scaleGrants)
     suffix: suffix
   }
 }
@@ -135,20 +163,6 @@ module telemetry 'modules/telemetry.bicep' = {
     location: location
     tags: tags
     retentionDays: logRetentionDays
-  }
-}
-
-module database 'modules/database.bicep' = {
-  scope: group
-  params: {
-    suffix: suffix
-    location: location
-    tags: tags
-    network: network
-    allowedAddresses: allowedAddresses
-    sku: databaseSku
-    administrator: databaseAdministrator
-    password: databasePassword
   }
 }
 
@@ -168,23 +182,11 @@ module vaults 'modules/vault.bicep' = [
       expiry: expiry
       keys: filter(access.keys, key => key.vault == vault.name)
       secrets: filter(access.secrets, secret => secret.vault == vault.name)
-      // The one place that the database's URL is ever in; the certificate of the server is checked.
-      secretValues: {
-        'database-connection': 'postgresql+asyncpg://${databaseUser}@${databaseHost}:5432/relay?ssl=verify-full'
-      }
       keyGrants: filter(keyGrants, grant => grant.vault == vault.name)
       secretGrants: filter(secretGrants, grant => grant.vault == vault.name)
-      operatorGrants: flatten(map(
-        filter(access.operatorSecretGrants, grant => grant.vault == vault.name),
-        grant =>
-          flatten(map(
-            operators[?grant.operator] ?? [],
-            id => map(grant.operations, operation => { principalId: id, secret: grant.secret, operation: operation })
-          ))
-      ))
+      operatorGrants: filter(operatorSecretGrants, grant => grant.vault == vault.name)
     }
-    // The vault has the new password only once the server takes it.
-    dependsOn: [identities, roles, telemetry, database]
+    dependsOn: [identities, roles, telemetry]
   }
 ]
 
@@ -205,7 +207,7 @@ module bus 'modules/bus.bicep' = {
     ))
     scaleGrants: access.scaleGrants
   }
-  dependsOn: [identities]
+  dependsOn: [identities, roles]
 }
 
 module storages 'modules/storage.bicep' = [
@@ -217,7 +219,9 @@ module storages 'modules/storage.bicep' = [
       location: location
       tags: tags
       network: network
+      packageGrants: filter(access.packageGrants, grant => grant.storage == app.name)
     }
+    dependsOn: [identities]
   }
 ]
 
@@ -230,6 +234,51 @@ module virtualNetwork 'modules/network.bicep' = if (network == 'private') {
     addressPrefix: addressPrefix
   }
 }
+
+module database 'modules/database.bicep' = {
+  scope: group
+  params: {
+    suffix: suffix
+    location: location
+    tags: tags
+    network: network
+    allowedAddresses: allowedAddresses
+    sku: databaseSku
+    storageGB: databaseStorageGB
+    administrator: databaseAdministrator
+    password: databasePassword
+  }
+  // Nothing that may fail stands between the server's new password and the secret that has it.
+  dependsOn: [vaults, bus, storages, virtualNetwork]
+}
+
+module alerts 'modules/alerts.bicep' = {
+  scope: group
+  params: { suffix: suffix, tags: tags, addresses: alertAddresses }
+  dependsOn: [database]
+}
+
+module deployedSecrets 'modules/deployedSecret.bicep' = [
+  for secret in filter(access.secrets, one => one.?deployed ?? false): {
+    scope: group
+    params: {
+      name: secret.name
+      vaultName: secret.vault
+      suffix: suffix
+      tags: tags
+      authorization: vaultAuthorization
+      expiry: expiry
+      // The one place that the database's URL is ever in; the certificate of the server is checked.
+      secretValues: {
+        'database-connection': 'postgresql+asyncpg://${databaseUser}@${databaseHost}:5432/relay?ssl=verify-full'
+      }
+      secretGrants: filter(secretGrants, grant => grant.secret == secret.name)
+      operatorGrants: filter(operatorSecretGrants, grant => grant.secret == secret.name)
+    }
+    // The vault has the new password only once the server takes it.
+    dependsOn: [vaults, database]
+  }
+]
 
 module endpoints 'modules/endpoints.bicep' = if (network == 'private') {
   scope: group
@@ -270,7 +319,7 @@ module endpoints 'modules/endpoints.bicep' = if (network == 'private') {
       ]
     )
   }
-  dependsOn: [virtualNetwork, vaults, bus, storages, database]
+  dependsOn: [virtualNetwork, vaults, bus, storages, deployedSecrets]
 }
 
 // One after the other: Azure lets one app at a time into a subnet, and refuses the others (409).
@@ -285,6 +334,7 @@ module apps 'modules/app.bicep' = [
       tags: tags
       network: network
       scale: scale[?app.name] ?? {}
+      updateStrategy: updateStrategy
       storageSuffix: storageSuffix
       allIdentities: identityNames
       allKeys: access.keys
@@ -298,7 +348,7 @@ module apps 'modules/app.bicep' = [
         appSettings[?app.name] ?? {}
       )
     }
-    dependsOn: [identities, vaults, bus, storages, telemetry, endpoints]
+    dependsOn: [identities, vaults, deployedSecrets, bus, storages, telemetry, endpoints]
   }
 ]
 
@@ -325,7 +375,7 @@ module virtualMachines 'modules/virtualMachine.bicep' = [
       // The checks see to it that there is one.
       reading: filter(secretGrants, grant => contains(machine.identities, grant.identity))[0]
     }
-    dependsOn: [identities, vaults, machineNetwork, machinePeering]
+    dependsOn: [identities, vaults, deployedSecrets, machineNetwork, machinePeering]
   }
 ]
 
@@ -338,6 +388,32 @@ module ownRights 'modules/ownRights.bicep' = {
   }
   dependsOn: [apps]
 }
+
+@description('What is made once and then left alone, by resource id: a later deployment changes nothing of it.')
+output madeOnce string[] = concat(
+  map(
+    access.keys,
+    key =>
+      resourceId(
+        subscription().subscriptionId,
+        group.name,
+        'Microsoft.KeyVault/vaults/keys',
+        '${key.vault}-${suffix}',
+        key.name
+      )
+  ),
+  map(
+    filter(access.secrets, secret => !(secret.?deployed ?? false)),
+    secret =>
+      resourceId(
+        subscription().subscriptionId,
+        group.name,
+        'Microsoft.KeyVault/vaults/secrets',
+        '${secret.vault}-${suffix}',
+        secret.name
+      )
+  )
+)
 
 @description('Which machines there are.')
 output machines string[] = machines

@@ -25,13 +25,23 @@ from local.deployment import DeploymentError
 from local.fault_commands import add_fault_commands, fault_lines
 from local.folder import FolderInUse, NotUp
 from local.proving import prove_access
+from local.redeployment import DeploymentRefused
 from local.resource_id import kind
 from local.up import Start, run, tell, until_told
 
 _FOLDER = ROOT / ".local"
 _MOST_DECISIONS = 1_000_000  # about a gigabyte
 _ERRORS = (
-    *(AppFailed, DeploymentError, FolderInUse, JournalError, NotPossible, NotUp, Refused),
+    *(
+        AppFailed,
+        DeploymentError,
+        DeploymentRefused,
+        FolderInUse,
+        JournalError,
+        NotPossible,
+        NotUp,
+        Refused,
+    ),
     OSError,
 )
 

@@ -43,6 +43,7 @@ from local.resources import (
     MachineSpec,
     NamespaceSpec,
     Operator,
+    SecretSpec,
     VaultSpec,
 )
 from local.serving import serve
@@ -77,7 +78,10 @@ class Vault:
 
 @dataclass
 class Cloud:
-    """All of it, up between `async with` and its end; `tell` is given what happens meanwhile."""
+    """All of it, up between `async with` and its end; `tell` is given what happens meanwhile.
+
+    `rewritten`: ids, in small letters, of the secrets that the deployment makes a new version of.
+    """
 
     deployment: Deployment
     folder: Folder
@@ -95,6 +99,7 @@ class Cloud:
     endpoints: dict[str, object] = field(default_factory=dict)
     faults: Faults = field(default_factory=Faults)
     decisions: Decisions = field(default_factory=Decisions)
+    rewritten: frozenset[str] = frozenset()
 
     async def __aenter__(self) -> Cloud:
         """Start the services, then the apps; nothing is left running if something fails."""
@@ -249,7 +254,11 @@ class Cloud:
         }
 
     def _fill_secrets(self) -> None:
-        """Give each secret a value: those that Relay knows theirs, any other a random one."""
+        """Give each secret a value: those that Relay knows theirs, any other a random one.
+
+        One that is made once is the operator's: what somebody has set since stays. Any other is
+        written by each deployment, where anything of it differs, as Azure does.
+        """
         file = self.folder.path / "database.sqlite3"
         known = {
             "partner-connection": self.partner_secrets()["webhook"],
@@ -257,8 +266,25 @@ class Cloud:
         }
         for vault in self.vaults.values():
             for spec in vault.spec.secrets:
-                value = known.get(spec.name) or secrets.token_urlsafe(32)
-                vault.store.set_secret(spec.name, value)
+                self._fill_secret(vault.store, spec, known.get(spec.name))
+
+    def _fill_secret(self, store: VaultStore, spec: SecretSpec, known: str | None) -> None:
+        if spec.name not in store.secret_names():
+            store.set_secret(spec.name, known or secrets.token_urlsafe(32), deployed=True)
+            return
+        newest = store.secret(spec.name)
+        if spec.made_once and not newest.deployed:
+            return
+        # What a deployment gives a secret that Relay does not know is not known here at all.
+        value = known or newest.value
+        changed = not spec.made_once and spec.resource_id.lower() in self.rewritten
+        if value != newest.value or changed:
+            store.set_secret(spec.name, value, deployed=True)
+        if value != newest.value and not newest.deployed:
+            self.tell(
+                f"note: secret {spec.name} was set by hand, and each deployment writes it: it has "
+                "the deployment's value again."
+            )
 
     @property
     def database_url(self) -> str | None:

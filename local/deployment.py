@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from local.kinds import access, identities, machines, service_bus, sites, telemetry, vaults
 from local.kinds.references import KEY_PATHS, SECRET_PATHS, VAULT_PATHS, References
 from local.resource_id import last, normal, parent
+from local.resource_manager.template import MADE_ONCE
 from local.resources import (
     AppSpec,
     Deployment,
@@ -47,6 +49,8 @@ _LEFT_OUT = (
     "Microsoft.OperationalInsights/workspaces",
     telemetry.KIND,
     "Microsoft.Insights/diagnosticSettings",
+    "Microsoft.Insights/actionGroups",
+    "Microsoft.Insights/metricAlerts",
     # The ledger is a file here.
     "Microsoft.DBforPostgreSQL/flexibleServers",
     "Microsoft.DBforPostgreSQL/flexibleServers/configurations",
@@ -123,6 +127,7 @@ class _Loading:
         self._on_machines = [identities.attached(r, known) for r in self._of_kind[machines.KIND]]
         self._tenant_id = self._tenant()
         self._references = self._refer()
+        self._of_kind[access.ASSIGNMENT_KIND] = self._named(self._of_kind[access.ASSIGNMENT_KIND])
         self._custom = {
             name_of(role.definition.resource_id): role
             for role in map(access.read_definition, self._of_kind[access.DEFINITION_KIND])
@@ -157,10 +162,25 @@ class _Loading:
             kind = kinds.get(resource.type.lower())
             if kind is None:
                 raise resource.place.refuse(f"{resource.type} is not to be had here")
-            if normal(resource.id) in seen:
-                raise resource.place.refuse("stands in the snapshot twice")
-            seen.add(normal(resource.id))
+            if resource.computed is None:
+                if normal(resource.id) in seen:
+                    raise resource.place.refuse("stands in the snapshot twice")
+                seen.add(normal(resource.id))
+            elif kind != access.ASSIGNMENT_KIND:
+                raise (resource.place / "id").refuse("must be a literal, not an expression")
             self._of_kind[kind].append(resource)
+
+    def _named(self, assignments: list[Resource]) -> list[Resource]:
+        """Give assignments their ids, which may be made of a principal's."""
+        named: dict[str, Resource] = {}
+        for resource in assignments:
+            if resource.computed is not None:
+                found = self._references.computed(resource.computed, resource.place / "id")
+                resource = replace(resource, id=found)  # noqa: PLW2901
+            if normal(resource.id) in named:
+                raise resource.place.refuse("stands in the snapshot twice")
+            named[normal(resource.id)] = resource
+        return list(named.values())
 
     def _tenant(self) -> str:
         tenants = {vaults.tenant(r): r for r in self._of_kind[vaults.KIND]}
@@ -190,7 +210,11 @@ class _Loading:
     def _vaults(self) -> tuple[VaultSpec, ...]:
         self._check_parents(vaults.KIND, vaults.KEY_KIND, vaults.SECRET_KIND)
         keys = [vaults.read_key(r) for r in self._of_kind[vaults.KEY_KIND]]
-        secrets = [vaults.read_secret(r) for r in self._of_kind[vaults.SECRET_KIND]]
+        once = {normal(resource_id) for resource_id in self._outputs.texts(MADE_ONCE)}
+        secrets = [
+            replace(vaults.read_secret(r), made_once=normal(r.id) in once)
+            for r in self._of_kind[vaults.SECRET_KIND]
+        ]
         return tuple(
             vaults.read(r, self._tenant_id, keys, secrets, self._references)
             for r in self._of_kind[vaults.KIND]

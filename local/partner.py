@@ -69,8 +69,10 @@ class Taken:
 class Partner:
     """The partner's state; `secrets` are all in force, more than one while one is rotated."""
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        self.secrets = [SigningSecret.generate()]
+    def __init__(
+        self, clock: Callable[[], float] = time.time, secret: SigningSecret | None = None
+    ) -> None:
+        self.secrets = [secret or SigningSecret.generate()]
         self.count = 0
         self._clock = clock
         self._kept: deque[Received] = deque()

@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from local import durations
-from local.expressions import UnknownExpression, parse
+from local.expressions import Call, Expression, UnknownExpression, parse
 from local.resources import Reference
 
 
@@ -80,6 +80,10 @@ class Body:
         """Take a string, which may be a reference."""
         return _value(self._take(name, default), self.place / name)
 
+    def expression(self, name: str) -> Expression:
+        """Take a string, which may be any known expression."""
+        return _expression(self._take(name, None), self.place / name)
+
     def choice(self, name: str, allowed: tuple[str, ...], default: str | None = None) -> str:
         """Take one of the allowed strings, without regard to case, as it is spelt there."""
         text = self.text(name, default)
@@ -145,13 +149,20 @@ class Body:
         return value
 
 
-def _value(item: object, place: Place) -> str | Reference:
+def _expression(item: object, place: Place) -> Expression:
     if not isinstance(item, str):
         raise place.refuse("must be a string")
     try:
         return parse(item)
     except UnknownExpression as error:
         raise place.refuse(str(error)) from None
+
+
+def _value(item: object, place: Place) -> str | Reference:
+    value = _expression(item, place)
+    if isinstance(value, Call):
+        raise place.refuse(f"{value.name} is not evaluated here")
+    return value
 
 
 def _literal(item: object, place: Place) -> str:
@@ -163,7 +174,10 @@ def _literal(item: object, place: Place) -> str:
 
 @dataclass(frozen=True)
 class Resource:
-    """One predicted resource: `properties` apart from the `envelope` around it."""
+    """One predicted resource: `properties` apart from the `envelope` around it.
+
+    Where the id is `computed` from what is known at run time only, `id` has … for its last part.
+    """
 
     id: str
     type: str
@@ -171,6 +185,7 @@ class Resource:
     location: str
     envelope: Body
     properties: Body
+    computed: Call | None = None
 
     @property
     def place(self) -> Place:
@@ -213,7 +228,9 @@ def read_bytes(content: bytes, path: Path) -> tuple[list[Resource], Body]:
 
 
 def _resource(envelope: Body) -> Resource:
-    resource_id = envelope.text("id")
+    given = envelope.expression("id")
+    computed = given if isinstance(given, Call) and len(given.arguments) == 3 else None
+    resource_id = "{}/providers/{}/…".format(*computed.arguments) if computed else str(given)
     if not resource_id.startswith("/"):
         raise (envelope.place / "id").refuse("must be a resource id")
     envelope.place = Place(envelope.place.file, resource_id)
@@ -221,4 +238,5 @@ def _resource(envelope: Body) -> Resource:
     version = envelope.text("apiVersion", "")
     location = envelope.text("location", "")
     envelope.ignore("name", "tags", "dependsOn")
-    return Resource(resource_id, kind, version, location, envelope, envelope.body("properties"))
+    properties = envelope.body("properties")
+    return Resource(resource_id, kind, version, location, envelope, properties, computed)

@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -16,8 +17,12 @@ from local.bearer import new_key
 from local.cloud import Cloud
 from local.control import control_app
 from local.decisions import USUAL_SIZE, Decisions
-from local.deployment import load
 from local.folder import KEY_FILE, hold
+from local.partner import Partner
+from local.partner_inbox import PartnerInbox
+from local.partner_keys import PartnerKeys
+from local.redeployment import FILE as DEPLOYED_FILE
+from local.redeployment import Redeployment, over, read
 from local.serving import serve
 
 _CONTROL_PORT = 7099
@@ -83,22 +88,29 @@ async def _run(start: Start, during: Callable[[Cloud], Awaitable[int]]) -> int:
 
 @asynccontextmanager
 async def _up(start: Start) -> AsyncIterator[Cloud]:
-    deployment = load(start.snapshot)
+    content = read(start.snapshot)
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(hold(start.folder))
+        redeployment = over(folder.path, content, start.snapshot)
+        tell_staying(redeployment)
+        partner_keys = PartnerKeys.kept_in(folder)
         decisions = Decisions(size=start.decisions)
         database = os.environ.get(_DATABASE)
         cloud = Cloud(
-            deployment,
+            redeployment.deployment,
             folder,
             tell,
             start.log_level,
             database,
             free_ports=start.free_ports,
             keys=start.keys,
+            partner=Partner(secret=partner_keys.signing),
+            inbox=PartnerInbox(key=partner_keys.queue),
             decisions=decisions,
+            rewritten=redeployment.rewritten,
         )
         await stack.enter_async_context(cloud)
+        folder.write_private(DEPLOYED_FILE, redeployment.record)
         key = new_key()
         folder.write_private(KEY_FILE, key)
         control = control_app(cloud, key)
@@ -107,6 +119,18 @@ async def _up(start: Start) -> AsyncIterator[Cloud]:
         folder.announce(cloud.endpoints)
         stack.callback(folder.withdraw)
         yield cloud
+
+
+def tell_staying(redeployment: Redeployment) -> None:
+    """Say what the deployment no longer has and is there all the same."""
+    if redeployment.staying:
+        kinds = Counter(redeployment.staying.values())
+        listed = ", ".join(f"{name} ({count})" for name, count in kinds.items())
+        tell(
+            "note: an earlier deployment made what this one no longer has. It stays, rights among "
+            f"it, as in Azure, which deletes nothing by deploying: {listed}. To start anew, name "
+            "another folder (--folder)."
+        )
 
 
 def _allow_open_files() -> None:

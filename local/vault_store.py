@@ -41,7 +41,11 @@ class KeyVersion:
 
 @dataclass(frozen=True)
 class SecretVersion:
-    """A version of a secret, with its value; `expires` is in seconds since 1970."""
+    """A version of a secret, with its value; `expires` is in seconds since 1970.
+
+    `deployed` if the local cloud wrote it, in the place of a deployment or of an operator, and
+    nobody through the vault.
+    """
 
     version: str
     created: int
@@ -49,6 +53,7 @@ class SecretVersion:
     content_type: str | None
     tags: dict[str, str] = field(default_factory=dict)
     expires: int | None = None
+    deployed: bool = False
 
 
 _V = TypeVar("_V", KeyVersion, SecretVersion)
@@ -144,11 +149,13 @@ class VaultStore:
         content_type: str | None = None,
         tags: Mapping[str, str] | None = None,
         expires: int | None = None,
+        *,
+        deployed: bool = False,
     ) -> str:
         """Make a new version of a secret, and return it; older ones stay."""
         content_type = content_type or self._content_types.get(name.lower())
         version, now = uuid.uuid4().hex, int(time.time())
-        made = SecretVersion(version, now, value, content_type, dict(tags or {}), expires)
+        made = SecretVersion(version, now, value, content_type, dict(tags or {}), expires, deployed)
         with self._lock:
             self._secret_names.setdefault(name.lower(), name)
             versions = (*self._secrets.get(name.lower(), ()), made)
@@ -166,8 +173,10 @@ class VaultStore:
         except FileNotFoundError:
             return {}, {}
         keys = {n: tuple(KeyVersion(**v) for v in found) for n, found in index["keys"].items()}
+        # A folder from before this was noted down had each of them written anew by every start.
         secrets = {
-            n: tuple(SecretVersion(**v) for v in found) for n, found in index["secrets"].items()
+            n: tuple(SecretVersion(**{"deployed": True, **v}) for v in found)
+            for n, found in index["secrets"].items()
         }
         return keys, secrets
 
@@ -177,6 +186,15 @@ class VaultStore:
             "secrets": {name: [asdict(v) for v in found] for name, found in secrets.items()},
         }
         _write_private(self._folder / _INDEX, json.dumps(index).encode())
+
+
+def rotated_keys(folder: Path) -> frozenset[str]:
+    """Name the keys of a vault's folder that were rotated, in small letters; none without one."""
+    try:
+        index = json.loads((folder / _INDEX).read_bytes())
+    except FileNotFoundError:
+        return frozenset()
+    return frozenset(name for name, versions in index["keys"].items() if len(versions) > 1)
 
 
 def _pick(kind: str, name: str, versions: Sequence[_V], version: str | None) -> _V:

@@ -21,6 +21,7 @@ _VALUE_ERRORS = (ValueError, OverflowError, DataError, IntegrityError)
 _FAILURES = (SQLAlchemyError, asyncpg.PostgresError, sqlite3.Error, OSError, *_VALUE_ERRORS)
 _SIGN_IN_REFUSED = ("28000", "28P01")
 _NO_TABLE = "42P01"
+_NO_CONNECTION_LEFT = "53300"  # of the server, of the role, or of those that are not reserved
 _UNHOLDABLE = ("22", "23")  # the classes of SQLSTATE for data and constraints
 
 
@@ -176,6 +177,8 @@ def translated(error: Exception) -> LedgerError:
     code = _code(error) or ""
     if code in _SIGN_IN_REFUSED:
         return SignInRefusedError(f"the database refuses the sign-in ({code})")
+    if code == _NO_CONNECTION_LEFT:
+        return LedgerUnavailableError(f"the database has no connection left ({code})")
     if code == _NO_TABLE or "no such table" in str(error):
         return LedgerUnavailableError("the database has no ledger yet: run the migration")
     if code.startswith(_UNHOLDABLE) or _is_about_a_value(error):

@@ -14,9 +14,11 @@ from sqlalchemy import URL, event, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+POOL_SIZE = 5
+"""Connections that an engine has at most; how many there can be of all is worked out of it."""
+
 _CONNECT_SECONDS = 5.0
 _STATEMENT_SECONDS = 15.0
-_CONNECTIONS = 5
 _BUSY_SECONDS = 0.02
 
 
@@ -90,7 +92,7 @@ def _engine(url: URL, seconds: float, arguments: dict[str, Any]) -> AsyncEngine:
         connect_args=arguments,
         hide_parameters=True,
         pool_pre_ping=True,
-        pool_size=_CONNECTIONS,
+        pool_size=POOL_SIZE,
         max_overflow=0,
         pool_timeout=seconds,
     )

@@ -1,10 +1,11 @@
 metadata description = 'The shape of access.json, and the names of what is deployed for it.'
 
 @export()
-@description('A function app, the identities attached to it, and the queue that triggers it.')
+@description('A function app, the identities attached to it, the one that its package is stored under, and the queue that triggers it.')
 type App = {
   name: string
   identities: string[]
+  package: string
   trigger: { identity: string, queue: string }?
   status: string?
 }
@@ -56,8 +57,12 @@ type QueueGrant = { identity: string, queue: string, rights: ('send' | 'receive'
 type OperatorGrant = { principalId: string, queue: string, rights: ('send' | 'receive')[] }
 
 @export()
-@description('A queue whose length an identity may see, for the scale controller.')
+@description('A queue by whose length the scale controller scales, and the identity that it looks under.')
 type ScaleGrant = { identity: string, queue: string }
+
+@export()
+@description('The storage account, by the name of its app, whose packages an identity may write and read.')
+type PackageGrant = { identity: string, storage: string }
 
 @export()
 @description('The storage account, by the name of its app, that the host of an app works with.')
@@ -78,6 +83,14 @@ type Network = 'public' | 'private'
 @export()
 @description('Tier of the Service Bus namespace.')
 type BusTier = 'Standard' | 'Premium'
+
+@export()
+@description('Sizes of the disk that a PostgreSQL server can have, in GB.')
+type StorageGB = 32 | 64 | 128 | 256 | 512 | 1024 | 2048 | 4095 | 4096 | 8192 | 16384 | 32767
+
+@export()
+@description('How an update replaces the instances of an app: one batch after the other, each done with what it has in hand; or all at once, and what is in hand is cut off.')
+type UpdateStrategy = 'RollingUpdate' | 'Recreate'
 
 @export()
 @description('How far an app scales, and how many of its instances are always ready.')

@@ -1,6 +1,6 @@
 metadata description = 'One function app: its identities, and settings that name what these may use.'
 
-import { App, Key, Secret, KeyGrant, SecretGrant, QueueGrant, Network, Scale } from 'access.bicep'
+import { App, Key, Secret, KeyGrant, SecretGrant, QueueGrant, Network, Scale, UpdateStrategy } from 'access.bicep'
 
 @description('The app as access.json declares it.')
 param app App
@@ -19,6 +19,9 @@ param network Network
 
 @description('How far the app scales.')
 param scale Scale
+
+@description('How an update replaces its instances.')
+param updateStrategy UpdateStrategy
 
 @description('Domain of storage accounts.')
 param storageSuffix string
@@ -101,9 +104,12 @@ module site 'site.bicep' = {
     tags: tags
     network: network
     scale: scale
+    updateStrategy: updateStrategy
     storageSuffix: storageSuffix
-    identityNames: app.identities
+    // The app has no use for the one of its package, only the platform has.
+    identityNames: filter(app.identities, identity => identity != app.package)
     identityIds: [for identity in app.identities: identities[indexOf(allIdentities, identity)].id]
+    packageIdentityId: identities[indexOf(allIdentities, app.package)].id
     allIdentityNames: allIdentities
     allIdentityClientIds: [for (identity, i) in allIdentities: identities[i].properties.clientId]
     keyNames: keyNames

@@ -1,6 +1,6 @@
 metadata description = 'The PostgreSQL server that holds the ledger.'
 
-import { Network } from 'access.bicep'
+import { Network, StorageGB } from 'access.bicep'
 
 @description('Ends every name.')
 param suffix string
@@ -19,6 +19,9 @@ param allowedAddresses string[]
 
 @description('Compute of the server.')
 param sku { name: string, tier: 'Burstable' | 'GeneralPurpose' | 'MemoryOptimized' }
+
+@description('Size of the disk in GB.')
+param storageGB StorageGB
 
 @description('Name of the administrator.')
 param administrator string
@@ -46,7 +49,10 @@ resource server 'Microsoft.DBforPostgreSQL/flexibleServers@2025-08-01' = {
     administratorLogin: administrator
     administratorLoginPassword: password
     authConfig: { activeDirectoryAuth: 'Disabled', passwordAuth: 'Enabled' }
-    storage: { storageSizeGB: 32, autoGrow: 'Enabled' }
+    // Not by itself: once the disk had grown, a deployment with the size of today would fail, because
+    // no disk shrinks (UpsertServerManagementOperationDowngradeDiskSizeUnsupported). An alert tells when
+    // it is time for a larger one.
+    storage: { storageSizeGB: storageGB, autoGrow: 'Disabled' }
     backup: { backupRetentionDays: 7, geoRedundantBackup: 'Disabled' }
     highAvailability: { mode: 'Disabled' }
     network: { publicNetworkAccess: network == 'private' ? 'Disabled' : 'Enabled' }

@@ -1,20 +1,15 @@
-metadata description = 'What the apps may do as themselves: what the Functions host needs, and nothing of ours.'
+metadata description = 'What the apps may do as themselves: what the Functions host needs, and nothing else.'
 
 import { StorageGrant, TelemetryGrant } from 'access.bicep'
 
 @description('Ends every name.')
 param suffix string
 
-@description('Apps whose host keeps its things, and the package, in a storage account.')
+@description('Apps whose host keeps its things in a storage account.')
 param storageGrants StorageGrant[]
 
 @description('Apps whose host sends telemetry.')
 param telemetryGrants TelemetryGrant[]
-
-// Built in: Storage Blob Data Owner, the role that the host is documented to need, and Monitoring
-// Metrics Publisher.
-var blobOwner = 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
-var metricsPublisher = '3913510d-42f4-4e42-8a64-420c390055eb'
 
 resource storingSites 'Microsoft.Web/sites@2025-03-01' existing = [
   for grant in storageGrants: {
@@ -28,36 +23,15 @@ resource tellingSites 'Microsoft.Web/sites@2025-03-01' existing = [
   }
 ]
 
-resource accounts 'Microsoft.Storage/storageAccounts@2025-01-01' existing = [
-  for grant in storageGrants: {
-    name: '${grant.storage}${suffix}'
+// In a module of its own, where the principals are known from the start, so that they can be in names.
+module rights 'hostRights.bicep' = {
+  params: {
+    suffix: suffix
+    storageGrants: storageGrants
+    #disable-next-line what-if-short-circuiting // What-If cannot name what is named after a principal that is yet to be made.
+    storagePrincipalIds: [for (grant, i) in storageGrants: storingSites[i].identity.principalId]
+    telemetryGrants: telemetryGrants
+    #disable-next-line what-if-short-circuiting // What-If cannot name what is named after a principal that is yet to be made.
+    telemetryPrincipalIds: [for (grant, i) in telemetryGrants: tellingSites[i].identity.principalId]
   }
-]
-
-resource component 'Microsoft.Insights/components@2020-02-02' existing = {
-  name: 'relay-${suffix}'
 }
-
-resource storageAssignments 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for (grant, i) in storageGrants: {
-    scope: accounts[i]
-    name: guid(accounts[i].id, grant.app, 'blobs')
-    properties: {
-      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', blobOwner)
-      principalId: storingSites[i].identity.principalId
-      principalType: 'ServicePrincipal'
-    }
-  }
-]
-
-resource telemetryAssignments 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for (grant, i) in telemetryGrants: {
-    scope: component
-    name: guid(component.id, grant.app, 'telemetry')
-    properties: {
-      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', metricsPublisher)
-      principalId: tellingSites[i].identity.principalId
-      principalType: 'ServicePrincipal'
-    }
-  }
-]

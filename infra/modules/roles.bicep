@@ -8,6 +8,9 @@ param keyOperations string[]
 @description('Operations on secrets that somebody is granted.')
 param secretOperations SecretOperation[]
 
+@description('Whether somebody is granted to see queues.')
+param seesQueues bool
+
 @description('Ends every name: role names are unique in a tenant.')
 param suffix string
 
@@ -43,3 +46,16 @@ resource secretRoles 'Microsoft.Authorization/roleDefinitions@2022-04-01' = [
     }
   }
 ]
+
+// Narrower than any built-in role: Data Owner, which the documentation asks for, also sends, receives
+// and manages.
+resource queueRole 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (seesQueues) {
+  name: roleName(resourceGroup().id, 'queues', 'read')
+  properties: {
+    roleName: 'Relay see the length of queues (${suffix})'
+    description: 'Permits to read the properties and counts of queues, never a message.'
+    type: 'CustomRole'
+    assignableScopes: [resourceGroup().id]
+    permissions: [{ actions: ['Microsoft.ServiceBus/namespaces/queues/read'] }]
+  }
+}

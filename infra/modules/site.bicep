@@ -1,6 +1,6 @@
 metadata description = 'A Flex Consumption app on a plan of its own.'
 
-import { Network, Scale } from 'access.bicep'
+import { Network, Scale, UpdateStrategy } from 'access.bicep'
 
 @description('Name of the app in access.json.')
 param name string
@@ -20,14 +20,20 @@ param network Network
 @description('How far the app scales.')
 param scale Scale
 
+@description('How an update replaces its instances.')
+param updateStrategy UpdateStrategy
+
 @description('Domain of storage accounts.')
 param storageSuffix string
 
-@description('Names of the attached identities in access.json.')
+@description('Names of the attached identities that the app uses, in access.json.')
 param identityNames string[]
 
 @description('Resource ids of the attached identities.')
 param identityIds string[]
+
+@description('Resource id of the attached identity that the package is stored under.')
+param packageIdentityId string
 
 @description('Names of all identities in access.json.')
 param allIdentityNames string[]
@@ -153,7 +159,8 @@ resource site 'Microsoft.Web/sites@2025-03-01' = {
         storage: {
           type: 'blobContainer'
           value: '${blobUri}/packages'
-          authentication: { type: 'SystemAssignedIdentity' }
+          // Not the app's own identity, which could be given the right only once there is an app.
+          authentication: { type: 'UserAssignedIdentity', userAssignedIdentityResourceId: packageIdentityId }
         }
       }
       runtime: { name: 'python', version: '3.13' }
@@ -162,25 +169,33 @@ resource site 'Microsoft.Web/sites@2025-03-01' = {
         maximumInstanceCount: scale.?maximumInstanceCount ?? 40
         alwaysReady: scale.?alwaysReady ?? []
       }
+      // A rolling update lets each instance finish what it has in hand. Recreated ones would cut off
+      // callers, and post to the partner again what they had posted and not yet settled.
+      #disable-next-line BCP037 // The types of this API version do not know it, Azure does since 2023-12-01.
+      siteUpdateStrategy: { type: updateStrategy }
     }
     siteConfig: {
       minTlsVersion: '1.2'
       scmMinTlsVersion: '1.2'
-      ftpsState: 'Disabled'
       http20Enabled: true
       remoteDebuggingEnabled: false
       appSettings: map(items(settings), setting => { name: setting.key, value: setting.value })
     }
   }
 
-  // Publishing takes a token of the directory, never the site's own password.
+  // Publishing takes a token of the directory, never the site's own password. This is what keeps FTP
+  // shut: Flex Consumption refuses the property ftpsState, and has no FTP to publish by.
   resource ftpPassword 'basicPublishingCredentialsPolicies' = {
     name: 'ftp'
+    #disable-next-line BCP187 // Azure wants it (51008), the types do not know it (Azure/bicep-types-az 1571).
+    location: location
     properties: { allow: false }
   }
 
   resource scmPassword 'basicPublishingCredentialsPolicies' = {
     name: 'scm'
+    #disable-next-line BCP187 // As above.
+    location: location
     properties: { allow: false }
   }
 }

@@ -1,6 +1,6 @@
 metadata description = 'The storage account of one app: the package it runs, and what its host keeps.'
 
-import { Network } from 'access.bicep'
+import { Network, PackageGrant } from 'access.bicep'
 
 @description('Name of the app in access.json.')
 param name string
@@ -16,6 +16,15 @@ param tags { *: string }
 
 @description('How the account is reached.')
 param network Network
+
+@description('Grants on the packages of this account.')
+param packageGrants PackageGrant[]
+
+resource identities 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = [
+  for grant in packageGrants: {
+    name: '${grant.identity}-${suffix}'
+  }
+]
 
 // Not shared between apps: who can write an app's package can be the app.
 resource account 'Microsoft.Storage/storageAccounts@2025-01-01' = {
@@ -47,4 +56,15 @@ resource account 'Microsoft.Storage/storageAccounts@2025-01-01' = {
       properties: { publicAccess: 'None' }
     }
   }
+}
+
+// Before there is an app, so that the right has spread by the time that its first package is uploaded.
+module rights 'packageRights.bicep' = {
+  params: {
+    name: name
+    suffix: suffix
+    #disable-next-line what-if-short-circuiting // What-If cannot name what is named after a principal that is yet to be made.
+    principalIds: [for (grant, i) in packageGrants: identities[i].properties.principalId]
+  }
+  dependsOn: [account::blobs::packages]
 }

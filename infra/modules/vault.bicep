@@ -1,6 +1,6 @@
-metadata description = 'One vault with its keys and secrets, and who may use them.'
+metadata description = 'One vault with its keys and those secrets that are made once, and who may use them.'
 
-import { VaultAuthorization, Network, Key, Secret, KeyGrant, SecretGrant, OperatorSecretGrant, roleName } from 'access.bicep'
+import { VaultAuthorization, Network, Key, Secret, KeyGrant, SecretGrant, OperatorSecretGrant } from 'access.bicep'
 
 @description('Name of the vault in access.json.')
 param name string
@@ -38,10 +38,6 @@ param keys Key[]
 @description('Secrets of this vault.')
 param secrets Secret[]
 
-@description('Values of the secrets that each deployment writes.')
-@secure()
-param secretValues { *: string }
-
 @description('Grants on keys of this vault.')
 param keyGrants KeyGrant[]
 
@@ -52,13 +48,8 @@ param secretGrants SecretGrant[]
 param operatorGrants OperatorSecretGrant[]
 
 var byRoles = authorization == 'rbac'
-var keyNames = map(keys, key => key.name)
-var secretNames = map(secrets, secret => secret.name)
+var ownSecretNames = map(filter(secrets, secret => !(secret.?deployed ?? false)), secret => secret.name)
 var identityNames = union(map(keyGrants, grant => grant.identity), map(secretGrants, grant => grant.identity))
-var keyUses = flatten(map(
-  keyGrants,
-  grant => map(grant.operations, operation => { identity: grant.identity, key: grant.key, operation: operation })
-))
 
 // What access policies call an operation with a secret.
 var secretPermissions = { getSecret: 'get', setSecret: 'set', readMetadata: 'list' }
@@ -122,6 +113,10 @@ resource audit 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   }
 }
 
+// Made once: Azure refuses to deploy a key again with any other parameter, such as an expiry that
+// follows the clock, or once it has been rotated (KeyCreationParametersDidNotMatchExistingKey,
+// Azure/bicep 8283). From then on it is the rotation policy's, and its size and tags stay.
+@onlyIfNotExists()
 resource vaultKeys 'Microsoft.KeyVault/vaults/keys@2026-02-01' = [
   for key in keys: {
     parent: vault
@@ -147,83 +142,29 @@ resource vaultKeys 'Microsoft.KeyVault/vaults/keys@2026-02-01' = [
 // Made once, because a role needs an object to stand on; afterwards the value is the operator's alone.
 @onlyIfNotExists()
 resource ownSecrets 'Microsoft.KeyVault/vaults/secrets@2026-02-01' = [
-  for secret in filter(secrets, one => !(one.?deployed ?? false)): {
+  for secret in ownSecretNames: {
     parent: vault
-    name: secret.name
+    name: secret
     // Seen without the value: whoever sets a secret need not be able to read it.
     tags: { ...tags, relay: 'unset' }
     properties: {
       contentType: 'application/json'
-      value: '{"kind": "unset", "todo": "Set the value of secret ${secret.name} in vault ${name}."}'
+      value: '{"kind": "unset", "todo": "Set the value of secret ${secret} in vault ${name}."}'
       attributes: { enabled: true, exp: expiry }
     }
   }
 ]
 
-// Written each time, so that it agrees with what else is deployed.
-resource deployedSecrets 'Microsoft.KeyVault/vaults/secrets@2026-02-01' = [
-  for secret in filter(secrets, one => one.?deployed ?? false): {
-    parent: vault
-    name: secret.name
-    tags: tags
-    properties: {
-      contentType: 'text/plain'
-      value: secretValues[secret.name]
-      attributes: { enabled: true, exp: expiry }
-    }
+module rights 'vaultRights.bicep' = if (byRoles) {
+  params: {
+    name: name
+    suffix: suffix
+    keyGrants: keyGrants
+    secretGrants: filter(secretGrants, grant => contains(ownSecretNames, grant.secret))
+    operatorGrants: filter(operatorGrants, grant => contains(ownSecretNames, grant.secret))
+    identityNames: identityNames
+    #disable-next-line what-if-short-circuiting // What-If cannot name what is named after a principal that is yet to be made.
+    principalIds: [for (identity, i) in identityNames: identities[i].properties.principalId]
   }
-]
-
-resource vaultSecrets 'Microsoft.KeyVault/vaults/secrets@2026-02-01' existing = [
-  for secret in secrets: {
-    parent: vault
-    name: secret.name
-  }
-]
-
-resource keyAssignments 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for use in (byRoles ? keyUses : []): {
-    scope: vaultKeys[indexOf(keyNames, use.key)]
-    name: guid(vaultKeys[indexOf(keyNames, use.key)].id, use.identity, use.operation)
-    properties: {
-      roleDefinitionId: resourceId(
-        'Microsoft.Authorization/roleDefinitions',
-        roleName(resourceGroup().id, 'keys', use.operation)
-      )
-      principalId: identities[indexOf(identityNames, use.identity)].properties.principalId
-      principalType: 'ServicePrincipal'
-    }
-  }
-]
-
-resource secretAssignments 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for grant in (byRoles ? secretGrants : []): {
-    scope: vaultSecrets[indexOf(secretNames, grant.secret)]
-    name: guid(vaultSecrets[indexOf(secretNames, grant.secret)].id, grant.identity, 'getSecret')
-    properties: {
-      roleDefinitionId: resourceId(
-        'Microsoft.Authorization/roleDefinitions',
-        roleName(resourceGroup().id, 'secrets', 'getSecret')
-      )
-      principalId: identities[indexOf(identityNames, grant.identity)].properties.principalId
-      principalType: 'ServicePrincipal'
-    }
-    dependsOn: [ownSecrets, deployedSecrets]
-  }
-]
-
-resource operatorAssignments 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for use in (byRoles ? operatorUses : []): {
-    scope: vaultSecrets[indexOf(secretNames, use.secret)]
-    name: guid(vaultSecrets[indexOf(secretNames, use.secret)].id, use.principalId, use.operation)
-    properties: {
-      roleDefinitionId: resourceId(
-        'Microsoft.Authorization/roleDefinitions',
-        roleName(resourceGroup().id, 'secrets', use.operation)
-      )
-      // Without a principalType: Azure looks up whether it is a group, a user or a service principal.
-      principalId: use.principalId
-    }
-    dependsOn: [ownSecrets, deployedSecrets]
-  }
-]
+  dependsOn: [vaultKeys, ownSecrets]
+}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from local.expressions import Call, evaluated
 from local.kinds.identities import GUID, Attached
 from local.resource_id import normal
 from local.resources import Identity, Reference
@@ -63,6 +64,17 @@ class References:
                 f"asks for {value.path} of {value.resource_id}, which the local cloud has not"
             )
         return self._known[asked]
+
+    def computed(self, call: Call, place: Place) -> str:
+        """Return what a function comes to, all of it known at load. Raises `DeploymentError`."""
+
+        def known(reference: Reference) -> str:
+            answered = self.answer(reference, place)
+            if isinstance(answered, Reference):
+                raise place.refuse(f"asks for {reference.path}, which is known only at run time")
+            return answered
+
+        return evaluated(call, known)
 
     def _know(self, resource_id: str, path: str, value: str) -> None:
         self._known[normal(resource_id), path.lower()] = value
