@@ -26,10 +26,10 @@ class Operator(TypedDict):
 
 
 class Trigger(TypedDict):
-    """The queue that starts an app, and the identity it is received under."""
+    """The queues that start functions of an app, and the identity they are received under."""
 
     identity: str
-    queue: str
+    queues: list[str]
 
 
 class App(TypedDict):
@@ -76,6 +76,7 @@ class Queue(TypedDict):
 
     name: str
     duplicateDetection: NotRequired[str]
+    lockDuration: NotRequired[str]
     maxDeliveryCount: NotRequired[int]
     forwardTo: NotRequired[str]
     forwardDeadLettersTo: NotRequired[str]
@@ -312,16 +313,17 @@ def _apps(access: Access) -> Iterator[str]:
     for app in access["apps"]:
         if app.get("status", app["name"]) not in apps:
             yield f"app {app['name']} has its status at {app['status']}, which is not declared"
-        trigger = app.get("trigger")
-        if trigger is None:
-            continue
-        if trigger["identity"] not in app["identities"]:
-            yield f"app {app['name']} is triggered under {trigger['identity']}, which it has not"
-        if (trigger["identity"], trigger["queue"]) not in receives:
-            yield (
-                f"app {app['name']} is triggered by {trigger['queue']}, "
-                f"which {trigger['identity']} may not receive"
-            )
+        if trigger := app.get("trigger"):
+            yield from _trigger(app, trigger, receives)
+
+
+def _trigger(app: App, trigger: Trigger, receives: set[tuple[str, str]]) -> Iterator[str]:
+    name, identity = app["name"], trigger["identity"]
+    if identity not in app["identities"]:
+        yield f"app {name} is triggered under {identity}, which it has not"
+    for queue in trigger["queues"]:
+        if (identity, queue) not in receives:
+            yield f"app {name} is triggered by {queue}, which {identity} may not receive"
 
 
 def _uses(access: Access) -> Iterator[tuple[str, str]]:
@@ -356,7 +358,12 @@ def _hosts(access: Access) -> Iterator[str]:
                 f"{' and '.join(sorted(stored)) or 'nothing'}, not just the packages of "
                 f"{app['name']}"
             )
-    triggers = [app["trigger"] for app in access["apps"] if "trigger" in app]
+    triggers = [
+        {"identity": app["trigger"]["identity"], "queue": queue}
+        for app in access["apps"]
+        if "trigger" in app
+        for queue in app["trigger"]["queues"]
+    ]
     for grant in access["scaleGrants"]:
         if grant not in triggers:
             yield f"{grant['identity']} sees {grant['queue']}, which triggers no app under it"

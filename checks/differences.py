@@ -221,7 +221,9 @@ def _includes(right: Right, wanted: Right) -> bool:
     return same and covers(right.where, wanted.where)
 
 
-_DELIVERIES = 10  # what Service Bus does where nothing else is said
+# What Service Bus does where nothing else is said.
+_DELIVERIES = 10
+_LOCK = "PT1M"
 
 
 def _declared_queues(access: Access) -> Iterator[str]:
@@ -232,6 +234,8 @@ def _declared_queues(access: Access) -> Iterator[str]:
             yield f"{queue['name']} forwards dead letters to {queue['forwardDeadLettersTo']}"
         if "duplicateDetection" in queue:
             yield f"{queue['name']} drops duplicates within {queue['duplicateDetection']}"
+        if "lockDuration" in queue:
+            yield f"{queue['name']} locks for {queue['lockDuration']}"
         if "maxDeliveryCount" in queue:
             yield f"{queue['name']} delivers {queue['maxDeliveryCount']} times"
 
@@ -246,6 +250,8 @@ def _deployed_queues(snapshot: Snapshot) -> Iterator[str]:
         if given.get("requiresDuplicateDetection"):
             window = given.get("duplicateDetectionHistoryTimeWindow", "PT10M")
             yield f"{name} drops duplicates within {window}"
+        if given.get("lockDuration", _LOCK) != _LOCK:
+            yield f"{name} locks for {given['lockDuration']}"
         if given.get("maxDeliveryCount", _DELIVERIES) != _DELIVERIES:
             yield f"{name} delivers {given['maxDeliveryCount']} times"
 

@@ -10,7 +10,10 @@ import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
+
+import aiohttp
 
 from local.resources import AppSpec
 
@@ -96,6 +99,9 @@ class App:
         except TimeoutError:
             await self.stop()
             raise AppFailed(self.spec.app, f"was not up after {_START:.0f} s", self.log) from None
+        if problems := await _wrong_settings(self.url):
+            await self.stop()
+            raise AppFailed(self.spec.app, f"does not run: {'; '.join(problems)}", self.log)
         self._watching = asyncio.create_task(self._watch(self.process))
 
     async def stop(self) -> None:
@@ -136,6 +142,15 @@ class App:
         port = ("--port", str(self.port), "--reserved")
         keys = ("--keys", str(self.keys)) if self.keys else ()
         return (sys.executable, "-m", "local.host", *port, "--root", str(ROOT), *level, *keys)
+
+
+async def _wrong_settings(url: str) -> list[str]:
+    """Ask an app for the settings that are wrong: it is up even so, but runs nothing."""
+    async with aiohttp.ClientSession() as session, session.get(f"{url}/api/health") as answer:
+        if answer.status != HTTPStatus.SERVICE_UNAVAILABLE:
+            return []
+        document = await answer.json(content_type=None)
+    return [str(problem) for problem in document.get("problems", [])]
 
 
 def new_header() -> str:

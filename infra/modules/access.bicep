@@ -1,12 +1,12 @@
 metadata description = 'The shape of access.json, and the names of what is deployed for it.'
 
 @export()
-@description('A function app, the identities attached to it, the one that its package is stored under, and the queue that triggers it.')
+@description('A function app, the identities attached to it, the one that its package is stored under, and the queues that trigger its functions.')
 type App = {
   name: string
   identities: string[]
   package: string
-  trigger: { identity: string, queue: string }?
+  trigger: { identity: string, queues: string[] }?
   status: string?
 }
 
@@ -27,6 +27,7 @@ type Machine = { name: string, identities: string[], systemIdentity: bool }
 type Queue = {
   name: string
   duplicateDetection: string?
+  lockDuration: string?
   maxDeliveryCount: int?
   forwardTo: string?
   forwardDeadLettersTo: string?

@@ -296,8 +296,10 @@ def operator_decrypts(made: Snapshot) -> None:
     "missing: operators/operator",
     f"missing: operator may {BUS}/receive/action on bus/relay/queues/rejected",
     f"missing: operator may {BUS}/send/action on {MESSAGES}",
+    f"missing: operator may {BUS}/send/action on {RECEIPTS}",
     f"undeclared: {OPERATOR} may {BUS}/receive/action on bus/relay/queues/rejected",
     f"undeclared: {OPERATOR} may {BUS}/send/action on {MESSAGES}",
+    f"undeclared: {OPERATOR} may {BUS}/send/action on {RECEIPTS}",
 )
 def operator_is_nobody(made: Snapshot) -> None:
     made["outputs"]["operators"]["operator"] = []
@@ -307,6 +309,7 @@ def operator_is_nobody(made: Snapshot) -> None:
     "undeclared: operators/auditor",
     f"undeclared: auditor may {BUS}/receive/action on bus/relay/queues/rejected",
     f"undeclared: auditor may {BUS}/send/action on {MESSAGES}",
+    f"undeclared: auditor may {BUS}/send/action on {RECEIPTS}",
 )
 def operator_under_another_name(made: Snapshot) -> None:
     made["outputs"]["operators"]["auditor"] = [OPERATOR]
@@ -366,7 +369,12 @@ def extra_identity(made: Snapshot) -> None:
     copied(made, spare, "/partner-", "/spare-")
 
 
-@named("missing: bus/relay/queues/receipts", "missing: receipts delivers 2000 times")
+@named(
+    "missing: bus/relay/queues/receipts",
+    "missing: receipts delivers 50 times",
+    "missing: receipts forwards dead letters to dead-letters",
+    "missing: receipts locks for PT5M",
+)
 def missing_queue(made: Snapshot) -> None:
     remove(made, the(made, "relay-local/receipts", "/queues"))
 
@@ -424,13 +432,18 @@ def connection_string(made: Snapshot) -> None:
     site["connectionStrings"] = [{"name": "RELAY_BUS", "connectionString": "Endpoint=sb://x"}]
 
 
+@named("missing: receipts locks for PT5M", "undeclared: receipts locks for PT30S")
+def short_lock(made: Snapshot) -> None:
+    the(made, "'relay-local/receipts'", "/queues")["properties"]["lockDuration"] = "PT30S"
+
+
 @named("missing: retries forwards to messages")
 def lost_forward(made: Snapshot) -> None:
     del the(made, "relay-local/retries", "/queues")["properties"]["forwardTo"]
 
 
 @named(
-    "missing: messages forwards dead letters to rejected",
+    "missing: messages forwards dead letters to dead-letters",
     "undeclared: messages forwards dead letters to receipts",
 )
 def turned_forward(made: Snapshot) -> None:
@@ -518,6 +531,7 @@ def role_in_a_policy_vault(made: Snapshot) -> None:
 
 
 @named(
+    f"undeclared: receiver_bus may {BUS}/receive/action on bus/relay/queues/dead-letters, twice",
     f"undeclared: receiver_bus may {BUS}/receive/action on {MESSAGES}, twice",
     f"undeclared: tracker_bus may {BUS}/receive/action on {RECEIPTS}, twice",
 )

@@ -154,7 +154,7 @@ def test_what_a_template_no_longer_has_stays(folder: Path) -> None:
 def test_what_stays_and_cannot_run_beside_the_rest_says_so(folder: Path) -> None:
     deploy(folder, snapshot())
     renamed = json.loads(json.dumps(snapshot()).replace("relay-sender-local", "relay-poster-local"))
-    with pytest.raises(DeploymentError, match="stays from an earlier deployment|RELAY_APP"):
+    with pytest.raises(DeploymentError, match=r"stays from an earlier deployment|RELAY_APP"):
         deploy(folder, renamed)
 
 
