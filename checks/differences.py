@@ -272,6 +272,7 @@ def declared_settings(access: Access, app: App) -> dict[str, str]:
         "AzureWebJobsStorage__blobServiceUri": (
             f"https://{app['name']}{SUFFIX}.blob.core.windows.net"
         ),
+        "AzureWebJobsDisableHomepage": "true",
         "AzureWebJobsStorage__credential": "managedidentity",
         "APPLICATIONINSIGHTS_CONNECTION_STRING": "ConnectionString of telemetry/relay",
         "APPLICATIONINSIGHTS_AUTHENTICATION_STRING": "Authorization=AAD",

@@ -127,6 +127,7 @@ def test_a_secret_in_a_vault_of_its_own_a_queue_and_an_app(folder: Path) -> None
             "APPLICATIONINSIGHTS_AUTHENTICATION_STRING": "Authorization=AAD",
             "APPLICATIONINSIGHTS_CONNECTION_STRING": "ConnectionString of telemetry/relay",
             "AzureWebJobsStorage__blobServiceUri": "https://archiverlocal.blob.core.windows.net",
+            "AzureWebJobsDisableHomepage": "true",
             "AzureWebJobsStorage__credential": "managedidentity",
             "RELAY_APP": "archiver",
             "RELAY_BUS__clientId": "clientId of identities/archive_bus",

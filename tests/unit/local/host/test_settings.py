@@ -47,6 +47,24 @@ def test_a_missing_part_of_a_connection_is_named(missing: str) -> None:
         Settings(given).connection("BUS")
 
 
+@pytest.mark.parametrize(
+    "section",
+    ["BUS", "AzureWebJobsBUS", "ConnectionStrings__BUS", "ConnectionStrings__AzureWebJobsBUS"],
+)
+def test_a_connection_is_found_where_the_webjobs_sdk_looks(section: str) -> None:
+    given = {name.replace("BUS", section, 1): value for name, value in IDENTITY.items()}
+    assert isinstance(Settings(given).connection("BUS"), IdentityConnection)
+    assert Settings({section: "Endpoint=x"}).connection("bus") == KeyConnection("Endpoint=x")
+
+
+def test_the_prefixed_connection_comes_first() -> None:
+    given = {**IDENTITY, "BUS": "Endpoint=mine", "AzureWebJobsBUS": "Endpoint=prefixed"}
+    assert Settings(given).connection("BUS") == KeyConnection("Endpoint=prefixed")
+    assert Settings({**given, "AzureWebJobsBUS": ""}).connection("BUS") == KeyConnection(
+        "Endpoint=mine"
+    )
+
+
 def test_expressions_are_answered_from_the_settings() -> None:
     assert Settings({"QUEUE": "messages"}).resolve("%queue%-x") == "messages-x"
     with pytest.raises(AppRefused, match="NOTHERE"):
