@@ -199,9 +199,7 @@ class Trouble:
     async def _kill_worker(self, app: str) -> None:
         async with self._one_at_a_time[app]:
             pid = _READ.findall((self.cloud.folder / "logs" / f"{app}.log").read_text())[-1]
-            # It may have ended by itself, and its number may be another process's by now.
-            command = Path(f"/proc/{pid}/cmdline")
-            if command.exists() and b"local.host.worker" in command.read_bytes():
+            if _is_worker(pid):
                 os.kill(int(pid), signal.SIGKILL)
 
     @asynccontextmanager
@@ -237,3 +235,11 @@ class Trouble:
         number = await self.cloud.fault(**fault)
         yield
         await self.cloud.control("DELETE", f"/faults/{number}")
+
+
+def _is_worker(pid: str) -> bool:
+    """Tell whether it is one still: another process may have its number by now."""
+    try:
+        return b"local.host.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except FileNotFoundError:
+        return False
