@@ -118,6 +118,10 @@ class QueueTrigger:
                 continue
             # One at a time: for more, the SDK would hold back the first while it waits.
             messages = await link.receiver.receive_messages(1, max_wait_time=_POLL)
+            if self._stopping.is_set():
+                # Given to a host that no longer runs: abandoned without a call, as there.
+                await self._settle_all(link, link.receiver.abandon_message, messages)
+                return
             if messages and many:
                 messages += await self._more(link)
             for message in messages:
