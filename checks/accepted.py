@@ -80,7 +80,7 @@ def judged(findings: Iterable[Finding], accepted: Iterable[Accepted]) -> list[st
     return open_ + stale
 
 
-def told(tool: Tool, problems: Iterable[str], summary: str) -> int:
+def told(tool: str, problems: Iterable[str], summary: str) -> int:
     """Say what came of a tool's run; 1 if there is a problem."""
     lines = [f"{tool}: {problem}\n" for problem in problems]
     if lines:

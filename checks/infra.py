@@ -72,6 +72,17 @@ def compiler() -> str | None:
     return shutil.which("bicep")
 
 
+def evaluated(folder: Path, bicep: str, parameters: Path) -> object:
+    """Evaluate a parameter file of a folder and give its snapshot, or raise `InfraError`."""
+    _succeed(folder, bicep, "snapshot", parameters.name, "--mode=overwrite", *_PLACE)
+    return json.loads(parameters.with_suffix(".snapshot.json").read_text(encoding="utf-8"))
+
+
+def compile_json(folder: Path, bicep: str, source: str) -> None:
+    """Compile a source of a folder to a template beside it, or raise `InfraError`."""
+    _succeed(folder, bicep, "build", source)
+
+
 def _departures(folder: Path) -> Iterator[str]:
     declared = access.load(folder / "access.json")
     for parameters in _parameters(folder):

@@ -247,8 +247,8 @@ def _policy(
     """Reach every object of a policy's family in the vault, or the vault itself without any."""
     held = of_type(snapshot, f"Microsoft.KeyVault/vaults/{family}")
     inside = [r["id"] for r in held if r["id"].lower().startswith(vault["id"].lower() + "/")]
-    for permission in granted:
-        action = _policy_action(family, permission.lower())
+    # Once: to get and to list a key are two permissions and one data action.
+    for action in dict.fromkeys(_policy_action(family, one.lower()) for one in granted):
         for reached in inside or [vault["id"]]:
             yield Right(who, action, place(snapshot, reached))
 
@@ -256,5 +256,7 @@ def _policy(
 def _policy_action(family: str, permission: str) -> str:
     if family == "secrets" and permission in _SECRET_ACTIONS:
         return f"Microsoft.KeyVault/vaults/secrets/{_SECRET_ACTIONS[permission]}/action"
+    if family == "keys" and permission == "list":
+        permission = "get"  # policies part what one data action permits
     action = _POLICY_ACTIONS.get(permission, f"{permission}/action")
     return f"Microsoft.KeyVault/vaults/{family}/{action}"

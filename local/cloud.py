@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import secrets
 import socket
 import ssl
 from collections.abc import Callable, Mapping
@@ -16,21 +15,24 @@ from typing import TypeVar
 
 from local.apps import App, Surroundings, new_header
 from local.authorization import Authorization
+from local.bearer import new_key
 from local.bus.access import IdentityAccess
 from local.bus.journal import Journal
 from local.bus.server import MAX_CONNECTIONS, BusServer
 from local.bus_record import BusRecord
 from local.decisions import Decisions
+from local.deployed_secrets import to_write
 from local.deployment import settings_of
 from local.fault_answers import before_identity, before_imds, before_partner, before_vault
 from local.faults import Faults
-from local.folder import Folder
+from local.folder import PARTNER_KEY_FILE, Folder, app_keys_file
+from local.host.keys import AppKeys
 from local.identity import Caller, TokenIssuer, token_endpoint
 from local.imds import imds_endpoint
 from local.loopback import LOOPBACK, listen
 from local.machines import Machine
 from local.names import Names
-from local.operators import secrets_of
+from local.operators import objects_of
 from local.operators import settings_of as settings_of_operator
 from local.partner import Partner, partner_app
 from local.partner_inbox import PartnerInbox
@@ -41,6 +43,7 @@ from local.resources import (
     MachineSpec,
     NamespaceSpec,
     Operator,
+    SecretSpec,
     VaultSpec,
 )
 from local.serving import serve
@@ -75,7 +78,10 @@ class Vault:
 
 @dataclass
 class Cloud:
-    """All of it, up between `async with` and its end; `tell` is given what happens meanwhile."""
+    """All of it, up between `async with` and its end; `tell` is given what happens meanwhile.
+
+    `rewritten`: ids, in small letters, of the secrets that the deployment makes a new version of.
+    """
 
     deployment: Deployment
     folder: Folder
@@ -83,6 +89,7 @@ class Cloud:
     log_level: str | None = None
     database: str | None = None
     free_ports: bool = False
+    keys: bool = True
     partner: Partner = field(default_factory=Partner)
     inbox: PartnerInbox = field(default_factory=PartnerInbox)
     vaults: dict[str, Vault] = field(default_factory=dict)
@@ -92,6 +99,7 @@ class Cloud:
     endpoints: dict[str, object] = field(default_factory=dict)
     faults: Faults = field(default_factory=Faults)
     decisions: Decisions = field(default_factory=Decisions)
+    rewritten: frozenset[str] = frozenset()
 
     async def __aenter__(self) -> Cloud:
         """Start the services, then the apps; nothing is left running if something fails."""
@@ -228,7 +236,8 @@ class Cloud:
         self._journal = journal
 
     async def _start_partner(self, stack: AsyncExitStack, tls: ssl.SSLContext) -> None:
-        app = partner_app(self.partner)
+        key_file = self.folder.kept(PARTNER_KEY_FILE, new_key)
+        app = partner_app(self.partner, key_file.read_text())
         app.middlewares.append(before_partner(self.faults))
         url = await serve(stack, app, self.ports.bind("partner", _PARTNER_PORT), tls)
         self.endpoints["partner"] = url
@@ -245,7 +254,7 @@ class Cloud:
         }
 
     def _fill_secrets(self) -> None:
-        """Give each secret a value: those that Relay knows theirs, any other a random one."""
+        """Deploy the secrets: those that Relay knows with their value, others with a random one."""
         file = self.folder.path / "database.sqlite3"
         known = {
             "partner-connection": self.partner_secrets()["webhook"],
@@ -253,8 +262,20 @@ class Cloud:
         }
         for vault in self.vaults.values():
             for spec in vault.spec.secrets:
-                value = known.get(spec.name) or secrets.token_urlsafe(32)
-                vault.store.set_secret(spec.name, value)
+                self._fill_secret(vault.store, spec, known.get(spec.name))
+
+    def _fill_secret(self, store: VaultStore, spec: SecretSpec, known: str | None) -> None:
+        newest = store.newest_secret(spec.name)
+        changed = spec.resource_id.lower() in self.rewritten
+        value = to_write(spec, newest, known, changed=changed)
+        if value is None:
+            return
+        store.set_secret(spec.name, value, deployed=True)
+        if newest and not newest.deployed and newest.value != value:
+            self.tell(
+                f"note: secret {spec.name} was set by hand, and each deployment writes it: it has "
+                "the deployment's value again."
+            )
 
     @property
     def database_url(self) -> str | None:
@@ -309,14 +330,18 @@ class Cloud:
             log_level=self.log_level,
             port=port,
             tell=self.tell,
+            keys=self._keys_of(spec.app) if self.keys else None,
         )
+
+    def _keys_of(self, app: str) -> Path:
+        return self.folder.kept(app_keys_file(app), AppKeys.fresh().text)
 
     def _environment_of(self, operator: Operator, header: str) -> Mapping[str, str]:
         access = IdentityAccess(self._namespace, self.issuer, self.authorization)
         vaults = {f"{vault.url.rstrip('/')}/": vault.spec for vault in self.vaults.values()}
         settings = {
             **settings_of_operator(operator, self._namespace, access),
-            **secrets_of(operator, vaults, self.authorization),
+            **objects_of(operator, vaults, self.authorization),
         }
         return {**settings, **self._surroundings().environment(header)}
 

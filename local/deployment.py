@@ -9,6 +9,7 @@ from pathlib import Path
 from local.kinds import access, identities, machines, service_bus, sites, telemetry, vaults
 from local.kinds.references import KEY_PATHS, SECRET_PATHS, VAULT_PATHS, References
 from local.resource_id import last, normal, parent
+from local.resource_manager.template import MADE_ONCE
 from local.resources import (
     AppSpec,
     Deployment,
@@ -209,7 +210,11 @@ class _Loading:
     def _vaults(self) -> tuple[VaultSpec, ...]:
         self._check_parents(vaults.KIND, vaults.KEY_KIND, vaults.SECRET_KIND)
         keys = [vaults.read_key(r) for r in self._of_kind[vaults.KEY_KIND]]
-        secrets = [vaults.read_secret(r) for r in self._of_kind[vaults.SECRET_KIND]]
+        once = {normal(resource_id) for resource_id in self._outputs.texts(MADE_ONCE)}
+        secrets = [
+            replace(vaults.read_secret(r), made_once=normal(r.id) in once)
+            for r in self._of_kind[vaults.SECRET_KIND]
+        ]
         return tuple(
             vaults.read(r, self._tenant_id, keys, secrets, self._references)
             for r in self._of_kind[vaults.KIND]

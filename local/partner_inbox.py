@@ -33,6 +33,11 @@ _SPEC = NamespaceSpec(
 )
 
 
+def new_key() -> str:
+    """Make the shared key of the rule that leads into the queue."""
+    return base64.b64encode(secrets.token_bytes(32)).decode()
+
+
 @dataclass(frozen=True)
 class Arrived:
     """A message in the partner's queue; `number` is its sequence number."""
@@ -74,9 +79,8 @@ class Arrived:
 class PartnerInbox:
     """The queue `inbox` of the namespace `partner`; only the rule `send` leads into it."""
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        # Fresh with every start, so that no copy of a secret is good for longer than that.
-        self._key = base64.b64encode(secrets.token_bytes(32)).decode()
+    def __init__(self, clock: Callable[[], float] = time.time, key: str | None = None) -> None:
+        self._key = key or new_key()
         rule = SasRule(self._key, frozenset({"send"}), QUEUE)
         self.bus = BusServer(_SPEC, SasAccess({_RULE: rule}, clock), clock)
 

@@ -31,11 +31,15 @@ class KeySpec:
 
 @dataclass(frozen=True)
 class SecretSpec:
-    """A secret as deployed; its value never comes from a deployment."""
+    """A secret as deployed; its value never comes from a deployment.
+
+    `made_once` if a deployment makes it only where it is not there yet (`@onlyIfNotExists()`).
+    """
 
     resource_id: str
     name: str
     content_type: str | None
+    made_once: bool = False
 
 
 @dataclass(frozen=True)

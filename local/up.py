@@ -7,16 +7,22 @@ import os
 import resource
 import signal
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from local.bearer import new_key
 from local.cloud import Cloud
-from local.control import control_app, new_key
+from local.control import control_app
 from local.decisions import USUAL_SIZE, Decisions
-from local.deployment import load
 from local.folder import KEY_FILE, hold
+from local.partner import Partner
+from local.partner_inbox import PartnerInbox
+from local.partner_keys import PartnerKeys
+from local.redeployment import FILE as DEPLOYED_FILE
+from local.redeployment import Redeployment, over, read
 from local.serving import serve
 
 _CONTROL_PORT = 7099
@@ -29,7 +35,8 @@ _DATABASE = "RELAY_DATABASE_URL"  # of another database than the file in the fol
 class Start:
     """What to start, and where; `decisions` is how many of them are kept on record.
 
-    With `free_ports` a new folder's cloud leaves the usual ports to others.
+    With `free_ports` a new folder's cloud leaves the usual ports to others. Without `keys` its apps
+    ask nobody for an access key.
     """
 
     folder: Path
@@ -37,6 +44,7 @@ class Start:
     log_level: str | None
     decisions: int = USUAL_SIZE
     free_ports: bool = False
+    keys: bool = True
 
 
 def run(start: Start, during: Callable[[Cloud], Awaitable[int]]) -> int:
@@ -80,21 +88,29 @@ async def _run(start: Start, during: Callable[[Cloud], Awaitable[int]]) -> int:
 
 @asynccontextmanager
 async def _up(start: Start) -> AsyncIterator[Cloud]:
-    deployment = load(start.snapshot)
+    content = read(start.snapshot)
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(hold(start.folder))
+        redeployment = over(folder.path, content, start.snapshot)
+        tell_staying(redeployment)
+        partner_keys = PartnerKeys.kept_in(folder)
         decisions = Decisions(size=start.decisions)
         database = os.environ.get(_DATABASE)
         cloud = Cloud(
-            deployment,
+            redeployment.deployment,
             folder,
             tell,
             start.log_level,
             database,
             free_ports=start.free_ports,
+            keys=start.keys,
+            partner=Partner(secret=partner_keys.signing),
+            inbox=PartnerInbox(key=partner_keys.queue),
             decisions=decisions,
+            rewritten=redeployment.rewritten,
         )
         await stack.enter_async_context(cloud)
+        folder.write_private(DEPLOYED_FILE, redeployment.record)
         key = new_key()
         folder.write_private(KEY_FILE, key)
         control = control_app(cloud, key)
@@ -103,6 +119,18 @@ async def _up(start: Start) -> AsyncIterator[Cloud]:
         folder.announce(cloud.endpoints)
         stack.callback(folder.withdraw)
         yield cloud
+
+
+def tell_staying(redeployment: Redeployment) -> None:
+    """Say what the deployment no longer has and is there all the same."""
+    if redeployment.staying:
+        kinds = Counter(redeployment.staying.values())
+        listed = ", ".join(f"{name} ({count})" for name, count in kinds.items())
+        tell(
+            "note: an earlier deployment made what this one no longer has. It stays, rights among "
+            f"it, as in Azure, which deletes nothing by deploying: {listed}. To start anew, name "
+            "another folder (--folder)."
+        )
 
 
 def _allow_open_files() -> None:

@@ -9,7 +9,7 @@ import threading
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
@@ -33,15 +33,23 @@ class ObjectNotFound(Exception):  # noqa: N818 - named after what is the case
 
 @dataclass(frozen=True)
 class KeyVersion:
-    """A version of a key; `created` is in seconds since 1970, `version` 32 hex digits."""
+    """A version of a key; `created` is in seconds since 1970, `version` 32 hex digits.
+
+    A version that is not `enabled` neither encrypts nor decrypts, and can be enabled again.
+    """
 
     version: str
     created: int
+    enabled: bool = True
 
 
 @dataclass(frozen=True)
 class SecretVersion:
-    """A version of a secret, with its value; `expires` is in seconds since 1970."""
+    """A version of a secret, with its value; `expires` is in seconds since 1970.
+
+    `deployed` if the local cloud wrote it, in the place of a deployment or of an operator, and
+    nobody through the vault.
+    """
 
     version: str
     created: int
@@ -49,6 +57,7 @@ class SecretVersion:
     content_type: str | None
     tags: dict[str, str] = field(default_factory=dict)
     expires: int | None = None
+    deployed: bool = False
 
 
 _V = TypeVar("_V", KeyVersion, SecretVersion)
@@ -123,6 +132,18 @@ class VaultStore:
             self._keys = keys
         return made.version
 
+    def enable(self, key_name: str, version: str, *, enabled: bool) -> None:
+        """Enable or disable a version of a key. Raises `ObjectNotFound`."""
+        name = self.key(key_name).name.lower()
+        with self._lock:
+            changed = replace(self.key_version(key_name, version), enabled=enabled)
+            versions = tuple(
+                changed if one.version == changed.version else one for one in self._keys[name]
+            )
+            keys = {**self._keys, name: versions}
+            self._save(keys, self._secrets)
+            self._keys = keys
+
     def secret_names(self) -> tuple[str, ...]:
         """Return the names of the secrets that have a value."""
         return tuple(self._secret_names.get(name, name) for name in self._secrets)
@@ -137,6 +158,11 @@ class VaultStore:
         """Return a version of a secret, the newest by default. Raises `ObjectNotFound`."""
         return _pick("secret", name, self.secret_versions(name), version)
 
+    def newest_secret(self, name: str) -> SecretVersion | None:
+        """Return the newest version of a secret, if it has one."""
+        versions = self._secrets.get(name.lower(), ())
+        return versions[-1] if versions else None
+
     def set_secret(
         self,
         name: str,
@@ -144,11 +170,13 @@ class VaultStore:
         content_type: str | None = None,
         tags: Mapping[str, str] | None = None,
         expires: int | None = None,
+        *,
+        deployed: bool = False,
     ) -> str:
         """Make a new version of a secret, and return it; older ones stay."""
         content_type = content_type or self._content_types.get(name.lower())
         version, now = uuid.uuid4().hex, int(time.time())
-        made = SecretVersion(version, now, value, content_type, dict(tags or {}), expires)
+        made = SecretVersion(version, now, value, content_type, dict(tags or {}), expires, deployed)
         with self._lock:
             self._secret_names.setdefault(name.lower(), name)
             versions = (*self._secrets.get(name.lower(), ()), made)
@@ -166,8 +194,10 @@ class VaultStore:
         except FileNotFoundError:
             return {}, {}
         keys = {n: tuple(KeyVersion(**v) for v in found) for n, found in index["keys"].items()}
+        # A folder from before this was noted down had each of them written anew by every start.
         secrets = {
-            n: tuple(SecretVersion(**v) for v in found) for n, found in index["secrets"].items()
+            n: tuple(SecretVersion(**{"deployed": True, **v}) for v in found)
+            for n, found in index["secrets"].items()
         }
         return keys, secrets
 
@@ -177,6 +207,15 @@ class VaultStore:
             "secrets": {name: [asdict(v) for v in found] for name, found in secrets.items()},
         }
         _write_private(self._folder / _INDEX, json.dumps(index).encode())
+
+
+def rotated_keys(folder: Path) -> frozenset[str]:
+    """Name the keys of a vault's folder that were rotated, in small letters; none without one."""
+    try:
+        index = json.loads((folder / _INDEX).read_bytes())
+    except FileNotFoundError:
+        return frozenset()
+    return frozenset(name for name, versions in index["keys"].items() if len(versions) > 1)
 
 
 def _pick(kind: str, name: str, versions: Sequence[_V], version: str | None) -> _V:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import importlib
 import json
-import logging
 import os
 import signal
 import stat
@@ -16,40 +14,34 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-import azure.functions as func
-
+from local.host import logs
 from local.host.bindings import BoundFunction, HttpFunction, QueueFunction, bind
+from local.host.dispatcher import Dispatcher
 from local.host.errors import AppRefused
 from local.host.host_json import HostJson
-from local.host.http import http_app
+from local.host.http import Front, http_app
 from local.host.invocation import Invoker
+from local.host.keys import AppKeys, KeysUnreadable
 from local.host.servicebus import QueueTrigger
 from local.host.settings import Settings
+from local.host.worker import loader
 from local.loopback import listen
 from local.serving import serve
 
 _FINISH = 60.0  # seconds that requests under way have when it is told to stop
-_LAST_RESORT = 5.0  # seconds; threads of synchronous functions cannot be stopped
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the app; 2 if it is refused."""
     options = _options(arguments)
     root: Path = options.root.resolve()
-    logging.basicConfig(
-        stream=sys.stderr,
-        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
-        level=(options.log_level or "info").upper(),
-    )
     try:
         host = HostJson.load(root / "host.json")
-        _set_levels(host, options.log_level)
-        settings = Settings(os.environ)
-        functions = bind(_load(root).get_functions(), settings)
-    except AppRefused as refusal:
+        logs.configure(host, options.log_level)
+        asyncio.run(_run(root, host, options))
+    except (AppRefused, KeysUnreadable) as refusal:
         print(f"local.host: {refusal}", file=sys.stderr)
         return 2
-    asyncio.run(_serve(functions, host, settings, options))
     return 0
 
 
@@ -57,45 +49,50 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m local.host", description=__doc__)
     parser.add_argument("--port", type=int, required=True, help="HTTP port on 127.0.0.1; 0: any")
     parser.add_argument("--reserved", action="store_true", help="it is kept by who starts this")
+    parser.add_argument(
+        "--keys", type=Path, help="file of the app's access keys; without it none is asked for"
+    )
     parser.add_argument("--root", type=Path, default=Path(), help="folder of function_app.py")
     parser.add_argument(
         "--log-level",
-        choices=("debug", "info", "warning", "error"),
+        choices=logs.LEVELS,
         help="instead of logging.logLevel in host.json",
     )
     return parser.parse_args(arguments)
 
 
-def _load(root: Path) -> func.FunctionApp:
-    sys.path.insert(0, str(root))
+async def _run(root: Path, host: HostJson, options: argparse.Namespace) -> None:
     if not (root / "function_app.py").is_file():
         raise AppRefused(f"there is no function_app.py in {root}")
-    module = importlib.import_module("function_app")
-    for value in vars(module).values():
-        if isinstance(value, func.FunctionApp):
-            return value
-    raise AppRefused("function_app.py has no FunctionApp")
+    # A file, not an argument and not a variable: an argument is for every process list to see, and
+    # variables are inherited by whatever the app starts. Azure's host reads its keys itself, too.
+    keys = AppKeys.read(options.keys) if options.keys else None
+    level = ("--log-level", options.log_level) if options.log_level else ()
+    dispatcher = Dispatcher(("--root", str(root), "--loader", loader.usual(), *level))
+    functions = await dispatcher.start()
+    try:
+        settings = Settings(os.environ)
+        invoker = Invoker(dispatcher, host.function_timeout)
+        names = [name for name, _ in functions]
+        front = Front(host.route_prefix, names, keys, has_homepage=_has_homepage(settings))
+        await _serve(bind(functions, settings), host, settings, front, invoker, options)
+    finally:
+        await dispatcher.stop()
 
 
-def _set_levels(host: HostJson, asked: str | None) -> None:
-    if asked == "debug":
-        return
-    # The SDKs tell at `info` of every request and every frame's state.
-    logging.getLogger("azure").setLevel(logging.WARNING)
-    if asked:
-        return
-    for category, level in host.log_levels.items():
-        logging.getLogger(None if category.lower() == "default" else category).setLevel(level)
+def _has_homepage(settings: Settings) -> bool:
+    return (settings.get("AzureWebJobsDisableHomepage") or "").lower() != "true"
 
 
 async def _serve(
     functions: Sequence[BoundFunction],
     host: HostJson,
     settings: Settings,
+    front: Front,
+    invoker: Invoker,
     options: argparse.Namespace,
 ) -> None:
     stopping = _stop_requests()
-    invoker = Invoker(host.function_timeout)
     routes = [function for function in functions if isinstance(function, HttpFunction)]
     triggers = [
         QueueTrigger(function, host.service_bus, settings, invoker)
@@ -104,7 +101,7 @@ async def _serve(
     ]
     async with AsyncExitStack() as stack:
         listening = listen(options.port, reserved=options.reserved)
-        app = http_app(routes, host.route_prefix, invoker)
+        app = http_app(routes, front, invoker)
         url = await serve(stack, app, listening, finish=_FINISH)
         async with asyncio.TaskGroup() as group:
             for trigger in triggers:
@@ -114,7 +111,6 @@ async def _serve(
             announcement.cancel()
             for trigger in triggers:
                 trigger.stop()
-    _end_in_any_case()
 
 
 async def _announce(
@@ -142,12 +138,6 @@ def _watch_stdin(loop: asyncio.AbstractEventLoop, stopping: asyncio.Event) -> No
     while os.read(sys.stdin.fileno(), 4096):
         pass
     loop.call_soon_threadsafe(stopping.set)
-
-
-def _end_in_any_case() -> None:
-    timer = threading.Timer(_LAST_RESORT, os._exit, (1,))
-    timer.daemon = True
-    timer.start()
 
 
 if __name__ == "__main__":

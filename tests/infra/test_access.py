@@ -52,10 +52,12 @@ def test_the_declaration_is_the_table_of_the_design(access: Access) -> None:
         ("decrypt", "decrypt", "payload"),
         ("partner", "get", "partner-connection"),
         ("receiver_bus", "receive", "messages"),
+        ("receiver_bus", "receive", "dead-letters"),
         ("receiver_bus", "send", "retries"),
         ("receiver_bus", "send", "rejected"),
         ("receiver_bus", "send", "receipts"),
         ("tracker_bus", "receive", "receipts"),
+        ("tracker_bus", "send", "rejected"),
         ("sender_package", "store", "sender"),
         ("receiver_package", "store", "receiver"),
         ("tracker_package", "store", "tracker"),
@@ -63,6 +65,7 @@ def test_the_declaration_is_the_table_of_the_design(access: Access) -> None:
         ("receiver_merged", "get", "partner-connection"),
         ("operator", "receive", "rejected"),
         ("operator", "send", "messages"),
+        ("operator", "send", "receipts"),
     }
 
 
@@ -84,7 +87,7 @@ def test_the_schema_is_one_and_describes_every_field() -> None:
     document = schema()
     jsonschema.Draft202012Validator.check_schema(document)
     found = dict(fields(document))
-    assert "/apps[]/trigger/queue" in found
+    assert "/apps[]/trigger/queues" in found
     assert [path for path, field in found.items() if not {"description", "$ref"} & set(field)] == []
     definitions = document["$defs"]
     assert isinstance(definitions, dict)
@@ -136,11 +139,11 @@ def machine_with_a_name_of_an_app(access: Access) -> None:
 
 
 def trigger_of_another(access: Access) -> None:
-    access["apps"][1]["trigger"] = {"identity": "tracker_bus", "queue": "receipts"}
+    access["apps"][1]["trigger"] = {"identity": "tracker_bus", "queues": ["receipts"]}
 
 
 def trigger_without_right(access: Access) -> None:
-    access["apps"][1]["trigger"] = {"identity": "receiver_bus", "queue": "retries"}
+    access["apps"][1]["trigger"] = {"identity": "receiver_bus", "queues": ["messages", "retries"]}
 
 
 def status_of_nobody(access: Access) -> None:
@@ -272,7 +275,7 @@ def telemetry_twice(access: Access) -> None:
         (machine_with_a_name_of_an_app, "app or machine sender is declared 2 times"),
         (trigger_of_another, "receiver is triggered under tracker_bus, which it has not"),
         (trigger_without_right, "by retries, which receiver_bus may not receive"),
-        (forward_ahead, "messages forwards to rejected, which does not stand before it"),
+        (forward_ahead, "messages forwards to dead-letters, which does not stand before it"),
         (forward_to_itself, "rejected forwards to rejected, which does not stand before it"),
         (idle_operator, "operator auditor may do nothing"),
         (operator_with_a_secret, "identity operator, which is not declared"),
@@ -296,8 +299,9 @@ def test_a_contradiction_is_named(
     ("old", "new", "said"),
     [
         ('"operations": ["encrypt"]', '"operations": ["get"]', "'get' is not one of"),
-        ('"purpose": "Take receipts"', '"note": "Take receipts"', "'note' was unexpected"),
+        ('"purpose": "Take receipts;', '"note": "Take receipts;', "'note' was unexpected"),
         ('"PT10M"', '"10 minutes"', "does not match"),
+        ('"PT5M"', '"PT6M"', "does not match"),
         ('"name": "tracker_bus"', '"name": "Tracker-Bus"', "does not match"),
         ('"rights": ["send"]', '"rights": []', "[] should be non-empty"),
         (

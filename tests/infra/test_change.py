@@ -103,7 +103,7 @@ def test_a_secret_in_a_vault_of_its_own_a_queue_and_an_app(folder: Path) -> None
             "name": "archiver",
             "identities": ["archivist", "archive_bus", "decrypt", "archiver_package"],
             "package": "archiver_package",
-            "trigger": {"identity": "archive_bus", "queue": "archive-in"},
+            "trigger": {"identity": "archive_bus", "queues": ["archive-in"]},
         }
     )
     access["secretGrants"].append(
@@ -127,6 +127,7 @@ def test_a_secret_in_a_vault_of_its_own_a_queue_and_an_app(folder: Path) -> None
             "APPLICATIONINSIGHTS_AUTHENTICATION_STRING": "Authorization=AAD",
             "APPLICATIONINSIGHTS_CONNECTION_STRING": "ConnectionString of telemetry/relay",
             "AzureWebJobsStorage__blobServiceUri": "https://archiverlocal.blob.core.windows.net",
+            "AzureWebJobsDisableHomepage": "true",
             "AzureWebJobsStorage__credential": "managedidentity",
             "RELAY_APP": "archiver",
             "RELAY_BUS__clientId": "clientId of identities/archive_bus",
@@ -175,7 +176,7 @@ def test_a_change_without_the_compiler_is_found(folder: Path) -> None:
 
 def test_a_source_that_the_snapshot_does_not_know_is_found(folder: Path) -> None:
     source = folder / "modules" / "bus.bicep"
-    source.write_text(source.read_text().replace("lockDuration: 'PT1M'", "lockDuration:  'PT2M'"))
+    source.write_text(source.read_text().replace("?? 'PT1M'", "??  'PT2M'"))
     with pytest.raises(infra.InfraError) as found:
         infra.check(folder)
     assert "modules/bus.bicep is not formatted" in str(found.value)

@@ -295,8 +295,10 @@ def operator_decrypts(made: Snapshot) -> None:
     "missing: operators/operator",
     f"missing: operator may {BUS}/receive/action on bus/relay/queues/rejected",
     f"missing: operator may {BUS}/send/action on {MESSAGES}",
+    f"missing: operator may {BUS}/send/action on {RECEIPTS}",
     f"undeclared: {OPERATOR} may {BUS}/receive/action on bus/relay/queues/rejected",
     f"undeclared: {OPERATOR} may {BUS}/send/action on {MESSAGES}",
+    f"undeclared: {OPERATOR} may {BUS}/send/action on {RECEIPTS}",
 )
 def operator_is_nobody(made: Snapshot) -> None:
     made["outputs"]["operators"]["operator"] = []
@@ -306,6 +308,7 @@ def operator_is_nobody(made: Snapshot) -> None:
     "undeclared: operators/auditor",
     f"undeclared: auditor may {BUS}/receive/action on bus/relay/queues/rejected",
     f"undeclared: auditor may {BUS}/send/action on {MESSAGES}",
+    f"undeclared: auditor may {BUS}/send/action on {RECEIPTS}",
 )
 def operator_under_another_name(made: Snapshot) -> None:
     made["outputs"]["operators"]["auditor"] = [OPERATOR]
@@ -365,7 +368,12 @@ def extra_identity(made: Snapshot) -> None:
     copied(made, spare, "/partner-", "/spare-")
 
 
-@named("missing: bus/relay/queues/receipts", "missing: receipts delivers 2000 times")
+@named(
+    "missing: bus/relay/queues/receipts",
+    "missing: receipts delivers 50 times",
+    "missing: receipts forwards dead letters to dead-letters",
+    "missing: receipts locks for PT5M",
+)
 def missing_queue(made: Snapshot) -> None:
     remove(made, the(made, "relay-local/receipts", "/queues"))
 
@@ -423,13 +431,18 @@ def connection_string(made: Snapshot) -> None:
     site["connectionStrings"] = [{"name": "RELAY_BUS", "connectionString": "Endpoint=sb://x"}]
 
 
+@named("missing: receipts locks for PT5M", "undeclared: receipts locks for PT30S")
+def short_lock(made: Snapshot) -> None:
+    the(made, "'relay-local/receipts'", "/queues")["properties"]["lockDuration"] = "PT30S"
+
+
 @named("missing: retries forwards to messages")
 def lost_forward(made: Snapshot) -> None:
     del the(made, "relay-local/retries", "/queues")["properties"]["forwardTo"]
 
 
 @named(
-    "missing: messages forwards dead letters to rejected",
+    "missing: messages forwards dead letters to dead-letters",
     "undeclared: messages forwards dead letters to receipts",
 )
 def turned_forward(made: Snapshot) -> None:
@@ -508,6 +521,9 @@ def second_object(made: Snapshot) -> None:
     f"{IDLE.format('partner')} secrets_officer may {SECRETS}/setSecret/action on {PARTNER}",
     f"{IDLE.format('payload')} decrypt may {KEYS}/decrypt/action on {PAYLOAD}",
     f"{IDLE.format('payload')} encrypt may {KEYS}/encrypt/action on {PAYLOAD}",
+    f"{IDLE.format('payload')} key_officer may {KEYS}/read on {PAYLOAD}",
+    f"{IDLE.format('payload')} key_officer may {KEYS}/rotate/action on {PAYLOAD}",
+    f"{IDLE.format('payload')} key_officer may {KEYS}/update/action on {PAYLOAD}",
     by=BY_POLICY,
 )
 def role_in_a_policy_vault(made: Snapshot) -> None:

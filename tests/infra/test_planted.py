@@ -59,7 +59,7 @@ MISTAKES = {
         "bus",
         "forwardDeadLetteredMessagesTo: queue.?forwardDeadLettersTo",
         "userMetadata: queue.?forwardDeadLettersTo",
-        "missing: messages forwards dead letters to rejected",
+        "missing: messages forwards dead letters to dead-letters",
     ),
     "lost setting": Mistake(
         "site",

@@ -77,6 +77,11 @@ async def test_messages_are_not_lost_with_the_deployment_of_their_queue(tmp_path
             await sender.send_messages([ServiceBusMessage("x"), ServiceBusMessage("y")])
     other = tmp_path / "other.snapshot.json"
     other.write_text((ROOT / "infra" / SNAPSHOT).read_text().replace("rejected", "refused"))
+    # A queue stays where a deployment no longer has it, unless the folder is older than that.
+    with running(folder, other) as both:
+        assert (await both.counts("rejected"))["active"] == 2
+        assert (await both.counts("refused"))["active"] == 0
+    (folder / "deployed.json").unlink()
     result = up_until_it_ends(folder, other)
     assert result.returncode == 1
     assert "rejected with 2 messages" in result.stderr

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -33,6 +33,7 @@ NAMESPACE = NamespaceSpec(
         QueueSpec(
             "/queues/brief", "brief", lock_duration=timedelta(seconds=2), max_delivery_count=100
         ),
+        QueueSpec("/queues/poison", "poison", max_delivery_count=5),
     ),
 )
 
@@ -70,6 +71,11 @@ class Bus:
         counts = self.server.state()[queue]
         return counts.active + counts.locked + counts.scheduled + counts.dead_lettered
 
+    def dead(self, queue: str) -> int:
+        """Tell how many messages the queue has given up."""
+        assert self.server
+        return self.server.state()[queue].dead_lettered
+
 
 @pytest.fixture
 async def bus() -> AsyncIterator[Bus]:
@@ -101,9 +107,12 @@ StartHost = Callable[..., AbstractAsyncContextManager[RunningHost]]
 def start_host(tmp_path: Path) -> StartHost:
     @asynccontextmanager
     async def start(
-        code: str, host_json: dict[str, object] | None = None, **settings: str
+        code: str,
+        host_json: dict[str, object] | None = None,
+        options: Sequence[str] = (),
+        **settings: str,
     ) -> AsyncIterator[RunningHost]:
-        process = await spawn(tmp_path, code, host_json or {}, settings)
+        process = await spawn(tmp_path, code, host_json or {}, settings, options)
         assert process.stdout
         try:
             line = json.loads(await asyncio.wait_for(process.stdout.readline(), 30) or "{}")
@@ -118,12 +127,16 @@ def start_host(tmp_path: Path) -> StartHost:
 
 
 async def spawn(
-    root: Path, code: str, host_json: dict[str, object], settings: dict[str, str]
+    root: Path,
+    code: str,
+    host_json: dict[str, object],
+    settings: dict[str, str],
+    options: Sequence[str],
 ) -> asyncio.subprocess.Process:
     (root / "function_app.py").write_text(code)
     (root / "host.json").write_text(json.dumps({"version": "2.0"} | host_json))
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "local.host", "--port", "0", "--root", str(root)),
+        *(sys.executable, "-m", "local.host", "--port", "0", "--root", str(root), *options),
         cwd=REPOSITORY,
         env={"PATH": os.environ["PATH"], **settings},
         stdin=asyncio.subprocess.PIPE,

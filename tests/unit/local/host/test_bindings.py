@@ -1,12 +1,14 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import azure.functions as func
 import pytest
 
 from local.host.bindings import BoundFunction, HttpFunction, QueueFunction, bind
+from local.host.body import DataType
 from local.host.errors import AppRefused
+from local.host.placing import place
 from local.host.settings import IdentityConnection, Settings
 
 SETTINGS = Settings(
@@ -24,7 +26,9 @@ def bound(declare: Declare) -> tuple[BoundFunction, ...]:
     app, blueprint = func.FunctionApp(), func.Blueprint()
     declare(blueprint)
     app.register_functions(blueprint)
-    return bind(app.get_functions(), SETTINGS)
+    functions = app.get_functions()
+    indexed = [(str(one.get_function_name()), one.get_raw_bindings()) for one in functions]
+    return bind(indexed, SETTINGS)
 
 
 def test_an_http_function_with_route_and_methods() -> None:
@@ -62,7 +66,7 @@ def test_a_queue_function_takes_queue_and_connection_from_the_settings() -> None
 
     [function] = bound(declare)
     assert isinstance(function, QueueFunction)
-    assert (function.queue, function.binary) == ("messages", False)
+    assert (function.queue, function.data_type) == ("messages", DataType.UNDEFINED)
     assert function.connection == IdentityConnection("ns.servicebus.windows.net", "c1")
 
 
@@ -75,7 +79,7 @@ def test_a_queue_function_may_ask_for_bytes() -> None:
 
     [function] = bound(declare)
     assert isinstance(function, QueueFunction)
-    assert function.binary
+    assert function.data_type is DataType.BINARY
 
 
 def test_a_queue_function_may_ask_for_several_messages() -> None:
@@ -83,11 +87,31 @@ def test_a_queue_function_may_ask_for_several_messages() -> None:
         @blueprint.service_bus_queue_trigger(
             "messages", connection="BUS", queue_name="q", cardinality=func.Cardinality.MANY
         )
-        async def take(messages: list[func.ServiceBusMessage]) -> None: ...
+        async def take(messages: Sequence[func.ServiceBusMessage]) -> None: ...
 
     [function] = bound(declare)
     assert isinstance(function, QueueFunction)
     assert function.many
+    assert (function.largest_batch, function.completes) == (1000, True)
+
+
+def test_a_queue_function_says_itself_how_large_a_batch_is_and_who_completes_it() -> None:
+    def declare(blueprint: func.Blueprint) -> None:
+        @blueprint.service_bus_queue_trigger(
+            "messages",
+            connection="BUS",
+            queue_name="q",
+            cardinality=func.Cardinality.MANY,
+            data_type=func.DataType.STRING,
+            auto_complete_messages=False,
+            max_message_batch_size=7,
+        )
+        async def take(messages: Sequence[func.ServiceBusMessage]) -> None: ...
+
+    [function] = bound(declare)
+    assert isinstance(function, QueueFunction)
+    assert (function.largest_batch, function.completes) == (7, False)
+    assert function.data_type is DataType.STRING
 
 
 def blob(blueprint: func.Blueprint) -> None:
@@ -117,10 +141,42 @@ def unknown_setting(blueprint: func.Blueprint) -> None:
     def f(message: func.ServiceBusMessage) -> None: ...
 
 
-def unbound_parameter(blueprint: func.Blueprint) -> None:
-    @blueprint.route()
-    def f(req: func.HttpRequest, other: str) -> str:
-        return ""
+def routed(*routes: tuple[str, list[str] | None]) -> Declare:
+    def declare(blueprint: func.Blueprint) -> None:
+        for number, (route, methods) in enumerate(routes):
+
+            @blueprint.function_name(f"f{number}")
+            @blueprint.route(route, methods=methods)
+            def f(req: func.HttpRequest) -> str:
+                return ""
+
+    return declare
+
+
+@pytest.mark.parametrize(
+    "routes",
+    [
+        [("/Messages/{id}", ["GET"]), ("messages/{id}/", ["POST", "GET"])],
+        [("messages", None), ("messages", ["GET"])],
+        [("messages", ["GET"]), ("messages", [])],
+        [("admin", ["GET"])],
+        [("administrators/{id}", ["GET"])],
+        [("/Runtime/x", ["GET"])],
+    ],
+)
+def test_a_route_that_the_host_refuses_costs_one_function(
+    routes: list[tuple[str, list[str] | None]],
+) -> None:
+    functions = [one for one in bound(routed(*routes)) if isinstance(one, HttpFunction)]
+    placed = place(functions, "api")
+    assert len(placed.functions) == len(routes) - 1
+    (problem,) = placed.in_error.values()
+    assert "conflicts" in problem
+
+
+def test_routes_that_differ_in_place_or_method_are_taken() -> None:
+    routes = [("a", ["GET"]), ("a", ["POST"]), ("a/{b}", ["GET"]), ("a/{c}", ["GET"])]
+    assert len(bound(routed(*routes))) == len(routes)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +187,6 @@ def unbound_parameter(blueprint: func.Blueprint) -> None:
         (topic, "binding 'message': topics"),
         (sessions, "binding 'message': sessions"),
         (unknown_setting, "NOTHERE"),
-        (unbound_parameter, "other"),
     ],
 )
 def test_what_is_not_supported_is_refused_by_function_and_binding(

@@ -1,0 +1,103 @@
+"""What Azure would refuse of each deployment, at first and done again: `python -m checks.azure`.
+
+The rules are those that the local cloud refuses by (`local/resource_manager/`). Where the compiler
+is on the PATH, each deployment is also evaluated a second time, by another clock and with other
+operators, and laid over what the first has become after a year of use.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from checks.accepted import told
+from checks.infra import INFRA, InfraError, compile_json, compiler, evaluated
+from local.resource_manager import first, second
+from local.resource_manager.standing import a_year_later
+from local.resource_manager.template import Template
+
+# What a real deployment has from the clock and from the directory, and another one has otherwise.
+# The parameter files have it from nobody.bicep.
+_OTHERWISE = (
+    ("var expiry = 4102444799", "var expiry = 4102358399"),
+    ("00000000-0000-4000-8000-0000000001", "00000000-0000-4000-8000-0000000002"),
+)
+
+
+def problems(snapshot: object) -> Iterator[str]:
+    """Name what Azure would refuse of a snapshot, at first and after a year."""
+    yield from (f"{refusal}" for refusal in first.refusals(snapshot))
+    later = (f"{refusal}" for refusal in second.blockers_later(snapshot))
+    yield from (f"deployed again after a year of use: {refusal}" for refusal in later)
+
+
+def problems_again(snapshot: object, again: object) -> Iterator[str]:
+    """Name what Azure would refuse of a second evaluation over the first, a year later."""
+    for refusal in second.blockers(a_year_later(Template(snapshot)), again):
+        yield f"evaluated again by another clock: {refusal}"
+
+
+def evaluated_again(folder: Path, bicep: str) -> dict[str, object]:
+    """Evaluate every deployment of a folder anew, by another clock; give them by name.
+
+    Raises `InfraError`.
+    """
+    with tempfile.TemporaryDirectory() as temporary:
+        copied = Path(shutil.copytree(folder, Path(temporary) / folder.name))
+        _another_day(copied / "nobody.bicep")
+        # Once for all: the compiler takes longer for the sources than for what they come to.
+        compile_json(copied, bicep, "main.bicep")
+        parameters = sorted(copied.glob("*.bicepparam"))
+        for one in parameters:
+            text = one.read_text(encoding="utf-8")
+            one.write_text(text.replace("'main.bicep'", "'main.json'"), encoding="utf-8")
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            made = pool.map(lambda one: evaluated(copied, bicep, one), parameters)
+            return {one.stem: found for one, found in zip(parameters, made, strict=True)}
+
+
+def _another_day(source: Path) -> None:
+    text = source.read_text(encoding="utf-8")
+    for now, then in _OTHERWISE:
+        if now not in text:
+            raise InfraError(f"{source.name} does not say {now}, which is to be another")
+        text = text.replace(now, then)
+    source.write_text(text, encoding="utf-8")
+
+
+def _all(folder: Path, bicep: str | None) -> Iterator[str]:
+    snapshots = {
+        path.name.removesuffix(".snapshot.json"): json.loads(path.read_text(encoding="utf-8"))
+        for path in sorted(folder.glob("*.snapshot.json"))
+    }
+    for name, snapshot in snapshots.items():
+        yield from (f"{name}: {problem}" for problem in problems(snapshot))
+    if bicep:
+        for name, again in evaluated_again(folder, bicep).items():
+            found = problems_again(snapshots.get(name), again)
+            yield from (f"{name}: {problem}" for problem in found)
+
+
+def main(folder: Path = INFRA) -> int:
+    """Judge every deployment; 1 if Azure would refuse anything of it."""
+    bicep = compiler()
+    count = len(list(folder.glob("*.snapshot.json")))
+    clock = "evaluated again by another clock" if bicep else "once only, no bicep on the PATH"
+    summary = (
+        f"{len(first.RULES)} rules of a first deployment and {len(second.RULES)} of a second, "
+        f"{count} deployments, {clock}"
+    )
+    try:
+        return told("azure", _all(folder, bicep), summary)
+    except InfraError as error:
+        return told("azure", [f"{error}"], summary)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

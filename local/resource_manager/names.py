@@ -1,0 +1,220 @@
+"""Names that Azure refuses: length and alphabet by kind, and what must say where it lives."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+from local.resource_manager.refusal import Fault, Rule
+from local.resource_manager.template import Template, is_expression, members
+
+_PAGE = "learn.microsoft.com, Naming rules and restrictions for Azure resources"
+_GUID = r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
+_WORD = r"[A-Za-z0-9](?:[A-Za-z0-9_.\-]*[A-Za-z0-9_])?"
+
+# Kind -> pattern, longest, what it must be, and what Azure calls the refusal.
+_NAMES: dict[str, tuple[str, int, str, str]] = {
+    "Microsoft.Resources/resourceGroups": (
+        r"[\w().\-]*[\w()\-]",
+        90,
+        "letters, digits and _ - . ( ), no full stop at its end, 90 at most",
+        "InvalidResourceGroup",
+    ),
+    "Microsoft.ManagedIdentity/userAssignedIdentities": (
+        r"[A-Za-z0-9][A-Za-z0-9_\-]{2,}",
+        128,
+        "3 to 128 letters, digits, - and _, a letter or digit first",
+        "InvalidResourceName",
+    ),
+    "Microsoft.KeyVault/vaults": (
+        r"[A-Za-z](?!.*--)[A-Za-z0-9\-]+[A-Za-z0-9]",
+        24,
+        "3 to 24 letters, digits and single hyphens, a letter first, no hyphen last",
+        "VaultNameNotValid",
+    ),
+    "Microsoft.KeyVault/vaults/keys": (
+        r"[A-Za-z0-9\-]+",
+        127,
+        "1 to 127 letters, digits and hyphens",
+        "BadParameter",
+    ),
+    "Microsoft.KeyVault/vaults/secrets": (
+        r"[A-Za-z0-9\-]+",
+        127,
+        "1 to 127 letters, digits and hyphens",
+        "BadParameter",
+    ),
+    "Microsoft.Storage/storageAccounts": (
+        r"[a-z0-9]{3,}",
+        24,
+        "3 to 24 small letters and digits",
+        "AccountNameInvalid",
+    ),
+    "Microsoft.Storage/storageAccounts/blobServices/containers": (
+        r"\$root|\$web|[a-z0-9](?!.*--)[a-z0-9\-]+[a-z0-9]",
+        63,
+        "3 to 63 small letters, digits and single hyphens",
+        "ContainerOperationFailure",
+    ),
+    "Microsoft.ServiceBus/namespaces": (
+        r"(?!.*(?:-sb|-mgmt)$)[A-Za-z][A-Za-z0-9\-]{4,}[A-Za-z0-9]",
+        50,
+        "6 to 50 letters, digits and hyphens, a letter first, no hyphen, -sb or -mgmt last",
+        "BadRequest",
+    ),
+    "Microsoft.ServiceBus/namespaces/queues": (
+        r"[A-Za-z0-9](?:[A-Za-z0-9_.~\-]*[A-Za-z0-9])?",
+        260,
+        "1 to 260 letters, digits and . - _ ~, a letter or digit first and last",
+        "BadRequest",
+    ),
+    "Microsoft.Web/serverfarms": (r"[\w\-]+", 60, "1 to 60 letters, digits and - _", "BadRequest"),
+    "Microsoft.Web/sites": (
+        r"[A-Za-z0-9](?:[A-Za-z0-9\-]*[A-Za-z0-9])",
+        60,
+        "2 to 60 letters, digits and hyphens, no hyphen first or last",
+        "BadRequest",
+    ),
+    "Microsoft.DBforPostgreSQL/flexibleServers": (
+        r"[a-z0-9][a-z0-9\-]+[a-z0-9]",
+        63,
+        "3 to 63 small letters, digits and hyphens, no hyphen first or last",
+        "InvalidServerName",
+    ),
+    "Microsoft.DBforPostgreSQL/flexibleServers/databases": (
+        r"[A-Za-z_][\w\-]*",
+        63,
+        "1 to 63 letters, digits, - and _, no digit first",
+        "InvalidDatabaseName",
+    ),
+    "Microsoft.DBforPostgreSQL/flexibleServers/firewallRules": (
+        r"[A-Za-z0-9][\w\-]*(?<!-)",
+        80,
+        "1 to 80 letters, digits, - and _, a letter or digit first",
+        "InvalidFirewallRuleName",
+    ),
+    "Microsoft.OperationalInsights/workspaces": (
+        r"[A-Za-z0-9][A-Za-z0-9\-]{2,}[A-Za-z0-9]",
+        63,
+        "4 to 63 letters, digits and hyphens, no hyphen first or last",
+        "InvalidResourceName",
+    ),
+    "Microsoft.Insights/components": (
+        r"[^%&\\?/]+(?<![ .])",
+        260,
+        "up to 260 characters, none of % & \\ ? /, no blank or full stop last",
+        "InvalidResourceName",
+    ),
+    "Microsoft.Authorization/roleAssignments": (
+        _GUID,
+        36,
+        "a GUID",
+        "InvalidRoleAssignmentId",
+    ),
+    "Microsoft.Authorization/roleDefinitions": (
+        _GUID,
+        36,
+        "a GUID",
+        "InvalidRoleDefinitionId",
+    ),
+    "Microsoft.Network/virtualNetworks": (
+        _WORD,
+        64,
+        "2 to 64 of letters, digits and _ . -",
+        "InvalidResourceName",
+    ),
+    "Microsoft.Network/privateEndpoints": (
+        _WORD,
+        64,
+        "2 to 64 of letters, digits and _ . -",
+        "InvalidResourceName",
+    ),
+    "Microsoft.Network/networkSecurityGroups": (
+        _WORD,
+        80,
+        "1 to 80 of letters, digits and _ . -",
+        "InvalidResourceName",
+    ),
+    "Microsoft.Network/networkInterfaces": (
+        _WORD,
+        80,
+        "1 to 80 of letters, digits and _ . -",
+        "InvalidResourceName",
+    ),
+    "Microsoft.Compute/virtualMachines": (
+        _WORD,
+        64,
+        "1 to 64 of letters, digits and _ . -, a letter or digit first",
+        "InvalidParameter",
+    ),
+}
+
+LIVING = (
+    "Microsoft.ManagedIdentity/userAssignedIdentities",
+    "Microsoft.KeyVault/vaults",
+    "Microsoft.Storage/storageAccounts",
+    "Microsoft.ServiceBus/namespaces",
+    "Microsoft.Web/serverfarms",
+    "Microsoft.Web/sites",
+    "Microsoft.DBforPostgreSQL/flexibleServers",
+    "Microsoft.OperationalInsights/workspaces",
+    "Microsoft.Insights/components",
+    "Microsoft.Network/virtualNetworks",
+    "Microsoft.Network/privateEndpoints",
+    "Microsoft.Network/networkSecurityGroups",
+    "Microsoft.Network/networkInterfaces",
+    "Microsoft.Network/privateDnsZones",
+    "Microsoft.Compute/virtualMachines",
+)
+
+
+def _name(
+    kind: str, pattern: str, longest: int, what: str
+) -> Callable[[Template], Iterator[Fault]]:
+    def find(template: Template) -> Iterator[Fault]:
+        for resource in template.of(kind):
+            name = resource.name
+            # What is made of what only Azure knows is right when it is made.
+            if re.search(r"\[|\w\(", name):
+                continue
+            if len(name) > longest or not re.fullmatch(pattern, name):
+                yield Fault(resource, "name", f"must be {what}")
+
+    return find
+
+
+def _homeless(template: Template) -> Iterator[Fault]:
+    for resource in template.of(*LIVING):
+        location = resource.body.get("location")
+        if not isinstance(location, str) or not location.strip():
+            yield Fault(resource, "location", "is missing")
+
+
+def _tags(template: Template) -> Iterator[Fault]:
+    for resource in template.resources:
+        tags = members(resource.body.get("tags"))
+        if len(tags) > (15 if resource.kind.startswith("microsoft.keyvault/vaults/") else 50):
+            yield Fault(resource, "tags", "are too many")
+        for name, value in tags.items():
+            # Links between resources, which Azure makes itself, are tags with ids in their names.
+            hidden = name.startswith("hidden-")
+            if (re.search(r"[<>%&\\?/]", name) and not hidden) or not 0 < len(name) <= 512:
+                yield Fault(resource, f"tags.{name}", "its name must have none of < > % & \\ ? /")
+            if isinstance(value, str) and not is_expression(value) and len(value) > 256:
+                yield Fault(resource, f"tags.{name}", "is longer than 256 characters")
+
+
+RULES: tuple[Rule[Template], ...] = (
+    *(
+        Rule(code, _PAGE, _name(kind, pattern, longest, what))
+        for kind, (pattern, longest, what, code) in _NAMES.items()
+    ),
+    Rule(
+        "LocationRequired", "learn.microsoft.com, Set resource location in ARM template", _homeless
+    ),
+    Rule(
+        "InvalidTagNameCharacters",
+        "learn.microsoft.com, Use tags to organize your Azure resources, limitations",
+        _tags,
+    ),
+)

@@ -1,0 +1,67 @@
+"""A refusal of Azure, and the rule that foretells it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from local.resource_manager.template import Resource
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What Azure would answer: where, what is wrong, Azure's code, and who says so.
+
+    `resource` is a resource id; `path` a property of it, such as `siteConfig.ftpsState`, or empty
+    for the whole of it. `what` never holds a value that could be secret.
+    """
+
+    resource: str
+    path: str
+    what: str
+    code: str
+    source: str
+
+    @property
+    def place(self) -> str:
+        """Where it stands, without the subscription and the group in front."""
+        _, found, inside = self.resource.partition("/providers/")
+        # A name that is made of a principal's id is long, and no help to a reader.
+        short = re.sub(r"/guid\(.*", "/guid(...)", inside if found else self.resource)
+        return f"{short}: {self.path}" if self.path else short
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.what} ({self.code}; source: {self.source})"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What a rule finds in a resource; the rule knows the code and the source."""
+
+    resource: Resource
+    path: str
+    what: str
+
+
+@dataclass(frozen=True)
+class Rule(Generic[T]):
+    """One thing that Azure refuses: `find` looks for it in a template, or in a change of one."""
+
+    code: str
+    source: str
+    find: Callable[[T], Iterable[Fault]]
+
+    def refusals(self, subject: T) -> Iterator[Refusal]:
+        """Give what it finds."""
+        for fault in self.find(subject):
+            yield Refusal(fault.resource.id, fault.path, fault.what, self.code, self.source)
+
+
+def found(rules: Iterable[Rule[T]], subject: T) -> list[Refusal]:
+    """Give what all the rules find, each place once a rule, in the order of the places."""
+    refusals = {refusal for rule in rules for refusal in rule.refusals(subject)}
+    return sorted(refusals, key=lambda one: (one.resource, one.path, one.what))

@@ -1,0 +1,244 @@
+"""What Service Bus refuses of namespaces and queues, by tier."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+from local import durations
+from local.resource_manager.refusal import Fault, Rule
+from local.resource_manager.template import Resource, Template, is_whole, items, member
+
+BUS = "Microsoft.ServiceBus/namespaces"
+QUEUE = f"{BUS}/queues"
+ENDPOINT = "Microsoft.Network/privateEndpoints"
+
+_QUOTAS = "learn.microsoft.com, Azure Service Bus quotas and limits"
+_TYPES = "bicep-types-az, Microsoft.ServiceBus 2026-01-01"
+_FORWARDING = "learn.microsoft.com, Chaining Service Bus entities with autoforwarding"
+_PREMIUM = "learn.microsoft.com, Service Bus Premium messaging tier"
+_TIERS = ("basic", "standard", "premium")
+_SIZES = {
+    "basic": (1024, 2048, 3072, 4096, 5120),
+    "standard": (1024, 2048, 3072, 4096, 5120),
+    "premium": (1024, 2048, 3072, 4096, 5120, 10240, 20480, 40960, 81920),
+}
+_MOST_HOPS = 4
+_DAY = timedelta(days=1)
+
+
+def tier(namespace: Resource | None) -> str:
+    """Give the tier of a namespace in small letters; empty where it is not known."""
+    return str(namespace.known("/sku.name") or "").lower() if namespace else ""
+
+
+def _queues(template: Template) -> Iterator[tuple[Resource, str]]:
+    for queue in template.of(QUEUE):
+        yield queue, tier(template.get(queue.parent))
+
+
+def _tier(template: Template) -> Iterator[Fault]:
+    for namespace in template.of(BUS):
+        if namespace.body.get("sku") is None:
+            continue
+        said = str(namespace.known("/sku.tier") or tier(namespace)).lower()
+        if tier(namespace) not in _TIERS or said != tier(namespace):
+            yield Fault(namespace, "sku", "must be Basic, Standard or Premium, name and tier alike")
+
+
+def _capacity(template: Template) -> Iterator[Fault]:
+    for namespace in template.of(BUS):
+        units = namespace.known("/sku.capacity")
+        if tier(namespace) == "premium" and units is not None and units not in (1, 2, 4, 8, 16):
+            yield Fault(namespace, "sku.capacity", "must be 1, 2, 4, 8 or 16 messaging units")
+        if tier(namespace) in ("basic", "standard") and units not in (None, 0):
+            yield Fault(namespace, "sku.capacity", "only the Premium tier has messaging units")
+
+
+def _private(template: Template) -> Iterator[Fault]:
+    for endpoint in template.of(ENDPOINT):
+        for connection in items(endpoint.at("privateLinkServiceConnections")):
+            target = member(member(connection, "properties"), "privateLinkServiceId")
+            namespace = template.get(target)
+            if namespace and tier(namespace) in ("basic", "standard"):
+                what = f"leads to {namespace.name}, and only the Premium tier has private endpoints"
+                yield Fault(endpoint, "privateLinkServiceConnections", what)
+
+
+def _rule_sets(template: Template) -> Iterator[Fault]:
+    for rules in template.of(f"{BUS}/networkRuleSets"):
+        if tier(template.get(rules.parent)) in ("basic", "standard"):
+            yield Fault(rules, "", "only the Premium tier has network rules")
+
+
+def _span(
+    name: str, low: timedelta, high: timedelta | None, what: str
+) -> Callable[[Template], Iterator[Fault]]:
+    def find(template: Template) -> Iterator[Fault]:
+        for queue, _ in _queues(template):
+            value = queue.known(name)
+            if value is None:
+                continue
+            try:
+                span = durations.parse(str(value))
+            except ValueError:
+                yield Fault(queue, name, "must be a duration such as PT1M")
+                continue
+            if (span is None and high is not None) or (
+                span is not None and not low <= span <= (high or span)
+            ):
+                yield Fault(queue, name, what)
+
+    return find
+
+
+def _deliveries(template: Template) -> Iterator[Fault]:
+    for queue, _ in _queues(template):
+        count = queue.known("maxDeliveryCount")
+        if count is not None and not is_whole(count, 1, 2000):
+            yield Fault(queue, "maxDeliveryCount", "must be from 1 to 2000")
+
+
+def _size(template: Template) -> Iterator[Fault]:
+    for queue, of_tier in _queues(template):
+        size = queue.known("maxSizeInMegabytes")
+        known = _SIZES.get(of_tier)
+        if known and size is not None and size not in known:
+            sizes = ", ".join(map(str, known))
+            yield Fault(queue, "maxSizeInMegabytes", f"must be one of {sizes}")
+
+
+def _message_size(template: Template) -> Iterator[Fault]:
+    for queue, of_tier in _queues(template):
+        size = queue.known("maxMessageSizeInKilobytes")
+        if of_tier in ("basic", "standard") and size not in (None, 256):
+            yield Fault(queue, "maxMessageSizeInKilobytes", "only the Premium tier has it")
+        if of_tier == "premium" and size is not None and not is_whole(size, 1024, 102400):
+            yield Fault(queue, "maxMessageSizeInKilobytes", "must be from 1024 to 102400")
+
+
+def _basic(template: Template) -> Iterator[Fault]:
+    for queue, of_tier in _queues(template):
+        if of_tier != "basic":
+            continue
+        for name in ("requiresDuplicateDetection", "requiresSession"):
+            if queue.at(name) is True:
+                yield Fault(queue, name, "the Basic tier does not have it")
+        for name in ("forwardTo", "forwardDeadLetteredMessagesTo"):
+            if queue.at(name):
+                yield Fault(queue, name, "the Basic tier does not forward")
+
+
+def _basic_life(template: Template) -> Iterator[Fault]:
+    for queue, of_tier in _queues(template):
+        if of_tier == "basic":
+            value = queue.known("defaultMessageTimeToLive")
+            try:
+                span = durations.parse(str(value)) if value is not None else None
+            except ValueError:
+                continue
+            if span is None or span > 14 * _DAY:
+                what = "must be given in the Basic tier, 14 days at most: a second deployment fails"
+                yield Fault(queue, "defaultMessageTimeToLive", what)
+
+
+def _premium(template: Template) -> Iterator[Fault]:
+    for queue, of_tier in _queues(template):
+        for name in ("enableExpress", "enablePartitioning"):
+            if of_tier == "premium" and queue.at(name) is True:
+                yield Fault(queue, name, "the Premium tier does not have it")
+
+
+def _sessions(template: Template) -> Iterator[Fault]:
+    for queue, _ in _queues(template):
+        if queue.at("requiresSession") is True and queue.at("forwardTo"):
+            yield Fault(queue, "forwardTo", "a queue with sessions does not forward")
+
+
+def _targets(template: Template) -> Iterator[Fault]:
+    """Hold forwards to queues that there are, and not to the queue itself."""
+    for queue, _ in _queues(template):
+        for name in ("forwardTo", "forwardDeadLetteredMessagesTo"):
+            target = queue.known(name)
+            if not target or not template.get(queue.parent):
+                continue
+            if str(target).lower() == queue.name.lower():
+                yield Fault(queue, name, "is the queue itself")
+            elif not _target(template, queue, target):
+                yield Fault(queue, name, f"there is no {target} in the namespace")
+
+
+def _target(template: Template, queue: Resource, name: object) -> Resource | None:
+    for part in ("queues", "topics"):
+        if found := template.get(f"{queue.parent}/{part}/{str(name).lower()}"):
+            return found
+    return None
+
+
+def _hops(template: Template) -> Iterator[Fault]:
+    for queue, _ in _queues(template):
+        at: Resource | None = queue
+        passed: set[str] = set()
+        while at is not None and at.key not in passed and len(passed) <= _MOST_HOPS:
+            passed.add(at.key)
+            at = _target(template, at, at.known("forwardTo")) if at.known("forwardTo") else None
+        if at is not None:
+            what = f"leads round in a circle, or further than {_MOST_HOPS} hops"
+            yield Fault(queue, "forwardTo", what)
+
+
+RULES: tuple[Rule[Template], ...] = (
+    Rule("BadRequest", _TYPES, _tier),
+    Rule("BadRequest", _PREMIUM, _capacity),
+    Rule(
+        "BadRequest",
+        "learn.microsoft.com, Allow access to Service Bus namespaces via private endpoints",
+        _private,
+    ),
+    Rule(
+        "BadRequest",
+        "learn.microsoft.com, Allow access to a Service Bus namespace from specific addresses",
+        _rule_sets,
+    ),
+    Rule(
+        "BadRequest",
+        _TYPES,
+        _span(
+            "lockDuration",
+            timedelta(seconds=5),
+            timedelta(minutes=5),
+            "must be from 5 seconds to 5 minutes",
+        ),
+    ),
+    Rule(
+        "BadRequest",
+        "learn.microsoft.com, Duplicate detection",
+        _span(
+            "duplicateDetectionHistoryTimeWindow",
+            timedelta(seconds=20),
+            7 * _DAY,
+            "must be from 20 seconds to 7 days",
+        ),
+    ),
+    Rule(
+        "BadRequest",
+        _TYPES,
+        _span("autoDeleteOnIdle", timedelta(minutes=5), None, "must be at least 5 minutes"),
+    ),
+    Rule(
+        "BadRequest",
+        "Azure/azure-service-bus 306",
+        _span("defaultMessageTimeToLive", timedelta(seconds=1), None, "must be at least 1 second"),
+    ),
+    Rule("BadRequest", "Azure/azure-service-bus 306", _basic_life),
+    Rule("BadRequest", f"{_QUOTAS}, maximum deliveries", _deliveries),
+    Rule("BadRequest", f"{_QUOTAS}, queue or topic size", _size),
+    Rule("BadRequest", _TYPES, _message_size),
+    Rule(
+        "BadRequest", "learn.microsoft.com, Service Bus pricing tiers; poshbotio/PoshBot 93", _basic
+    ),
+    Rule("BadRequest", f"{_PREMIUM}, express entities and partitioning", _premium),
+    Rule("BadRequest", _FORWARDING, _sessions),
+    Rule("BadRequest", _FORWARDING, _targets),
+    Rule("BadRequest", f"{_FORWARDING}; {_QUOTAS}", _hops),
+)

@@ -1,0 +1,133 @@
+"""An evaluated template as Resource Manager gets it: resources by kind and id, nothing assumed.
+
+Whatever is malformed counts as absent: that it is malformed, the local cloud says elsewhere.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+MADE_ONCE = "madeOnce"
+"""The output that lists the ids of what is made once and then left alone."""
+
+# The id of what is named after something that is known only while Azure deploys.
+_COMPUTED_ID = re.compile(
+    r"\[\s*extensionResourceId\(\s*'([^']+)'\s*,\s*'([^']+)'\s*,\s*(.+)\)\s*\]"
+)
+# An expression is evaluated only while Azure deploys, so that its value says nothing before.
+_EXPRESSION = re.compile(r"\[.*\]", re.DOTALL)
+
+
+@dataclass(frozen=True, eq=False)
+class Resource:
+    """A resource; `kind` is its type in lower case, `body` all of it."""
+
+    id: str
+    kind: str
+    body: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Its own name without those of its parents, or the expression that makes it."""
+        _, found, name = self.id.partition(f"/providers/{self.body.get('type')}/")
+        return name if found and "(" in name else self.id.rpartition("/")[2]
+
+    @property
+    def key(self) -> str:
+        """Its id as ids are compared."""
+        return self.id.lower()
+
+    @property
+    def parent(self) -> str:
+        """The id of what it is a part of, as ids are compared."""
+        return self.key.rsplit("/", 2)[0]
+
+    @property
+    def location(self) -> str:
+        """Where it lives, as locations are compared: `West Europe` is `westeurope`."""
+        value = self.body.get("location")
+        return value.replace(" ", "").lower() if isinstance(value, str) else ""
+
+    def at(self, path: str) -> Any:
+        """Give the property at a path; None where there is none. Names are compared as Azure does.
+
+        A path starts in `properties`; one that starts with `/` in the resource, as in `/sku.name`.
+        """
+        found: Any = self.body if path.startswith("/") else member(self.body, "properties")
+        for name in path.removeprefix("/").split("."):
+            found = member(found, name)
+        return found
+
+    def known(self, path: str) -> Any:
+        """Give the property at a path, and None for an expression, too."""
+        value = self.at(path)
+        return None if is_expression(value) else value
+
+
+class Template:
+    """The resources of a snapshot, and which of them are made once and then left alone."""
+
+    def __init__(self, snapshot: object) -> None:
+        listed = snapshot if isinstance(snapshot, Mapping) else {}
+        self.resources = tuple(_resources(listed.get("predictedResources")))
+        self._by_id = {resource.key: resource for resource in self.resources}
+        once = items(member(listed.get("outputs"), MADE_ONCE))
+        self._once = frozenset(one.lower() for one in once if isinstance(one, str))
+
+    def of(self, *kinds: str) -> Iterator[Resource]:
+        """Give the resources of some kinds."""
+        wanted = {kind.lower() for kind in kinds}
+        yield from (resource for resource in self.resources if resource.kind in wanted)
+
+    def get(self, resource_id: object) -> Resource | None:
+        """Give a resource by its id."""
+        return self._by_id.get(resource_id.lower()) if isinstance(resource_id, str) else None
+
+    def made_once(self, resource: Resource) -> bool:
+        """Tell whether `@onlyIfNotExists()` stands before it, as an output of the deployment says.
+
+        `bicep snapshot` leaves the decorator itself out.
+        """
+        return resource.key in self._once
+
+
+def member(value: Any, name: str) -> Any:
+    """Give a member of an object, whose names have no case; None where there is none."""
+    if not isinstance(value, Mapping):
+        return None
+    if name in value:
+        return value[name]
+    return next((item for key, item in value.items() if str(key).lower() == name.lower()), None)
+
+
+def members(value: Any) -> Mapping[str, Any]:
+    """Give an object, or an empty one."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def items(value: Any) -> list[Any]:
+    """Give an array, or an empty one."""
+    return value if isinstance(value, list) else []
+
+
+def is_expression(value: object) -> bool:
+    """Tell whether something is evaluated only while Azure deploys."""
+    return isinstance(value, str) and _EXPRESSION.fullmatch(value) is not None
+
+
+def is_whole(value: object, low: int, high: int) -> bool:
+    """Tell whether something is a whole number within limits."""
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+
+def _resources(listed: object) -> Iterator[Resource]:
+    for body in items(listed):
+        found = members(body)
+        resource_id, kind = found.get("id"), found.get("type")
+        if isinstance(resource_id, str) and isinstance(kind, str):
+            if computed := _COMPUTED_ID.fullmatch(resource_id):
+                resource_id = f"{computed[1]}/providers/{kind}/{computed[3]}"
+            yield Resource(resource_id, kind.lower(), found)

@@ -1,0 +1,121 @@
+"""Faults planted in the evaluated deployments of `infra/`, by the end of an id and a path."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+INFRA = Path(__file__).parents[4] / "infra"
+SNAPSHOTS = sorted(path.name for path in INFRA.glob("*.snapshot.json"))
+
+
+class _Gone:
+    """What stands for a property that is taken away."""
+
+    def __repr__(self) -> str:
+        return "gone"
+
+
+GONE = _Gone()
+
+Json = dict[str, Any]
+SENDER = "sites/relay-sender-local"
+VAULT = "vaults/payload-local"
+KEY = "vaults/payload-local/keys/payload"
+SECRET = "secrets/partner-connection"
+BUS = "namespaces/relay-local"
+QUEUE = "queues/messages"
+SERVER = "flexibleServers/relay-local"
+ACCOUNT = "storageAccounts/senderlocal"
+CONTAINER = "senderlocal/blobServices/default/containers/packages"
+PLAN = "serverfarms/sender-local"
+POLICY = "sites/relay-sender-local/basicPublishingCredentialsPolicies/ftp"
+IDENTITY = "userAssignedIdentities/encrypt-local"
+
+
+@dataclass(frozen=True)
+class Planted:
+    """A fault: in which resource, at which path, what stands there, and Azure's code for it.
+
+    `told` is where the refusal points to, if not there; a path that starts with `/` starts in the
+    resource, any other in its properties.
+    """
+
+    ending: str
+    path: str
+    value: object
+    code: str
+    told: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.ending.rpartition('/')[2]} {self.path}={str(self.value)[:30]}"
+
+    @property
+    def place(self) -> str:
+        """Where the refusal points to."""
+        return self.path.removeprefix("/") if self.told is None else self.told
+
+    def planted(self, document: Json) -> Json:
+        """Give a copy of a snapshot with the fault in it."""
+        made = copy.deepcopy(document)
+        put(resource(made, self.ending), self.path, self.value)
+        return made
+
+
+@functools.cache
+def _read(name: str) -> str:
+    return (INFRA / name).read_text(encoding="utf-8")
+
+
+def snapshot(name: str = "local.snapshot.json") -> Json:
+    """Read one of the deployments of `infra/`."""
+    document: Json = json.loads(_read(name))
+    return document
+
+
+def resource(document: Json, ending: str) -> Json:
+    """Give the one resource whose id ends so."""
+    found: list[Json] = [
+        one for one in document["predictedResources"] if one["id"].endswith(f"/{ending}")
+    ]
+    assert len(found) == 1, (ending, len(found))
+    return found[0]
+
+
+def put(body: Json, path: str, value: object) -> None:
+    """Put a value at a path; `GONE` takes away what stands there."""
+    *steps, last = path.removeprefix("/").split(".")
+    at = body if path.startswith("/") else body.setdefault("properties", {})
+    for step in steps:
+        at = at.setdefault(step, {})
+    if value is GONE:
+        at.pop(last, None)
+    else:
+        at[last] = copy.deepcopy(value)
+
+
+def setting(document: Json, name: str, value: str = "x", ending: str = SENDER) -> Json:
+    """Give a copy with one more setting of an app."""
+    made = copy.deepcopy(document)
+    settings = resource(made, ending)["properties"]["siteConfig"]["appSettings"]
+    settings.append({"name": name, "value": value})
+    return made
+
+
+def add(document: Json, *resources: Json) -> Json:
+    """Give a copy with more resources."""
+    made = copy.deepcopy(document)
+    made["predictedResources"] += copy.deepcopy(list(resources))
+    return made
+
+
+def another(document: Json, ending: str, change: Callable[[Json], None]) -> Json:
+    """Give a copy with one more resource, which is another one changed."""
+    one = copy.deepcopy(resource(document, ending))
+    change(one)
+    return add(document, one)
