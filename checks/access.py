@@ -26,10 +26,10 @@ class Operator(TypedDict):
 
 
 class Trigger(TypedDict):
-    """The queue that starts an app, and the identity it is received under."""
+    """The queues that start functions of an app, and the identity they are received under."""
 
     identity: str
-    queue: str
+    queues: list[str]
 
 
 class App(TypedDict):
@@ -76,6 +76,7 @@ class Queue(TypedDict):
 
     name: str
     duplicateDetection: NotRequired[str]
+    lockDuration: NotRequired[str]
     maxDeliveryCount: NotRequired[int]
     forwardTo: NotRequired[str]
     forwardDeadLettersTo: NotRequired[str]
@@ -105,6 +106,15 @@ class OperatorSecretGrant(TypedDict):
     vault: str
     secret: str
     operations: list[Literal["getSecret", "setSecret", "readMetadata"]]
+
+
+class OperatorKeyGrant(TypedDict):
+    """What an operator may do with a key."""
+
+    operator: str
+    vault: str
+    key: str
+    operations: list[Literal["rotate", "update", "read"]]
 
 
 class QueueGrant(TypedDict):
@@ -156,6 +166,7 @@ class Access(TypedDict):
     keyGrants: list[KeyGrant]
     secretGrants: list[SecretGrant]
     operatorSecretGrants: list[OperatorSecretGrant]
+    operatorKeyGrants: list[OperatorKeyGrant]
     queueGrants: list[QueueGrant]
     scaleGrants: list[ScaleGrant]
     packageGrants: list[PackageGrant]
@@ -233,6 +244,11 @@ def _grants(access: Access) -> Iterator[str]:
         for given in access["operatorSecretGrants"]
         for use in given["operations"]
     )
+    yield from (
+        f"{officer['operator']} {use} {officer['vault']}/{officer['key']}"
+        for officer in access["operatorKeyGrants"]
+        for use in officer["operations"]
+    )
     for queue in access["queueGrants"]:
         for right in queue["rights"]:
             yield f"{queue['identity']} {right} {queue['queue']}"
@@ -286,6 +302,9 @@ def _named(access: Access) -> Iterator[str]:
     for held in access["operatorSecretGrants"]:
         yield f"operator {held['operator']}"
         yield f"secret {held['vault']}/{held['secret']}"
+    for officer in access["operatorKeyGrants"]:
+        yield f"operator {officer['operator']}"
+        yield f"key {officer['vault']}/{officer['key']}"
     yield from (f"queue {grant['queue']}" for grant in access["queueGrants"])
 
 
@@ -295,6 +314,7 @@ def _apps(access: Access) -> Iterator[str]:
     attached = {name for holder in holders for name in holder["identities"]}
     granted = {identity for identity, _ in _uses(access)}
     granted |= {grant["operator"] for grant in access["operatorSecretGrants"]}
+    granted |= {grant["operator"] for grant in access["operatorKeyGrants"]}
     receives = {
         (grant["identity"], grant["queue"])
         for grant in access["queueGrants"]
@@ -312,16 +332,17 @@ def _apps(access: Access) -> Iterator[str]:
     for app in access["apps"]:
         if app.get("status", app["name"]) not in apps:
             yield f"app {app['name']} has its status at {app['status']}, which is not declared"
-        trigger = app.get("trigger")
-        if trigger is None:
-            continue
-        if trigger["identity"] not in app["identities"]:
-            yield f"app {app['name']} is triggered under {trigger['identity']}, which it has not"
-        if (trigger["identity"], trigger["queue"]) not in receives:
-            yield (
-                f"app {app['name']} is triggered by {trigger['queue']}, "
-                f"which {trigger['identity']} may not receive"
-            )
+        if trigger := app.get("trigger"):
+            yield from _trigger(app, trigger, receives)
+
+
+def _trigger(app: App, trigger: Trigger, receives: set[tuple[str, str]]) -> Iterator[str]:
+    name, identity = app["name"], trigger["identity"]
+    if identity not in app["identities"]:
+        yield f"app {name} is triggered under {identity}, which it has not"
+    for queue in trigger["queues"]:
+        if (identity, queue) not in receives:
+            yield f"app {name} is triggered by {queue}, which {identity} may not receive"
 
 
 def _uses(access: Access) -> Iterator[tuple[str, str]]:
@@ -356,7 +377,12 @@ def _hosts(access: Access) -> Iterator[str]:
                 f"{' and '.join(sorted(stored)) or 'nothing'}, not just the packages of "
                 f"{app['name']}"
             )
-    triggers = [app["trigger"] for app in access["apps"] if "trigger" in app]
+    triggers = [
+        {"identity": app["trigger"]["identity"], "queue": queue}
+        for app in access["apps"]
+        if "trigger" in app
+        for queue in app["trigger"]["queues"]
+    ]
     for grant in access["scaleGrants"]:
         if grant not in triggers:
             yield f"{grant['identity']} sees {grant['queue']}, which triggers no app under it"

@@ -20,7 +20,7 @@ from checks.machines import (
 )
 from checks.network import TYPES as ENDPOINT_TYPES
 from checks.network import openings
-from checks.roles import OWN_BLOBS, SEE_QUEUES, SEND_TELEMETRY, STORE_PACKAGES
+from checks.roles import KEY_ACTIONS, OWN_BLOBS, SEE_QUEUES, SEND_TELEMETRY, STORE_PACKAGES
 from checks.snapshot import (
     SUFFIX,
     Resource,
@@ -175,6 +175,15 @@ def declared_rights(access: Access) -> frozenset[Right]:
             ),
             *(
                 Right(
+                    officer["operator"],
+                    f"{vault}/keys/{KEY_ACTIONS[use]}",
+                    f"vaults/{officer['vault']}/keys/{officer['key']}",
+                )
+                for officer in access["operatorKeyGrants"]
+                for use in officer["operations"]
+            ),
+            *(
+                Right(
                     grant["identity"], f"{bus}/{right}/action", f"bus/relay/queues/{grant['queue']}"
                 )
                 for grant in access["queueGrants"]
@@ -221,7 +230,9 @@ def _includes(right: Right, wanted: Right) -> bool:
     return same and covers(right.where, wanted.where)
 
 
-_DELIVERIES = 10  # what Service Bus does where nothing else is said
+# What Service Bus does where nothing else is said.
+_DELIVERIES = 10
+_LOCK = "PT1M"
 
 
 def _declared_queues(access: Access) -> Iterator[str]:
@@ -232,6 +243,8 @@ def _declared_queues(access: Access) -> Iterator[str]:
             yield f"{queue['name']} forwards dead letters to {queue['forwardDeadLettersTo']}"
         if "duplicateDetection" in queue:
             yield f"{queue['name']} drops duplicates within {queue['duplicateDetection']}"
+        if "lockDuration" in queue:
+            yield f"{queue['name']} locks for {queue['lockDuration']}"
         if "maxDeliveryCount" in queue:
             yield f"{queue['name']} delivers {queue['maxDeliveryCount']} times"
 
@@ -246,6 +259,8 @@ def _deployed_queues(snapshot: Snapshot) -> Iterator[str]:
         if given.get("requiresDuplicateDetection"):
             window = given.get("duplicateDetectionHistoryTimeWindow", "PT10M")
             yield f"{name} drops duplicates within {window}"
+        if given.get("lockDuration", _LOCK) != _LOCK:
+            yield f"{name} locks for {given['lockDuration']}"
         if given.get("maxDeliveryCount", _DELIVERIES) != _DELIVERIES:
             yield f"{name} delivers {given['maxDeliveryCount']} times"
 
@@ -257,6 +272,7 @@ def declared_settings(access: Access, app: App) -> dict[str, str]:
         "AzureWebJobsStorage__blobServiceUri": (
             f"https://{app['name']}{SUFFIX}.blob.core.windows.net"
         ),
+        "AzureWebJobsDisableHomepage": "true",
         "AzureWebJobsStorage__credential": "managedidentity",
         "APPLICATIONINSIGHTS_CONNECTION_STRING": "ConnectionString of telemetry/relay",
         "APPLICATIONINSIGHTS_AUTHENTICATION_STRING": "Authorization=AAD",

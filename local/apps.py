@@ -10,7 +10,10 @@ import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
+
+import aiohttp
 
 from local.resources import AppSpec
 
@@ -53,7 +56,7 @@ class Surroundings:
 class App:
     """An app and its process. `environment` is all that the app is given by the deployment.
 
-    `port` is reserved for it.
+    `port` is reserved for it. `keys` is the file of its access keys; without it none is asked for.
     """
 
     spec: AppSpec
@@ -62,6 +65,7 @@ class App:
     log_level: str | None
     port: int
     tell: Callable[[str], None]
+    keys: Path | None = None
     url: str | None = None
     process: asyncio.subprocess.Process | None = None
 
@@ -95,6 +99,9 @@ class App:
         except TimeoutError:
             await self.stop()
             raise AppFailed(self.spec.app, f"was not up after {_START:.0f} s", self.log) from None
+        if problems := await _wrong_settings(self.url):
+            await self.stop()
+            raise AppFailed(self.spec.app, f"does not run: {'; '.join(problems)}", self.log)
         self._watching = asyncio.create_task(self._watch(self.process))
 
     async def stop(self) -> None:
@@ -133,7 +140,17 @@ class App:
     def _command(self) -> Sequence[str]:
         level = ("--log-level", self.log_level) if self.log_level else ()
         port = ("--port", str(self.port), "--reserved")
-        return (sys.executable, "-m", "local.host", *port, "--root", str(ROOT), *level)
+        keys = ("--keys", str(self.keys)) if self.keys else ()
+        return (sys.executable, "-m", "local.host", *port, "--root", str(ROOT), *level, *keys)
+
+
+async def _wrong_settings(url: str) -> list[str]:
+    """Ask an app for the settings that are wrong: it is up even so, but runs nothing."""
+    async with aiohttp.ClientSession() as session, session.get(f"{url}/api/health") as answer:
+        if answer.status != HTTPStatus.SERVICE_UNAVAILABLE:
+            return []
+        document = await answer.json(content_type=None)
+    return [str(problem) for problem in document.get("problems", [])]
 
 
 def new_header() -> str:

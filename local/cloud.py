@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from local.apps import App, Surroundings, new_header
 from local.authorization import Authorization
+from local.bearer import new_key
 from local.bus.access import IdentityAccess
 from local.bus.journal import Journal
 from local.bus.server import MAX_CONNECTIONS, BusServer
@@ -24,13 +25,14 @@ from local.deployed_secrets import to_write
 from local.deployment import settings_of
 from local.fault_answers import before_identity, before_imds, before_partner, before_vault
 from local.faults import Faults
-from local.folder import Folder
+from local.folder import PARTNER_KEY_FILE, Folder, app_keys_file
+from local.host.keys import AppKeys
 from local.identity import Caller, TokenIssuer, token_endpoint
 from local.imds import imds_endpoint
 from local.loopback import LOOPBACK, listen
 from local.machines import Machine
 from local.names import Names
-from local.operators import secrets_of
+from local.operators import objects_of
 from local.operators import settings_of as settings_of_operator
 from local.partner import Partner, partner_app
 from local.partner_inbox import PartnerInbox
@@ -87,6 +89,7 @@ class Cloud:
     log_level: str | None = None
     database: str | None = None
     free_ports: bool = False
+    keys: bool = True
     partner: Partner = field(default_factory=Partner)
     inbox: PartnerInbox = field(default_factory=PartnerInbox)
     vaults: dict[str, Vault] = field(default_factory=dict)
@@ -233,7 +236,8 @@ class Cloud:
         self._journal = journal
 
     async def _start_partner(self, stack: AsyncExitStack, tls: ssl.SSLContext) -> None:
-        app = partner_app(self.partner)
+        key_file = self.folder.kept(PARTNER_KEY_FILE, new_key)
+        app = partner_app(self.partner, key_file.read_text())
         app.middlewares.append(before_partner(self.faults))
         url = await serve(stack, app, self.ports.bind("partner", _PARTNER_PORT), tls)
         self.endpoints["partner"] = url
@@ -326,14 +330,18 @@ class Cloud:
             log_level=self.log_level,
             port=port,
             tell=self.tell,
+            keys=self._keys_of(spec.app) if self.keys else None,
         )
+
+    def _keys_of(self, app: str) -> Path:
+        return self.folder.kept(app_keys_file(app), AppKeys.fresh().text)
 
     def _environment_of(self, operator: Operator, header: str) -> Mapping[str, str]:
         access = IdentityAccess(self._namespace, self.issuer, self.authorization)
         vaults = {f"{vault.url.rstrip('/')}/": vault.spec for vault in self.vaults.values()}
         settings = {
             **settings_of_operator(operator, self._namespace, access),
-            **secrets_of(operator, vaults, self.authorization),
+            **objects_of(operator, vaults, self.authorization),
         }
         return {**settings, **self._surroundings().environment(header)}
 

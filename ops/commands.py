@@ -63,9 +63,9 @@ async def replay(where: Where, choice: Choice, *, as_json: bool) -> int:
     """Send messages on their way again."""
     async with where.client() as client:
         there = await _all(client, where.rejected)
-        sender = QueueSender(client, where.messages)
+        deed = replaying(QueueSender(client, where.messages), QueueSender(client, where.receipts))
         task = _Task("replayed", as_json=as_json)
-        return await task.run(client, where.rejected, there, choice, replaying(sender))
+        return await task.run(client, where.rejected, there, choice, deed)
 
 
 async def discard(where: Where, choice: Choice, *, as_json: bool, sure: bool) -> int:

@@ -7,18 +7,19 @@ import asyncio
 from azure.servicebus import ServiceBusReceivedMessage
 
 from ops.errand import Deed, Messages
-from ops.rejected import NotReplayableError, replayed
+from ops.rejected import NotReplayableError, is_receipt, replayed, replayed_receipt
 from shared.queues import MessageTooLargeError, QueueSender
 
 
-def replaying(sender: QueueSender) -> Deed:
+def replaying(messages_sender: QueueSender, receipts_sender: QueueSender) -> Deed:
     """Send first; the message is completed after that, so a crash between the two can only repeat.
 
     The repeat has the same id, and the queue drops it within its window of duplicate detection.
+    A receipt goes to the queue of receipts; the ledger takes it any number of times.
     """
 
     async def replay(messages: Messages) -> list[str | None]:
-        sending = (_send(sender, message) for message in messages)
+        sending = (_send(messages_sender, receipts_sender, message) for message in messages)
         outcomes = await asyncio.gather(*sending, return_exceptions=True)
         problems: list[str | None] = []
         for outcome in outcomes:
@@ -35,9 +36,14 @@ async def drop(messages: Messages) -> list[str | None]:
     return [None for _ in messages]
 
 
-async def _send(sender: QueueSender, message: ServiceBusReceivedMessage) -> str | None:
+async def _send(
+    messages_sender: QueueSender, receipts_sender: QueueSender, message: ServiceBusReceivedMessage
+) -> str | None:
     try:
-        await sender.send(replayed(message))
+        if is_receipt(message):
+            await receipts_sender.send(replayed_receipt(message))
+        else:
+            await messages_sender.send(replayed(message))
     except (NotReplayableError, MessageTooLargeError) as error:
         return str(error)
     return None

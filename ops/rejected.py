@@ -1,4 +1,4 @@
-"""A rejected message as an operator sees it, and the same message sent on its way again."""
+"""A rejected message or receipt as an operator sees it, and the same sent on its way again."""
 
 from __future__ import annotations
 
@@ -14,13 +14,20 @@ from azure.servicebus import (
 )
 from azure.servicebus.amqp import AmqpMessageBodyType
 
-from shared.bus_message import ATTEMPTS, DETAIL, REASON
 from shared.message_id import MessageId, mark
+from shared.receipt import Receipt
+from shared.rejected import (
+    ATTEMPTS,
+    BUS_DETAIL,
+    BUS_REASON,
+    DETAIL,
+    KIND,
+    REASON,
+    RECEIPT,
+)
 from shared.trace_context import HEADER, traceparent
 
 _ATTEMPTS = re.compile(r"\d{1,4}", re.ASCII)
-# What Service Bus itself says about a message that it took off `messages`.
-_BUS_REASON, _BUS_DETAIL = "DeadLetterReason", "DeadLetterErrorDescription"
 _LONGEST_ID = 128  # of Service Bus
 
 
@@ -34,7 +41,7 @@ class Rejected:
 
     `id` is the message's own id, None where what is on the bus is none of ours. `set_aside` are
     messages that an operator has passed over: only their sequence number leads to them. `size` is
-    that of the body, in bytes.
+    that of the body, in bytes. A receipt goes by the id of the message that it tells of.
     """
 
     sequence_number: int
@@ -46,6 +53,7 @@ class Rejected:
     rejected_at: datetime
     size: int
     set_aside: bool
+    is_receipt: bool = False
 
     @classmethod
     def from_received(cls, message: ServiceBusReceivedMessage) -> Rejected:
@@ -58,12 +66,13 @@ class Rejected:
             message.sequence_number or 0,
             ours.id if ours else None,
             message_id,
-            properties.get(REASON) or properties.get(_BUS_REASON, ""),
-            properties.get(DETAIL) or properties.get(_BUS_DETAIL, ""),
+            properties.get(REASON) or properties.get(BUS_REASON, ""),
+            properties.get(DETAIL) or properties.get(BUS_DETAIL, ""),
             int(attempts[0]) if attempts else 0,
             message.enqueued_time_utc or datetime.now(UTC),
             _size(message),
             message.state is ServiceBusMessageState.DEFERRED,
+            is_receipt(message),
         )
 
     @property
@@ -86,16 +95,36 @@ def chosen(
     return found, [name for name in dict.fromkeys(names) if name not in led]
 
 
+def is_receipt(message: ServiceBusReceivedMessage) -> bool:
+    """Tell whether an app of ours put it here from the queue of receipts.
+
+    Never by what it looks like: whoever may send to `messages` can have anything rejected, and
+    must not have it sent to the ledger. What the bus itself forwarded here has a dead-letter
+    source, and properties that are its sender's.
+    """
+    return message.dead_letter_source is None and _properties(message).get(KIND) == RECEIPT
+
+
+def replayed_receipt(message: ServiceBusReceivedMessage) -> ServiceBusMessage:
+    """Return the receipt for the queue of receipts, as it was. Raises `NotReplayableError`."""
+    body = _octets(message)
+    try:
+        Receipt.from_json(body)
+    except ValueError as error:
+        raise NotReplayableError(
+            f"it was on the queue of receipts and is no receipt: {error}; drop it"
+        ) from None
+    return ServiceBusMessage(body, content_type="application/json")
+
+
 def replayed(message: ServiceBusReceivedMessage) -> ServiceBusMessage:
     """Return the message for the queue it came from: sealed as it was, under an id of this replay.
 
     The id is the same each time, so that of a replay that is cut short and done again the queue
     takes one. Raises `NotReplayableError`.
     """
-    if message.body_type is not AmqpMessageBodyType.DATA:
-        raise NotReplayableError("its body is not made of bytes: it is no sealed message")
     trace = traceparent(_properties(message).get(HEADER))
-    body = b"".join(message.body)
+    body = _octets(message)
     return ServiceBusMessage(
         body,
         message_id=replay_id(str(message.message_id or ""), message.sequence_number or 0, body),
@@ -109,6 +138,14 @@ def replay_id(message_id: str, sequence_number: int, body: bytes) -> str:
     ours = MessageId.parse(message_id)
     ending = f".r{sequence_number}{mark(body)}"
     return (ours.id if ours else message_id)[: _LONGEST_ID - len(ending)] + ending
+
+
+def _octets(message: ServiceBusReceivedMessage) -> bytes:
+    if message.body_type is not AmqpMessageBodyType.DATA:
+        raise NotReplayableError(
+            "its body is not made of bytes: it is no sealed message and no receipt; drop it"
+        )
+    return b"".join(message.body)
 
 
 def _properties(message: ServiceBusReceivedMessage) -> Mapping[str, str]:

@@ -57,6 +57,7 @@ def listed(message: Rejected, now: datetime) -> dict[str, object]:
         "attempts": message.attempts,
         "rejected_at": message.rejected_at.astimezone(UTC).isoformat(timespec="seconds"),
         "age_seconds": max(0, int((now - message.rejected_at).total_seconds())),
+        **({"kind": "receipt"} if message.is_receipt else {}),
     }
 
 

@@ -27,13 +27,14 @@ class NowhereError(Exception):
 
 @dataclass(frozen=True)
 class Where:
-    """A namespace, the way there, and its two queues that matter to an operator."""
+    """A namespace, the way there, and its queues that matter to an operator."""
 
     namespace: str
     network: Network
     rejected: str
     messages: str
     is_local: bool
+    receipts: str = "receipts"
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str], *, is_local: bool = False) -> Where:
@@ -47,7 +48,8 @@ class Where:
             raise NowhereError("; ".join(error.problems)) from None
         rejected = environ.get("RELAY_QUEUE_REJECTED", "rejected")
         messages = environ.get("RELAY_QUEUE_MESSAGES", "messages")
-        return cls(bus.bus_namespace, bus.network, rejected, messages, is_local)
+        receipts = environ.get("RELAY_QUEUE_RECEIPTS", "receipts")
+        return cls(bus.bus_namespace, bus.network, rejected, messages, is_local, receipts)
 
     @classmethod
     def in_folder(cls, folder: Path | None) -> Where:

@@ -14,12 +14,9 @@ from azure.servicebus import ServiceBusMessage
 from shared.envelope import MEDIA_TYPE, DataKey, SealedMessage, UnopenableError
 from shared.message_id import MessageId
 from shared.receipt import Receipt, State
+from shared.rejected import ATTEMPTS, why
 from shared.trace_context import HEADER, traceparent
 
-ATTEMPTS = "relay-attempts"
-REASON = "relay-reason"
-DETAIL = "relay-detail"
-REJECTED_AT = "relay-rejected-at"
 OWED = "relay-owed-receipt"
 OWED_CONFIRMATION = "relay-owed-confirmation"
 
@@ -136,13 +133,7 @@ class Incoming:
         return _message(
             self._body,
             self.message_id or None,
-            {
-                HEADER: self.trace,
-                ATTEMPTS: str(attempts),
-                REASON: reason,
-                DETAIL: detail[:_LONGEST_DETAIL],
-                REJECTED_AT: datetime.now(UTC).isoformat(timespec="seconds"),
-            },
+            {HEADER: self.trace, ATTEMPTS: str(attempts), **why(reason, detail)},
         )
 
 

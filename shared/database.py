@@ -14,7 +14,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyErro
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.engine import engine_of
-from shared.vault import VaultError
+from shared.vault import VaultDeniedError, VaultError
 
 T = TypeVar("T")
 _VALUE_ERRORS = (ValueError, OverflowError, DataError, IntegrityError)
@@ -35,6 +35,14 @@ class LedgerUnavailableError(LedgerError):
 
 class SignInRefusedError(LedgerUnavailableError):
     """The database does not take the user and password that the secret has."""
+
+    is_denial = True
+
+
+class SecretDeniedError(LedgerUnavailableError):
+    """The identity may not read the secret of the database, or is not attached here."""
+
+    is_denial = True
 
 
 class Secret(Protocol):
@@ -123,7 +131,9 @@ class Database:
         try:
             return await self._secret.value()
         except VaultError as error:
-            raise LedgerUnavailableError(f"no secret of the database: {error}") from None
+            denied = isinstance(error, VaultDeniedError)
+            kind = SecretDeniedError if denied else LedgerUnavailableError
+            raise kind(f"no secret of the database: {error}") from None
 
     @asynccontextmanager
     async def _connection(self, value: str) -> AsyncIterator[AsyncConnection]:

@@ -31,6 +31,8 @@ class PartnerUnavailableError(DeliveryError):
 class PartnerDeniedError(DeliveryError):
     """It does not accept who we are: its secret has changed, or ours is wrong."""
 
+    is_denial = True
+
 
 class PartnerRefusedError(DeliveryError):
     """It will never take this message."""
@@ -38,3 +40,5 @@ class PartnerRefusedError(DeliveryError):
 
 class PartnerSecretError(Exception):
     """The partner's secret is not of a form that can be used; the text never repeats it."""
+
+    is_denial = True

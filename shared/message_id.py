@@ -12,6 +12,7 @@ _ID = r"[A-Za-z0-9_-]{1,80}"  # with all that the bus adds, the 128 characters t
 _MARK_OCTETS = 12
 _MARK = rf"~[A-Za-z0-9_-]{{{_MARK_OCTETS * 4 // 3}}}"
 _ALONE = re.compile(_ID, re.ASCII)
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ON_THE_BUS = re.compile(
     rf"(?P<id>{_ID})(?:\.r(?P<replay>\d{{1,18}}))?(?:\.(?P<way>\d{{1,9}}))?(?:{_MARK})?", re.ASCII
 )
@@ -20,6 +21,18 @@ _ON_THE_BUS = re.compile(
 def is_message_id(text: str) -> bool:
     """Tell whether `text` can be the id of a message of Sealed Relay."""
     return bool(_ALONE.fullmatch(text))
+
+
+def spellings(text: str) -> tuple[str, ...]:
+    """Return the ids that somebody may mean who wrote `text`; none if it can be no id.
+
+    Ids that we make are UUIDs in small letters, and RFC 9562 section 4 has a reader take capitals
+    for the same. Any other id is only what it is: `a` and `A` are two.
+    """
+    if not is_message_id(text):
+        return ()
+    small = text.lower()
+    return (text, small) if small != text and _UUID.fullmatch(small) else (text,)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,9 @@ from shared.network import Network
 from shared.request_id import of_answer, of_bus
 
 _SEND_SECONDS = 20
+_CLOSE_SECONDS = 5
+# For what waits behind other sends, too. The next send may still take it, see `QueueSender.send`.
+_WAIT_SECONDS = 30.0
 
 
 class BusError(Exception):
@@ -33,6 +37,8 @@ class BusUnavailableError(BusError):
 
 class BusDeniedError(BusError):
     """The identity is not attached here, or may not send to this queue."""
+
+    is_denial = True
 
 
 class MessageTooLargeError(BusError):
@@ -102,12 +108,19 @@ class QueueSender:
         self._waiting.append(waiting)
         if self._sending is None or self._sending.done():
             self._sending = asyncio.create_task(self._send_all())
-        await waiting.sent
+        try:
+            async with asyncio.timeout(_WAIT_SECONDS):
+                await waiting.sent
+        except TimeoutError:
+            why = f"not sent in {_WAIT_SECONDS:.0f} s"
+            raise BusUnavailableError(f"send to queue {self._queue}: {why}") from None
 
     async def close(self) -> None:
         """Close the link and the connection."""
         await self._forget_link()
-        await self._client.close()
+        with suppress(AzureError, OSError, TimeoutError):
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await self._client.close()
 
     async def _send_all(self) -> None:
         while self._waiting:
@@ -126,6 +139,9 @@ class QueueSender:
             self._sender = self._client.get_queue_sender(self._queue)
         batch = await self._sender.create_message_batch()
         while self._waiting:
+            if self._waiting[0].sent.done():  # nobody waits for it any more
+                self._waiting.popleft()
+                continue
             try:
                 batch.add_message(self._waiting[0].message)
             except MessageSizeExceededError:
@@ -133,6 +149,8 @@ class QueueSender:
             together.append(self._waiting.popleft())
         if len(together) > 1:
             await self._sender.send_messages(batch)
+            return
+        if not together and not self._waiting:
             return
         if not together:  # as large as a message may be: no room for a batch around it
             together.append(self._waiting.popleft())
@@ -142,11 +160,9 @@ class QueueSender:
         # A link that failed, perhaps in the middle of a send, is never used again.
         sender, self._sender = self._sender, None
         if sender:
-            try:
-                async with asyncio.timeout(5):
+            with suppress(AzureError, OSError, TimeoutError):
+                async with asyncio.timeout(_CLOSE_SECONDS):
                     await sender.close()
-            except (AzureError, OSError, TimeoutError):
-                pass
 
     def _take_all(self) -> list[_Waiting]:
         taken = list(self._waiting)

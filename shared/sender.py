@@ -5,6 +5,7 @@ The ledger knows of a message before the queue does, so that no message is witho
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import uuid
@@ -17,13 +18,21 @@ import azure.functions as func
 
 from shared.bus_message import outgoing
 from shared.data_keys import Limits, SealingKeys
-from shared.envelope import Context, seal
+from shared.envelope import Context, WrappedKey, seal
 from shared.idempotency import IdempotencyKey
 from shared.identities import credential
 from shared.ledger import Ledger, LedgerError, LedgerUnavailableError, NewMessage
 from shared.message_id import first_way
+from shared.outages import Outages
 from shared.problems import problem
-from shared.queues import BusError, MessageTooLargeError, QueueSender, connect
+from shared.queues import (
+    BusDeniedError,
+    BusError,
+    BusUnavailableError,
+    MessageTooLargeError,
+    QueueSender,
+    connect,
+)
 from shared.receipt import State
 from shared.settings import SenderSettings
 from shared.single_flight import SingleFlight
@@ -31,7 +40,10 @@ from shared.trace_context import HEADER, traceparent
 from shared.vault import VaultDeniedError, VaultSecret, VaultUnavailableError
 from shared.vault_key import VaultKey
 
+# What a caller can wait for; less than the 230 s of Azure's front end, and than functionTimeout.
+_ANSWER_SECONDS = 100.0
 _RETRY_AFTER_SECONDS = 5
+_AWAY = (VaultUnavailableError, VaultDeniedError, BusError, LedgerUnavailableError, TimeoutError)
 _log = logging.getLogger(__name__)
 
 
@@ -72,11 +84,12 @@ class Sender:
 
     def __init__(self, settings: SenderSettings) -> None:
         self._settings = settings
-        key = VaultKey(
+        self._outages = Outages(_log)
+        self._key = VaultKey(
             settings.payload_key, credential(settings.encrypt_identity), settings.network
         )
         self._keys = SealingKeys(
-            key.encrypt,
+            self._encrypt,
             Limits(settings.data_key_messages, settings.data_key_seconds, settings.data_key_bytes),
         )
         bus = connect(settings.bus_namespace, credential(settings.bus_identity), settings.network)
@@ -93,11 +106,12 @@ class Sender:
     async def answer(self, request: func.HttpRequest) -> func.HttpResponse:
         """Answer 202 once the message is on the queue, and a problem in every other case."""
         try:
-            return await self._take(request)
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                return await self._take(request)
         except InvalidRequestError as error:
             return problem(error.status, error.detail, **error.members)
-        except (VaultUnavailableError, VaultDeniedError, BusError, LedgerUnavailableError) as error:
-            _log.warning("not taken: %s", error)
+        except _AWAY as error:
+            _log.debug("not taken: %s", error)
             wait = getattr(error, "retry_after", None) or _RETRY_AFTER_SECONDS
             return problem(
                 HTTPStatus.SERVICE_UNAVAILABLE,
@@ -126,15 +140,15 @@ class Sender:
     async def _carry(self, submission: _Submission) -> State:
         """Return where the message is: on the queue, or further if it was sent before."""
         context = submission.context
-        entry = await self._ledger.accept(
-            NewMessage(
-                context.message_id,
-                context.content_type,
-                len(submission.payload),
-                datetime.now(UTC),
-                submission.fingerprint,
-            )
+        new = NewMessage(
+            context.message_id,
+            context.content_type,
+            len(submission.payload),
+            datetime.now(UTC),
+            submission.fingerprint,
         )
+        with self._outages.watching("the ledger", LedgerUnavailableError):
+            entry = await self._ledger.accept(new)
         if not compare_digest(entry.fingerprint or b"", submission.fingerprint or b""):
             raise InvalidRequestError(
                 HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -154,7 +168,9 @@ class Sender:
         token = seal(payload, context, key, wrapped)
         bus_id = first_way(context.message_id, submission.fingerprint)
         try:
-            await self._messages.send(outgoing(token, bus_id, submission.trace))
+            queue = f"queue {self._settings.messages_queue}"
+            with self._outages.watching(queue, (BusUnavailableError, BusDeniedError)):
+                await self._messages.send(outgoing(token, bus_id, submission.trace))
         except MessageTooLargeError:
             # The configured limit is too high for this queue, so it is not the one to name.
             raise InvalidRequestError(
@@ -163,10 +179,16 @@ class Sender:
             ) from None
         _log.info("queued %s: %d bytes", context.message_id, len(payload))
         try:
-            await self._ledger.queued(context.message_id, wrapped.version, datetime.now(UTC))
+            with self._outages.watching("the ledger", LedgerUnavailableError):
+                await self._ledger.queued(context.message_id, wrapped.version, datetime.now(UTC))
         except LedgerError as error:
             # The message is on its way whatever the ledger says; its receipts will tell.
-            _log.warning("%s stays accepted in the ledger: %s", context.message_id, error)
+            level = self._outages.level
+            _log.log(level, "%s stays accepted in the ledger: %s", context.message_id, error)
+
+    async def _encrypt(self, plaintext: bytes) -> WrappedKey:
+        with self._outages.watching(self._key.url, (VaultUnavailableError, VaultDeniedError)):
+            return await self._key.encrypt(plaintext)
 
     def _accepted(self, message_id: str, state: State) -> func.HttpResponse:
         link = f"{self._settings.status_url}/api/messages/{message_id}"

@@ -204,6 +204,11 @@ class ReceiverSettings(TriggerSettings):
         "RELAY_QUEUE_REJECTED", "queue of rejected messages", forms.queue
     )
     receipts_queue: str = _setting("RELAY_QUEUE_RECEIPTS", "queue of receipts", forms.queue)
+    dead_letters_queue: str = _setting(
+        "RELAY_QUEUE_DEAD_LETTERS",
+        "queue of what the bus gave up, of messages and of receipts",
+        forms.queue,
+    )
     opened_keys: int = _setting(
         "RELAY_OPENED_KEYS", "opened data keys kept in memory", forms.between(1, 100_000), 1000
     )
@@ -227,15 +232,17 @@ class ReceiverSettings(TriggerSettings):
     )
     max_deliveries: int = _setting(
         "RELAY_MAX_DELIVERIES",
-        "times that the queue may hand over a message before it is rejected; less than the queue's "
-        "own maxDeliveryCount, or the queue rejects it and the ledger does not hear of it",
+        "times that a queue may hand over a message before it is rejected; less than the queue's "
+        "own maxDeliveryCount, or the bus gives it up before",
         forms.between(1, 1999),
         9,
     )
     partner_timeout_seconds: int = _setting(
         "RELAY_PARTNER_TIMEOUT_SECONDS",
         "seconds that the partner may take",
-        forms.between(1, 230),
+        # A partner is asked twice at most in one call, which must end long before functionTimeout:
+        # the host ends a call that does not by ending the worker with all that it has in hand.
+        forms.between(1, 60),
         30,
     )
     partner_secret_seconds: int = _setting(
@@ -255,12 +262,19 @@ class TrackerSettings(TriggerSettings):
     database_secret: KeyVaultId = _database_secret()
     database_secret_seconds: int = _database_secret_seconds()
     receipts_queue: str = _setting("RELAY_QUEUE_RECEIPTS", "queue of receipts", forms.queue)
-    # Less than the minute for which the queue lends receipts out.
+    rejected_queue: str = _setting(
+        "RELAY_QUEUE_REJECTED", "queue of what cannot be recorded", forms.queue
+    )
+    # 240 s are 360 deliveries of the batch in hand in a day without a database. The queue's
+    # maxDeliveryCount of 50 is used up after 3 h 20 min; then the receiver sends receipts here
+    # anew, up to 200 times, which is four weeks. A batch that the host itself cannot bind fails
+    # 14 times a second, so that the same 50 let its good receipts go on after four seconds.
+    # `make check` holds it to the queue's lockDuration and host.json's functionTimeout.
     receipt_wait_seconds: int = _setting(
         "RELAY_RECEIPT_WAIT_SECONDS",
-        "seconds that receipts wait while the database is not to be had",
-        forms.between(1, 45),
-        30,
+        "seconds that receipts in hand wait for a database that is away, and are tried again",
+        forms.between(1, 240),
+        240,
     )
 
 

@@ -15,12 +15,17 @@ import azure.functions as func
 
 from shared.identities import credential
 from shared.ledger import Entry, Ledger, LedgerUnavailableError, Position
-from shared.message_id import is_message_id
+from shared.message_id import is_message_id, spellings
+from shared.outages import Outages
 from shared.problems import problem
-from shared.receipt import Receipt, State
+from shared.queues import QueueSender, connect
+from shared.receipt import State
+from shared.recorder import LEDGER, Recorder
 from shared.settings import TrackerSettings
 from shared.vault import VaultSecret
 
+# What a caller can wait for; less than the 230 s of Azure's front end, and than functionTimeout.
+_ANSWER_SECONDS = 60.0
 _RETRY_AFTER_SECONDS = 5
 _PAGE = 50
 _LONGEST_PAGE = 200
@@ -54,20 +59,21 @@ def blueprint(settings: TrackerSettings) -> func.Blueprint:
 
     @functions.route("messages/{id}", methods=["GET"])
     async def status(req: func.HttpRequest) -> func.HttpResponse:
-        return await _answered(tracker.status, req)
+        return await tracker.answer(tracker.status, req)
 
     @functions.route("messages", methods=["GET"])
     async def messages(req: func.HttpRequest) -> func.HttpResponse:
-        return await _answered(tracker.messages, req)
+        return await tracker.answer(tracker.messages, req)
 
     return functions
 
 
 class Tracker:
-    """The ledger's keeper, with the client of its one secret."""
+    """The ledger's keeper, with the clients of its two identities."""
 
     def __init__(self, settings: TrackerSettings) -> None:
-        self._wait_seconds = settings.receipt_wait_seconds
+        self._outages = Outages(_log)
+        bus = connect(settings.bus_namespace, credential(settings.bus_identity), settings.network)
         self._ledger = Ledger(
             VaultSecret(
                 settings.database_secret,
@@ -77,25 +83,46 @@ class Tracker:
             ),
             settings.network.ca_bundle,
         )
+        self._recorder = Recorder(
+            self._ledger.record,
+            QueueSender(bus, settings.rejected_queue).send,
+            settings.receipt_wait_seconds,
+            self._outages,
+        )
 
     async def record(self, messages: Sequence[func.ServiceBusMessage]) -> None:
         """Return when all receipts are written; what it raises leaves them on the queue."""
-        receipts = [receipt for message in messages if (receipt := _receipt(message))]
+        await self._recorder.record(messages)
+
+    async def answer(
+        self,
+        answer: Callable[[func.HttpRequest], Awaitable[func.HttpResponse]],
+        request: func.HttpRequest,
+    ) -> func.HttpResponse:
+        """Answer, and in every other case than asked for by a problem document."""
         try:
-            await self._ledger.record(receipts)
-        except LedgerUnavailableError:
-            # The queue would hand them over again at once, and give up after so many times.
-            await asyncio.sleep(self._wait_seconds)
-            raise
-        _log.info("recorded %d receipts", len(receipts))
+            with self._outages.watching(LEDGER, (LedgerUnavailableError, TimeoutError)):
+                async with asyncio.timeout(_ANSWER_SECONDS):
+                    return await answer(request)
+        except (LedgerUnavailableError, TimeoutError):
+            return problem(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "the ledger is away; ask again",
+                retry_after=_RETRY_AFTER_SECONDS,
+            )
+        except Exception:  # noqa: BLE001 - every answer of this interface is a problem document
+            # The caller learns nothing of the inside; the log has it.
+            _log.exception("not answered")
+            return problem(
+                HTTPStatus.INTERNAL_SERVER_ERROR, "not answered, because of a fault in the relay"
+            )
 
     async def status(self, request: func.HttpRequest) -> func.HttpResponse:
         """Answer 200 with where a message is and since when, or 404."""
-        message_id = request.route_params["id"]
-        entry = await self._ledger.entry(message_id) if is_message_id(message_id) else None
-        if entry is None:
-            return problem(HTTPStatus.NOT_FOUND, "the ledger has no message of this id")
-        return _json(_shown(entry))
+        for message_id in spellings(request.route_params["id"]):
+            if entry := await self._ledger.entry(message_id):
+                return _json(_shown(entry))
+        return problem(HTTPStatus.NOT_FOUND, "the ledger has no message of this id")
 
     async def messages(self, request: func.HttpRequest) -> func.HttpResponse:
         """Answer 200 with a page of messages, newest first, and the link to the next page.
@@ -112,36 +139,6 @@ class Tracker:
         page = entries[:limit]
         more = _link(state, page[-1].position, limit) if len(entries) > limit else None
         return _json({"messages": [_shown(entry) for entry in page], "next": more})
-
-
-async def _answered(
-    answer: Callable[[func.HttpRequest], Awaitable[func.HttpResponse]], request: func.HttpRequest
-) -> func.HttpResponse:
-    try:
-        return await answer(request)
-    except LedgerUnavailableError as error:
-        _log.warning("not answered: %s", error)
-        return problem(
-            HTTPStatus.SERVICE_UNAVAILABLE,
-            "the ledger is away; ask again",
-            retry_after=_RETRY_AFTER_SECONDS,
-        )
-    except Exception:  # noqa: BLE001 - every answer of this interface is a problem document
-        # The caller learns nothing of the inside; the log has it.
-        _log.exception("not answered")
-        return problem(
-            HTTPStatus.INTERNAL_SERVER_ERROR, "not answered, because of a fault in the relay"
-        )
-
-
-def _receipt(message: func.ServiceBusMessage) -> Receipt | None:
-    try:
-        return Receipt.from_json(message.get_body())
-    except ValueError as error:
-        # Dropped, and told: it will be no better the next time, and the others of its batch must
-        # not wait for it.
-        _log.error("dropped what is no receipt: %s", error)
-        return None
 
 
 def _shown(entry: Entry) -> dict[str, Any]:
@@ -165,7 +162,9 @@ def _shown(entry: Entry) -> dict[str, Any]:
 
 
 def _query(parameters: Any) -> tuple[State | None, Position | None, int]:
-    if unknown := set(parameters) - {"state", "after", "limit"}:
+    # `code` is the host's: a caller's key, for those who cannot send a header.
+    given = {name for name in parameters if name.lower() != "code"}
+    if unknown := given - {"state", "after", "limit"}:
         named = ", ".join(sorted(name[:20] for name in unknown))
         raise InvalidQueryError(f"unknown: {named}; there are state, after and limit")
     return (

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 from azure.core.credentials_async import AsyncTokenCredential
@@ -21,6 +23,7 @@ from shared.retry_after import retry_after
 from shared.single_flight import SingleFlight
 
 _SECRET_MIN_SECONDS = 5
+_ANSWER_SECONDS = 20.0
 _LONGEST_RETRY_AFTER = 3600.0
 
 
@@ -44,6 +47,8 @@ class VaultDeniedError(VaultError):
 
     `request_id` is the one under which whoever refused has it on record, where that was told.
     """
+
+    is_denial = True
 
     def __init__(
         self, doing: str, why: str, status: int | None = None, request_id: str | None = None
@@ -103,15 +108,29 @@ class VaultSecret:
 
     async def _read(self) -> str:
         doing = f"read {self._secret.url}"
-        try:
+        async with answering(doing):
             secret = await self._client.get_secret(self._secret.name)
-        except AzureError as error:
-            raise translated(doing, error) from error
         if secret.value is None:
             raise VaultRefusedError(doing, "the secret has no value")
         self._kept = secret.value, self._clock() + self._seconds
         self._fresh_until = self._clock() + _SECRET_MIN_SECONDS
         return secret.value
+
+
+@asynccontextmanager
+async def answering(doing: str) -> AsyncIterator[None]:
+    """Ask a vault in it: for so long, all tries and the token included, and no longer.
+
+    Raises `VaultError`. A vault or an identity endpoint that never answers would otherwise keep
+    the call for minutes: the SDK waits 300 s for a token.
+    """
+    try:
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            yield
+    except AzureError as error:
+        raise translated(doing, error) from error
+    except TimeoutError:
+        raise VaultUnavailableError(doing, f"no answer in {_ANSWER_SECONDS:.0f} s") from None
 
 
 def client_options(network: Network) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pybase64
 from azure.core.credentials_async import AsyncTokenCredential
-from azure.core.exceptions import AzureError
 from azure.core.rest import HttpRequest
 from azure.keyvault.keys.aio import KeyClient
 
@@ -15,9 +14,9 @@ from shared.network import Network
 from shared.vault import (
     VaultRefusedError,
     VaultUnavailableError,
+    answering,
     client_options,
     refused,
-    translated,
 )
 
 _RETRIED = frozenset({"GET", "POST"})
@@ -31,6 +30,11 @@ class VaultKey:
     ) -> None:
         self._key = key
         self._client = KeyClient(key.vault_url, credential, **client_options(network or Network()))
+
+    @property
+    def url(self) -> str:
+        """Where the key is, without a version."""
+        return self._key.url
 
     async def encrypt(self, plaintext: bytes) -> WrappedKey:
         """Encrypt with the key's current version. Raises `VaultError`."""
@@ -71,10 +75,8 @@ class VaultKey:
             json={"alg": ALGORITHM, "value": encode(value)},
         )
         doing = f"{operation} with {self._key.url}"
-        try:
+        async with answering(doing):
             response = await self._client.send_request(request, retry_on_methods=_RETRIED)
-        except AzureError as error:
-            raise translated(doing, error) from error
         if response.status_code != 200:
             raise refused(doing, response.status_code, response)
         try:

@@ -44,10 +44,10 @@ def installed(factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def install(lock: Path, target: Path) -> None:
+def install(lock: Path, target: Path, *options: str) -> None:
     """Install what a lock names, and nothing else, into a folder. Fails with what pip says."""
     run = subprocess.run(
-        [*_PIP, "--require-hashes", "--target", str(target), "--requirement", str(lock)],
+        [*_PIP, "--require-hashes", "--target", str(target), "--requirement", str(lock), *options],
         capture_output=True,
         text=True,
         check=False,
@@ -69,8 +69,8 @@ def install_worker(target: Path) -> None:
             for entry in entries
         )
     )
-    # What it needs beside, azure-functions, comes from the package, as in Azure.
-    install(lock, target)
+    # What it needs beside these, azure-functions, comes from the package.
+    install(lock, target, "--no-deps")
 
 
 def run(

@@ -1,12 +1,12 @@
 metadata description = 'The shape of access.json, and the names of what is deployed for it.'
 
 @export()
-@description('A function app, the identities attached to it, the one that its package is stored under, and the queue that triggers it.')
+@description('A function app, the identities attached to it, the one that its package is stored under, and the queues that trigger its functions.')
 type App = {
   name: string
   identities: string[]
   package: string
-  trigger: { identity: string, queue: string }?
+  trigger: { identity: string, queues: string[] }?
   status: string?
 }
 
@@ -27,6 +27,7 @@ type Machine = { name: string, identities: string[], systemIdentity: bool }
 type Queue = {
   name: string
   duplicateDetection: string?
+  lockDuration: string?
   maxDeliveryCount: int?
   forwardTo: string?
   forwardDeadLettersTo: string?
@@ -47,6 +48,10 @@ type OperatorSecretGrant = { principalId: string, secret: string, operation: Sec
 @export()
 @description('An operation with a secret, as its data action spells it.')
 type SecretOperation = 'getSecret' | 'setSecret' | 'readMetadata'
+
+@export()
+@description('What somebody outside may do with a key, by the object id in the directory.')
+type OperatorKeyGrant = { principalId: string, vault: string, key: string, operation: 'rotate' | 'update' | 'read' }
 
 @export()
 @description('What an identity may do with a queue.')

@@ -57,7 +57,7 @@ resource namespaceQueues 'Microsoft.ServiceBus/namespaces/queues@2026-01-01' = [
     parent: namespace
     name: queue.name
     properties: {
-      lockDuration: 'PT1M'
+      lockDuration: queue.?lockDuration ?? 'PT1M'
       maxDeliveryCount: queue.?maxDeliveryCount ?? 10
       deadLetteringOnMessageExpiration: true
       requiresDuplicateDetection: queue.?duplicateDetection != null

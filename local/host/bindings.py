@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from local.host.body import DataType
 from local.host.errors import AppRefused
+from local.host.keys import Level, level_of
 from local.host.routes import Route
 from local.host.settings import Connection, Settings
 
@@ -17,12 +18,16 @@ _LARGEST_BATCH = 1000  # MaxMessageBatchSize of ServiceBusTriggerAttribute, as t
 
 @dataclass(frozen=True)
 class HttpFunction:
-    """A function called for each request to a route; `methods` are upper case."""
+    """A function called for each request to a route; `methods` are upper case.
+
+    `level` is what it asks of a caller's key.
+    """
 
     name: str
     parameter: str
     route: Route
     methods: frozenset[str]
+    level: Level = Level.FUNCTION
 
 
 @dataclass(frozen=True)
@@ -98,9 +103,15 @@ def _check_kind(binding: Mapping[str, object]) -> None:
 
 def _http(name: str, trigger: Mapping[str, object]) -> HttpFunction:
     given = trigger.get("methods")
-    methods = [str(method).upper() for method in given] if isinstance(given, list) else _METHODS
-    route = Route.parse(str(trigger.get("route") or name))
-    return HttpFunction(name, str(trigger["name"]), route, frozenset(methods))
+    methods = (
+        [str(method).upper() for method in given] if isinstance(given, list) and given else _METHODS
+    )
+    route = Route.parse(str(trigger.get("route") or name).strip("/"))
+    try:
+        level = level_of(trigger)
+    except ValueError:
+        raise AppRefused(f"authLevel {trigger.get('authLevel')!r} is not known") from None
+    return HttpFunction(name, str(trigger["name"]), route, frozenset(methods), level)
 
 
 def _queue(name: str, trigger: Mapping[str, object], settings: Settings) -> QueueFunction:

@@ -27,9 +27,9 @@ def test_the_declaration_is_valid(access: Access) -> None:
 
 def test_the_declaration_is_the_table_of_the_design(access: Access) -> None:
     assert {app["name"]: app["identities"] for app in access["apps"]} == {
-        "sender": ["database", "encrypt", "sender_bus"],
-        "receiver": ["decrypt", "partner", "receiver_bus"],
-        "tracker": ["database", "tracker_bus"],
+        "sender": ["database", "encrypt", "sender_bus", "sender_package"],
+        "receiver": ["decrypt", "partner", "receiver_bus", "receiver_package"],
+        "tracker": ["database", "tracker_bus", "tracker_package"],
     }
     machines = {
         one["name"]: (one["identities"], one["systemIdentity"]) for one in access["machines"]
@@ -43,6 +43,7 @@ def test_the_declaration_is_the_table_of_the_design(access: Access) -> None:
         *((g["identity"], o, g["key"]) for g in access["keyGrants"] for o in g["operations"]),
         *((g["identity"], "get", g["secret"]) for g in access["secretGrants"]),
         *((g["identity"], r, g["queue"]) for g in access["queueGrants"] for r in g["rights"]),
+        *((g["identity"], "store", g["storage"]) for g in access["packageGrants"]),
     }
     assert may == {
         ("database", "get", "database-connection"),
@@ -51,14 +52,20 @@ def test_the_declaration_is_the_table_of_the_design(access: Access) -> None:
         ("decrypt", "decrypt", "payload"),
         ("partner", "get", "partner-connection"),
         ("receiver_bus", "receive", "messages"),
+        ("receiver_bus", "receive", "dead-letters"),
         ("receiver_bus", "send", "retries"),
         ("receiver_bus", "send", "rejected"),
         ("receiver_bus", "send", "receipts"),
         ("tracker_bus", "receive", "receipts"),
+        ("tracker_bus", "send", "rejected"),
+        ("sender_package", "store", "sender"),
+        ("receiver_package", "store", "receiver"),
+        ("tracker_package", "store", "tracker"),
         ("receiver_merged", "decrypt", "payload"),
         ("receiver_merged", "get", "partner-connection"),
         ("operator", "receive", "rejected"),
         ("operator", "send", "messages"),
+        ("operator", "send", "receipts"),
     }
 
 
@@ -80,7 +87,7 @@ def test_the_schema_is_one_and_describes_every_field() -> None:
     document = schema()
     jsonschema.Draft202012Validator.check_schema(document)
     found = dict(fields(document))
-    assert "/apps[]/trigger/queue" in found
+    assert "/apps[]/trigger/queues" in found
     assert [path for path, field in found.items() if not {"description", "$ref"} & set(field)] == []
     definitions = document["$defs"]
     assert isinstance(definitions, dict)
@@ -132,11 +139,11 @@ def machine_with_a_name_of_an_app(access: Access) -> None:
 
 
 def trigger_of_another(access: Access) -> None:
-    access["apps"][1]["trigger"] = {"identity": "tracker_bus", "queue": "receipts"}
+    access["apps"][1]["trigger"] = {"identity": "tracker_bus", "queues": ["receipts"]}
 
 
 def trigger_without_right(access: Access) -> None:
-    access["apps"][1]["trigger"] = {"identity": "receiver_bus", "queue": "retries"}
+    access["apps"][1]["trigger"] = {"identity": "receiver_bus", "queues": ["messages", "retries"]}
 
 
 def status_of_nobody(access: Access) -> None:
@@ -195,6 +202,32 @@ def scale_as_nobody(access: Access) -> None:
     access["scaleGrants"][0]["identity"] = "nobody"
 
 
+def store_as_another(access: Access) -> None:
+    access["apps"][0]["package"] = "receiver_package"
+
+
+def store_for_another(access: Access) -> None:
+    access["packageGrants"][0]["storage"] = "receiver"
+
+
+def store_nothing(access: Access) -> None:
+    del access["packageGrants"][0]
+
+
+def store_as_what_may_more(access: Access) -> None:
+    access["queueGrants"].append(
+        {"identity": "sender_package", "queue": "messages", "rights": ["send"]}
+    )
+
+
+def store_as_nobody(access: Access) -> None:
+    access["packageGrants"][0]["identity"] = "nobody"
+
+
+def store_twice(access: Access) -> None:
+    access["packageGrants"].append(copy.deepcopy(access["packageGrants"][0]))
+
+
 def own_the_package_of_another(access: Access) -> None:
     access["storageGrants"][0]["storage"] = "receiver"
 
@@ -217,6 +250,13 @@ def telemetry_twice(access: Access) -> None:
         (scale_by_nothing, "receiver_bus sees retries, which triggers no app under it"),
         (scale_blindly, "nobody scales with messages: receiver_bus may not see it"),
         (scale_as_nobody, "identity nobody, which is not declared"),
+        (store_as_another, "sender stores its package under receiver_package, which it has not"),
+        (store_for_another, "may use the packages of receiver, not just the packages of sender"),
+        (store_nothing, "which may use nothing, not just the packages of sender"),
+        (store_nothing, "identity sender_package may do nothing"),
+        (store_as_what_may_more, "may use queue messages and the packages of sender, not just"),
+        (store_as_nobody, "identity nobody, which is not declared"),
+        (store_twice, "grant sender_package store the packages of sender is declared 2 times"),
         (own_the_package_of_another, "sender owns the blobs of ['receiver'], not just its own"),
         (own_two_packages, "sender owns the blobs of ['sender', 'receiver'], not just its own"),
         (telemetry_of_nobody, "app nobody, which is not declared"),
@@ -235,7 +275,7 @@ def telemetry_twice(access: Access) -> None:
         (machine_with_a_name_of_an_app, "app or machine sender is declared 2 times"),
         (trigger_of_another, "receiver is triggered under tracker_bus, which it has not"),
         (trigger_without_right, "by retries, which receiver_bus may not receive"),
-        (forward_ahead, "messages forwards to rejected, which does not stand before it"),
+        (forward_ahead, "messages forwards to dead-letters, which does not stand before it"),
         (forward_to_itself, "rejected forwards to rejected, which does not stand before it"),
         (idle_operator, "operator auditor may do nothing"),
         (operator_with_a_secret, "identity operator, which is not declared"),
@@ -259,8 +299,9 @@ def test_a_contradiction_is_named(
     ("old", "new", "said"),
     [
         ('"operations": ["encrypt"]', '"operations": ["get"]', "'get' is not one of"),
-        ('"purpose": "Take receipts"', '"note": "Take receipts"', "'note' was unexpected"),
+        ('"purpose": "Take receipts;', '"note": "Take receipts;', "'note' was unexpected"),
         ('"PT10M"', '"10 minutes"', "does not match"),
+        ('"PT5M"', '"PT6M"', "does not match"),
         ('"name": "tracker_bus"', '"name": "Tracker-Bus"', "does not match"),
         ('"rights": ["send"]', '"rights": []', "[] should be non-empty"),
         (

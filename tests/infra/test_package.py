@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from importlib.metadata import distributions
 from pathlib import Path
 
@@ -43,6 +44,22 @@ def test_each_app_starts_from_the_package_and_its_lock_alone(folder: Path, app: 
     foreign = [m for m in modules.split() if "site-packages" in m and not m.startswith(f"{folder}")]
     assert foreign == []
     assert f"{folder}/shared/settings.py" in modules.split()
+
+
+@pytest.mark.skipif(sys.version_info < (3, 13), reason="the worker's library needs Python 3.13")
+def test_the_workers_library_runs_with_the_packages_of_the_lock(
+    folder: Path, tmp_path: Path
+) -> None:
+    installing.install_worker(tmp_path / "worker")
+    program = (
+        "import azure.functions, azure_functions_runtime;"
+        "print(azure_functions_runtime.__file__, azure.functions.__file__)"
+    )
+    run = installing.run(folder, "-c", program, worker=tmp_path / "worker")
+    assert run.returncode == 0, run.stderr
+    library, functions_ = map(Path, run.stdout.split())
+    assert library.is_relative_to(tmp_path / "worker")
+    assert functions_.is_relative_to(folder)
 
 
 def test_what_is_installed_is_what_the_lock_names_for_this_python(folder: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import inspect
 import logging
 import os
 import threading
@@ -74,7 +75,8 @@ class OwnLoader:
             if function.encode is None:
                 if result is not None:
                     raise RuntimeError(  # noqa: TRY301 - as any other error of the function
-                        f"function {function.name} without a $return binding returned a value"
+                        f"function {function.name!r} without a $return binding returned "
+                        "a non-None value"
                     )
                 return Outcome(invocation.id)
             return Outcome(invocation.id, from_datum(function.encode(result)))
@@ -90,7 +92,7 @@ class OwnLoader:
         if function.wants_context:
             arguments["context"] = _context(function, invocation)
         _thread.invocation_id = invocation.id
-        if asyncio.iscoroutinefunction(function.code):
+        if inspect.iscoroutinefunction(function.code):
             return await function.code(**arguments)
 
         def call() -> object:

@@ -59,7 +59,8 @@ class _Generic:
         if datum is None:
             return None
         if datum.type not in {"string", "bytes", "json"}:
-            raise ValueError(f"unexpected type of data for the generic binding: {datum.type!r}")
+            what = 'unexpected type of data received for the "generic" binding '
+            raise ValueError(what, repr(datum.type))
         return datum.value
 
     @staticmethod
@@ -139,7 +140,7 @@ def _check_names(name: str, parameters: set[str], bindings: set[str]) -> None:
 def _decoder(name: str, binding: Any, annotation: Any) -> Callable[..., object]:
     converter = _converter(binding.type)
     if annotation is None:
-        return _strictly(converter, binding.type)
+        return converter.decode  # type: ignore[no-any-return]
     if _is_out(annotation):
         raise FunctionLoadError(
             name,
@@ -159,7 +160,7 @@ def _decoder(name: str, binding: Any, annotation: Any) -> Callable[..., object]:
             f'type of {binding.name} binding in the binding decorator "{binding.type}" does not '
             f'match its Python annotation "{annotation.__name__}"',
         )
-    return _strictly(converter, binding.type)
+    return converter.decode  # type: ignore[no-any-return]
 
 
 def _is_out(annotation: Any) -> bool:
@@ -196,15 +197,3 @@ def _encoder(
             ) from None
 
     return encode
-
-
-def _strictly(converter: Any, kind: str) -> Callable[..., object]:
-    def decode(datum: Datum | None, *, trigger_metadata: object) -> object:
-        try:
-            value: object = converter.decode(datum, trigger_metadata=trigger_metadata)
-        except NotImplementedError:
-            given = datum.type if datum else None
-            raise TypeError(f"binding type {kind!r} cannot be made of {given!r}") from None
-        return value
-
-    return decode

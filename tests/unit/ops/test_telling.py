@@ -13,10 +13,21 @@ from ops.telling import age, cause, listed, plain, table
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
-def rejected(**changes: str) -> Rejected:
+def rejected(*, is_receipt: bool = False, **changes: str) -> Rejected:
     given = {"message_id": "abc.2", "reason": "schedule-used-up", "detail": "500", **changes}
     then = NOW - timedelta(minutes=3)
-    return Rejected(9, "abc", **given, attempts=3, rejected_at=then, size=1, set_aside=False)
+    return Rejected(
+        9,
+        "abc",
+        given["message_id"],
+        given["reason"],
+        given["detail"],
+        attempts=3,
+        rejected_at=then,
+        size=1,
+        set_aside=False,
+        is_receipt=is_receipt,
+    )
 
 
 @pytest.mark.parametrize(
@@ -66,6 +77,7 @@ def test_json_says_the_same() -> None:
         "rejected_at": "2026-11-23T11:57:00+00:00",
         "age_seconds": 180,
     }
+    assert listed(rejected(is_receipt=True), NOW)["kind"] == "receipt"
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 from local.host.bindings import BoundFunction, HttpFunction, QueueFunction, bind
 from local.host.body import DataType
 from local.host.errors import AppRefused
+from local.host.placing import place
 from local.host.settings import IdentityConnection, Settings
 
 SETTINGS = Settings(
@@ -138,6 +139,44 @@ def sessions(blueprint: func.Blueprint) -> None:
 def unknown_setting(blueprint: func.Blueprint) -> None:
     @blueprint.service_bus_queue_trigger("message", "BUS", "%NOTHERE%")
     def f(message: func.ServiceBusMessage) -> None: ...
+
+
+def routed(*routes: tuple[str, list[str] | None]) -> Declare:
+    def declare(blueprint: func.Blueprint) -> None:
+        for number, (route, methods) in enumerate(routes):
+
+            @blueprint.function_name(f"f{number}")
+            @blueprint.route(route, methods=methods)
+            def f(req: func.HttpRequest) -> str:
+                return ""
+
+    return declare
+
+
+@pytest.mark.parametrize(
+    "routes",
+    [
+        [("/Messages/{id}", ["GET"]), ("messages/{id}/", ["POST", "GET"])],
+        [("messages", None), ("messages", ["GET"])],
+        [("messages", ["GET"]), ("messages", [])],
+        [("admin", ["GET"])],
+        [("administrators/{id}", ["GET"])],
+        [("/Runtime/x", ["GET"])],
+    ],
+)
+def test_a_route_that_the_host_refuses_costs_one_function(
+    routes: list[tuple[str, list[str] | None]],
+) -> None:
+    functions = [one for one in bound(routed(*routes)) if isinstance(one, HttpFunction)]
+    placed = place(functions, "api")
+    assert len(placed.functions) == len(routes) - 1
+    (problem,) = placed.in_error.values()
+    assert "conflicts" in problem
+
+
+def test_routes_that_differ_in_place_or_method_are_taken() -> None:
+    routes = [("a", ["GET"]), ("a", ["POST"]), ("a/{b}", ["GET"]), ("a/{c}", ["GET"])]
+    assert len(bound(routed(*routes))) == len(routes)
 
 
 @pytest.mark.parametrize(

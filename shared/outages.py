@@ -1,0 +1,99 @@
+"""One line in the log when a service stops serving and one when it serves again.
+
+What fails in between, request by request, is for level debug: hundreds of equal lines hide the
+one that matters, and cost what telemetry costs.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+_MOST = 3  # outages of one service that are told in a window: one that comes and goes
+_WINDOW = 600.0  # seconds
+_EXAMPLES = 5  # failures of an outage of which it is told what they mean for a message
+
+
+@dataclass
+class _Outage:
+    since: float
+    failures: int = 0
+    announced: bool = False
+    is_denial: bool = False  # as it was announced
+
+
+class Outages:
+    """What is away right now. Errors with a true `is_denial` are errors of whoever set this up.
+
+    `clock` gives seconds.
+    """
+
+    def __init__(self, log: logging.Logger, clock: Callable[[], float] = time.monotonic) -> None:
+        self._log = log
+        self._clock = clock
+        self._now: dict[str, _Outage] = {}
+        self._announced: dict[str, deque[float]] = {}
+
+    def failed(self, service: str, error: Exception) -> None:
+        """Note a failure."""
+        is_denial = bool(getattr(error, "is_denial", False))
+        outage = self._now.get(service)
+        if outage is None:
+            outage = self._now[service] = _Outage(self._clock())
+        outage.failures += 1
+        # Away and refused are two things, but one that refuses may also be away now and then.
+        is_news = not outage.announced or (is_denial and not outage.is_denial)
+        if is_news and self._may_announce(service):
+            outage.announced, outage.is_denial = True, is_denial
+            level = logging.ERROR if is_denial else logging.WARNING
+            state = "refuses" if is_denial else "is away"
+            self._log.log(level, "%s %s, until further notice: %s", service, state, error)
+        else:
+            self._log.debug("%s: %s", service, error)
+
+    def works(self, service: str) -> None:
+        """Note that it did what was asked."""
+        outage = self._now.pop(service, None)
+        if outage is None:
+            return
+        level = logging.WARNING if outage.announced else logging.DEBUG
+        seconds = self._clock() - outage.since
+        self._log.log(
+            level,
+            "%s serves again, after %.0f s and %d failures",
+            service,
+            seconds,
+            outage.failures,
+        )
+
+    @property
+    def level(self) -> int:
+        """The level for what an outage means for one message: of some examples, and no more."""
+        most = max((outage.failures for outage in self._now.values()), default=0)
+        return logging.INFO if most <= _EXAMPLES else logging.DEBUG
+
+    @contextmanager
+    def watching(
+        self, service: str, failures: type[Exception] | tuple[type[Exception], ...]
+    ) -> Iterator[None]:
+        """Note if what is done in it ends by one of `failures`, or is done."""
+        try:
+            yield
+        except failures as error:
+            self.failed(service, error)
+            raise
+        self.works(service)
+
+    def _may_announce(self, service: str) -> bool:
+        told = self._announced.setdefault(service, deque())
+        now = self._clock()
+        while told and told[0] <= now - _WINDOW:
+            told.popleft()
+        if len(told) >= _MOST:
+            return False
+        told.append(now)
+        return True
