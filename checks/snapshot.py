@@ -188,18 +188,17 @@ def scope_of(assignment: Resource) -> str:
     """Give the scope that a role is assigned at, as it stands in the assignment's id.
 
     Where the id is made of a principal's, which is known at run time only, it is an expression.
-    Raises `ValueError` for one that is not known.
+    One that is not known is its own scope, which nobody is granted anything at.
     """
     given = assignment["id"]
-    expression = parse(given)
+    try:
+        expression = parse(given)
+    except UnknownExpression:
+        return given
     if isinstance(expression, Call) and expression.name == "extensionResourceId":
         scope, kind, _ = expression.arguments
-        if isinstance(scope, str) and str(kind).lower() == _ASSIGNMENT.lower():
-            return scope
-        raise UnknownExpression(given)
-    if not isinstance(expression, str):
-        raise UnknownExpression(given)
-    return given[: given.lower().rindex(f"/providers/{_ASSIGNMENT}/".lower())]
+        return f"{scope}" if f"{kind}".lower() == _ASSIGNMENT.lower() else given
+    return given[: given.lower().rfind(f"/providers/{_ASSIGNMENT}/".lower())]
 
 
 def _assigned(snapshot: Snapshot) -> Iterator[Right]:
