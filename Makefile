@@ -1,10 +1,21 @@
 # Sealed Relay. `make run` shows it, `make test` proves it; both set up what they need.
-PYTHON ?= python3
-VENV   := .venv
+# What to set up with. Empty: a 3.13 where there is one, else python3 (scripts/python.sh).
+PYTHON ?=
+CHOOSE := PYTHON='$(PYTHON)' sh scripts/python.sh
+# Where to set up: another folder for another Python beside it, make VENV=.venv-3.11 PYTHON=...
+VENV   ?= .venv
 BIN    := $(VENV)/bin
+# What `make run` needs, and all of it.
+LOCAL  := $(VENV)/local
 READY  := $(VENV)/ready
-# Checkov pins a hundred packages, so it has an environment of its own.
+# Checkov pins a hundred packages, and what writes the locks must run where one of them fails to
+# install: so both have an environment of their own.
 CHECKOV := .venv-checkov/ready
+LOCKER := .venv-lock/ready
+
+# Each lock holds what its .in asks for and all that it needs; those further down hold those above.
+LOCKS := requirements requirements-ops requirements-local requirements-dev \
+         requirements-checkov requirements-lock
 
 # Tests that take minutes: hundreds of deployments, sieges, and what is compiled anew for each test.
 LONG := tests/faults/test_every_departure.py tests/attacks/test_siege.py \
@@ -13,24 +24,29 @@ LONG := tests/faults/test_every_departure.py tests/attacks/test_siege.py \
 # More processes than cores: the tests wait for one another's sockets most of the time.
 TESTS := -m pytest -n 4 --dist loadfile
 
-.PHONY: help run demo test test-all azure bench check format infra clean
+.PHONY: help run demo test test-long test-all azure bench check format lock infra clean FORCE
 
 help:
 	@echo "make run      start everything here, send five messages, stay up"
 	@echo "make demo     the same, and exit: non-zero if one byte differs at the partner"
 	@echo "make test     run the tests"
 	@echo "make test-all the same, in another deployment too, through every fault, a ledger of a million"
+	@echo "make test-long only what test-all has beside test"
 	@echo "make azure    try in a subscription what only Azure can show; costs money, asks first"
 	@echo "make bench    measure the ledger, and write down what came of it"
-	@echo "make check    format, lint, types, infrastructure, documents"
+	@echo "make check    format, lint, types, locks, workflows, infrastructure, documents"
 	@echo "make format   mend what can be mended by a machine"
+	@echo "make lock     write the locks of the packages anew, where an input was changed"
+	@echo "make lock UPGRADE=1  the same with the newest versions, or UPGRADE=NAME for one package"
 	@echo "make infra    write the snapshots of infra/ anew (needs the Bicep CLI)"
 	@echo "make clean    remove what all of these made"
+	@echo
+	@echo "PYTHON=path says which Python to set up with: else 3.13, or python3 from 3.11 on."
 
-run: $(READY)
+run: $(LOCAL)
 	@$(BIN)/python -m local demo --stay
 
-demo: $(READY)
+demo: $(LOCAL)
 	@$(BIN)/python -m local demo
 
 test: $(READY) $(CHECKOV)
@@ -39,7 +55,9 @@ test: $(READY) $(CHECKOV)
 # What takes longer: the pipeline in the deployment that differs most from the usual one, the proof of
 # every departure from the declaration, a stream of messages through every fault, a ledger of a
 # million. SEED=N repeats a run's faults.
-test-all: test
+test-all: test test-long
+
+test-long: $(READY) $(CHECKOV)
 	$(BIN)/python -m pytest -n 4 --dist worksteal $(LONG)
 	SNAPSHOT=local-policies-private.snapshot.json \
 	  $(BIN)/python $(TESTS) tests/pipeline $(addprefix --ignore=,$(LONG))
@@ -58,12 +76,15 @@ bench: $(READY)
 	$(BIN)/python -m bench
 
 check: $(READY) $(CHECKOV)
+	$(BIN)/python -m checks.locks
+	$(BIN)/python -m checks.package
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/zizmor --offline --quiet --no-progress --persona=pedantic .
 	$(BIN)/python -m checks.infra check
-	$(BIN)/python -m checks.azure
 	$(BIN)/python -m checks.connections
+	$(BIN)/python -m checks.azure
 	$(BIN)/python -m checks.checkov
 	$(BIN)/python -m checks.functions
 	$(BIN)/python -m checks.tables
@@ -75,24 +96,53 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/python -m checks.tables write
 
+# Versions stay as they are where they still do, so that a change of an input changes little else.
+lock: $(LOCKER)
+	@for lock in $(LOCKS); do \
+	  echo "$$lock.txt"; \
+	  UV_NO_CONFIG=1 .venv-lock/bin/uv pip compile --quiet --universal --generate-hashes \
+	    --python-version 3.11 \
+	    $(if $(filter 1,$(UPGRADE)),--upgrade,$(addprefix --upgrade-package=,$(UPGRADE))) \
+	    --output-file $$lock.txt $$lock.in > /dev/null || exit 1; \
+	done
+
 infra: $(READY)
 	$(BIN)/python -m checks.infra build
 
 clean:
-	rm -rf $(VENV) .venv-checkov .local .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv .venv-3.11 .venv-checkov .venv-lock
+	rm -rf .local .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# One Python environment for all of it, made anew when what it holds is changed.
-$(READY): requirements.txt requirements-local.txt requirements-dev.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "Sealed Relay needs Python 3.11 or newer. Say which: make PYTHON=python3.13 ..."; exit 1; }
-	@echo "Setting up $(VENV), once; this takes about a minute."
-	@$(PYTHON) -m venv --clear $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+# An environment is made anew when its lock changes, when it does not run any more, and when PYTHON
+# is given and is another than its own.
+remade = $(if $(shell $(CHOOSE) differs $(1)),FORCE)
+
+define environment # of a folder and a lock
+	@python=$$($(CHOOSE)) && \
+	  echo "Setting up $(1) with $$("$$python" --version) ($$python), once; this takes a minute." && \
+	  rm -f $(1)/local $(1)/ready && \
+	  "$$python" -m venv --clear $(1)
+	$(call installed,$(1),$(2))
+endef
+
+# Nothing is installed but what is in the lock, and nothing that is not the very file it names.
+define installed # into a folder, from a lock
+	@$(1)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(2)
 	@touch $@
+endef
+
+$(LOCAL): requirements-local.txt $(call remade,$(VENV))
+	$(call environment,$(VENV),$<)
+
+$(READY): requirements-dev.txt $(LOCAL)
+	@echo "Installing what the tests and checks need into $(VENV)."
+	$(call installed,$(VENV),$<)
 
 $(CHECKOV): requirements-checkov.txt
-	@echo "Setting up .venv-checkov, once; this takes about a minute."
-	@$(PYTHON) -m venv --clear .venv-checkov
-	@.venv-checkov/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-checkov.txt
-	@touch $@
+	$(call environment,.venv-checkov,$<)
+
+$(LOCKER): requirements-lock.txt
+	$(call environment,.venv-lock,$<)
+
+FORCE:

@@ -158,6 +158,11 @@ class VaultStore:
         """Return a version of a secret, the newest by default. Raises `ObjectNotFound`."""
         return _pick("secret", name, self.secret_versions(name), version)
 
+    def newest_secret(self, name: str) -> SecretVersion | None:
+        """Return the newest version of a secret, if it has one."""
+        versions = self._secrets.get(name.lower(), ())
+        return versions[-1] if versions else None
+
     def set_secret(
         self,
         name: str,

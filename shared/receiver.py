@@ -33,7 +33,13 @@ def blueprint(settings: ReceiverSettings) -> func.Blueprint:
     receiver = Receiver(settings)
 
     @functions.service_bus_queue_trigger(
-        arg_name="message", queue_name="%RELAY_QUEUE_MESSAGES%", connection="RELAY_BUS"
+        arg_name="message",
+        queue_name="%RELAY_QUEUE_MESSAGES%",
+        connection="RELAY_BUS",
+        # Without it the host makes text of the bytes, and replaces what is not UTF-8.
+        data_type=func.DataType.BINARY,
+        cardinality=func.Cardinality.ONE,
+        auto_complete_messages=True,  # that of host.json never reaches a Python function
     )
     async def receive(message: func.ServiceBusMessage) -> None:
         await receiver.forward(message)

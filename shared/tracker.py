@@ -8,7 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Any, List  # noqa: UP035 - see where it is used
 from urllib.parse import urlencode
 
 import azure.functions as func
@@ -40,9 +40,16 @@ def blueprint(settings: TrackerSettings) -> func.Blueprint:
         arg_name="receipts",
         queue_name="%RELAY_QUEUE_RECEIPTS%",
         connection="RELAY_BUS",
+        # Without it the host parses each body as JSON, and one that is none fails its whole batch.
+        data_type=func.DataType.BINARY,
         cardinality=func.Cardinality.MANY,
+        # These two of host.json never reach a Python function.
+        auto_complete_messages=True,
+        max_message_batch_size=100,
     )
-    async def record(receipts: list[func.ServiceBusMessage]) -> None:
+    # Azure's worker takes typing.List and refuses list[...], function and app together:
+    # https://github.com/Azure/azure-functions-python-worker, Registry.validate_function_params
+    async def record(receipts: List[func.ServiceBusMessage]) -> None:  # noqa: UP006
         await tracker.record(receipts)
 
     @functions.route("messages/{id}", methods=["GET"])

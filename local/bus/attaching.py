@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from local.bus import performatives as amqp
 from local.bus.address import CBS, Address, parse_address
 from local.bus.cbs import answer_cbs
 from local.bus.errors import NOT_ALLOWED, NOT_FOUND, NOT_IMPLEMENTED, BusError
 from local.bus.incoming import IncomingLink, Node, queue_node
-from local.bus.link import Link
+from local.bus.link import Link, LinkSession
 from local.bus.management import management_node
 from local.bus.outgoing import QueueReceiver, ReplyLink
 from local.bus.principal import Right
 from local.bus.queue import Queue
 from local.bus.values import Described, Symbol, ULong
-
-if TYPE_CHECKING:
-    from local.bus.session import Session
 
 logger = logging.getLogger("local.bus")
 
@@ -27,7 +23,7 @@ _SOURCE, _TARGET = 0x28, 0x29
 MAX_REQUEST = 1024 * 1024  # a request may carry messages of the largest size to schedule
 
 
-def attach_link(session: Session, attach: amqp.Attach) -> Link:
+def attach_link(session: LinkSession, attach: amqp.Attach) -> Link:
     """Make the link and answer the attach. Raises BusError where it is refused."""
     peer = attach.source if attach.role == amqp.RECEIVER else attach.target
     text = _address_of(peer, _SOURCE if attach.role == amqp.RECEIVER else _TARGET)
@@ -41,7 +37,7 @@ def attach_link(session: Session, attach: amqp.Attach) -> Link:
     return link
 
 
-def refuse_link(session: Session, attach: amqp.Attach, error: BusError) -> None:
+def refuse_link(session: LinkSession, attach: amqp.Attach, error: BusError) -> None:
     """Refuse as AMQP asks for it: an attach that leads nowhere, then a detach that says why."""
     sends = attach.role == amqp.RECEIVER
     session.send(
@@ -58,7 +54,7 @@ def refuse_link(session: Session, attach: amqp.Attach, error: BusError) -> None:
     session.send(amqp.Detach(attach.handle, closed=True, error=error.wire()))
 
 
-def _request_link(session: Session, attach: amqp.Attach, address: Address) -> Link | None:
+def _request_link(session: LinkSession, attach: amqp.Attach, address: Address) -> Link | None:
     node: Node
     if address.entity == CBS:
         node = answer_cbs
@@ -72,7 +68,7 @@ def _request_link(session: Session, attach: amqp.Attach, address: Address) -> Li
     return IncomingLink(session, attach, address, None, node, MAX_REQUEST)
 
 
-def _queue_link(session: Session, attach: amqp.Attach, address: Address) -> Link:
+def _queue_link(session: LinkSession, attach: amqp.Attach, address: Address) -> Link:
     # Rights come before existence, so that nobody learns names of queues that are not theirs.
     right: Right = "listen" if attach.role == amqp.RECEIVER else "send"
     holder = session.claims.require(right, address, anew=True)
@@ -87,14 +83,14 @@ def _queue_link(session: Session, attach: amqp.Attach, address: Address) -> Link
     return IncomingLink(session, attach, address, "send", queue_node(queue), limit)
 
 
-def _find(session: Session, address: Address) -> Queue:
+def _find(session: LinkSession, address: Address) -> Queue:
     queue = session.namespace.find(address)
     if queue is None:
         raise BusError(NOT_FOUND, f"The messaging entity '{address.entity}' could not be found.")
     return queue
 
 
-def _answer(session: Session, attach: amqp.Attach, link: Link) -> None:
+def _answer(session: LinkSession, attach: amqp.Attach, link: Link) -> None:
     is_incoming = isinstance(link, IncomingLink)
     size = ULong(link.limit) if isinstance(link, IncomingLink) else None
     session.send(

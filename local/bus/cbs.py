@@ -5,17 +5,13 @@ Source: OASIS AMQP Claims-Based Security 1.0, 5.1 (put-token), as Service Bus sp
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from local.bus.errors import BusError, Unauthorized
+from local.bus.link import Link
 from local.bus.requests import answer, read_request
 from local.bus.values import Int, Value
 
-if TYPE_CHECKING:
-    from local.bus.incoming import IncomingLink
 
-
-def answer_cbs(link: IncomingLink, _message_format: int | None, data: bytes) -> None:
+def answer_cbs(link: Link, _message_format: int | None, data: bytes) -> None:
     """Take a token and say whether it is good."""
     request = read_request(data)
     status, description = 202, "Accepted"

@@ -75,13 +75,14 @@ class Connection(asyncio.Protocol):
     """
 
     def __init__(self, broker: Broker, connections: set[Connection], limit: int) -> None:
-        self.broker = broker
+        self.namespace = broker.namespace
         self.claims = Claims(broker.access, broker.clock, broker.witness)
         self.sessions: dict[int, Session] = {}
         self.links = 0
         self._held_octets = 0
         self.max_frame = MIN_MAX_FRAME
         self.is_writable = True
+        self._commit = broker.commit
         self._connections = connections
         self._limit = limit
         self._reader = FrameReader()
@@ -134,7 +135,7 @@ class Connection(asyncio.Protocol):
 
     # What a client makes the bus keep
 
-    def hold(self, octets: int) -> None:
+    def reserve(self, octets: int) -> None:
         """Count octets kept for this client: unfinished messages, answers it gives no credit for.
 
         Raises BusError where that is above the limit, and counts nothing then.
@@ -143,7 +144,7 @@ class Connection(asyncio.Protocol):
             raise BusError(RESOURCE_LIMIT, "Too much is kept for one connection.")
         self._held_octets += octets
 
-    def let_go(self, octets: int) -> None:
+    def release(self, octets: int) -> None:
         """Count octets no longer kept."""
         self._held_octets -= octets
 
@@ -206,7 +207,7 @@ class Connection(asyncio.Protocol):
     def _emit(self, octets: bytes) -> None:
         # Nothing is told to anybody, least of all an acknowledgement, before it is durable.
         try:
-            self.broker.commit()
+            self._commit()
         except JournalError as error:
             logger.error("connection broken: %s", error)  # noqa: TRY400 - no trace is needed
             self.drop()

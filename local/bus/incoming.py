@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from local.bus import performatives as amqp
 from local.bus.address import Address
@@ -16,18 +15,15 @@ from local.bus.errors import (
     BusError,
     Unauthorized,
 )
-from local.bus.link import Link
+from local.bus.link import Link, LinkSession
 from local.bus.message import BATCH_FORMAT, parse, split_batch
 from local.bus.principal import Right
 from local.bus.queue import Queue
 from local.bus.settlement import ACCEPTED, rejected
 
-if TYPE_CHECKING:
-    from local.bus.session import Session
-
 CREDIT = 1000
 
-Node = Callable[["IncomingLink", int | None, bytes], None]
+Node = Callable[[Link, int | None, bytes], None]
 
 
 class IncomingLink(Link):
@@ -38,7 +34,7 @@ class IncomingLink(Link):
 
     def __init__(
         self,
-        session: Session,
+        session: LinkSession,
         attach: amqp.Attach,
         address: Address,
         right: Right | None,
@@ -90,11 +86,11 @@ class IncomingLink(Link):
         if self._size > self.limit:
             self._clear()
             return
-        self.session.connection.hold(len(payload))
+        self.session.reserve(len(payload))
         self._parts += payload
 
     def _clear(self) -> None:
-        self.session.connection.let_go(len(self._parts))
+        self.session.release(len(self._parts))
         self._parts.clear()
 
     def _drop_parts(self) -> None:
@@ -147,7 +143,7 @@ class IncomingLink(Link):
 def queue_node(queue: Queue) -> Node:
     """Make the node that puts what arrives into a queue."""
 
-    def accept(link: IncomingLink, message_format: int | None, data: bytes) -> None:
+    def accept(link: Link, message_format: int | None, data: bytes) -> None:
         claims = link.session.claims
         holder = claims.require("send", link.address)
         encoded = split_batch(data) if message_format == BATCH_FORMAT else [data]

@@ -1,16 +1,77 @@
-"""What links in both directions have in common."""
+"""What links in both directions have in common, and what they ask of their session."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from local.bus import performatives as amqp
 from local.bus.address import Address
+from local.bus.claims import Claims
 from local.bus.errors import BusError
+from local.bus.namespace import Namespace
 from local.bus.principal import Principal, Right
+from local.bus.values import Described
 
-if TYPE_CHECKING:
-    from local.bus.session import Session
+
+class UnsettledDelivery(Protocol):
+    """A message at the client, not settled yet."""
+
+    @property
+    def link(self) -> Link:
+        """The link that it was sent on."""
+
+    def settle(self, state: Described | None) -> Described | None:
+        """Apply an outcome; return the one to answer, or None where there was none."""
+
+    def is_locked(self) -> bool:
+        """Tell whether the message is locked for this delivery still."""
+
+
+class LinkSession(Protocol):
+    """What a link asks of the session that it is on."""
+
+    @property
+    def namespace(self) -> Namespace:
+        """The queues."""
+
+    @property
+    def claims(self) -> Claims:
+        """What the client may do."""
+
+    @property
+    def can_send(self) -> bool:
+        """Tell whether a message would leave at once."""
+
+    @property
+    def can_deliver(self) -> bool:
+        """Tell whether one more message may be at the client without being settled."""
+
+    def send(self, performative: amqp.Performative, payload: bytes = b"") -> None:
+        """Send one frame on the session's channel."""
+
+    def send_transfer(self, transfer: amqp.Transfer, payload: bytes) -> None:
+        """Send a message in as many frames as the client's frame size and window ask for."""
+
+    def flow(self, link: Link | None = None, *, drain: bool = False) -> None:
+        """Send windows and, with a link, its credit."""
+
+    def detach(self, link: Link, error: BusError) -> None:
+        """End a link from this side."""
+
+    def next_delivery_id(self) -> int:
+        """Give the number of the next delivery."""
+
+    def track(self, number: int, delivery: UnsettledDelivery) -> None:
+        """Keep a delivery until the client settles it."""
+
+    def reply(self, address: Address, reply_to: str | None, payload: bytes) -> None:
+        """Send an answer on the link that the client opened for it. Raises BusError."""
+
+    def reserve(self, octets: int) -> None:
+        """Count octets kept for the client. Raises BusError above the limit of its connection."""
+
+    def release(self, octets: int) -> None:
+        """Count octets no longer kept."""
 
 
 class Link:
@@ -21,7 +82,7 @@ class Link:
 
     def __init__(
         self,
-        session: Session,
+        session: LinkSession,
         attach: amqp.Attach,
         address: Address,
         right: Right | None,
@@ -39,13 +100,13 @@ class Link:
         """Do what follows on the attach."""
 
     def stop(self) -> None:
-        """Let go of everything."""
+        """Release everything."""
 
     def wake(self) -> None:
         """Go on after a pause."""
 
     def on_flow(self, flow: amqp.Flow) -> None:
-        """Act on the client's word about this link."""
+        """Act on the client's flow frame for this link."""
 
     def check_rights(self) -> bool:
         """Tell whether the link may go on; detach it if it may not."""

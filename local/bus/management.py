@@ -6,7 +6,6 @@ Source: Microsoft Learn, "AMQP 1.0 in Azure Service Bus: request-response-based 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from local.bus.decoding import DecodeError
@@ -20,17 +19,16 @@ from local.bus.errors import (
     UNAUTHORIZED,
     BusError,
 )
+from local.bus.incoming import Node
+from local.bus.link import Link
 from local.bus.message import parse, timestamp
+from local.bus.namespace import Namespace
 from local.bus.principal import Right
 from local.bus.queue import Queue
 from local.bus.requests import Request, answer, read_request
 from local.bus.settlement import text_of
 from local.bus.store import Entry
 from local.bus.values import Array, Int, Long, Symbol, Value
-
-if TYPE_CHECKING:
-    from local.bus.incoming import IncomingLink, Node
-    from local.bus.namespace import Namespace
 
 MAX_PEEK_OCTETS = 1024 * 1024
 MAX_ITEMS = 1000
@@ -45,13 +43,13 @@ _STATUS = {
 }
 
 Body = Mapping[Value, Value]
-Operation = Callable[["Namespace", Queue, Body], Value]
+Operation = Callable[[Namespace, Queue, Body], Value]
 
 
 def management_node(queue: Queue) -> Node:
     """Make the node that answers operations on a queue."""
 
-    def respond(link: IncomingLink, _message_format: int | None, data: bytes) -> None:
+    def respond(link: Link, _message_format: int | None, data: bytes) -> None:
         request = read_request(data)
         status, description, condition, body = 200, "OK", None, None
         try:
@@ -71,7 +69,7 @@ def management_node(queue: Queue) -> Node:
     return respond
 
 
-def _run(link: IncomingLink, queue: Queue, request: Request) -> Value:
+def _run(link: Link, queue: Queue, request: Request) -> Value:
     right, operation = _OPERATIONS.get(request.operation, ("listen", _unknown))
     holder = link.session.claims.require(right, link.address)
     if not isinstance(request.body, dict):

@@ -4,33 +4,21 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 from local.bus import performatives as amqp
 from local.bus.address import Address
 from local.bus.delivery import encode_entry
 from local.bus.errors import BusError
-from local.bus.link import Link
+from local.bus.link import Link, LinkSession
 from local.bus.principal import Principal, Right
 from local.bus.queue import Queue
 from local.bus.settlement import rejected, settle
 from local.bus.store import Entry
 from local.bus.values import Described
 
-if TYPE_CHECKING:
-    from local.bus.session import Session
-
 REPLY_OVERHEAD = 1024  # what keeping an answer takes beside its octets, generously
 _IDS = 2**32
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """A message at the client, not settled yet."""
-
-    link: QueueReceiver
-    token: UUID
 
 
 class OutgoingLink(Link):
@@ -38,7 +26,7 @@ class OutgoingLink(Link):
 
     def __init__(
         self,
-        session: Session,
+        session: LinkSession,
         attach: amqp.Attach,
         address: Address,
         right: Right | None,
@@ -75,7 +63,7 @@ class QueueReceiver(OutgoingLink):
 
     def __init__(
         self,
-        session: Session,
+        session: LinkSession,
         attach: amqp.Attach,
         address: Address,
         queue: Queue,
@@ -103,32 +91,46 @@ class QueueReceiver(OutgoingLink):
         token = entry.lock.token if entry.lock else uuid4()
         number = self._transfer(token.bytes_le, encode_entry(entry), settled=self.deletes)
         if not self.deletes:
-            self.session.unsettled[number] = Delivery(self, token)
+            self.session.track(number, LockedDelivery(self, token))
         if self.holder is not None:
             self.session.claims.used("listen", self.holder, self.address)
 
-    def settle(self, delivery: Delivery, state: Described | None) -> Described | None:
+    def settle(self, token: UUID, state: Described) -> Described | None:
         """Apply an outcome; return the one to answer, or None where there was none."""
-        if state is None:
-            return None
         namespace = self.session.namespace
         try:
-            answer = settle(self._queue, delivery.token, state, namespace.clock())
+            answer = settle(self._queue, token, state, namespace.clock())
         except BusError as error:
             return rejected(error)
         namespace.changed(self._queue)
         return answer
 
-    def holds(self, delivery: Delivery) -> bool:
-        """Tell whether the delivery's lock lasts."""
-        return self._queue.store.holding(delivery.token) is not None
+    def is_locked(self, token: UUID) -> bool:
+        """Tell whether the lock of that token lasts."""
+        return self._queue.store.holding(token) is not None
+
+
+@dataclass(frozen=True)
+class LockedDelivery:
+    """A message at the client, locked by `token` until the client settles it."""
+
+    link: QueueReceiver
+    token: UUID
+
+    def settle(self, state: Described | None) -> Described | None:
+        """Apply an outcome; return the one to answer, or None where there was none."""
+        return None if state is None else self.link.settle(self.token, state)
+
+    def is_locked(self) -> bool:
+        """Tell whether the lock lasts."""
+        return self.link.is_locked(self.token)
 
 
 class ReplyLink(OutgoingLink):
     """Carries answers of a request node. `target` is the address that requests name to reply to."""
 
     def __init__(
-        self, session: Session, attach: amqp.Attach, address: Address, target: str | None
+        self, session: LinkSession, attach: amqp.Attach, address: Address, target: str | None
     ) -> None:
         super().__init__(session, attach, address, None)
         self.target = target
@@ -136,7 +138,7 @@ class ReplyLink(OutgoingLink):
 
     def reply(self, payload: bytes) -> None:
         """Send an answer as soon as there is credit."""
-        self.session.connection.hold(len(payload) + REPLY_OVERHEAD)
+        self.session.reserve(len(payload) + REPLY_OVERHEAD)
         self._pending.append(payload)
         self.wake()
 
@@ -144,11 +146,11 @@ class ReplyLink(OutgoingLink):
         """Send what waits."""
         while self._pending and self.credit > 0 and self.session.can_send:
             payload = self._pending.popleft()
-            self.session.connection.let_go(len(payload) + REPLY_OVERHEAD)
+            self.session.release(len(payload) + REPLY_OVERHEAD)
             self._transfer(uuid4().bytes, payload, settled=True)
 
     def stop(self) -> None:
         """Drop what waits."""
         for payload in self._pending:
-            self.session.connection.let_go(len(payload) + REPLY_OVERHEAD)
+            self.session.release(len(payload) + REPLY_OVERHEAD)
         self._pending.clear()

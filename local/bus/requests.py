@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from local.bus.errors import NOT_FOUND, BusError
+from local.bus.link import Link
 from local.bus.message import application_properties, parse, properties_fields, respond, value_body
 from local.bus.values import Value
-
-if TYPE_CHECKING:
-    from local.bus.incoming import IncomingLink
 
 
 @dataclass(frozen=True)
@@ -39,11 +35,7 @@ def read_request(data: bytes) -> Request:
     )
 
 
-def answer(
-    link: IncomingLink, request: Request, properties: Mapping[Value, Value], body: Value
-) -> None:
+def answer(link: Link, request: Request, properties: Mapping[Value, Value], body: Value) -> None:
     """Send an answer on the link that the client opened for it."""
-    reply_link = link.session.reply_link(link.address, request.reply_to)
-    if reply_link is None:
-        raise BusError(NOT_FOUND, "There is no link to answer on.")
-    reply_link.reply(respond(request.message_id, properties, body))
+    payload = respond(request.message_id, properties, body)
+    link.session.reply(link.address, request.reply_to, payload)

@@ -7,18 +7,24 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from local.bus import performatives as amqp
 from local.bus.address import Address
 from local.bus.attaching import attach_link, refuse_link
-from local.bus.errors import HANDLE_IN_USE, NOT_ALLOWED, RESOURCE_LIMIT, UNATTACHED_HANDLE, BusError
+from local.bus.claims import Claims
+from local.bus.errors import (
+    HANDLE_IN_USE,
+    NOT_ALLOWED,
+    NOT_FOUND,
+    RESOURCE_LIMIT,
+    UNATTACHED_HANDLE,
+    BusError,
+)
 from local.bus.incoming import IncomingLink
-from local.bus.link import Link
-from local.bus.outgoing import Delivery, ReplyLink
-
-if TYPE_CHECKING:
-    from local.bus.connection import Connection
+from local.bus.link import Link, UnsettledDelivery
+from local.bus.namespace import Namespace
+from local.bus.outgoing import ReplyLink
 
 WINDOW = 5000
 HANDLE_MAX = 255
@@ -28,15 +34,46 @@ FRAME_PREFIX = 8
 _IDS = 2**32
 
 
+class SessionConnection(Protocol):
+    """What a session asks of the connection that it is on; `links` counts those of all sessions."""
+
+    links: int
+
+    @property
+    def namespace(self) -> Namespace:
+        """The queues."""
+
+    @property
+    def claims(self) -> Claims:
+        """What the client may do."""
+
+    @property
+    def is_writable(self) -> bool:
+        """Tell whether the client keeps up with what it is sent."""
+
+    @property
+    def max_frame(self) -> int:
+        """The largest frame that the client takes, in octets."""
+
+    def send(self, channel: int, performative: amqp.Performative, payload: bytes = b"") -> None:
+        """Queue one frame."""
+
+    def reserve(self, octets: int) -> None:
+        """Count octets kept for the client. Raises BusError above the limit."""
+
+    def release(self, octets: int) -> None:
+        """Count octets no longer kept."""
+
+
 class Session:
     """A session of a connection; it answers on the channel number the client chose."""
 
-    def __init__(self, connection: Connection, channel: int, begin: amqp.Begin) -> None:
-        self.connection = connection
-        self.namespace = connection.broker.namespace
+    def __init__(self, connection: SessionConnection, channel: int, begin: amqp.Begin) -> None:
+        self.namespace = connection.namespace
         self.claims = connection.claims
         self.links: dict[int, Link] = {}
-        self.unsettled: dict[int, Delivery] = {}
+        self._connection = connection
+        self._unsettled: dict[int, UnsettledDelivery] = {}
         self._channel = channel
         self._closing: set[int] = set()
         self._next_incoming_id = begin.next_outgoing_id
@@ -57,7 +94,7 @@ class Session:
 
     def send(self, performative: amqp.Performative, payload: bytes = b"") -> None:
         """Send one frame on this session's channel."""
-        self.connection.send(self._channel, performative, payload)
+        self._connection.send(self._channel, performative, payload)
 
     def on_frame(self, performative: amqp.Performative, payload: bytes) -> None:
         """Act on a frame of this session."""
@@ -91,14 +128,26 @@ class Session:
     def can_send(self) -> bool:
         """Tell whether a message would leave at once."""
         is_stuck = self._outgoing_window <= 0 or bool(self._held_back)
-        return self.connection.is_writable and not is_stuck
+        return self._connection.is_writable and not is_stuck
 
     @property
     def can_deliver(self) -> bool:
         """Tell whether one more message may be at the client without being settled."""
-        if len(self.unsettled) >= MAX_UNSETTLED:
+        if len(self._unsettled) >= MAX_UNSETTLED:
             self._forget_unlocked()
-        return self.can_send and len(self.unsettled) < MAX_UNSETTLED
+        return self.can_send and len(self._unsettled) < MAX_UNSETTLED
+
+    def track(self, number: int, delivery: UnsettledDelivery) -> None:
+        """Keep a delivery until the client settles it."""
+        self._unsettled[number] = delivery
+
+    def reserve(self, octets: int) -> None:
+        """Count octets kept for the client. Raises BusError above the limit of its connection."""
+        self._connection.reserve(octets)
+
+    def release(self, octets: int) -> None:
+        """Count octets no longer kept."""
+        self._connection.release(octets)
 
     def next_delivery_id(self) -> int:
         """Give the number of the next delivery."""
@@ -109,7 +158,7 @@ class Session:
     def send_transfer(self, transfer: amqp.Transfer, payload: bytes) -> None:
         """Send a message in as many frames as the client's frame size and window ask for."""
         overhead = FRAME_PREFIX + len(amqp.write(replace(transfer, more=True)))
-        room = self.connection.max_frame - overhead
+        room = self._connection.max_frame - overhead
         for start in range(0, len(payload), room):
             part = replace(transfer, more=start + room < len(payload))
             self._held_back.append((part, payload[start : start + room]))
@@ -178,22 +227,21 @@ class Session:
         first = disposition.first
         last = first if disposition.last is None else disposition.last
         # The range is the client's word: walk it only where it is shorter than what is known.
-        if last - first < len(self.unsettled):
-            numbers = [n for n in range(first, last + 1) if n in self.unsettled]
+        if last - first < len(self._unsettled):
+            numbers = [n for n in range(first, last + 1) if n in self._unsettled]
         else:
-            numbers = [n for n in self.unsettled if first <= n <= last]
-        was_full = len(self.unsettled) >= MAX_UNSETTLED
+            numbers = [n for n in self._unsettled if first <= n <= last]
+        was_full = len(self._unsettled) >= MAX_UNSETTLED
         self._settle(numbers, disposition)
         if was_full:
             self.wake()
 
     def _settle(self, numbers: list[int], disposition: amqp.Disposition) -> None:
         for number in numbers:
-            delivery = self.unsettled[number]
-            state = delivery.link.settle(delivery, disposition.state)
+            state = self._unsettled[number].settle(disposition.state)
             if state is None and not disposition.settled:
                 continue
-            del self.unsettled[number]
+            del self._unsettled[number]
             if not disposition.settled:
                 self.send(amqp.Disposition(amqp.SENDER, number, number, settled=True, state=state))
 
@@ -209,11 +257,11 @@ class Session:
             refuse_link(self, attach, error)
             return
         self.links[attach.handle] = link
-        self.connection.links += 1
+        self._connection.links += 1
         link.start()
 
     def _check_room(self) -> None:
-        if self.connection.links >= MAX_LINKS:
+        if self._connection.links >= MAX_LINKS:
             raise BusError(RESOURCE_LIMIT, "Too many links on one connection.")
 
     def _on_detach(self, detach: amqp.Detach) -> None:
@@ -239,23 +287,29 @@ class Session:
     def _remove(self, link: Link) -> None:
         if self.links.pop(link.handle, None) is None:
             return
-        self.connection.links -= 1
+        self._connection.links -= 1
         link.stop()
-        gone = [number for number, delivery in self.unsettled.items() if delivery.link is link]
+        gone = [number for number, delivery in self._unsettled.items() if delivery.link is link]
         for number in gone:
-            del self.unsettled[number]
+            del self._unsettled[number]
 
     def _forget_unlocked(self) -> None:
-        lost = [n for n, delivery in self.unsettled.items() if not delivery.link.holds(delivery)]
+        lost = [n for n, delivery in self._unsettled.items() if not delivery.is_locked()]
         for number in lost:
-            del self.unsettled[number]
+            del self._unsettled[number]
 
-    def reply_link(self, address: Address, reply_to: str | None) -> ReplyLink | None:
-        """Find the link for the answers of a request node: the one named, or else any to it."""
+    def reply(self, address: Address, reply_to: str | None, payload: bytes) -> None:
+        """Send an answer on the link that the client opened for it. Raises BusError.
+
+        It is the link named, or else any to the same request node.
+        """
         links = [
             link
             for link in self.links.values()
             if isinstance(link, ReplyLink) and link.address == address
         ]
         named = (link for link in links if link.target == reply_to)
-        return next(named, links[0] if links else None)
+        link = next(named, links[0] if links else None)
+        if link is None:
+            raise BusError(NOT_FOUND, "There is no link to answer on.")
+        link.reply(payload)

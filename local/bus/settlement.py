@@ -5,20 +5,30 @@ Source: OASIS AMQP 1.0, part 3, 3.4; Microsoft, "AMQP 1.0 protocol guide", for t
 
 from __future__ import annotations
 
+from enum import IntEnum
 from uuid import UUID
 
 from local.bus.errors import DEAD_LETTER, INVALID_FIELD, BusError
 from local.bus.queue import Queue
 from local.bus.values import Described, ULong, Value
 
-_RECEIVED, _ACCEPTED, _REJECTED, _RELEASED, _MODIFIED = 0x23, 0x24, 0x25, 0x26, 0x27
 
-ACCEPTED = Described(ULong(_ACCEPTED), [])
+class Outcome(IntEnum):
+    """The delivery states of AMQP, by their descriptors."""
+
+    RECEIVED = 0x23
+    ACCEPTED = 0x24
+    REJECTED = 0x25
+    RELEASED = 0x26
+    MODIFIED = 0x27
+
+
+ACCEPTED = Described(ULong(Outcome.ACCEPTED), [])
 
 
 def rejected(error: BusError | None) -> Described:
     """Give outcome `rejected`; without an error it confirms a dead-lettering."""
-    return Described(ULong(_REJECTED), [error.wire() if error else None])
+    return Described(ULong(Outcome.REJECTED), [error.wire() if error else None])
 
 
 def settle(queue: Queue, token: UUID, state: Described, now: float) -> Described | None:
@@ -28,16 +38,16 @@ def settle(queue: Queue, token: UUID, state: Described, now: float) -> Described
     """
     fields = state.value if isinstance(state.value, list) else []
     match state.descriptor:
-        case 0x23:
+        case Outcome.RECEIVED:
             return None
-        case 0x24:
+        case Outcome.ACCEPTED:
             queue.complete(token, now)
-        case 0x25:
+        case Outcome.REJECTED:
             _reject(queue, token, fields, now)
             return rejected(None)
-        case 0x26:
+        case Outcome.RELEASED:
             queue.release(token, now)
-        case 0x27:
+        case Outcome.MODIFIED:
             _modify(queue, token, fields, now)
         case _:
             raise BusError(INVALID_FIELD, "Unknown outcome.")

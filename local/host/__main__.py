@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import importlib
 import json
-import logging
 import os
 import signal
 import stat
@@ -16,40 +14,33 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-import azure.functions as func
-
+from local.host import logs
 from local.host.bindings import BoundFunction, HttpFunction, QueueFunction, bind
+from local.host.dispatcher import Dispatcher
 from local.host.errors import AppRefused
 from local.host.host_json import HostJson
 from local.host.http import http_app
 from local.host.invocation import Invoker
 from local.host.servicebus import QueueTrigger
 from local.host.settings import Settings
+from local.host.worker import loader
 from local.loopback import listen
 from local.serving import serve
 
 _FINISH = 60.0  # seconds that requests under way have when it is told to stop
-_LAST_RESORT = 5.0  # seconds; threads of synchronous functions cannot be stopped
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the app; 2 if it is refused."""
     options = _options(arguments)
     root: Path = options.root.resolve()
-    logging.basicConfig(
-        stream=sys.stderr,
-        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
-        level=(options.log_level or "info").upper(),
-    )
     try:
         host = HostJson.load(root / "host.json")
-        _set_levels(host, options.log_level)
-        settings = Settings(os.environ)
-        functions = bind(_load(root).get_functions(), settings)
+        logs.configure(host, options.log_level)
+        asyncio.run(_run(root, host, options))
     except AppRefused as refusal:
         print(f"local.host: {refusal}", file=sys.stderr)
         return 2
-    asyncio.run(_serve(functions, host, settings, options))
     return 0
 
 
@@ -60,42 +51,34 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--root", type=Path, default=Path(), help="folder of function_app.py")
     parser.add_argument(
         "--log-level",
-        choices=("debug", "info", "warning", "error"),
+        choices=logs.LEVELS,
         help="instead of logging.logLevel in host.json",
     )
     return parser.parse_args(arguments)
 
 
-def _load(root: Path) -> func.FunctionApp:
-    sys.path.insert(0, str(root))
+async def _run(root: Path, host: HostJson, options: argparse.Namespace) -> None:
     if not (root / "function_app.py").is_file():
         raise AppRefused(f"there is no function_app.py in {root}")
-    module = importlib.import_module("function_app")
-    for value in vars(module).values():
-        if isinstance(value, func.FunctionApp):
-            return value
-    raise AppRefused("function_app.py has no FunctionApp")
-
-
-def _set_levels(host: HostJson, asked: str | None) -> None:
-    if asked == "debug":
-        return
-    # The SDKs tell at `info` of every request and every frame's state.
-    logging.getLogger("azure").setLevel(logging.WARNING)
-    if asked:
-        return
-    for category, level in host.log_levels.items():
-        logging.getLogger(None if category.lower() == "default" else category).setLevel(level)
+    level = ("--log-level", options.log_level) if options.log_level else ()
+    dispatcher = Dispatcher(("--root", str(root), "--loader", loader.usual(), *level))
+    functions = await dispatcher.start()
+    try:
+        settings = Settings(os.environ)
+        invoker = Invoker(dispatcher, host.function_timeout)
+        await _serve(bind(functions, settings), host, settings, invoker, options)
+    finally:
+        await dispatcher.stop()
 
 
 async def _serve(
     functions: Sequence[BoundFunction],
     host: HostJson,
     settings: Settings,
+    invoker: Invoker,
     options: argparse.Namespace,
 ) -> None:
     stopping = _stop_requests()
-    invoker = Invoker(host.function_timeout)
     routes = [function for function in functions if isinstance(function, HttpFunction)]
     triggers = [
         QueueTrigger(function, host.service_bus, settings, invoker)
@@ -114,7 +97,6 @@ async def _serve(
             announcement.cancel()
             for trigger in triggers:
                 trigger.stop()
-    _end_in_any_case()
 
 
 async def _announce(
@@ -142,12 +124,6 @@ def _watch_stdin(loop: asyncio.AbstractEventLoop, stopping: asyncio.Event) -> No
     while os.read(sys.stdin.fileno(), 4096):
         pass
     loop.call_soon_threadsafe(stopping.set)
-
-
-def _end_in_any_case() -> None:
-    timer = threading.Timer(_LAST_RESORT, os._exit, (1,))
-    timer.daemon = True
-    timer.start()
 
 
 if __name__ == "__main__":

@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
+from local.host.body import DataType
 from local.host.errors import AppRefused
 from local.host.routes import Route
 from local.host.settings import Connection, Settings
 
-Code = Callable[..., object]
 _METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE")
-
-
-class DeclaredFunction(Protocol):
-    """What `FunctionApp.get_functions()` of azure.functions gives."""
-
-    def get_function_name(self) -> str | None:
-        """Return its name."""
-
-    def get_raw_bindings(self) -> Sequence[str]:
-        """Return its bindings, each a JSON object."""
-
-    def get_user_function(self) -> Code:
-        """Return the code itself."""
+_LARGEST_BATCH = 1000  # MaxMessageBatchSize of ServiceBusTriggerAttribute, as the host logs it
 
 
 @dataclass(frozen=True)
@@ -34,7 +20,6 @@ class HttpFunction:
     """A function called for each request to a route; `methods` are upper case."""
 
     name: str
-    code: Code
     parameter: str
     route: Route
     methods: frozenset[str]
@@ -44,24 +29,31 @@ class HttpFunction:
 class QueueFunction:
     """A function called for each message of a queue, or for several at once if `many`.
 
-    `binary` passes the body on as bytes.
+    `largest_batch` and `completes` are the trigger's own: the decorator writes its defaults into
+    the binding's attribute, so that those of host.json never count for a Python function.
     """
 
     name: str
-    code: Code
     parameter: str
     queue: str
     connection: Connection
-    binary: bool
+    data_type: DataType
     many: bool
+    largest_batch: int = _LARGEST_BATCH
+    completes: bool = True
 
 
 BoundFunction = HttpFunction | QueueFunction
 
 
-def bind(functions: Iterable[DeclaredFunction], settings: Settings) -> tuple[BoundFunction, ...]:
-    """Read the bindings of all functions; AppRefused names the function and the binding."""
-    bound = tuple(_bind(function, settings) for function in functions)
+def bind(
+    functions: Iterable[tuple[str, Sequence[str]]], settings: Settings
+) -> tuple[BoundFunction, ...]:
+    """Read the bindings of all functions, each a JSON object, as the worker found them.
+
+    AppRefused names the function and the binding.
+    """
+    bound = tuple(_bind(name, bindings, settings) for name, bindings in functions)
     names = [function.name.lower() for function in bound]
     for name in names:
         if names.count(name) > 1:
@@ -69,15 +61,12 @@ def bind(functions: Iterable[DeclaredFunction], settings: Settings) -> tuple[Bou
     return bound
 
 
-def _bind(function: DeclaredFunction, settings: Settings) -> BoundFunction:
-    name, code = str(function.get_function_name()), function.get_user_function()
+def _bind(name: str, given: Sequence[str], settings: Settings) -> BoundFunction:
     try:
-        bindings = [_object(text) for text in function.get_raw_bindings()]
-        trigger = _trigger(bindings)
-        _check_parameters(code, str(trigger["name"]))
+        trigger = _trigger([_object(text) for text in given])
         if trigger["type"] == "httpTrigger":
-            return _http(name, code, trigger)
-        return _queue(name, code, trigger, settings)
+            return _http(name, trigger)
+        return _queue(name, trigger, settings)
     except AppRefused as refusal:
         raise AppRefused(f"function '{name}': {refusal}") from None
 
@@ -107,24 +96,14 @@ def _check_kind(binding: Mapping[str, object]) -> None:
         raise AppRefused(f"binding '{name}' of type '{kind}' is not supported by this host")
 
 
-def _check_parameters(code: Code, bound: str) -> None:
-    parameters = set(inspect.signature(code).parameters)
-    if parameters != {bound}:
-        raise AppRefused(
-            f"its parameters are {sorted(parameters)}, its bindings give only ['{bound}']"
-        )
-
-
-def _http(name: str, code: Code, trigger: Mapping[str, object]) -> HttpFunction:
+def _http(name: str, trigger: Mapping[str, object]) -> HttpFunction:
     given = trigger.get("methods")
     methods = [str(method).upper() for method in given] if isinstance(given, list) else _METHODS
     route = Route.parse(str(trigger.get("route") or name))
-    return HttpFunction(name, code, str(trigger["name"]), route, frozenset(methods))
+    return HttpFunction(name, str(trigger["name"]), route, frozenset(methods))
 
 
-def _queue(
-    name: str, code: Code, trigger: Mapping[str, object], settings: Settings
-) -> QueueFunction:
+def _queue(name: str, trigger: Mapping[str, object], settings: Settings) -> QueueFunction:
     bound = f"binding '{trigger['name']}'"
     if not isinstance(trigger.get("queueName"), str):
         raise AppRefused(f"{bound}: topics are not supported by this host")
@@ -133,9 +112,12 @@ def _queue(
         raise AppRefused(f"{bound}: cardinality '{cardinality}' is neither 'one' nor 'many'")
     if trigger.get("isSessionsEnabled"):
         raise AppRefused(f"{bound}: sessions are not supported by this host")
-    data_type = str(trigger.get("dataType", "string")).lower()
-    if data_type not in {"string", "binary"}:
+    data_type = str(trigger.get("dataType", DataType.UNDEFINED)).lower()
+    if data_type not in set(DataType):
         raise AppRefused(f"{bound}: dataType '{data_type}' is not supported by this host")
+    largest = trigger.get("maxMessageBatchSize", _LARGEST_BATCH)
+    if not isinstance(largest, int) or largest < 1:
+        raise AppRefused(f"{bound}: maxMessageBatchSize must be a number of at least 1")
     try:
         queue = settings.resolve(str(trigger["queueName"]))
         connection = settings.connection(str(trigger.get("connection", "AzureWebJobsServiceBus")))
@@ -143,10 +125,11 @@ def _queue(
         raise AppRefused(f"{bound}: {refusal}") from None
     return QueueFunction(
         name,
-        code,
         str(trigger["name"]),
         queue,
         connection,
-        binary=data_type == "binary",
+        DataType(data_type),
         many=cardinality == "many",
+        largest_batch=largest,
+        completes=trigger.get("autoCompleteMessages") is not False,
     )

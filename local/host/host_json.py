@@ -33,13 +33,15 @@ _HONOURED = {"extensions", "functiontimeout", "logging"}
 
 @dataclass(frozen=True)
 class ServiceBusOptions:
-    """`extensions.serviceBus`; the defaults are those of the Service Bus extension."""
+    """`extensions.serviceBus`; the defaults are those of the Service Bus extension.
+
+    Two that the section may have never reach a Python function, because each trigger has its own:
+    autoCompleteMessages and maxMessageBatchSize. See `QueueFunction`.
+    """
 
     max_concurrent_calls: int = 16 * (os.cpu_count() or 1)
     prefetch_count: int = 0
     max_auto_lock_renewal: timedelta = timedelta(minutes=5)
-    auto_complete: bool = True
-    max_message_batch_size: int = 1000
 
 
 @dataclass(frozen=True)
@@ -115,14 +117,6 @@ class _Section:
             raise AppRefused(f"{self.place(name)} must be a number of at least {at_least}")
         return value
 
-    def flag(self, name: str, *, default: bool) -> bool:
-        value = self.get(name)
-        if value is None:
-            return default
-        if not isinstance(value, bool):
-            raise AppRefused(f"{self.place(name)} must be true or false")
-        return value
-
     def duration(self, name: str, default: timedelta) -> timedelta:
         value = self.get(name)
         if value is None:
@@ -175,6 +169,4 @@ def _service_bus(section: _Section) -> ServiceBusOptions:
         section.number("maxConcurrentCalls", default.max_concurrent_calls, at_least=1),
         section.number("prefetchCount", default.prefetch_count, at_least=0),
         section.duration("maxAutoLockRenewalDuration", default.max_auto_lock_renewal),
-        section.flag("autoCompleteMessages", default=default.auto_complete),
-        section.number("maxMessageBatchSize", default.max_message_batch_size, at_least=1),
     )

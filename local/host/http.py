@@ -11,15 +11,14 @@ import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-import azure.functions as func
 from aiohttp import web
-from azure.functions.http import HttpRequestConverter, HttpResponseConverter
-from azure.functions.meta import Datum
 from multidict import CIMultiDict
 
 from local.host.bindings import HttpFunction
-from local.host.invocation import Invoker
+from local.host.invocation import FunctionError, Invoker
 from local.host.routes import Route
+from local.host.tracing import Trace
+from local.host.worker.messages import Data
 
 _MAX_BODY = 100 * 1024 * 1024  # the host's own limit for a request
 _log = logging.getLogger("Host.Http")
@@ -62,55 +61,44 @@ class _Handler:
         if (request.content_length or 0) > _MAX_BODY:
             return web.Response(status=413)
         given = await read_request(request, parameters)
+        trace = Trace.below(request.headers.get("traceparent"), request.headers.get("tracestate"))
         try:
-            result = await self._invoker.call(function, given)
-        except Exception:  # noqa: BLE001 - logged by the invoker
+            return write_response(await self._invoker.call(function, given, {}, trace))
+        except FunctionError:  # logged by the invoker
             # The body stays empty: what went wrong inside is nothing for a caller to read.
             return web.Response(status=500)
-        try:
-            return write_response(result)
-        except (TypeError, ValueError):
+        except ValueError:
             _log.exception("'Functions.%s' returned no usable answer", function.name)
             return web.Response(status=500)
 
 
-async def read_request(
-    request: web.Request, route_parameters: Mapping[str, str]
-) -> func.HttpRequest:
-    """Make what a function gets of a request, by the worker's own converter."""
+async def read_request(request: web.Request, route_parameters: Mapping[str, str]) -> Data:
+    """Make what the worker gets of a request."""
     if request.content_length is None and request.can_read_body:
         _log.warning("A chunked request: the Functions host passes no body of such a one")
     body = await request.read() if request.content_length else b""
-    value = {
-        "method": _text(request.method),
-        "url": _text(f"{request.scheme}://{request.host}{request.raw_path}"),
+    return "http", {
+        "method": request.method,
+        "url": f"{request.scheme}://{request.host}{request.raw_path}",
         "headers": _joined((name.lower(), value) for name, value in request.headers.items()),
         "query": _joined((name, value) for name, value in request.query.items() if value),
-        "params": {name: _text(value) for name, value in route_parameters.items()},
-        "body": Datum(body, "bytes"),
+        "params": dict(route_parameters),
+        "body": ("bytes", body),
     }
-    decoded: func.HttpRequest = HttpRequestConverter.decode(
-        Datum(value, "http"), trigger_metadata={}
-    )
-    return decoded
 
 
-def write_response(result: object) -> web.Response:
-    """Make the answer from what a function returned; TypeError if that is no answer."""
-    if result is None:
-        return web.Response(status=204)
-    if isinstance(result, str):
-        return web.Response(text=result)
-    if not isinstance(result, func.HttpResponse):
-        raise TypeError(f"a function returned {type(result).__name__} as its HTTP answer")
-    value = HttpResponseConverter.encode(result, expected_type=None).value
-    headers = CIMultiDict({name: str(datum.value) for name, datum in value["headers"].items()})
+def write_response(returned: Data) -> web.Response:
+    """Make the answer from what a function returned; ValueError if it cannot be sent."""
+    kind, value = returned
+    if kind == "string":
+        return web.Response(text=value)
+    if kind != "http":
+        raise ValueError(f"a value of kind {kind} is no HTTP answer")
+    headers = CIMultiDict(value["headers"])
     headers.popall("content-length", None)
-    for cookie in value["cookies"] or ():
-        for morsel in cookie.values():
-            headers.add("Set-Cookie", morsel.OutputString())
-    status = int(value["status_code"].value)
-    return web.Response(status=status, body=value["body"].value, headers=headers)
+    for cookie in value["cookies"]:
+        headers.add("Set-Cookie", cookie)
+    return web.Response(status=int(value["status"]), body=value["body"][1], headers=headers)
 
 
 def _is_text(request: web.Request) -> bool:
@@ -123,12 +111,8 @@ def _is_text(request: web.Request) -> bool:
     return True
 
 
-def _text(value: str) -> Datum:
-    return Datum(value, "string")
-
-
-def _joined(items: Iterable[tuple[str, str]]) -> dict[str, Datum]:
+def _joined(items: Iterable[tuple[str, str]]) -> dict[str, str]:
     found: dict[str, list[str]] = {}
     for name, value in items:
         found.setdefault(name, []).append(value)
-    return {name: _text(",".join(values)) for name, values in found.items()}
+    return {name: ",".join(values) for name, values in found.items()}

@@ -1,52 +1,69 @@
-"""Calling a function as the Functions host and its Python worker do."""
+"""Calling a function: what the log says of it, and how long it may take."""
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 import logging
 import time
+from collections.abc import Mapping
 from datetime import timedelta
 from uuid import uuid4
 
 from local.host.bindings import BoundFunction
+from local.host.channel import WorkerLostError
+from local.host.dispatcher import Dispatcher
+from local.host.tracing import Trace
+from local.host.worker.messages import Data, Invocation
+
+
+class FunctionError(Exception):
+    """The call came to nothing: the function raised, ran for too long, or lost its worker."""
 
 
 class Invoker:
-    """Calls functions, async ones on the loop and others on a thread, each within `timeout`."""
+    """Calls functions by a dispatcher, each within `timeout`."""
 
-    def __init__(self, timeout: timedelta | None) -> None:
+    def __init__(self, dispatcher: Dispatcher, timeout: timedelta | None) -> None:
+        self._dispatcher = dispatcher
         self._seconds = timeout.total_seconds() if timeout else None
 
-    async def call(self, function: BoundFunction, argument: object) -> object:
-        """Return what the function returns; what it raises is logged, then raised."""
-        log, invocation, started = _logger(function), uuid4(), time.perf_counter()
-        log.info("Executing 'Functions.%s' (Id=%s)", function.name, invocation)
+    async def call(
+        self, function: BoundFunction, given: Data, metadata: Mapping[str, Data], trace: Trace
+    ) -> Data:
+        """Return what the function returns. Raises FunctionError, when it is logged already."""
+        log, name, began = _logger(function), function.name, time.perf_counter()
+        inputs = {function.parameter: given}
+        invocation = Invocation(str(uuid4()), name, inputs, metadata, trace.parent, trace.state)
+        log.info("Executing 'Functions.%s' (Id=%s)", name, invocation.id)
         outcome = "Failed"
         try:
-            async with asyncio.timeout(self._seconds):
-                result = await _run(function, argument)
+            returned = await self._returned(invocation)
             outcome = "Succeeded"
-            return result
-        except Exception:
-            log.exception("Exception in 'Functions.%s' (Id=%s)", function.name, invocation)
+            return returned
+        except FunctionError as error:
+            # Its traceback is the worker's, and in its text.
+            log.error("Exception in 'Functions.%s' (Id=%s): %s", name, invocation.id, error)  # noqa: TRY400
             raise
         finally:
             log.info(
                 "Executed 'Functions.%s' (%s, Id=%s, Duration=%dms)",
-                function.name,
+                name,
                 outcome,
-                invocation,
-                (time.perf_counter() - started) * 1000,
+                invocation.id,
+                (time.perf_counter() - began) * 1000,
             )
 
-
-async def _run(function: BoundFunction, argument: object) -> object:
-    given = {function.parameter: argument}
-    if inspect.iscoroutinefunction(function.code):
-        result: object = await function.code(**given)
-        return result
-    return await asyncio.to_thread(function.code, **given)
+    async def _returned(self, invocation: Invocation) -> Data:
+        try:
+            outcome = await self._dispatcher.invoke(invocation, self._seconds)
+        except TimeoutError:
+            raise FunctionError(
+                f"it ran for more than {self._seconds:g} s, so its worker was ended"
+            ) from None
+        except WorkerLostError as error:
+            raise FunctionError(str(error)) from None
+        if outcome.error is not None:
+            raise FunctionError(f"{outcome.error}\n{outcome.traceback.rstrip()}")
+        return outcome.returned
 
 
 def _logger(function: BoundFunction) -> logging.Logger:

@@ -1,8 +1,10 @@
-"""A received Service Bus message as the Functions host hands it to a Python function.
+"""What the host tells a function of a Service Bus message beside its body: the trigger's metadata.
 
-The names are those of `ServiceBusTriggerBindingStrategy` in the Service Bus extension, the types
-those of `GrpcMessageConversionExtensions.ToRpc`: text as text, everything else as JSON, and what
-is absent is not passed. So lock times, time to live, state and dead-letter reasons are None.
+The names and types are those of `ServiceBusTriggerBindingStrategy` in the Service Bus extension
+(azure-sdk-for-net, Microsoft.Azure.WebJobs.Extensions.ServiceBus 5), the values for the worker
+those of `GrpcMessageConversionExtensions.ToRpc` in azure-functions-host: text as text, everything
+else as JSON by Json.NET, and what is null not at all. So lock times, time to live, state and
+dead-letter reasons never reach a function.
 """
 
 from __future__ import annotations
@@ -11,128 +13,126 @@ import base64
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from types import SimpleNamespace
+from typing import Any
 from uuid import UUID
 
-import azure.functions as func
-from azure.functions.meta import Datum
-from azure.functions.servicebus import ServiceBusMessageInConverter
 from azure.servicebus import ServiceBusReceivedMessage
-from azure.servicebus.amqp import AmqpMessageBodyType
 
-# .NET's DateTime.MaxValue stands for a message that never expires.
-_NEVER = "9999-12-31T23:59:59.9999999Z"
+from local.host.tracing import Trace
+from local.host.worker.messages import Data
 
-
-def to_function(message: ServiceBusReceivedMessage, *, binary: bool) -> func.ServiceBusMessage:
-    """Convert by the worker's own converter; ValueError if the body is not AMQP data."""
-    decoded = ServiceBusMessageInConverter.decode(
-        _body(message, binary=binary), trigger_metadata=_metadata(message)
-    )
-    if not isinstance(decoded, func.ServiceBusMessage):
-        raise TypeError("the converter made no single message")
-    return decoded
-
-
-def to_functions(
-    messages: Sequence[ServiceBusReceivedMessage], *, binary: bool
-) -> list[func.ServiceBusMessage]:
-    """Convert several for one call; ValueError if the body of one is not AMQP data."""
-    bodies = [_body(message, binary=binary).value for message in messages]
-    data = SimpleNamespace(bytes=bodies, string=bodies)
-    kind = "collection_bytes" if binary else "collection_string"
-    decoded = ServiceBusMessageInConverter.decode(
-        Datum(data, kind), trigger_metadata=_metadata_of_many(messages)
-    )
-    if not isinstance(decoded, list):
-        raise TypeError("the converter made no list of messages")
-    return [one for one in decoded if isinstance(one, func.ServiceBusMessage)]
+_NEVER = "9999-12-31T23:59:59.9999999"  # DateTimeOffset.MaxValue: a message that never expires
+_TEXTS = frozenset(
+    {
+        *("DeadLetterSource", "LockToken", "MessageId", "ContentType", "ReplyTo", "To", "Subject"),
+        *("Label", "CorrelationId", "SessionId", "ReplyToSessionId", "PartitionKey"),
+    }
+)
+_LONGS = frozenset({"SequenceNumber"})  # an array of them has a kind of its own
+# Objects of .NET, as Json.NET writes them: nothing that a function could use.
+_OBJECTS: Mapping[str, Data] = dict.fromkeys(
+    (
+        *("MessageReceiver", "MessageSession", "MessageActions", "SessionActions"),
+        *("ReceiveActions", "Client"),
+    ),
+    ("json", "{}"),
+)
 
 
-def _metadata_of_many(messages: Sequence[ServiceBusReceivedMessage]) -> Mapping[str, Datum]:
-    """Put what each has into an array per name, without gaps.
+def of_one(message: ServiceBusReceivedMessage) -> Mapping[str, Data]:
+    """Return the metadata for a call with one message."""
+    found: dict[str, Data] = dict(_OBJECTS)
+    for name, value in _values(message).items():
+        if value is not None:
+            found[name] = ("string", value) if name in _TEXTS else ("json", _json(value))
+    return found
 
-    As the host does it: a text that one of them lacks moves those of the others up.
+
+def of_many(messages: Sequence[ServiceBusReceivedMessage]) -> Mapping[str, Data]:
+    """Return the metadata for a call with several: an array by each name.
+
+    A text that a message lacks, or that is empty, leaves no gap: those of later ones move up.
     """
-    arrays: dict[str, list[object]] = {}
-    for message in messages:
-        for name, datum in _metadata(message).items():
-            value = json.loads(datum.value) if datum.type == "json" else datum.value
-            arrays.setdefault(f"{name}Array", []).append(value)
-    return {name: Datum(json.dumps(values), "json") for name, values in arrays.items()}
+    found: dict[str, Data] = dict(_OBJECTS)
+    rows = [_values(message) for message in messages]
+    for name in rows[0]:
+        values = [row[name] for row in rows]
+        if name in _TEXTS:
+            found[f"{name}Array"] = "collection_string", [value for value in values if value]
+        elif name in _LONGS:
+            found[f"{name}Array"] = "collection_sint64", values
+        else:
+            found[f"{name}Array"] = "json", _json(values)
+    return found
 
 
-def _body(message: ServiceBusReceivedMessage, *, binary: bool) -> Datum:
-    if message.body_type is not AmqpMessageBodyType.DATA:
-        raise ValueError("the Functions host passes only messages whose body is AMQP data")
-    body = b"".join(message.body)
-    if binary:
-        return Datum(body, "bytes")
-    # Bytes that are not UTF-8 are replaced here because the real host does so too: an app that
-    # needs them must carry text or declare dataType 'binary'.
-    return Datum(body.decode("utf-8", errors="replace"), "string")
+def trace(message: ServiceBusReceivedMessage) -> Trace:
+    """Return the trace of the call for one message, below the sender's."""
+    properties = _properties(message)
+    return Trace.below(properties.get("Diagnostic-Id") or properties.get("traceparent"))
 
 
-def _metadata(message: ServiceBusReceivedMessage) -> Mapping[str, Datum]:
-    properties = _properties(message.application_properties or {})
-    texts = {
+def _values(message: ServiceBusReceivedMessage) -> Mapping[str, Any]:
+    properties = _properties(message)
+    enqueued = _time(message.enqueued_time_utc)
+    expires = _time(message.expires_at_utc) if message.expires_at_utc else _NEVER
+    return {
+        # The header counts earlier deliveries, the .NET client this one too.
+        "DeliveryCount": (message.delivery_count or 0) + 1,
         "DeadLetterSource": message.dead_letter_source,
         "LockToken": str(message.lock_token),
+        # Of type DateTime without a kind, so that it is written without its zone, which is UTC.
+        "ExpiresAtUtc": expires,
+        "ExpiresAt": f"{expires}+00:00",
+        "EnqueuedTimeUtc": enqueued,
+        "EnqueuedTime": f"{enqueued}+00:00",
         "MessageId": message.message_id,
         "ContentType": message.content_type,
         "ReplyTo": message.reply_to,
+        "SequenceNumber": message.sequence_number,
         "To": message.to,
         "Subject": message.subject,
         "Label": message.subject,
         "CorrelationId": message.correlation_id,
+        "ApplicationProperties": properties,
+        "UserProperties": properties,
         "SessionId": message.session_id,
         "ReplyToSessionId": message.reply_to_session_id,
         "PartitionKey": message.partition_key,
     }
-    structures = {
-        # The header counts earlier deliveries, the .NET client this one too.
-        "DeliveryCount": (message.delivery_count or 0) + 1,
-        "SequenceNumber": message.sequence_number,
-        "EnqueuedTimeUtc": _time(message.enqueued_time_utc),
-        "ExpiresAtUtc": _time(message.expires_at_utc) or _NEVER,
-        "ApplicationProperties": properties,
-        "UserProperties": properties,
-    }
-    found = {name: Datum(_text(value), "string") for name, value in texts.items() if value}
-    for name, structure in structures.items():
-        if structure is not None:
-            found[name] = Datum(json.dumps(structure, separators=(",", ":")), "json")
-    return found
 
 
-def _properties(given: Mapping[str | bytes, object]) -> Mapping[str, object]:
-    return {_text(name): _json_value(value) for name, value in given.items()}
+def _properties(message: ServiceBusReceivedMessage) -> Mapping[str, Any]:
+    given: Mapping[str | bytes, object] = message.application_properties or {}
+    return {_text(name): _value(value) for name, value in given.items()}
 
 
-def _json_value(value: object) -> object:
+def _value(value: object) -> object:
     if isinstance(value, UUID):
         return str(value)
     if isinstance(value, datetime):
-        return _time(value)
+        return f"{_time(value)}Z"
     if isinstance(value, bytes):
-        return _text_or_base64(value)
+        return _text(value)
     return value
 
 
 def _text(value: str | bytes) -> str:
-    return value.decode() if isinstance(value, bytes) else value
-
-
-def _text_or_base64(value: bytes) -> str:
+    """Read a text, which the SDK may give as bytes; what is none is written as Json.NET does."""
+    if isinstance(value, str):
+        return value
     try:
         return value.decode()
     except UnicodeDecodeError:
         return base64.b64encode(value).decode()
 
 
-def _time(moment: datetime | None) -> str | None:
-    """Write a time as Newtonsoft.Json does: UTC, `Z`, no trailing zeros of a second."""
-    if moment is None:
-        return None
-    text = moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f").rstrip("0").rstrip(".")
-    return f"{text}Z"
+def _time(moment: datetime | None) -> str:
+    """Write a time as Json.NET does: no trailing zeros of a second."""
+    given = moment or datetime.min.replace(tzinfo=UTC)
+    text = given.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
+    return text.rstrip("0").rstrip(".")
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))

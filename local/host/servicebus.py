@@ -14,11 +14,13 @@ from azure.servicebus import ServiceBusReceivedMessage, TransportType
 from azure.servicebus.aio import AutoLockRenewer, ServiceBusClient, ServiceBusReceiver
 from azure.servicebus.exceptions import AutoLockRenewTimeout, MessageLockLostError
 
+from local.host import body
+from local.host import message as metadata
 from local.host.bindings import QueueFunction
 from local.host.host_json import ServiceBusOptions
 from local.host.invocation import Invoker
-from local.host.message import to_function, to_functions
 from local.host.settings import KeyConnection, Settings
+from local.host.tracing import Trace
 
 _Settle = Callable[[ServiceBusReceivedMessage], Awaitable[None]]
 _log = logging.getLogger("Host.ServiceBus")
@@ -121,23 +123,37 @@ class QueueTrigger:
                 task.add_done_callback(self._in_hand.discard)
 
     async def _more(self, link: _Link) -> list[ServiceBusReceivedMessage]:
-        room = self._options.max_message_batch_size - 1
+        room = self._function.largest_batch - 1
         return await link.receiver.receive_messages(room, max_wait_time=_MORE) if room else []
 
     async def _process(self, link: _Link, messages: list[ServiceBusReceivedMessage]) -> None:
         try:
-            await self._invoker.call(self._function, self._argument(messages))
+            await self._call(messages)
         except (Exception, asyncio.CancelledError):  # noqa: BLE001 - logged by the invoker
             await self._settle_all(link, link.receiver.abandon_message, messages)
         else:
-            if self._options.auto_complete:
+            if self._function.completes:
                 await self._settle_all(link, link.receiver.complete_message, messages)
 
-    def _argument(self, messages: list[ServiceBusReceivedMessage]) -> object:
-        binary = self._function.binary
-        if self._function.many:
-            return to_functions(messages, binary=binary)
-        return to_function(messages[0], binary=binary)
+    async def _call(self, messages: list[ServiceBusReceivedMessage]) -> None:
+        function = self._function
+        try:
+            if function.many:
+                given = body.many(messages, function.data_type)
+                known, trace = metadata.of_many(messages), Trace()
+            else:
+                given = body.one(messages[0], function.data_type)
+                known, trace = metadata.of_one(messages[0]), metadata.trace(messages[0])
+        except body.BindingError as error:
+            _log.error(
+                "%s: exception binding parameter '%s' of %d messages: %s",
+                self._place,
+                function.parameter,
+                len(messages),
+                error,
+            )
+            raise
+        await self._invoker.call(function, given, known, trace)
 
     async def _settle_all(
         self, link: _Link, settle: _Settle, messages: list[ServiceBusReceivedMessage]

@@ -62,3 +62,12 @@ def test_the_hook_finds_what_it_asks_for_among_the_outputs() -> None:
         hook = AZURE["hooks"]["postprovision"][system]
         assert "-m ops provisioned" in hook["run"]
         assert hook["continueOnError"], "what is left to do must not keep the apps from coming"
+
+
+def test_the_hook_installs_the_operators_lock_and_nothing_else() -> None:
+    for system in ("posix", "windows"):
+        run = AZURE["hooks"]["postprovision"][system]["run"]
+        (install,) = (line for line in run.splitlines() if " install " in line)
+        assert install.endswith(" --require-hashes -r requirements-ops.txt")
+    # The first that azd reads .funcignore with as checks/package.py does.
+    assert AZURE["requiredVersions"]["azd"] == ">= 1.23.13"

@@ -92,6 +92,32 @@ def test_the_second_evaluation_is_by_another_clock_and_is_taken(
 
 
 @compiler
+def test_an_assignment_that_is_not_named_after_its_operator_is_named(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rights = folder / "modules" / "busRights.bicep"
+    text = rights.read_text()
+    assert "guid(operatorQueues[i].id, use.principalId, " in text
+    rights.write_text(
+        text.replace("guid(operatorQueues[i].id, use.principalId, ", "guid(operatorQueues[i].id, ")
+    )
+    infra.build(folder)
+    assert azure.main(folder) == 1
+    lines = told(capsys)
+    assert lines
+    assert all("principalId: is not that of " in line for line in lines)
+    assert all("RoleAssignmentUpdateNotPermitted" in line for line in lines)
+
+
+@compiler
+def test_what_stands_for_clock_and_directory_must_be_there(folder: Path) -> None:
+    nobody = folder / "nobody.bicep"
+    nobody.write_text(nobody.read_text().replace("4102444799", "4102444798"))
+    with pytest.raises(infra.InfraError, match=r"nobody.bicep does not say var expiry"):
+        azure.evaluated_again(folder, str(infra.compiler()))
+
+
+@compiler
 def test_a_key_that_follows_the_clock_is_named(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
-import sys
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
+from packaging.utils import canonicalize_name
 
 from checks import functions, package, snapshot
+from checks.lock_files import read_lock
 from local.deployment import load, settings_of
+from tests import installing
 
 INFRA = package.ROOT / "infra"
 DEPLOYMENT = load(INFRA / "local.snapshot.json")
@@ -17,56 +21,175 @@ DEPLOYMENT = load(INFRA / "local.snapshot.json")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a fresh folder that holds the package alone."""
-    made = tmp_path_factory.mktemp("package")
-    package.copy(made)
-    return made
+    """Give the folder of the package, installed from its lock into an empty one."""
+    return installing.installed(tmp_path_factory)
 
 
 @pytest.mark.parametrize("app", ["sender", "receiver", "tracker"])
-def test_each_app_starts_from_the_package_alone(folder: Path, app: str) -> None:
+def test_each_app_starts_from_the_package_and_its_lock_alone(folder: Path, app: str) -> None:
     (spec,) = (spec for spec in DEPLOYMENT.apps if spec.app == app)
     vaults = {v.resource_id: f"https://{v.name}.vault.azure.net/" for v in DEPLOYMENT.vaults}
     program = (
         "import function_app, sys;"
         "print(len(function_app.app.get_functions()));"
-        "print(*[m.__file__ for n, m in sys.modules.items() if n.split('.')[0] == 'shared'])"
+        "print(*{m.__file__ for m in sys.modules.values() if getattr(m, '__file__', None)})"
     )
-    run = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=folder,
-        # The secure parameters of a deployment are no matter here.
-        env=dict(settings_of(spec, vaults)),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    # The secure parameters of a deployment are no matter here.
+    settings = dict(settings_of(spec, vaults))
+    run = installing.run(folder, "-c", program, environment=settings)
     assert run.returncode == 0, run.stderr
     count, modules = run.stdout.splitlines()
     assert int(count) > 0
-    assert all(Path(module).is_relative_to(folder) for module in modules.split())
+    foreign = [m for m in modules.split() if "site-packages" in m and not m.startswith(f"{folder}")]
+    assert foreign == []
+    assert f"{folder}/shared/settings.py" in modules.split()
+
+
+def test_what_is_installed_is_what_the_lock_names_for_this_python(folder: Path) -> None:
+    there = {
+        (canonicalize_name(found.name), found.version)
+        for found in distributions(path=[str(folder / installing.PACKAGES)])
+    }
+    named = {
+        (entry.name, str(entry.version))
+        for entry in read_lock(folder / "requirements.txt")
+        if entry.requirement.marker is None or entry.requirement.marker.evaluate()
+    }
+    assert there == named
+
+
+def test_a_file_that_is_not_the_one_of_the_lock_is_not_installed(tmp_path: Path) -> None:
+    lock = tmp_path / "requirements.txt"
+    lock.write_text(f"pyjwt==2.15.1 --hash=sha256:{'0' * 64}\n")
+    with pytest.raises(AssertionError, match="DO NOT MATCH THE HASHES"):
+        installing.install(lock, tmp_path / "installed")
 
 
 def test_the_package_has_only_what_the_apps_run() -> None:
-    there = {str(file) for file in package.files() if file.parts[0] != "shared"}
-    assert there == {"function_app.py", "host.json", "requirements.txt", "infra/access.json"}
+    modules = {path.relative_to(package.ROOT) for path in package.ROOT.glob("shared/**/*.py")}
+    assert len(modules) > 30
+    assert set(package.files()) == modules | {
+        Path("function_app.py"),
+        Path("host.json"),
+        Path("requirements.txt"),
+        Path("infra/access.json"),
+    }
+    assert package.problems() == []
 
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """Give a source folder of few files, to plant faults in."""
+    """Give a source folder that is the package, and `.funcignore`, to plant faults in."""
     package.copy(tmp_path)
-    (tmp_path / ".funcignore").write_text("tests\n*_env\n!keep_env\n__pycache__\n")
+    shutil.copyfile(package.ROOT / ".funcignore", tmp_path / ".funcignore")
     return tmp_path
 
 
-def test_funcignore_is_read_as_azd_reads_it(source: Path) -> None:
-    for name in ("tests/a.py", "my_env/b.py", "keep_env/c.py", "shared/__pycache__/d.pyc"):
-        (source / name).parent.mkdir(exist_ok=True)
-        (source / name).write_text("")
-    there = {str(file) for file in package.files(source)}
-    assert "keep_env/c.py" in there
-    assert there.isdisjoint({"tests/a.py", "my_env/b.py", "shared/__pycache__/d.pyc"})
+STRAYS = (
+    ".env",
+    ".git/config",
+    ".github/workflows/ci.yml",
+    ".local/endpoints.json",
+    ".azure/relay/.env",
+    ".venv/lib/site-packages/secret.py",
+    "local.settings.json",
+    "key.pem",
+    "ledger.sqlite",
+    "notes",
+    "copy of function_app.py",
+    "my_function_app.py",
+    "function_app.pyc",
+    "requirements-dev.txt",
+    "requirements.in",
+    "__pycache__/function_app.cpython-313.pyc",
+    "infra/main.bicep",
+    "infra/main.parameters.json",
+    "infra/secret.json",
+    "infra/old/access.json",
+    "local/access.json",
+    "shared/.env",
+    "shared/key.pem",
+    "shared/ledger.sqlite",
+    "shared/local.settings.json",
+    "shared/py",
+    "shared/notes.md",
+    "shared/__pycache__/vault.cpython-313.pyc",
+    "shared/__pycache__/vault.py",
+    "shared/.hidden/key.py",
+    "shared/deeper/shared/key.py",
+    "deeper/shared/key.py",
+    "deeper/function_app.py",
+    "Shared/key.py",
+    "sharedx/key.py",
+    "\u79d8\u5bc6/key.pem",
+    "\u79d8\u5bc6/\u79d8\u5bc6.txt",
+)
+
+
+def plant(source: Path, name: str) -> None:
+    (source / name).parent.mkdir(parents=True, exist_ok=True)
+    (source / name).write_text("secret")
+
+
+def test_a_stray_file_never_travels_whoever_reads(source: Path) -> None:
+    sound = package.files(source)
+    for name in STRAYS:
+        plant(source, name)
+    assert package.files(source) == sound
+    assert package.files_of_func(source) == sound
+    assert package.problems(source) == []
+
+
+def test_funcignore_is_read_as_git_reads_it(source: Path) -> None:
+    sound = package.files(source)
+    for name in STRAYS:
+        if not name.startswith(".git/"):
+            plant(source, name)
+    git = ("git", "-c", "core.quotePath=false", "-C", str(source))
+    subprocess.run([*git, "init", "--quiet"], check=True)
+    told = subprocess.run(
+        [*git, "ls-files", "--others", "--exclude-from=.funcignore"],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert sorted(Path(name) for name in told.splitlines()) == sound
+
+
+@pytest.mark.parametrize(
+    ("lines", "azd", "func"),
+    [
+        # The last line that matches decides for azd, a line with ! for func.
+        (["*", "!/a.txt", "/a.txt"], set(), {"a.txt", "a.txt.old"}),
+        # A folder that is not let in hides what is in it from azd, and is no matter to func.
+        (["*", "!/d/a.txt"], set(), {"d/a.txt", "d/a.txt.old"}),
+        # A folder that is let in: to func that is all that begins so.
+        (["*", "!/d/"], set(), {"d/a.txt", "d/a.txt.old"}),
+        (["*", "!/[d]/", "/d/*", "!/d/a.txt"], {"d/a.txt"}, {"d/a.txt", "d/a.txt.old"}),
+        # A name counts at any depth for azd, at the top alone for func.
+        (["a.txt"], {"a.txt.old", "d/a.txt.old"}, {"d/a.txt", "d/a.txt.old"}),
+        # A star in a name at the top takes slashes with azd; two take any number of folders.
+        (["/*", "!/d/"], set(), {"d/a.txt", "d/a.txt.old"}),
+        (["**/a.txt"], {"a.txt.old", "d/a.txt.old"}, {"a.txt", "a.txt.old"}),
+        (["d/**"], {"a.txt", "a.txt.old"}, {"a.txt", "a.txt.old"}),
+        (["# a.txt", "", "d"], {"a.txt", "a.txt.old"}, {"a.txt", "a.txt.old"}),
+    ],
+)
+def test_the_two_readers_differ_as_they_do(
+    tmp_path: Path, lines: list[str], azd: set[str], func: set[str]
+) -> None:
+    for name in ("a.txt", "a.txt.old", "d/a.txt", "d/a.txt.old"):
+        plant(tmp_path, name)
+    (tmp_path / ".funcignore").write_text("\ufeff" + "\r\n".join([*lines, "/.funcignore"]))
+    assert {f.as_posix() for f in package.files(tmp_path)} == azd
+    assert {f.as_posix() for f in package.files_of_func(tmp_path)} == func
+
+
+@pytest.mark.parametrize("name", ["host.json.bak", "shared/vault.py.orig", "\u79d8\u5bc6"])
+def test_what_only_func_would_deploy_is_named(source: Path, name: str) -> None:
+    plant(source, name)
+    assert package.problems(source) == [f"{name}: func would deploy it: take it away"]
+    assert Path(name) not in package.files(source)
 
 
 def found(source: Path, deployment: snapshot.Snapshot) -> set[str]:
@@ -79,8 +202,8 @@ def test_faults_in_the_package_are_found(source: Path) -> None:
     host = (source / "host.json").read_text()
     (source / "host.json").write_text(host.replace("[4.*, 5.0.0)", "[3.*, 4.0.0)"))
     requirements = (source / "requirements.txt").read_text()
-    lines = [line for line in requirements.splitlines() if "azure-functions" not in line]
-    (source / "requirements.txt").write_text("\n".join([*lines, "azure-functions-worker"]))
+    lines = [line for line in requirements.splitlines() if "azure-functions==" not in line]
+    (source / "requirements.txt").write_text("\n".join([*lines, "azure-functions-worker==1"]))
     assert found(source, deployment) - sound >= {
         "check_extension_bundle_v4",
         "check_azure_functions_library",

@@ -33,6 +33,7 @@ NAMESPACE = NamespaceSpec(
         QueueSpec(
             "/queues/brief", "brief", lock_duration=timedelta(seconds=2), max_delivery_count=100
         ),
+        QueueSpec("/queues/poison", "poison", max_delivery_count=5),
     ),
 )
 
@@ -69,6 +70,11 @@ class Bus:
         assert self.server
         counts = self.server.state()[queue]
         return counts.active + counts.locked + counts.scheduled + counts.dead_lettered
+
+    def dead(self, queue: str) -> int:
+        """Tell how many messages the queue has given up."""
+        assert self.server
+        return self.server.state()[queue].dead_lettered
 
 
 @pytest.fixture

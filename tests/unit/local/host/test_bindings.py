@@ -1,11 +1,12 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import azure.functions as func
 import pytest
 
 from local.host.bindings import BoundFunction, HttpFunction, QueueFunction, bind
+from local.host.body import DataType
 from local.host.errors import AppRefused
 from local.host.settings import IdentityConnection, Settings
 
@@ -24,7 +25,9 @@ def bound(declare: Declare) -> tuple[BoundFunction, ...]:
     app, blueprint = func.FunctionApp(), func.Blueprint()
     declare(blueprint)
     app.register_functions(blueprint)
-    return bind(app.get_functions(), SETTINGS)
+    functions = app.get_functions()
+    indexed = [(str(one.get_function_name()), one.get_raw_bindings()) for one in functions]
+    return bind(indexed, SETTINGS)
 
 
 def test_an_http_function_with_route_and_methods() -> None:
@@ -62,7 +65,7 @@ def test_a_queue_function_takes_queue_and_connection_from_the_settings() -> None
 
     [function] = bound(declare)
     assert isinstance(function, QueueFunction)
-    assert (function.queue, function.binary) == ("messages", False)
+    assert (function.queue, function.data_type) == ("messages", DataType.UNDEFINED)
     assert function.connection == IdentityConnection("ns.servicebus.windows.net", "c1")
 
 
@@ -75,7 +78,7 @@ def test_a_queue_function_may_ask_for_bytes() -> None:
 
     [function] = bound(declare)
     assert isinstance(function, QueueFunction)
-    assert function.binary
+    assert function.data_type is DataType.BINARY
 
 
 def test_a_queue_function_may_ask_for_several_messages() -> None:
@@ -83,11 +86,31 @@ def test_a_queue_function_may_ask_for_several_messages() -> None:
         @blueprint.service_bus_queue_trigger(
             "messages", connection="BUS", queue_name="q", cardinality=func.Cardinality.MANY
         )
-        async def take(messages: list[func.ServiceBusMessage]) -> None: ...
+        async def take(messages: Sequence[func.ServiceBusMessage]) -> None: ...
 
     [function] = bound(declare)
     assert isinstance(function, QueueFunction)
     assert function.many
+    assert (function.largest_batch, function.completes) == (1000, True)
+
+
+def test_a_queue_function_says_itself_how_large_a_batch_is_and_who_completes_it() -> None:
+    def declare(blueprint: func.Blueprint) -> None:
+        @blueprint.service_bus_queue_trigger(
+            "messages",
+            connection="BUS",
+            queue_name="q",
+            cardinality=func.Cardinality.MANY,
+            data_type=func.DataType.STRING,
+            auto_complete_messages=False,
+            max_message_batch_size=7,
+        )
+        async def take(messages: Sequence[func.ServiceBusMessage]) -> None: ...
+
+    [function] = bound(declare)
+    assert isinstance(function, QueueFunction)
+    assert (function.largest_batch, function.completes) == (7, False)
+    assert function.data_type is DataType.STRING
 
 
 def blob(blueprint: func.Blueprint) -> None:
@@ -117,12 +140,6 @@ def unknown_setting(blueprint: func.Blueprint) -> None:
     def f(message: func.ServiceBusMessage) -> None: ...
 
 
-def unbound_parameter(blueprint: func.Blueprint) -> None:
-    @blueprint.route()
-    def f(req: func.HttpRequest, other: str) -> str:
-        return ""
-
-
 @pytest.mark.parametrize(
     ("declare", "named"),
     [
@@ -131,7 +148,6 @@ def unbound_parameter(blueprint: func.Blueprint) -> None:
         (topic, "binding 'message': topics"),
         (sessions, "binding 'message': sessions"),
         (unknown_setting, "NOTHERE"),
-        (unbound_parameter, "other"),
     ],
 )
 def test_what_is_not_supported_is_refused_by_function_and_binding(

@@ -16,7 +16,6 @@ def test_the_defaults_are_those_of_the_host() -> None:
     assert host.route_prefix == "api"
     assert host.service_bus.prefetch_count == 0
     assert host.service_bus.max_auto_lock_renewal == timedelta(minutes=5)
-    assert host.service_bus.auto_complete
     assert host.service_bus.max_concurrent_calls % 16 == 0
 
 
@@ -45,7 +44,7 @@ def test_everything_that_is_honoured_is_read() -> None:
     assert host.route_prefix == "v1"
     assert host.function_timeout == timedelta(seconds=90)
     assert host.log_levels == {"default": logging.WARNING, "Function.send": logging.DEBUG}
-    assert host.service_bus == ServiceBusOptions(8, 3, timedelta(minutes=2), auto_complete=False)
+    assert host.service_bus == ServiceBusOptions(8, 3, timedelta(minutes=2))
 
 
 def test_a_function_may_have_no_timeout() -> None:
@@ -61,7 +60,6 @@ def test_a_function_may_have_no_timeout() -> None:
         ({"extensions": {"queues": {}}}, "extensions.queues"),
         ({"extensions": {"serviceBus": {"maxConcurrentSessions": 1}}}, "maxConcurrentSessions"),
         ({"extensions": {"serviceBus": {"maxConcurrentCalls": 0}}}, "maxConcurrentCalls"),
-        ({"extensions": {"serviceBus": {"autoCompleteMessages": "no"}}}, "autoCompleteMessages"),
         ({"extensions": {"serviceBus": []}}, "extensions.serviceBus"),
         ({"extensions": {"http": {"routePrefix": 1}}}, "routePrefix"),
         ({"logging": {"logLevel": {"default": "Loud"}}}, "logging.logLevel.default"),

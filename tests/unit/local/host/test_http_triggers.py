@@ -30,7 +30,7 @@ def text(req: func.HttpRequest) -> str:
     return "gr\\u00fc\\u00df dich"
 
 @app.route()
-def nothing(req: func.HttpRequest) -> None:
+def nothing(req: func.HttpRequest):
     return None
 
 @app.route()
@@ -56,9 +56,8 @@ async def test_requests_and_answers_pass_as_through_the_real_host(host: RunningH
         async with session.get("/api/text") as answer:
             assert await answer.read() == "grüß dich".encode()
             assert answer.headers["content-type"] == "text/plain; charset=utf-8"
-        async with session.put("/api/nothing") as answer:
-            assert (answer.status, await answer.read()) == (204, b"")
-        for path in ("boom", "wrong"):
+        # A function that returns nothing has given no answer: its converter says so.
+        for path in ("boom", "wrong", "nothing"):
             async with session.get(f"/api/{path}") as answer:
                 assert (answer.status, await answer.read()) == (500, b"")
         for method, path in (("GET", "/api/echo/x"), ("GET", "/api/other"), ("GET", "/text")):

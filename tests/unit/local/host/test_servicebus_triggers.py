@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from azure.servicebus import ServiceBusMessage
+from azure.servicebus.amqp import AmqpAnnotatedMessage
 
 from tests.unit.local.host.conftest import Bus, StartHost, until
 
 PREAMBLE = """
 import asyncio, json, os, pathlib, time
+from typing import List
 import azure.functions as func
 
 app = func.FunctionApp()
@@ -53,13 +57,24 @@ async def take(message: func.ServiceBusMessage) -> None:
 
 MANY = """
 @app.service_bus_queue_trigger(
-    "messages", connection="BUS", queue_name="%QUEUE%", cardinality=func.Cardinality.MANY
+    "messages", connection="BUS", queue_name="%QUEUE%", cardinality=func.Cardinality.MANY,
+    data_type=func.DataType.BINARY, max_message_batch_size=4
 )
-async def take(messages: list[func.ServiceBusMessage]) -> None:
+async def take(messages: List[func.ServiceBusMessage]) -> None:
     note(" ".join(f"{m.message_id}={m.get_body().decode()}" for m in messages))
     await asyncio.sleep(0.2)
     if messages[0].delivery_count == 1 and len(messages) > 2:
         raise RuntimeError("not yet")
+"""
+
+LENGTHS = """
+@app.service_bus_queue_trigger(
+    "messages", connection="BUS", queue_name="%QUEUE%", cardinality=func.Cardinality.MANY,
+    data_type=DATA_TYPE
+)
+async def take(messages: List[func.ServiceBusMessage]) -> None:
+    for message in messages:
+        note(str(len(message.get_body())))
 """
 
 
@@ -100,7 +115,9 @@ async def test_a_message_is_handed_over_with_what_the_real_host_gives(
     enqueued = datetime.fromisoformat(seen.pop("enqueued_time_utc"))
     expires = datetime.fromisoformat(seen.pop("expires_at_utc"))
     assert datetime.fromisoformat(seen.pop("expiration_time")) == expires
-    assert abs(datetime.now(UTC) - enqueued) < timedelta(minutes=1)
+    # Without a zone, which is UTC: DateTimeOffset.DateTime has none, and the converter adds none.
+    assert (enqueued.tzinfo, expires.tzinfo) == (None, None)
+    assert abs(datetime.now(UTC).replace(tzinfo=None) - enqueued) < timedelta(minutes=1)
     assert expires - enqueued == timedelta(hours=1)
     assert {name: value for name, value in seen.items() if value is not None} == {
         "body": "text \ufffd".encode().hex(),
@@ -119,8 +136,10 @@ async def test_a_message_is_handed_over_with_what_the_real_host_gives(
     }
     assert set(metadata) == {
         *("ApplicationProperties", "ContentType", "CorrelationId", "DeliveryCount"),
-        *("EnqueuedTimeUtc", "ExpiresAtUtc", "Label", "LockToken", "MessageId", "ReplyTo"),
-        *("SequenceNumber", "Subject", "To", "UserProperties"),
+        *("EnqueuedTime", "EnqueuedTimeUtc", "ExpiresAt", "ExpiresAtUtc", "Label", "LockToken"),
+        *("MessageId", "ReplyTo", "SequenceNumber", "Subject", "To", "UserProperties"),
+        *("MessageReceiver", "MessageSession", "MessageActions", "SessionActions"),
+        *("ReceiveActions", "Client"),
     }
 
 
@@ -150,7 +169,8 @@ async def test_no_more_run_at_once_than_host_json_says(
 
 async def test_a_batch_is_settled_as_one(bus: Bus, start_host: StartHost, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    options: dict[str, object] = {"extensions": {"serviceBus": {"maxMessageBatchSize": 4}}}
+    # The trigger's own number counts, never that of host.json.
+    options: dict[str, object] = {"extensions": {"serviceBus": {"maxMessageBatchSize": 2}}}
     sent = [ServiceBusMessage(f"b{n}", message_id=f"m{n}") for n in range(9)]
     async with start_host(PREAMBLE + MANY, options, **settings(bus, out)):
         await send(bus, *sent)
@@ -162,6 +182,57 @@ async def test_a_batch_is_settled_as_one(bus: Bus, start_host: StartHost, tmp_pa
     failed = [one for batch in batches if len(batch) > 2 for one in batch]
     assert len(failed) > 2, "no batch failed"
     assert len(taken) > 9, "a failed batch was not delivered again"
+
+
+@pytest.mark.parametrize(
+    ("data_type", "poison", "reason"),
+    [
+        ("func.DataType.BINARY", 0, ""),
+        ("func.DataType.STRING", 1, "IndexError: list index out of range"),
+        ("None", 2, "exception binding parameter 'messages'"),
+    ],
+)
+async def test_a_batch_with_poison_in_its_midst_reaches_a_function_of_bytes_alone(
+    bus: Bus, start_host: StartHost, tmp_path: Path, data_type: str, poison: int, reason: str
+) -> None:
+    """Seen on the real host: of 300 receipts among 27 of these, 45 were dead-lettered.
+
+    Without a data type, each body is parsed as JSON (GeneralScriptBindingProvider); as STRING,
+    empty ones are left out (GrpcMessageConversionExtensions) and the library reads past the end.
+    """
+    out = tmp_path / "out"
+    bodies = [b"[1]", b"\xff\xfe", b"", b"[" * 1200, b"[2]"]
+    await send(bus, *map(ServiceBusMessage, bodies), queue="poison")
+    code = PREAMBLE + LENGTHS.replace("DATA_TYPE", data_type)
+    async with start_host(code, **settings(bus, out, "poison")) as host:
+        await until(lambda: bus.left("poison") == bus.dead("poison"), 60)
+        host.process.terminate()
+        _, log = await host.ended()
+    # Batches are as large as it happens: a good one may have been in one of its own.
+    taken = Counter(lines(out))
+    assert len(bodies) - bus.dead("poison") == taken.total()
+    if poison:
+        assert bus.dead("poison") >= poison
+        assert reason in log
+    else:
+        assert taken == Counter(str(len(body)) for body in bodies)
+
+
+async def test_a_body_that_does_not_bind_is_dead_lettered_without_being_called(
+    bus: Bus, start_host: StartHost, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    async with start_host(PREAMBLE + NOTE_ID, **settings(bus, out, "poison")):
+        strange = [
+            AmqpAnnotatedMessage(value_body={"a": 1}),
+            AmqpAnnotatedMessage(value_body=1),
+            AmqpAnnotatedMessage(sequence_body=[[1, 2]]),
+        ]
+        async with bus.client() as client, client.get_queue_sender("poison") as sender:
+            await sender.send_messages([*strange])
+        await send(bus, ServiceBusMessage("x", message_id="good"), queue="poison")
+        await until(lambda: bus.dead("poison") == len(strange) and bus.left("poison") == 3)
+    assert lines(out) == ["good"]
 
 
 async def test_it_finds_the_bus_again(bus: Bus, start_host: StartHost, tmp_path: Path) -> None:

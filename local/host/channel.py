@@ -1,0 +1,149 @@
+"""A worker process, as its host sees it: functions in, calls out, and an end that is noticed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from local.host.errors import AppRefused
+from local.host.worker.messages import Decoder, Indexed, Invocation, Outcome, Refused, Stop, encode
+
+_ROOT = Path(__file__).resolve().parents[2]  # where `local` can be imported from
+_ENDING = 2.0  # seconds that a worker has to end by itself
+_LAST_WORDS = 1.0  # seconds for what it said before it ended
+_STANDARD_ERROR = 2
+_log = logging.getLogger("Host.Worker")
+
+
+class WorkerLostError(Exception):
+    """The worker ended with a call in hand: whether the function did its work is not known."""
+
+
+class Channel(asyncio.Protocol):
+    """One worker process and the socket to it.
+
+    `ended` is set when it is gone and every call in its hand has failed.
+    """
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self.ended = asyncio.Event()
+        self._first_word: asyncio.Future[Indexed | Refused] = asyncio.Future()
+        self._lost = asyncio.Event()
+        self._pending: dict[str, asyncio.Future[Outcome]] = {}
+        self._decoder = Decoder()
+        self._replaced = False
+
+    @classmethod
+    async def open(cls, arguments: Sequence[str]) -> Channel:
+        """Start a worker; it must still read the app."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "local.host.worker", *arguments),
+                *("--socket", str(theirs.fileno())),
+                cwd=_ROOT,
+                pass_fds=[theirs.fileno()],
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=_STANDARD_ERROR,  # what functions print belongs into the app's log
+            )
+        loop = asyncio.get_running_loop()
+        _, channel = await loop.create_connection(lambda: cls(process), sock=ours)
+        return channel
+
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._process.pid
+
+    async def index(self) -> Indexed:
+        """Wait for the app's functions; AppRefused says why it has none."""
+        ended = asyncio.create_task(self.ended.wait())
+        either: set[asyncio.Future[Any]] = {ended, self._first_word}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        ended.cancel()
+        if not self._first_word.done():
+            code = self._process.returncode
+            raise AppRefused(f"the worker ended with code {code} before it had read the app")
+        said = self._first_word.result()
+        if isinstance(said, Refused):
+            raise AppRefused(said.reason)
+        return said
+
+    async def invoke(self, invocation: Invocation) -> Outcome:
+        """Call a function and wait for what comes of it. Raises WorkerLostError."""
+        if self._lost.is_set():
+            raise WorkerLostError("the worker has ended")
+        answer: asyncio.Future[Outcome] = asyncio.Future()
+        self._pending[invocation.id] = answer
+        self._transport.write(encode(invocation))
+        try:
+            return await answer
+        finally:
+            del self._pending[invocation.id]
+
+    def replace(self) -> None:
+        """End it at once, because a function ran for too long.
+
+        The calls in its hand are left to their own timeouts, as the real host leaves them: it
+        disposes of a channel and forgets them (`RpcFunctionInvocationDispatcher`).
+        """
+        self._replaced = True
+        self._kill()
+
+    async def stop(self) -> None:
+        """End it after its last call, by force if it takes too long."""
+        self._transport.write(encode(Stop()))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.ended.wait(), _ENDING)
+        self._kill()
+        await self.ended.wait()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the way to the worker."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - for mypy
+        self._transport = transport
+        self._watching = asyncio.create_task(self._watch())
+
+    def data_received(self, data: bytes) -> None:
+        """Hand over what the worker says."""
+        for message in self._decoder.feed(data):
+            if isinstance(message, Outcome):
+                answer = self._pending.get(message.id)
+                if answer and not answer.done():
+                    answer.set_result(message)
+            elif isinstance(message, Indexed | Refused) and not self._first_word.done():
+                self._first_word.set_result(message)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Note that nothing more can come."""
+        del error
+        self._lost.set()
+
+    def _kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+
+    async def _watch(self) -> None:
+        ends: set[asyncio.Future[Any]] = {
+            asyncio.create_task(self._process.wait()),
+            asyncio.create_task(self._lost.wait()),
+        }
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        # What it said before it ended still counts. A process that it started may keep the socket.
+        await asyncio.wait(ends, timeout=_LAST_WORDS)
+        self._kill()
+        code = await self._process.wait()
+        self._lost.set()
+        self._transport.abort()
+        if not self._replaced:
+            for answer in self._pending.values():
+                if not answer.done():
+                    answer.set_exception(WorkerLostError(f"the worker ended with code {code}"))
+        self.ended.set()

@@ -1,0 +1,119 @@
+"""`python -m local.host.worker`: started by a host, with a socket that leads to it."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+import traceback
+from pathlib import Path
+
+from local.host import logs
+from local.host.errors import AppRefused
+from local.host.host_json import HostJson
+from local.host.worker.loader import LOADERS, Loader, load
+from local.host.worker.messages import (
+    Decoder,
+    Indexed,
+    Invocation,
+    Message,
+    Outcome,
+    Refused,
+    encode,
+)
+
+_log = logging.getLogger("Host.Worker")
+
+
+def main() -> None:
+    """Work until the host says that it is enough, or is gone."""
+    options = _options()
+    connection = socket.socket(fileno=options.socket)
+    connection.set_inheritable(False)
+    threading.Thread(target=_end_with_host, args=(connection.fileno(),), daemon=True).start()
+    # Ctrl-C is for the host, which ends its worker when what is in hand is done.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    root = options.root.resolve()
+    os.chdir(root)
+    sys.path.insert(0, str(root))
+    logs.configure(HostJson.load(root / "host.json"), options.log_level)
+    asyncio.run(_work(connection, options.loader, root))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m local.host.worker", description=__doc__)
+    parser.add_argument("--socket", type=int, required=True, help="descriptor of the socket")
+    parser.add_argument("--root", type=Path, required=True, help="folder of function_app.py")
+    parser.add_argument("--loader", choices=LOADERS, required=True)
+    parser.add_argument("--log-level", choices=logs.LEVELS)
+    return parser.parse_args()
+
+
+def _end_with_host(descriptor: int) -> None:
+    """End at once when the host's end of the socket is closed, whatever this process is doing."""
+    hangup = select.poll()
+    hangup.register(descriptor, 0)  # being hung up is reported in any case
+    hangup.poll()
+    os._exit(1)
+
+
+async def _work(connection: socket.socket, loader: str, root: Path) -> None:
+    loop = asyncio.get_running_loop()
+    _, worker = await loop.create_connection(_Worker, sock=connection)
+    try:
+        worker.loader = load(loader)
+        functions = await worker.loader.index(root)
+    except (AppRefused, ImportError) as refusal:
+        worker.say(Refused(str(refusal)))
+    else:
+        worker.say(Indexed(functions))
+    await worker.stopped.wait()
+
+
+class _Worker(asyncio.Protocol):
+    """The worker's end of the socket."""
+
+    loader: Loader
+
+    def __init__(self) -> None:
+        self.stopped = asyncio.Event()
+        self._decoder = Decoder()
+        self._in_hand: set[asyncio.Task[None]] = set()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - for mypy
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        for message in self._decoder.feed(data):
+            if isinstance(message, Invocation):
+                task = asyncio.create_task(self._invoke(message))
+                self._in_hand.add(task)
+                task.add_done_callback(self._in_hand.discard)
+            else:
+                self.stopped.set()
+
+    def say(self, message: Message) -> None:
+        self._transport.write(encode(message))
+
+    async def _invoke(self, invocation: Invocation) -> None:
+        try:
+            answer = encode(await self.loader.invoke(invocation))
+        except asyncio.CancelledError:
+            # As there: the library lets it pass, and the host waits until the function's timeout.
+            _log.warning("'%s' was cancelled and gives no answer", invocation.function)
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the caller must hear of it
+            outcome = Outcome(invocation.id, error=repr(error), traceback=traceback.format_exc())
+            answer = encode(outcome)
+        self._transport.write(answer)
+
+
+if __name__ == "__main__":
+    main()
