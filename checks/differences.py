@@ -20,7 +20,7 @@ from checks.machines import (
 )
 from checks.network import TYPES as ENDPOINT_TYPES
 from checks.network import openings
-from checks.roles import OWN_BLOBS, SEE_QUEUES, SEND_TELEMETRY, STORE_PACKAGES
+from checks.roles import KEY_ACTIONS, OWN_BLOBS, SEE_QUEUES, SEND_TELEMETRY, STORE_PACKAGES
 from checks.snapshot import (
     SUFFIX,
     Resource,
@@ -175,6 +175,15 @@ def declared_rights(access: Access) -> frozenset[Right]:
             ),
             *(
                 Right(
+                    officer["operator"],
+                    f"{vault}/keys/{KEY_ACTIONS[use]}",
+                    f"vaults/{officer['vault']}/keys/{officer['key']}",
+                )
+                for officer in access["operatorKeyGrants"]
+                for use in officer["operations"]
+            ),
+            *(
+                Right(
                     grant["identity"], f"{bus}/{right}/action", f"bus/relay/queues/{grant['queue']}"
                 )
                 for grant in access["queueGrants"]
@@ -263,6 +272,7 @@ def declared_settings(access: Access, app: App) -> dict[str, str]:
         "AzureWebJobsStorage__blobServiceUri": (
             f"https://{app['name']}{SUFFIX}.blob.core.windows.net"
         ),
+        "AzureWebJobsDisableHomepage": "true",
         "AzureWebJobsStorage__credential": "managedidentity",
         "APPLICATIONINSIGHTS_CONNECTION_STRING": "ConnectionString of telemetry/relay",
         "APPLICATIONINSIGHTS_AUTHENTICATION_STRING": "Authorization=AAD",

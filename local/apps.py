@@ -56,7 +56,7 @@ class Surroundings:
 class App:
     """An app and its process. `environment` is all that the app is given by the deployment.
 
-    `port` is reserved for it.
+    `port` is reserved for it. `keys` is the file of its access keys; without it none is asked for.
     """
 
     spec: AppSpec
@@ -65,6 +65,7 @@ class App:
     log_level: str | None
     port: int
     tell: Callable[[str], None]
+    keys: Path | None = None
     url: str | None = None
     process: asyncio.subprocess.Process | None = None
 
@@ -139,7 +140,8 @@ class App:
     def _command(self) -> Sequence[str]:
         level = ("--log-level", self.log_level) if self.log_level else ()
         port = ("--port", str(self.port), "--reserved")
-        return (sys.executable, "-m", "local.host", *port, "--root", str(ROOT), *level)
+        keys = ("--keys", str(self.keys)) if self.keys else ()
+        return (sys.executable, "-m", "local.host", *port, "--root", str(ROOT), *level, *keys)
 
 
 async def _wrong_settings(url: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""The commands: up, demo, send, env, status, rotate, decisions, fault."""
+"""The commands: up, demo, send, key, env, status, rotate, decisions, fault."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ from local.redeployment import DeploymentRefused
 from local.resource_id import kind
 from local.up import Start, run, tell, until_told
 
+_FOLDER = ROOT / ".local"
 _MOST_DECISIONS = 1_000_000  # about a gigabyte
 _ERRORS = (
     *(
@@ -62,9 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     folder = argparse.ArgumentParser(add_help=False)
-    folder.add_argument(
-        "--folder", type=Path, default=ROOT / ".local", help="folder of the cloud (.local)"
-    )
+    folder.add_argument("--folder", type=Path, default=_FOLDER, help="folder of the cloud (.local)")
     starting = argparse.ArgumentParser(add_help=False)
     starting.add_argument(
         "--snapshot",
@@ -89,6 +88,11 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="leave the usual ports to others; a folder keeps the ports that it had",
     )
+    starting.add_argument(
+        "--no-keys",
+        action="store_true",
+        help="let the apps ask nobody for an access key, as func start does",
+    )
 
     up = commands.add_parser("up", parents=[folder, starting], help="start it, until Ctrl-C")
     up.set_defaults(command=_up)
@@ -101,6 +105,12 @@ def _parser() -> argparse.ArgumentParser:
     sending.add_argument("file", metavar="FILE", help="what to send; - is standard input")
     sending.add_argument("--content-type", metavar="T", help="instead of a guess by FILE's name")
     sending.set_defaults(command=_send)
+    key = commands.add_parser("key", parents=[folder], help="print a key that an app asks for")
+    key.add_argument("app", metavar="APP|partner", help="partner: for what the partner received")
+    which = key.add_mutually_exclusive_group()
+    which.add_argument("--master", action="store_true", help="the master key, not the host key")
+    which.add_argument("--function", metavar="NAME", help="the key of one function alone")
+    key.set_defaults(command=_key)
     env = commands.add_parser(
         "env",
         parents=[folder],
@@ -150,7 +160,8 @@ def _demo(options: argparse.Namespace) -> int:
         failed |= await prove_access(cloud.folder.path) != 0
         if options.stay and not failed:
             print(
-                f"\n{_addresses(cloud)}\n\nTry it:\n{_curl(client)}\n\nCtrl-C ends it.", flush=True
+                f"\n{_addresses(cloud)}\n\nTry it:\n{_curl(client, options)}\n\nCtrl-C ends it.",
+                flush=True,
             )
             return await until_told(cloud)
         return 1 if failed else 0
@@ -163,6 +174,21 @@ def _send(options: argparse.Namespace) -> int:
     payload, guess = _payload(options.file)
     message_id, link = send(client, payload, options.content_type or guess)
     print(f"id      {message_id}\nstatus  {urljoin(client.url('tracker') + '/', link)}")
+    return 0
+
+
+def _key(options: argparse.Namespace) -> int:
+    client = Client(options.folder)
+    if options.app == "partner":
+        print(client.partner_key())
+        return 0
+    keys = client.keys(options.app)
+    if keys is None:
+        raise Refused(f"there is no app {options.app!r} here, or it asks for no key (--no-keys)")
+    if options.master:
+        print(keys.master)
+    else:
+        print(keys.function(options.function) if options.function else keys.host)
     return 0
 
 
@@ -216,6 +242,7 @@ def _start(options: argparse.Namespace) -> Start:
         options.log_level,
         options.decisions,
         options.free_ports,
+        keys=not options.no_keys,
     )
 
 
@@ -246,12 +273,19 @@ def _addresses(cloud: Cloud) -> str:
     return "\n".join(lines)
 
 
-def _curl(client: Client) -> str:
+def _curl(client: Client, options: argparse.Namespace) -> str:
+    """Write commands that work as they stand, in the project's folder."""
     post = f"{client.url('sender')}/api/messages"
     received = f"{client.url('partner')}/received"
+    python = Path(sys.executable)
+    program = python.relative_to(ROOT) if python.is_relative_to(ROOT) else python
+    command = f"{shlex.quote(str(program))} -m local key"
+    folder = "" if options.folder == _FOLDER else f" --folder {shlex.quote(str(options.folder))}"
+    key = "" if options.no_keys else f' -H "x-functions-key: $({command} sender{folder})"'
     return (
-        f"  curl -i --data-binary @README.md -H 'Content-Type: text/markdown' {post}\n"
-        f"  curl --cacert {shlex.quote(client.url('ca'))} {received}"
+        f"  curl -i --data-binary @README.md -H 'Content-Type: text/markdown'{key} {post}\n"
+        f"  curl --cacert {shlex.quote(client.url('ca'))}"
+        f' -H "Authorization: Bearer $({command} partner{folder})" {received}'
     )
 
 

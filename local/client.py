@@ -1,4 +1,4 @@
-"""Talking to a local cloud that is up: its sender, its partner, its control endpoint."""
+"""Talking to a local cloud that is up: its apps, its partner, its control endpoint."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import json
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.folder import KEY_FILE, NotUp, endpoints
+from local.folder import KEY_FILE, PARTNER_KEY_FILE, NotUp, app_keys_file, endpoints
+from local.host.keys import HEADER, AppKeys, KeysUnreadable
 
 _SECONDS = 60.0
 
@@ -45,16 +46,52 @@ class Client:
 
     def control(self, method: str, path: str, body: bytes | None = None) -> object:
         """Ask the control endpoint; Refused tells what it says."""
-        try:
-            key = (self._folder / KEY_FILE).read_text()
-        except OSError:
-            raise NotUp(self._folder) from None
         url = self.url("control") + path
-        answer = self.request(method, url, body, {"Authorization": f"Bearer {key}"})
+        answer = self.request(method, url, body, self._bearer(KEY_FILE))
         content = answer.json()
         if answer.status >= 400:
             raise Refused(str(content.get("error") if isinstance(content, dict) else content))
         return content
+
+    def keys(self, app: str) -> AppKeys | None:
+        """Return the access keys of an app; None where no app of that name asks for any."""
+        file = self._folder / app_keys_file(app)
+        try:
+            return AppKeys.read(file) if file.exists() else None
+        except KeysUnreadable as error:
+            raise Refused(str(error)) from None
+
+    def app(
+        self,
+        app: str,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Make a request to an app, with its host key."""
+        keys = self.keys(app)
+        key = {HEADER: keys.host} if keys else {}
+        return self.request(method, self.url(app) + path, body, {**(headers or {}), **key})
+
+    def received(self, after: int = 0) -> Sequence[Mapping[str, object]]:
+        """Return what the partner got after its message number `after`, oldest first."""
+        url = f"{self.url('partner')}/received?after={after}"
+        listed = self.request("GET", url, None, self._bearer(PARTNER_KEY_FILE)).json()
+        return listed if isinstance(listed, list) else []
+
+    def partner_key(self) -> str:
+        """Return the key of what the partner received."""
+        return self._key(PARTNER_KEY_FILE)
+
+    def _bearer(self, file: str) -> Mapping[str, str]:
+        return {"Authorization": f"Bearer {self._key(file)}"}
+
+    def _key(self, file: str) -> str:
+        try:
+            return (self._folder / file).read_text()
+        except OSError:
+            raise NotUp(self._folder) from None
 
     def environment(self, name: str) -> Mapping[str, str]:
         """Return what makes a program that app, operator or machine; Refused if there is none."""

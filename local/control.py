@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hmac
 import json
-import secrets
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -13,6 +11,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from local.apps import App, AppFailed
+from local.bearer import has_key
 from local.cloud import Cloud, NotPossible, Vault
 from local.control_decisions import add_decisions
 from local.control_faults import add_faults, fault_status
@@ -20,11 +19,6 @@ from local.deployment import DeploymentError, load_bytes
 from local.partner import stream_json
 
 _LARGEST_SNAPSHOT = 16 * 1024 * 1024  # bytes; one of a few apps has a tenth of one
-
-
-def new_key() -> str:
-    """Make the bearer secret of one run."""
-    return secrets.token_urlsafe(32)
 
 
 def control_app(cloud: Cloud, key: str) -> web.Application:
@@ -42,7 +36,8 @@ def control_app(cloud: Cloud, key: str) -> web.Application:
     - `GET /partner/secrets`: the partner's secret of each kind, ready to be set
     - `GET /database`: the URL of the database, as the vault has it
     - `PUT /deployment` with another snapshot as body: of the same things, with other rights or
-      other identities attached
+      other identities attached. It is no deployment as Azure does one: nothing that it lacks stays,
+      nothing is refused as Azure would, and the next `up` knows nothing of it
     - what was decided, and which grants are used: `local.control_decisions.add_decisions`
     - what makes things go wrong: `local.control_faults.add_faults`
     """
@@ -178,10 +173,7 @@ def _known(name: str, names: list[str], kind: str) -> str:
 def _only_with(key: str) -> Middleware:
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
-        given = request.headers.get("Authorization", "").encode(errors="surrogateescape")
-        # Any program of any user can reach loopback, and a browser can be made to: only one who
-        # can read the private folder knows the key. Compared in constant time.
-        if not hmac.compare_digest(given, f"Bearer {key}".encode()):
+        if not has_key(request, key):
             return web.json_response({"error": "not with this key"}, status=401)
         return await handler(request)
 

@@ -76,8 +76,8 @@ def limit_of(environment: Mapping[str, str]) -> int:
 
 def send(client: Client, payload: bytes, content_type: str) -> tuple[str, str]:
     """Post a message to the sender; return its id and its status link; Refused if not taken."""
-    url = f"{client.url('sender')}/api/messages"
-    answer = client.request("POST", url, payload, {"Content-Type": content_type})
+    headers = {"Content-Type": content_type}
+    answer = client.app("sender", "POST", "/api/messages", payload, headers)
     if answer.status != 202:
         raise Refused(f"the sender says {answer.status}: {_detail(answer.body)}")
     content = answer.json()
@@ -149,9 +149,8 @@ def _since(told: Told, state: str) -> str:
 
 
 def _look_up(client: Client, message_id: str, deadline: float) -> Told:
-    url = f"{client.url('tracker')}/api/messages/{message_id}"
     while True:
-        answer = client.request("GET", url)
+        answer = client.app("tracker", "GET", f"/api/messages/{message_id}")
         content = answer.json() if answer.status == 200 else None
         state = str(content["state"]) if isinstance(content, dict) else f"status {answer.status}"
         if state == "delivered" or time.monotonic() > deadline:
@@ -183,10 +182,9 @@ def _wait(client: Client, ids: set[str]) -> Mapping[str, Mapping[str, object]]:
     arrived: dict[str, Mapping[str, object]] = {}
     after, deadline = 0, time.monotonic() + _PATIENCE
     while not ids <= set(arrived) and time.monotonic() < deadline:
-        received = client.request("GET", f"{client.url('partner')}/received?after={after}").json()
-        for message in received if isinstance(received, list) else []:
-            after = message["n"]
-            arrived.setdefault(message["id"], message)
+        for message in client.received(after):
+            after = int(str(message["n"]))
+            arrived.setdefault(str(message["id"]), message)
         time.sleep(_POLL)
     return arrived
 

@@ -7,16 +7,22 @@ import json
 import os
 import ssl
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import trustme
 
 KEY_FILE = "control.key"  # the bearer secret of the control endpoint
+PARTNER_KEY_FILE = "partner.key"  # the bearer secret of what the partner received
 _LOCK = "lock"
 _ENDPOINTS = "endpoints.json"
 _HOSTS = ("127.0.0.1", "localhost", "::1")
+
+
+def app_keys_file(app: str) -> str:
+    """Name the file of an app's access keys."""
+    return f"app-{app}.key"
 
 
 class FolderInUse(Exception):  # noqa: N818 - named after what is the case
@@ -51,6 +57,11 @@ class Folder:
             file.write(content.encode() if isinstance(content, str) else content)
         Path(temporary).replace(target)
         return target
+
+    def kept(self, name: str, make: Callable[[], str]) -> Path:
+        """Return the path of a private file that is made once and then kept."""
+        path = self.path / name
+        return path if path.exists() else self.write_private(name, make())
 
     def subfolder(self, name: str) -> Path:
         """Make a folder that only this user can enter; return its path."""

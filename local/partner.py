@@ -17,6 +17,7 @@ from hashlib import sha256
 
 from aiohttp import web
 
+from local.bearer import has_key
 from local.signatures import SigningSecret, verify
 
 MAX_BODY = 1024 * 1024
@@ -118,8 +119,8 @@ class Partner:
             self._kept_bytes -= len(self._kept.popleft().body)
 
 
-def partner_app(partner: Partner) -> web.Application:
-    """Serve `POST` on any path (204, or 401 if not verified) and `GET /received`.
+def partner_app(partner: Partner, key: str) -> web.Application:
+    """Serve `POST` on any path (204, or 401 if not verified) and `GET /received`, with its key.
 
     - `/received?after=N`: a list of the messages kept, with their bodies
     - `/received?ids`: `{id: {"times": n, "sha256": hex, "content_type": text, "same": bool}}` of
@@ -131,6 +132,9 @@ def partner_app(partner: Partner) -> web.Application:
         return web.Response(status=204 if message.verified else 401)
 
     async def show(request: web.Request) -> web.StreamResponse:
+        # These are the opened payloads: not for every program that can reach this machine.
+        if not has_key(request, key):
+            return web.Response(status=401, text="not without the partner's key")
         if "ids" in request.query:
             about = (f"{json.dumps(i)}: {json.dumps(asdict(t))}" for i, t in partner.taken())
             return await stream_json(request, "{", about, "}")

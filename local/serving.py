@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from local.http_limits import protocols, refusal
 from local.loopback import LOOPBACK
 
 TLS_HANDSHAKE_SECONDS = 20
@@ -104,17 +105,16 @@ async def serve(
     """
     watch = _Watch(patience or Patience())
     app.middlewares.insert(0, _only_this_machine)
+    app.middlewares.insert(0, _well_formed)
     app.middlewares.insert(0, _watched(watch))
-    # A body is what was sent. The Functions host unpacks none, and what unpacks to gigabytes stays
-    # as small as it came.
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=finish, auto_decompress=False)
+    runner = web.AppRunner(app, shutdown_timeout=finish)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     assert runner.server is not None  # noqa: S101 - it was set up
     watching = asyncio.create_task(_look(watch, runner.server))
     stack.push_async_callback(_cancel, watching)
     server = await asyncio.get_running_loop().create_server(
-        runner.server,
+        protocols(runner.server),
         sock=listening,
         ssl=tls,
         ssl_handshake_timeout=TLS_HANDSHAKE_SECONDS if tls else None,
@@ -139,11 +139,26 @@ def _watched(watch: _Watch) -> Middleware:
 
 
 @web.middleware
+async def _well_formed(request: web.Request, handler: Handler) -> web.StreamResponse:
+    if status := refusal(request):
+        response = web.Response(status=status)
+        response.force_close()
+        return response
+    return await handler(request)
+
+
+@web.middleware
 async def _only_this_machine(request: web.Request, handler: Handler) -> web.StreamResponse:
     # A web page can give its own name the address of this machine (DNS rebinding), and its
     # browser then lets it read the answers. The name that it asked for gives it away.
     if not _THIS_MACHINE.fullmatch(request.host):
         return web.Response(status=421, text="this server is known as 127.0.0.1 and localhost only")
+    # Nor may a page of another origin have its browser send anything here. It is our own caution:
+    # Azure, where no origin is allowed unless somebody says so, answers and leaves it to the
+    # browser to keep the answer from the page, when all that was asked has been done.
+    own = f"{request.scheme}://{request.host}".lower()
+    if any(origin.lower() != own for origin in request.headers.getall("Origin", [])):
+        return web.Response(status=403, text="not for pages of another origin")
     return await handler(request)
 
 

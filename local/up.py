@@ -13,8 +13,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from local.bearer import new_key
 from local.cloud import Cloud
-from local.control import control_app, new_key
+from local.control import control_app
 from local.decisions import USUAL_SIZE, Decisions
 from local.folder import KEY_FILE, hold
 from local.partner import Partner
@@ -34,7 +35,8 @@ _DATABASE = "RELAY_DATABASE_URL"  # of another database than the file in the fol
 class Start:
     """What to start, and where; `decisions` is how many of them are kept on record.
 
-    With `free_ports` a new folder's cloud leaves the usual ports to others.
+    With `free_ports` a new folder's cloud leaves the usual ports to others. Without `keys` its apps
+    ask nobody for an access key.
     """
 
     folder: Path
@@ -42,6 +44,7 @@ class Start:
     log_level: str | None
     decisions: int = USUAL_SIZE
     free_ports: bool = False
+    keys: bool = True
 
 
 def run(start: Start, during: Callable[[Cloud], Awaitable[int]]) -> int:
@@ -100,6 +103,7 @@ async def _up(start: Start) -> AsyncIterator[Cloud]:
             start.log_level,
             database,
             free_ports=start.free_ports,
+            keys=start.keys,
             partner=Partner(secret=partner_keys.signing),
             inbox=PartnerInbox(key=partner_keys.queue),
             decisions=decisions,

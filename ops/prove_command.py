@@ -134,7 +134,11 @@ def _local(options: argparse.Namespace) -> _Deployment:
             for environment in [client.environment(name)]
         ]
         # A stopped app has no address; that it does not answer is told like any other's silence.
-        apps = [AskedApp(name, client.url(name)) for name in listed["apps"]]
+        apps = [
+            AskedApp(name, client.url(name), keys.master if keys else None)
+            for name in listed["apps"]
+            for keys in [client.keys(name)]
+        ]
         used = client.control("GET", "/grants/used") if options.used else None
     except (NotUp, Refused, KeyError) as error:
         raise NowhereError(str(error)) from None

@@ -165,7 +165,9 @@ def _shown(entry: Entry) -> dict[str, Any]:
 
 
 def _query(parameters: Any) -> tuple[State | None, Position | None, int]:
-    if unknown := set(parameters) - {"state", "after", "limit"}:
+    # `code` is the host's: a caller's key, for those who cannot send a header.
+    given = {name for name in parameters if name.lower() != "code"}
+    if unknown := given - {"state", "after", "limit"}:
         named = ", ".join(sorted(name[:20] for name in unknown))
         raise InvalidQueryError(f"unknown: {named}; there are state, after and limit")
     return (

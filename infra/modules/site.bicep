@@ -85,6 +85,8 @@ var settings = union(
   appSettings,
   {
     RELAY_APP: name
+    // A page that says which software answers here is for nobody.
+    AzureWebJobsDisableHomepage: 'true'
     AzureWebJobsStorage__blobServiceUri: blobUri
     AzureWebJobsStorage__credential: 'managedidentity'
     APPLICATIONINSIGHTS_CONNECTION_STRING: component.properties.ConnectionString

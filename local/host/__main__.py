@@ -19,8 +19,9 @@ from local.host.bindings import BoundFunction, HttpFunction, QueueFunction, bind
 from local.host.dispatcher import Dispatcher
 from local.host.errors import AppRefused
 from local.host.host_json import HostJson
-from local.host.http import http_app
+from local.host.http import Front, http_app
 from local.host.invocation import Invoker
+from local.host.keys import AppKeys, KeysUnreadable
 from local.host.servicebus import QueueTrigger
 from local.host.settings import Settings
 from local.host.worker import loader
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         host = HostJson.load(root / "host.json")
         logs.configure(host, options.log_level)
         asyncio.run(_run(root, host, options))
-    except AppRefused as refusal:
+    except (AppRefused, KeysUnreadable) as refusal:
         print(f"local.host: {refusal}", file=sys.stderr)
         return 2
     return 0
@@ -48,6 +49,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m local.host", description=__doc__)
     parser.add_argument("--port", type=int, required=True, help="HTTP port on 127.0.0.1; 0: any")
     parser.add_argument("--reserved", action="store_true", help="it is kept by who starts this")
+    parser.add_argument(
+        "--keys", type=Path, help="file of the app's access keys; without it none is asked for"
+    )
     parser.add_argument("--root", type=Path, default=Path(), help="folder of function_app.py")
     parser.add_argument(
         "--log-level",
@@ -60,21 +64,31 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 async def _run(root: Path, host: HostJson, options: argparse.Namespace) -> None:
     if not (root / "function_app.py").is_file():
         raise AppRefused(f"there is no function_app.py in {root}")
+    # A file, not an argument and not a variable: an argument is for every process list to see, and
+    # variables are inherited by whatever the app starts. Azure's host reads its keys itself, too.
+    keys = AppKeys.read(options.keys) if options.keys else None
     level = ("--log-level", options.log_level) if options.log_level else ()
     dispatcher = Dispatcher(("--root", str(root), "--loader", loader.usual(), *level))
     functions = await dispatcher.start()
     try:
         settings = Settings(os.environ)
         invoker = Invoker(dispatcher, host.function_timeout)
-        await _serve(bind(functions, settings), host, settings, invoker, options)
+        names = [name for name, _ in functions]
+        front = Front(host.route_prefix, names, keys, has_homepage=_has_homepage(settings))
+        await _serve(bind(functions, settings), host, settings, front, invoker, options)
     finally:
         await dispatcher.stop()
+
+
+def _has_homepage(settings: Settings) -> bool:
+    return (settings.get("AzureWebJobsDisableHomepage") or "").lower() != "true"
 
 
 async def _serve(
     functions: Sequence[BoundFunction],
     host: HostJson,
     settings: Settings,
+    front: Front,
     invoker: Invoker,
     options: argparse.Namespace,
 ) -> None:
@@ -87,7 +101,7 @@ async def _serve(
     ]
     async with AsyncExitStack() as stack:
         listening = listen(options.port, reserved=options.reserved)
-        app = http_app(routes, host.route_prefix, invoker)
+        app = http_app(routes, front, invoker)
         url = await serve(stack, app, listening, finish=_FINISH)
         async with asyncio.TaskGroup() as group:
             for trigger in triggers:

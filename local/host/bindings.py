@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 from local.host.body import DataType
 from local.host.errors import AppRefused
+from local.host.keys import Level, level_of
 from local.host.routes import Route
 from local.host.settings import Connection, Settings
 
@@ -18,12 +18,16 @@ _LARGEST_BATCH = 1000  # MaxMessageBatchSize of ServiceBusTriggerAttribute, as t
 
 @dataclass(frozen=True)
 class HttpFunction:
-    """A function called for each request to a route; `methods` are upper case."""
+    """A function called for each request to a route; `methods` are upper case.
+
+    `level` is what it asks of a caller's key.
+    """
 
     name: str
     parameter: str
     route: Route
     methods: frozenset[str]
+    level: Level = Level.FUNCTION
 
 
 @dataclass(frozen=True)
@@ -59,24 +63,7 @@ def bind(
     for name in names:
         if names.count(name) > 1:
             raise AppRefused(f"function '{name}' is declared more than once")
-    _check_routes([function for function in bound if isinstance(function, HttpFunction)])
     return bound
-
-
-def _check_routes(functions: Sequence[HttpFunction]) -> None:
-    """Refuse what `ScriptHost.ValidateHttpFunction` and `HttpRoutesConflict` refuse."""
-    for function, other in combinations(functions, 2):
-        same = function.route.template.lower() == other.route.template.lower()
-        if same and function.methods & other.methods:
-            raise AppRefused(
-                f"function '{other.name}': its route conflicts with that of '{function.name}'"
-            )
-    for function in functions:
-        if function.route.template.lower().startswith(("admin", "runtime")):
-            raise AppRefused(
-                f"function '{function.name}': route '{function.route.template}' conflicts with "
-                "the host's own, which begin with admin and runtime"
-            )
 
 
 def _bind(name: str, given: Sequence[str], settings: Settings) -> BoundFunction:
@@ -120,7 +107,11 @@ def _http(name: str, trigger: Mapping[str, object]) -> HttpFunction:
         [str(method).upper() for method in given] if isinstance(given, list) and given else _METHODS
     )
     route = Route.parse(str(trigger.get("route") or name).strip("/"))
-    return HttpFunction(name, str(trigger["name"]), route, frozenset(methods))
+    try:
+        level = level_of(trigger)
+    except ValueError:
+        raise AppRefused(f"authLevel {trigger.get('authLevel')!r} is not known") from None
+    return HttpFunction(name, str(trigger["name"]), route, frozenset(methods), level)
 
 
 def _queue(name: str, trigger: Mapping[str, object], settings: Settings) -> QueueFunction:

@@ -8,15 +8,18 @@ body only where the request tells its length.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from multidict import CIMultiDict
 
+from local.host.admin import Admin, homepage
 from local.host.bindings import HttpFunction
 from local.host.invocation import FunctionError, Invoker
-from local.host.routes import Route
+from local.host.keys import AppKeys, opens, presented
+from local.host.placing import place
+from local.host.target import BadTarget, path_of
 from local.host.tracing import Trace
 from local.host.worker.messages import Data
 
@@ -24,42 +27,80 @@ _MAX_BODY = 100 * 1024 * 1024  # the host's own limit for a request
 _log = logging.getLogger("Host.Http")
 
 
-def http_app(
-    functions: Iterable[HttpFunction], route_prefix: str, invoker: Invoker
-) -> web.Application:
-    """Serve the functions below the prefix; an unknown route or a wrong method is 404."""
-    handler = _Handler(functions, route_prefix, invoker)
+@dataclass(frozen=True)
+class Front:
+    """What an app's HTTP server is told beside its functions.
+
+    Without `keys` none is asked for. `names` are those of all functions.
+    """
+
+    route_prefix: str
+    names: Sequence[str] = ()
+    keys: AppKeys | None = None
+    has_homepage: bool = True
+
+
+def http_app(functions: Iterable[HttpFunction], front: Front, invoker: Invoker) -> web.Application:
+    """Serve the functions below the prefix; what the host itself refuses has an empty body.
+
+    - 400: a path, or a header, that is none
+    - 404: no function for this path and method
+    - 401: not with this key, or without one
+    - 500: a body above 100 MiB, and whatever goes wrong inside
+    """
+    handler = _Handler(functions, front, invoker)
     app = web.Application(client_max_size=_MAX_BODY)
     app.router.add_route("*", "/{path:.*}", handler.handle)
     return app
 
 
 class _Handler:
-    def __init__(
-        self, functions: Iterable[HttpFunction], route_prefix: str, invoker: Invoker
-    ) -> None:
-        placed = [
-            replace(function, route=Route.parse(f"{route_prefix}/{function.route.template}"))
-            for function in functions
-        ]
-        self._functions = sorted(placed, key=lambda function: function.route.precedence)
+    def __init__(self, functions: Iterable[HttpFunction], front: Front, invoker: Invoker) -> None:
+        self._placed = place(functions, front.route_prefix)
+        for name, problem in self._placed.in_error.items():
+            _log.error("The '%s' function is in error: %s", name, problem)
+        self._front = front
+        self._admin = Admin(front.names, self._placed.functions, front.keys)
         self._invoker = invoker
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
+        answer = await self._answer(request)
+        if answer.body and request.version >= HttpVersion11:
+            # As from the real host, which does not know the length of what a worker answers.
+            answer.enable_chunked_encoding()
+        return answer
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        try:
+            path = path_of(request.raw_path, request.host)
+        except BadTarget:
+            return web.Response(status=400)
         if not _is_text(request):
             return web.Response(status=400)
-        for function in self._functions:
-            parameters = function.route.match(request.rel_url.raw_path)
-            if parameters is not None and request.method in function.methods:
-                return await self._call(function, request, parameters)
-        return web.Response(status=404)
+        key = presented(request.headers, request.query.items())
+        if Admin.is_asked(path):
+            at = f"{request.scheme}://{request.host}"
+            return self._admin.answer(path, request.method, key, at)
+        found = self._placed.find(path, request.method)
+        if found is None:
+            is_home = path == "/"
+            return (
+                homepage(is_disabled=not self._front.has_homepage)
+                if is_home
+                else web.Response(status=404)
+            )
+        function, parameters = found
+        if not opens(function.level, key, self._front.keys, function.name):
+            return web.Response(status=401)
+        return await self._call(function, request, parameters)
 
     async def _call(
         self, function: HttpFunction, request: web.Request, parameters: Mapping[str, str]
     ) -> web.Response:
-        # Refused by what it says of itself: a body that is too large need not be held to be known.
+        # By what it says of itself: a body that is too large need not be held to be known. Kestrel
+        # would say 413, and the host's ExceptionMiddleware makes 500 of it.
         if (request.content_length or 0) > _MAX_BODY:
-            return web.Response(status=413)
+            return web.Response(status=500)
         given = await read_request(request, parameters)
         trace = Trace.below(request.headers.get("traceparent"), request.headers.get("tracestate"))
         try:

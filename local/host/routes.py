@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from urllib.parse import unquote
 from uuid import UUID
 
 from local.host.errors import AppRefused
+from local.host.target import segments
 
 _PARAMETER = re.compile(
     r"\{(?P<rest>\*{0,2})(?P<name>\w+)(?P<constraints>(:\w+)*)(?P<optional>\?)?\}"
@@ -33,13 +33,18 @@ class Parameter:
     optional: bool
     rest: bool
 
+    @property
+    def may_be_absent(self) -> bool:
+        """Tell whether a path may end before it."""
+        return self.optional or self.rest
+
 
 Segment = Literal | Parameter
 
 
 @dataclass(frozen=True)
 class Route:
-    """A parsed template. `precedence` sorts the more specific template first."""
+    """A parsed template, matched as `RoutePatternMatcher` of ASP.NET Core does."""
 
     template: str
     segments: tuple[Segment, ...]
@@ -50,28 +55,36 @@ class Route:
         texts = [text for text in template.strip("/").split("/") if text]
         segments = tuple(_segment(text, template) for text in texts)
         for segment in segments[:-1]:
-            if isinstance(segment, Parameter) and (segment.optional or segment.rest):
+            if isinstance(segment, Parameter) and segment.may_be_absent:
                 raise AppRefused(f"route {template!r}: {segment.name!r} must come last")
         return cls(template, segments)
 
     def match(self, path: str) -> Mapping[str, str] | None:
-        """Return the route parameters of a still encoded path, or None if it is another route's."""
-        given = [unquote(part) for part in path.strip("/").split("/") if part]
+        """Return the route parameters of a decoded path, or None if it is another route's."""
+        given = segments(path)
         found: dict[str, str] = {}
         for position, segment in enumerate(self.segments):
-            if isinstance(segment, Parameter) and segment.rest:
-                found[segment.name] = "/".join(given[position:])
-                return found
             if position >= len(given):
-                return found if isinstance(segment, Parameter) and segment.optional else None
+                return found if isinstance(segment, Parameter) and segment.may_be_absent else None
+            # No slash too many is forgiven, except the one at the end.
+            if not given[position]:
+                return None
+            if isinstance(segment, Parameter) and segment.rest:
+                found[segment.name] = path[1:].split("/", position)[position]
+                return found
             if not _accepts(segment, given[position], found):
                 return None
-        return found if len(given) <= len(self.segments) else None
+        return found if len(given) == len(self.segments) else None
 
-    @property
-    def precedence(self) -> tuple[int, ...]:
-        """Literals before constrained parameters, these before free ones, the rest last."""
-        return tuple(_rank(segment) for segment in self.segments)
+
+def same(one: str, other: str) -> bool:
+    """Tell whether two templates are the same route (`ScriptHost.HttpRoutesConflict`)."""
+    return one.strip("/").lower() == other.strip("/").lower()
+
+
+def is_built_in(template: str) -> bool:
+    """Tell whether a template lies among the host's own (`ScriptHost.ValidateHttpFunction`)."""
+    return template.strip("/").lower().startswith(("admin", "runtime"))
 
 
 def _segment(text: str, template: str) -> Segment:
@@ -93,14 +106,6 @@ def _accepts(segment: Segment, value: str, found: dict[str, str]) -> bool:
         return segment.text.lower() == value.lower()
     found[segment.name] = value
     return all(_CONSTRAINTS[name](value) for name in segment.constraints)
-
-
-def _rank(segment: Segment) -> int:
-    if isinstance(segment, Literal):
-        return 1
-    if segment.rest:
-        return 5
-    return 2 if segment.constraints else 3
 
 
 def _is_integer_below(limit: int) -> Callable[[str], bool]:

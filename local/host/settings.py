@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from local.host.errors import AppRefused
@@ -48,19 +48,34 @@ class Settings:
 
         A setting `NAME` is a connection string; otherwise `NAME__fullyQualifiedNamespace` with
         `NAME__credential` = `managedidentity` and, for a user-assigned identity, `NAME__clientId`.
+        `AzureWebJobsNAME` comes before `NAME`, and before each of them comes what stands below
+        `ConnectionStrings__` (azure-webjobs-sdk: `GetWebJobsConnectionSection`).
         """
-        if connection_string := self.get(name):
+        section = next(filter(self._has, _sections(name)), name)
+        if connection_string := self.get(section):
             return KeyConnection(connection_string)
-        namespace = self._required(f"{name}__fullyQualifiedNamespace")
-        credential = self.get(f"{name}__credential")
+        namespace = self._required(f"{section}__fullyQualifiedNamespace")
+        credential = self.get(f"{section}__credential")
         if credential is None or credential.lower() != "managedidentity":
             raise AppRefused(
-                f"setting {name}__credential must be 'managedidentity', not {credential!r}"
+                f"setting {section}__credential must be 'managedidentity', not {credential!r}"
             )
-        return IdentityConnection(namespace, self.get(f"{name}__clientId"))
+        return IdentityConnection(namespace, self.get(f"{section}__clientId"))
+
+    def _has(self, section: str) -> bool:
+        below = f"{section.lower()}__"
+        return self.get(section) is not None or any(
+            value and name.startswith(below) for name, value in self._values.items()
+        )
 
     def _required(self, name: str) -> str:
         value = self.get(name)
         if value is None:
             raise AppRefused(f"setting {name} is missing")
         return value
+
+
+def _sections(connection: str) -> Iterator[str]:
+    for name in (f"AzureWebJobs{connection}", connection):
+        yield f"ConnectionStrings__{name}"
+        yield name

@@ -52,7 +52,7 @@ def _check_kind(resource: Resource) -> None:
 
 
 def _check_function_app(config: Body) -> None:
-    # How Azure gets the package and how many copies it runs.
+    # How Azure gets the package, how many copies it runs, and how it replaces them.
     config.ignore("deployment", "scaleAndConcurrency", "siteUpdateStrategy")
     runtime = config.body("runtime")
     runtime.choice("name", ("python",), "python")

@@ -14,7 +14,7 @@ import aiohttp
 from local.bus import performatives as amqp
 from local.bus.message import application_properties, parse
 from tests.amqp import Raw
-from tests.pipeline.running import Running
+from tests.pipeline.running import APPS, Running
 
 VAULT = "https://vault.azure.net"
 BUS = "https://servicebus.azure.net"
@@ -52,6 +52,9 @@ class Attacker:
             for other in (*cloud.endpoints, "operator"):
                 if other in {"sender", "receiver", "tracker", "operator"}:
                     found.secrets.add((await cloud.environment(other))["IDENTITY_HEADER"])
+            found.secrets.add((cloud.folder / "partner.key").read_text())
+            for app in APPS:
+                found.secrets |= {cloud.keys(app).host, cloud.keys(app).master}
             yield found
 
     async def ask(self, method: str, url: str, **request: Any) -> Answer:

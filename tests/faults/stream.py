@@ -64,7 +64,7 @@ class Stream:
 
     async def run(self, workers: int) -> None:
         timeout = aiohttp.ClientTimeout(total=20)
-        async with aiohttp.ClientSession(timeout=timeout) as session, asyncio.TaskGroup() as group:
+        async with self.cloud.session(timeout=timeout) as session, asyncio.TaskGroup() as group:
             for _ in range(workers):
                 group.create_task(self._work(session))
 

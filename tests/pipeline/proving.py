@@ -34,7 +34,10 @@ class Prover:
 
     async def ask(self, apps: Iterable[str], operators: Iterable[str]) -> Proof:
         """Ask these apps, and these operators, and compare all with the declaration."""
-        asked = [AskedApp(app, str(self.cloud.endpoints[app])) for app in apps]
+        asked = [
+            AskedApp(app, str(self.cloud.endpoints[app]), self.cloud.keys(app).master)
+            for app in apps
+        ]
         async with AsyncExitStack() as stack:
             speakers = [await self._speaker(name, stack) for name in operators]
             proof = await proof_of(self.declaration, asked, speakers)

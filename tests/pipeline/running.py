@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -25,10 +25,12 @@ from azure.servicebus.amqp import AmqpMessageBodyType
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from local.host.keys import AppKeys
 from shared.message_id import MessageId
 
 ROOT = Path(__file__).resolve().parents[2]
 # `make test-all` runs the tests of the usual deployment on another one, too.
+APPS = ("sender", "receiver", "tracker")
 SNAPSHOT = os.environ.get("SNAPSHOT", "local.snapshot.json")
 POLICIES_SNAPSHOT = "local-policies.snapshot.json"
 _START_SECONDS = 90
@@ -71,6 +73,7 @@ class Running:
     folder: Path
     endpoints: Mapping[str, Any]
     snapshot: Path
+    beside: dict[str, str] = field(default_factory=dict)  # more processes of an app, by their URL
 
     @property
     def ca(self) -> str:
@@ -84,8 +87,29 @@ class Running:
     def tls(self) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=self.ca)
 
-    def session(self) -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=self.tls, limit=50))
+    def session(self, **options: Any) -> aiohttp.ClientSession:
+        """Give a session that sends each app its master key, and the partner its own."""
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=self.tls, limit=50),
+            middlewares=[self._with_key],
+            **options,
+        )
+
+    def keys(self, app: str) -> AppKeys:
+        """Return the access keys of an app."""
+        return AppKeys.read(self.folder / f"app-{app}.key")
+
+    async def _with_key(
+        self, request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        origin = str(request.url.origin())
+        apps = {url: app for app, url in self.endpoints.items() if app in APPS} | self.beside
+        if app := apps.get(origin):
+            request.headers.setdefault("x-functions-key", self.keys(app).master)
+        elif origin == self.endpoints["partner"] and request.method == "GET":
+            key = (self.folder / "partner.key").read_text()
+            request.headers.setdefault("Authorization", f"Bearer {key}")
+        return await send(request)
 
     async def control(self, method: str, path: str, body: str | None = None) -> Any:
         key = (self.folder / "control.key").read_text()
@@ -246,6 +270,12 @@ class Running:
             assert time.monotonic() < patience, f"{queue} has {found} messages, not {count}"
             await asyncio.sleep(0.05)
 
+    async def emptied(self, queue: str) -> None:
+        """Wait until `queue` has no message, and no receiver has one in hand."""
+        async with asyncio.timeout(_ARRIVE_SECONDS):
+            while (found := await self.counts(queue))["active"] or found["locked"]:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+
     async def counts(self, queue: str) -> dict[str, int]:
         """Tell how many messages a queue has, by their state."""
         found: dict[str, int] = (await self.control("GET", "/status"))["queues"][queue]
@@ -256,6 +286,7 @@ class Running:
         """Run one more process of the sender, with other settings if asked; give its URL."""
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "local.host", "--port", "0", "--root", str(ROOT)),
+            *("--keys", str(self.folder / "app-sender.key")),
             cwd=ROOT,
             env=await self.environment("sender") | changes,
             stdin=asyncio.subprocess.PIPE,
@@ -265,7 +296,9 @@ class Running:
         assert process.stdin
         assert process.stdout
         try:
-            yield str(json.loads(await process.stdout.readline())["url"])
+            url = str(json.loads(await process.stdout.readline())["url"])
+            self.beside[url] = "sender"
+            yield url
         finally:
             process.stdin.close()
             await process.wait()

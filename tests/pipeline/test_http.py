@@ -19,7 +19,7 @@ async def ask(
         cloud.session() as session,
         session.request(method, url, data=body, headers=headers) as answer,
     ):
-        content = await answer.json(content_type=None) if answer.content_length else None
+        content = await answer.json(content_type=None) if await answer.read() else None
         return answer.status, {k.lower(): v for k, v in answer.headers.items()}, content
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 
-import aiohttp
-
 from tests.pipeline.running import Running
 
 LIMIT = 190_000
@@ -69,7 +67,7 @@ async def test_the_trace_goes_along_and_an_invalid_one_does_not(cloud: Running) 
 async def test_a_body_without_a_content_type_is_bytes(cloud: Running) -> None:
     url = f"{cloud.endpoints['sender']}/api/messages"
     async with (
-        aiohttp.ClientSession(skip_auto_headers=["Content-Type"]) as session,
+        cloud.session(skip_auto_headers=["Content-Type"]) as session,
         session.post(url, data=b"bytes") as answer,
     ):
         assert answer.status == 202

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +17,7 @@ from typing import IO
 
 import pytest
 
+from local.cli import _curl
 from local.client import Client, Refused
 from local.demo import carry, samples
 
@@ -40,12 +43,12 @@ def local(*arguments: str, stdin: str | None = None) -> subprocess.CompletedProc
 
 
 @contextmanager
-def up(folder: Path) -> Iterator[subprocess.Popen[str]]:
+def up(folder: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
     """Start a cloud and wait for its line `ready`."""
     environment = {**os.environ, "RELAY_MAX_PAYLOAD_BYTES": PLANTED, "SSL_CERT_FILE": PLANTED}
     environment.pop("PYTHONPATH", None)
     process = subprocess.Popen(
-        [sys.executable, "-m", "local", "up", "--folder", str(folder)],
+        [sys.executable, "-m", "local", "up", "--folder", str(folder), *options],
         cwd=ROOT,
         env=environment,
         stdout=subprocess.PIPE,
@@ -143,9 +146,7 @@ def test_a_message_is_sent_from_a_file_and_from_standard_input(
 def until_received(client: Client, ids: set[str]) -> Mapping[str, Mapping[str, object]]:
     patience = time.monotonic() + 30
     while time.monotonic() < patience:
-        listed = client.request("GET", client.url("partner") + "/received").json()
-        assert isinstance(listed, list)
-        found = {message["id"]: message for message in listed}
+        found = {str(message["id"]): message for message in client.received()}
         if ids <= set(found):
             return found
         time.sleep(0.05)
@@ -200,6 +201,61 @@ def test_the_status_shows_a_rotated_key(folder: Path) -> None:
     wrong = local("rotate", "other", "--folder", str(folder))
     assert wrong.returncode == 1
     assert "payload-local/payload" in wrong.stderr
+
+
+def test_a_key_is_printed_for_whoever_has_the_folder(folder: Path) -> None:
+    def key(*arguments: str) -> str:
+        printed = local("key", *arguments, "--folder", str(folder))
+        assert printed.returncode == 0, printed.stderr
+        return printed.stdout.strip()
+
+    client = Client(folder)
+    url = client.url("tracker")
+    keys = {
+        "host": key("tracker"),
+        "master": key("tracker", "--master"),
+        "function": key("tracker", "--function", "messages"),
+    }
+    assert len(set(keys.values())) == 3
+    for name, path, status in (
+        ("host", "/api/messages", 200),
+        ("function", "/api/messages", 200),
+        ("function", "/api/messages/x", 401),
+        ("host", "/api/access", 401),
+        ("master", "/admin/host/status", 200),
+    ):
+        answer = client.request("GET", url + path, None, {"x-functions-key": keys[name]})
+        assert answer.status == status, (name, path)
+    received = client.url("partner") + "/received"
+    bearer = {"Authorization": f"Bearer {key('partner')}"}
+    assert client.request("GET", received, None, bearer).status == 200
+    assert client.request("GET", received).status == 401
+    unknown = local("key", "other", "--folder", str(folder))
+    assert (unknown.returncode, unknown.stdout) == (1, "")
+    assert "no app 'other'" in unknown.stderr
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+def test_the_commands_that_are_shown_work_as_they_stand(folder: Path) -> None:
+    options = argparse.Namespace(folder=folder, no_keys=False)
+    post, received = _curl(Client(folder), options).splitlines()
+    for command, told in ((post, "202 Accepted"), (received, '"verified": true')):
+        ran = subprocess.run(
+            ["sh", "-c", command], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+        assert told in ran.stdout, command
+
+
+def test_without_keys_the_apps_ask_for_none(tmp_path: Path) -> None:
+    path = tmp_path / "cloud"
+    with up(path, "--no-keys"):
+        client = Client(path)
+        for name in ("/api/messages", "/api/access"):
+            assert client.request("GET", client.url("tracker") + name).status == 200
+        assert local("send", "-", "--folder", str(path), stdin="x").returncode == 0
+        assert "--no-keys" in local("key", "sender", "--folder", str(path)).stderr
+        shown = _curl(client, argparse.Namespace(folder=path, no_keys=True))
+        assert "x-functions-key" not in shown
 
 
 def test_control_is_for_those_who_have_the_key(folder: Path) -> None:

@@ -103,12 +103,14 @@ async def at_partner(
     partner = Partner()
 
     def make(_: str) -> web.Application:
-        app = partner_app(partner)
+        app = partner_app(partner, "key")
         app.middlewares.append(before_partner(faults))
         return app
 
     connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=ca_file))
-    session = aiohttp.ClientSession(connector=connector, timeout=ANSWERED)
+    session = aiohttp.ClientSession(
+        connector=connector, timeout=ANSWERED, headers={"Authorization": "Bearer key"}
+    )
     url = await serve_tls(make)
     return AtPartner(partner, url, await stack.enter_async_context(session))
 

@@ -14,6 +14,8 @@ from local import partner as module
 from local.partner import MAX_BODY, Partner, partner_app
 from local.signatures import SigningSecret
 
+KEY = "key-of-the-partner"
+
 
 @pytest.fixture
 def partner() -> Partner:
@@ -23,8 +25,10 @@ def partner() -> Partner:
 @pytest.fixture
 async def client(partner: Partner) -> AsyncIterator[aiohttp.ClientSession]:
     async with (
-        TestServer(partner_app(partner)) as server,
-        aiohttp.ClientSession(server.make_url("/")) as session,
+        TestServer(partner_app(partner, KEY)) as server,
+        aiohttp.ClientSession(
+            server.make_url("/"), headers={"Authorization": f"Bearer {KEY}"}
+        ) as session,
     ):
         yield session
 
@@ -55,6 +59,19 @@ async def test_a_signed_message_is_taken_as_it_is(
         True,
     )
     assert (message["n"], message["traceparent"]) == (1, "00-1-2-01")
+
+
+@pytest.mark.parametrize("given", ["", "Bearer", "Bearer ", f"Bearer {KEY}x", KEY, "Bearer \u00e9"])
+@pytest.mark.parametrize("path", ["/received", "/received?ids", "/received?after=1"])
+async def test_what_it_received_is_not_for_everybody(
+    partner: Partner, client: aiohttp.ClientSession, given: str, path: str
+) -> None:
+    body = b"planted"
+    async with client.post("/messages", data=body, headers=signed(partner.secrets[0], body)) as got:
+        assert got.status == 204
+    async with client.get(path, headers={"Authorization": given}) as answer:
+        assert answer.status == 401
+        assert "m1" not in await answer.text()
 
 
 async def test_an_unsigned_message_is_refused_but_shown(client: aiohttp.ClientSession) -> None:

@@ -136,3 +136,34 @@ async def test_it_answers_to_its_own_names_only(
         session.post(f"{url}/", data=b"x", headers={"Host": host}) as answer,
     ):
         assert answer.status == status
+
+
+@pytest.mark.parametrize(
+    ("origins", "status"),
+    [
+        ([], 200),
+        (["{url}"], 200),
+        (["HTTP://127.0.0.1:{port}"], 200),
+        (["https://127.0.0.1:{port}"], 403),
+        (["http://localhost:{port}"], 403),
+        (["http://127.0.0.1:1"], 403),
+        (["http://127.0.0.1"], 403),
+        (["https://page.example"], 403),
+        (["null"], 403),
+        ([""], 403),
+        (["{url}", "https://page.example"], 403),
+    ],
+)
+async def test_pages_of_another_origin_are_refused(
+    stack: AsyncExitStack, origins: list[str], status: int
+) -> None:
+    url = await serve(stack, app(), listen_anywhere(), patience=LONG)
+    port = url.rpartition(":")[2]
+    headers = [("Origin", one.format(url=url, port=port)) for one in origins]
+    for method in ("POST", "OPTIONS"):
+        async with (
+            aiohttp.ClientSession() as session,
+            session.request(method, f"{url}/", data=b"x", headers=headers) as answer,
+        ):
+            assert answer.status == (405 if method == "OPTIONS" and status == 200 else status)
+            assert not any(name.startswith("Access-Control") for name in answer.headers)

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -107,9 +107,12 @@ StartHost = Callable[..., AbstractAsyncContextManager[RunningHost]]
 def start_host(tmp_path: Path) -> StartHost:
     @asynccontextmanager
     async def start(
-        code: str, host_json: dict[str, object] | None = None, **settings: str
+        code: str,
+        host_json: dict[str, object] | None = None,
+        options: Sequence[str] = (),
+        **settings: str,
     ) -> AsyncIterator[RunningHost]:
-        process = await spawn(tmp_path, code, host_json or {}, settings)
+        process = await spawn(tmp_path, code, host_json or {}, settings, options)
         assert process.stdout
         try:
             line = json.loads(await asyncio.wait_for(process.stdout.readline(), 30) or "{}")
@@ -124,12 +127,16 @@ def start_host(tmp_path: Path) -> StartHost:
 
 
 async def spawn(
-    root: Path, code: str, host_json: dict[str, object], settings: dict[str, str]
+    root: Path,
+    code: str,
+    host_json: dict[str, object],
+    settings: dict[str, str],
+    options: Sequence[str],
 ) -> asyncio.subprocess.Process:
     (root / "function_app.py").write_text(code)
     (root / "host.json").write_text(json.dumps({"version": "2.0"} | host_json))
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "local.host", "--port", "0", "--root", str(root)),
+        *(sys.executable, "-m", "local.host", "--port", "0", "--root", str(root), *options),
         cwd=REPOSITORY,
         env={"PATH": os.environ["PATH"], **settings},
         stdin=asyncio.subprocess.PIPE,

@@ -8,6 +8,7 @@ import pytest
 from local.host.bindings import BoundFunction, HttpFunction, QueueFunction, bind
 from local.host.body import DataType
 from local.host.errors import AppRefused
+from local.host.placing import place
 from local.host.settings import IdentityConnection, Settings
 
 SETTINGS = Settings(
@@ -163,9 +164,14 @@ def routed(*routes: tuple[str, list[str] | None]) -> Declare:
         [("/Runtime/x", ["GET"])],
     ],
 )
-def test_routes_that_the_host_refuses(routes: list[tuple[str, list[str] | None]]) -> None:
-    with pytest.raises(AppRefused, match="conflicts"):
-        bound(routed(*routes))
+def test_a_route_that_the_host_refuses_costs_one_function(
+    routes: list[tuple[str, list[str] | None]],
+) -> None:
+    functions = [one for one in bound(routed(*routes)) if isinstance(one, HttpFunction)]
+    placed = place(functions, "api")
+    assert len(placed.functions) == len(routes) - 1
+    (problem,) = placed.in_error.values()
+    assert "conflicts" in problem
 
 
 def test_routes_that_differ_in_place_or_method_are_taken() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from local.host.errors import AppRefused
-from local.host.routes import Route
+from local.host.routes import Route, is_built_in, same
 
 GUID = "0b3d5b0e-6f5c-4a6e-8f2e-0b3d5b0e6f5c"
 
@@ -15,8 +15,13 @@ GUID = "0b3d5b0e-6f5c-4a6e-8f2e-0b3d5b0e6f5c"
         ("api/messages", "/API/Messages/", {}),
         ("api/messages", "/api/messages/1", None),
         ("api/messages", "/api", None),
-        ("api/messages/{id}", "/api/messages/a%20b", {"id": "a b"}),
-        ("api/messages/{id}", "/api/messages/a%2Fb", {"id": "a/b"}),
+        ("api/messages", "//api/messages", None),
+        ("api/messages", "/api//messages", None),
+        ("api/messages", "/api/messages//", None),
+        ("api/messages/{id}", "/api/messages//", None),
+        ("api/messages/{id?}", "/api/messages//", None),
+        ("api/messages/{id}", "/api/messages/a b", {"id": "a b"}),
+        ("api/messages/{id}", "/api/messages/a%2Fb", {"id": "a%2Fb"}),
         ("api/messages/{id}", "/api/messages", None),
         ("api/messages/{id?}", "/api/messages", {}),
         ("messages/{id:guid}", f"/messages/{GUID}", {"id": GUID}),
@@ -27,6 +32,9 @@ GUID = "0b3d5b0e-6f5c-4a6e-8f2e-0b3d5b0e6f5c"
         ("m/{n:alpha}", "/m/abc", {"n": "abc"}),
         ("m/{n:alpha}", "/m/ab1", None),
         ("m/{*rest}", "/m/a/b/c", {"rest": "a/b/c"}),
+        ("m/{*rest}", "/m/a//b/", {"rest": "a//b/"}),
+        ("m/{*rest}", "/m//a", None),
+        ("m/{*rest}", "/m/", {}),
         ("m/{a}/{b}", "/m/1/2", {"a": "1", "b": "2"}),
         ("", "/", {}),
     ],
@@ -46,7 +54,30 @@ def test_a_template_that_is_not_known_is_refused_by_name(template: str) -> None:
         Route.parse(template)
 
 
-def test_the_more_specific_template_comes_first() -> None:
-    templates = ["m/{*rest}", "m/{id}", "m/{id:int}", "m/new"]
-    ordered = sorted(map(Route.parse, templates), key=lambda route: route.precedence)
-    assert [route.template for route in ordered] == templates[::-1]
+@pytest.mark.parametrize(
+    ("one", "other", "are_the_same"),
+    [
+        ("m/{id}", "/M/{ID}/", True),
+        ("m/{id}", "m/{other}", False),
+        ("m/{id}", "m/{id:int}", False),
+    ],
+)
+def test_routes_are_the_same_if_their_templates_are(
+    one: str, other: str, are_the_same: bool
+) -> None:
+    assert same(one, other) == are_the_same
+
+
+@pytest.mark.parametrize(
+    ("template", "found"),
+    [
+        ("admin", True),
+        ("/Admin/x", True),
+        ("administrators", True),
+        ("runtime/webhooks", True),
+        ("m/admin", False),
+        ("{admin}", False),
+    ],
+)
+def test_some_routes_are_the_hosts_own(template: str, found: bool) -> None:
+    assert is_built_in(template) == found
