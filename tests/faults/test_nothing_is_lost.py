@@ -222,7 +222,7 @@ async def drained(cloud: Running) -> None:
         queues = (await cloud.control("GET", "/status"))["queues"]
         under_way = {
             f"{name} {state}": count
-            for name in ("messages", "retries", "receipts")
+            for name in ("messages", "retries", "receipts", "dead-letters")
             for state, count in queues[name].items()
             if count
         }
