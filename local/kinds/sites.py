@@ -49,7 +49,7 @@ def _check_kind(resource: Resource) -> None:
 
 def _check_function_app(config: Body) -> None:
     # How Azure gets the package and how many copies it runs.
-    config.ignore("deployment", "scaleAndConcurrency")
+    config.ignore("deployment", "scaleAndConcurrency", "siteUpdateStrategy")
     runtime = config.body("runtime")
     runtime.choice("name", ("python",), "python")
     # The interpreter is the one that runs the local cloud.
