@@ -24,7 +24,7 @@ LONG := tests/faults/test_every_departure.py tests/attacks/test_siege.py \
 # More processes than cores: the tests wait for one another's sockets most of the time.
 TESTS := -m pytest -n 4 --dist loadfile
 
-.PHONY: help run demo test test-long test-all bench check format lock infra clean FORCE
+.PHONY: help run demo test test-long test-all azure bench check format lock infra clean FORCE
 
 help:
 	@echo "make run      start everything here, send five messages, stay up"
@@ -32,6 +32,7 @@ help:
 	@echo "make test     run the tests"
 	@echo "make test-all the same, in another deployment too, through every fault, a ledger of a million"
 	@echo "make test-long only what test-all has beside test"
+	@echo "make azure    try in a subscription what only Azure can show; costs money, asks first"
 	@echo "make bench    measure the ledger, and write down what came of it"
 	@echo "make check    format, lint, types, locks, workflows, infrastructure, documents"
 	@echo "make format   mend what can be mended by a machine"
@@ -62,6 +63,14 @@ test-long: $(READY) $(CHECKOV)
 	  $(BIN)/python $(TESTS) tests/pipeline $(addprefix --ignore=,$(LONG))
 	SEED=$(SEED) $(BIN)/python -m pytest tests/faults -s $(addprefix --ignore=,$(LONG))
 	ROWS=1000000 $(BIN)/python -m pytest tests/unit/shared/test_ledger_plans.py
+
+# Where az and azd are not signed in, nothing is run, and the exit code says so. The steps, their time
+# and cost: make azure LIST=1. Other variables: docs/deploying.md, "In your own subscription".
+azure: $(READY)
+	@$(BIN)/python -m tests.azure $(if $(LIST),--list) $(if $(LOCATION),--location $(LOCATION)) \
+	  $(if $(ADDRESS),--address $(ADDRESS)) $(addprefix --step ,$(STEP)) \
+	  $(if $(SUBSCRIPTION),--subscription $(SUBSCRIPTION)) $(if $(YES),--yes) \
+	  $(if $(AWAY_MINUTES),--away-minutes $(AWAY_MINUTES)) $(if $(CLEAN),--clean $(CLEAN))
 
 bench: $(READY)
 	$(BIN)/python -m bench

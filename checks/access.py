@@ -108,6 +108,15 @@ class OperatorSecretGrant(TypedDict):
     operations: list[Literal["getSecret", "setSecret", "readMetadata"]]
 
 
+class OperatorKeyGrant(TypedDict):
+    """What an operator may do with a key."""
+
+    operator: str
+    vault: str
+    key: str
+    operations: list[Literal["rotate", "update", "read"]]
+
+
 class QueueGrant(TypedDict):
     """What an identity, or an operator, may do with a queue."""
 
@@ -157,6 +166,7 @@ class Access(TypedDict):
     keyGrants: list[KeyGrant]
     secretGrants: list[SecretGrant]
     operatorSecretGrants: list[OperatorSecretGrant]
+    operatorKeyGrants: list[OperatorKeyGrant]
     queueGrants: list[QueueGrant]
     scaleGrants: list[ScaleGrant]
     packageGrants: list[PackageGrant]
@@ -234,6 +244,11 @@ def _grants(access: Access) -> Iterator[str]:
         for given in access["operatorSecretGrants"]
         for use in given["operations"]
     )
+    yield from (
+        f"{officer['operator']} {use} {officer['vault']}/{officer['key']}"
+        for officer in access["operatorKeyGrants"]
+        for use in officer["operations"]
+    )
     for queue in access["queueGrants"]:
         for right in queue["rights"]:
             yield f"{queue['identity']} {right} {queue['queue']}"
@@ -287,6 +302,9 @@ def _named(access: Access) -> Iterator[str]:
     for held in access["operatorSecretGrants"]:
         yield f"operator {held['operator']}"
         yield f"secret {held['vault']}/{held['secret']}"
+    for officer in access["operatorKeyGrants"]:
+        yield f"operator {officer['operator']}"
+        yield f"key {officer['vault']}/{officer['key']}"
     yield from (f"queue {grant['queue']}" for grant in access["queueGrants"])
 
 
@@ -296,6 +314,7 @@ def _apps(access: Access) -> Iterator[str]:
     attached = {name for holder in holders for name in holder["identities"]}
     granted = {identity for identity, _ in _uses(access)}
     granted |= {grant["operator"] for grant in access["operatorSecretGrants"]}
+    granted |= {grant["operator"] for grant in access["operatorKeyGrants"]}
     receives = {
         (grant["identity"], grant["queue"])
         for grant in access["queueGrants"]

@@ -42,5 +42,5 @@ def mistaken(name: str, snapshot: Snapshot) -> Iterator[str]:
     for namespace in of_type(snapshot, BUS):
         if namespace.get("sku", {}).get("name") != choice.tier:
             yield f"namespace {namespace['name']} is not {choice.tier}"
-    if snapshot["outputs"].get("RELAY_NETWORK") != choice.network:
+    if snapshot["outputs"].get("DEPLOYED_NETWORK") != choice.network:
         yield f"the network is not {choice.network}"

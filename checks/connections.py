@@ -68,9 +68,9 @@ class FunctionsError(Exception):
 
 def connections(sku: str) -> int | None:
     """Give how many connections a size of compute has in all; None for an unknown one."""
-    name = sku.removeprefix("Standard_")
+    name = sku.lower().removeprefix("standard_")
     for known, count in _OF_BURSTABLE.items():
-        if known.lower() == name.lower():
+        if known.lower() == name:
             return count
     found = _SIZED_BY_CORES.fullmatch(name)
     return _OF_CORES[found[1].upper()].get(int(found[2])) if found else None

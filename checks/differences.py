@@ -20,7 +20,7 @@ from checks.machines import (
 )
 from checks.network import TYPES as ENDPOINT_TYPES
 from checks.network import openings
-from checks.roles import OWN_BLOBS, SEE_QUEUES, SEND_TELEMETRY, STORE_PACKAGES
+from checks.roles import KEY_ACTIONS, OWN_BLOBS, SEE_QUEUES, SEND_TELEMETRY, STORE_PACKAGES
 from checks.snapshot import (
     SUFFIX,
     Resource,
@@ -172,6 +172,15 @@ def declared_rights(access: Access) -> frozenset[Right]:
                 )
                 for held in access["operatorSecretGrants"]
                 for use in held["operations"]
+            ),
+            *(
+                Right(
+                    officer["operator"],
+                    f"{vault}/keys/{KEY_ACTIONS[use]}",
+                    f"vaults/{officer['vault']}/keys/{officer['key']}",
+                )
+                for officer in access["operatorKeyGrants"]
+                for use in officer["operations"]
             ),
             *(
                 Right(

@@ -78,11 +78,9 @@ def evaluated(folder: Path, bicep: str, parameters: Path) -> object:
     return json.loads(parameters.with_suffix(".snapshot.json").read_text(encoding="utf-8"))
 
 
-def compiled(folder: Path, bicep: str, source: Path) -> object:
-    """Compile a source of a folder and give the template, or raise `InfraError`."""
-    target = source.with_suffix(".json")
-    _succeed(folder, bicep, "build", source.name, f"--outfile={target.name}")
-    return json.loads(target.read_text(encoding="utf-8"))
+def compile_json(folder: Path, bicep: str, source: str) -> None:
+    """Compile a source of a folder to a template beside it, or raise `InfraError`."""
+    _succeed(folder, bicep, "build", source)
 
 
 def _departures(folder: Path) -> Iterator[str]:

@@ -27,7 +27,7 @@ _FIREWALLED = (VAULT, STORAGE)
 def openings(snapshot: Snapshot) -> Iterator[str]:
     """Name what can be reached that should not, and what private endpoints do not lead to."""
     rules = of_type(snapshot, f"{DATABASE}/firewallRules")
-    if snapshot["outputs"].get("RELAY_NETWORK") == "private":
+    if snapshot["outputs"].get("DEPLOYED_NETWORK") == "private":
         yield from _private(snapshot)
         yield from (f"{place(snapshot, rule['id'])} opens a private database" for rule in rules)
     else:

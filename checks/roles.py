@@ -118,6 +118,9 @@ BUILT_IN: dict[str, Sequence[Permission]] = {
 }
 """Roles that Azure brings along, by their id, as far as they are in use (Azure built-in roles)."""
 
+KEY_ACTIONS = {"rotate": "rotate/action", "update": "update/action", "read": "read"}
+"""What an operator's operations with a key are called as data actions."""
+
 SEE_QUEUES = ("Microsoft.ServiceBus/namespaces/queues/read (control plane)",)
 """What seeing a queue's length takes, at the namespace (Particular/ServiceControl 3406)."""
 

@@ -188,18 +188,17 @@ def scope_of(assignment: Resource) -> str:
     """Give the scope that a role is assigned at, as it stands in the assignment's id.
 
     Where the id is made of a principal's, which is known at run time only, it is an expression.
-    Raises `ValueError` for one that is not known.
+    One that is not known is its own scope, which nobody is granted anything at.
     """
     given = assignment["id"]
-    expression = parse(given)
+    try:
+        expression = parse(given)
+    except UnknownExpression:
+        return given
     if isinstance(expression, Call) and expression.name == "extensionResourceId":
         scope, kind, _ = expression.arguments
-        if isinstance(scope, str) and str(kind).lower() == _ASSIGNMENT.lower():
-            return scope
-        raise UnknownExpression(given)
-    if not isinstance(expression, str):
-        raise UnknownExpression(given)
-    return given[: given.lower().rindex(f"/providers/{_ASSIGNMENT}/".lower())]
+        return f"{scope}" if f"{kind}".lower() == _ASSIGNMENT.lower() else given
+    return given[: given.lower().rfind(f"/providers/{_ASSIGNMENT}/".lower())]
 
 
 def _assigned(snapshot: Snapshot) -> Iterator[Right]:
@@ -248,8 +247,8 @@ def _policy(
     """Reach every object of a policy's family in the vault, or the vault itself without any."""
     held = of_type(snapshot, f"Microsoft.KeyVault/vaults/{family}")
     inside = [r["id"] for r in held if r["id"].lower().startswith(vault["id"].lower() + "/")]
-    for permission in granted:
-        action = _policy_action(family, permission.lower())
+    # Once: to get and to list a key are two permissions and one data action.
+    for action in dict.fromkeys(_policy_action(family, one.lower()) for one in granted):
         for reached in inside or [vault["id"]]:
             yield Right(who, action, place(snapshot, reached))
 
@@ -257,5 +256,7 @@ def _policy(
 def _policy_action(family: str, permission: str) -> str:
     if family == "secrets" and permission in _SECRET_ACTIONS:
         return f"Microsoft.KeyVault/vaults/secrets/{_SECRET_ACTIONS[permission]}/action"
+    if family == "keys" and permission == "list":
+        permission = "get"  # policies part what one data action permits
     action = _POLICY_ACTIONS.get(permission, f"{permission}/action")
     return f"Microsoft.KeyVault/vaults/{family}/{action}"

@@ -43,6 +43,8 @@ def settings() -> str:
 
 _SECRET_WORDS = {"getSecret": "get", "setSecret": "set", "readMetadata": "see the age of"}
 
+_KEY_WORDS = {"rotate": "rotate", "update": "disable versions of", "read": "see versions of"}
+
 
 def grants() -> str:
     """Return the table of who may do what, from the declaration."""
@@ -57,6 +59,9 @@ def grants() -> str:
     for grant in access["operatorSecretGrants"]:
         words = " and ".join(_SECRET_WORDS[operation] for operation in grant["operations"])
         may[grant["operator"]].append(f"{words} secret `{grant['secret']}`")
+    for grant in access["operatorKeyGrants"]:
+        words = " and ".join(_KEY_WORDS[operation] for operation in grant["operations"])
+        may[grant["operator"]].append(f"{words} key `{grant['key']}`")
     for grant in access["queueGrants"]:
         may[grant["identity"]].append(f"{', '.join(grant['rights'])} on queue `{grant['queue']}`")
     for seen in access["scaleGrants"]:

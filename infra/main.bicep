@@ -124,6 +124,18 @@ var operatorSecretGrants = flatten(map(
         )
     ))
 ))
+var operatorKeyGrants = flatten(map(
+  access.operatorKeyGrants,
+  grant =>
+    flatten(map(
+      operators[?grant.operator] ?? [],
+      id =>
+        map(
+          grant.operations,
+          operation => { principalId: id, vault: grant.vault, key: grant.key, operation: operation }
+        )
+    ))
+))
 var databaseHost = 'relay-${suffix}.postgres.database.azure.com'
 var databaseUser = '${databaseAdministrator}:${uriComponent(databasePassword)}'
 
@@ -147,7 +159,13 @@ module identities 'modules/identities.bicep' = {
 module roles 'modules/roles.bicep' = {
   scope: group
   params: {
-    keyOperations: byRoles ? union([], flatten(map(access.keyGrants, grant => grant.operations))) : []
+    keyOperations: byRoles
+      ? union(
+          [],
+          flatten(map(access.keyGrants, grant => grant.operations)),
+          flatten(map(access.operatorKeyGrants, grant => grant.operations))
+        )
+      : []
     secretOperations: byRoles
       ? union(['getSecret'], flatten(map(access.operatorSecretGrants, grant => grant.operations)))
       : []
@@ -185,6 +203,7 @@ module vaults 'modules/vault.bicep' = [
       keyGrants: filter(keyGrants, grant => grant.vault == vault.name)
       secretGrants: filter(secretGrants, grant => grant.vault == vault.name)
       operatorGrants: filter(operatorSecretGrants, grant => grant.vault == vault.name)
+      operatorKeyGrants: filter(operatorKeyGrants, grant => grant.vault == vault.name)
     }
     dependsOn: [identities, roles, telemetry]
   }
@@ -421,17 +440,13 @@ output machines string[] = machines
 @description('Who the operators are.')
 output operators { *: string[] } = operators
 
-@description('Where everything lives.')
-output AZURE_LOCATION string = location
-
 @description('Name of the resource group.')
 output AZURE_RESOURCE_GROUP string = group.name
 
-@description('How vaults decide.')
-output RELAY_VAULT_AUTHORIZATION string = vaultAuthorization
-
+// No output has the name of an input: `azd down` takes all outputs out of the environment, and the next
+// deployment would be public, or elsewhere, without anybody having said so.
 @description('How everything is reached.')
-output RELAY_NETWORK string = network
+output DEPLOYED_NETWORK string = network
 
 @description('Host name of the Service Bus namespace.')
 output RELAY_BUS_NAMESPACE string = 'relay-${suffix}.servicebus.windows.net'

@@ -23,6 +23,7 @@ PERMISSIONS: Mapping[str, tuple[Literal["keys", "secrets"], str]] = {
     "microsoft.keyvault/vaults/keys/wrap/action": ("keys", "wrapkey"),
     "microsoft.keyvault/vaults/keys/unwrap/action": ("keys", "unwrapkey"),
     "microsoft.keyvault/vaults/keys/rotate/action": ("keys", "rotate"),
+    "microsoft.keyvault/vaults/keys/update/action": ("keys", "update"),
     "microsoft.keyvault/vaults/secrets/getsecret/action": ("secrets", "get"),
     "microsoft.keyvault/vaults/secrets/readmetadata/action": ("secrets", "list"),
     "microsoft.keyvault/vaults/secrets/setsecret/action": ("secrets", "set"),

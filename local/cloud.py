@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import secrets
 import socket
 import ssl
 from collections.abc import Callable, Mapping
@@ -22,6 +21,7 @@ from local.bus.journal import Journal
 from local.bus.server import MAX_CONNECTIONS, BusServer
 from local.bus_record import BusRecord
 from local.decisions import Decisions
+from local.deployed_secrets import to_write
 from local.deployment import settings_of
 from local.fault_answers import before_identity, before_imds, before_partner, before_vault
 from local.faults import Faults
@@ -32,7 +32,7 @@ from local.imds import imds_endpoint
 from local.loopback import LOOPBACK, listen
 from local.machines import Machine
 from local.names import Names
-from local.operators import secrets_of
+from local.operators import objects_of
 from local.operators import settings_of as settings_of_operator
 from local.partner import Partner, partner_app
 from local.partner_inbox import PartnerInbox
@@ -254,11 +254,7 @@ class Cloud:
         }
 
     def _fill_secrets(self) -> None:
-        """Give each secret a value: those that Relay knows theirs, any other a random one.
-
-        One that is made once is the operator's: what somebody has set since stays. Any other is
-        written by each deployment, where anything of it differs, as Azure does.
-        """
+        """Deploy the secrets: those that Relay knows with their value, others with a random one."""
         file = self.folder.path / "database.sqlite3"
         known = {
             "partner-connection": self.partner_secrets()["webhook"],
@@ -269,18 +265,13 @@ class Cloud:
                 self._fill_secret(vault.store, spec, known.get(spec.name))
 
     def _fill_secret(self, store: VaultStore, spec: SecretSpec, known: str | None) -> None:
-        if spec.name not in store.secret_names():
-            store.set_secret(spec.name, known or secrets.token_urlsafe(32), deployed=True)
+        newest = store.newest_secret(spec.name)
+        changed = spec.resource_id.lower() in self.rewritten
+        value = to_write(spec, newest, known, changed=changed)
+        if value is None:
             return
-        newest = store.secret(spec.name)
-        if spec.made_once and not newest.deployed:
-            return
-        # What a deployment gives a secret that Relay does not know is not known here at all.
-        value = known or newest.value
-        changed = not spec.made_once and spec.resource_id.lower() in self.rewritten
-        if value != newest.value or changed:
-            store.set_secret(spec.name, value, deployed=True)
-        if value != newest.value and not newest.deployed:
+        store.set_secret(spec.name, value, deployed=True)
+        if newest and not newest.deployed and newest.value != value:
             self.tell(
                 f"note: secret {spec.name} was set by hand, and each deployment writes it: it has "
                 "the deployment's value again."
@@ -350,7 +341,7 @@ class Cloud:
         vaults = {f"{vault.url.rstrip('/')}/": vault.spec for vault in self.vaults.values()}
         settings = {
             **settings_of_operator(operator, self._namespace, access),
-            **secrets_of(operator, vaults, self.authorization),
+            **objects_of(operator, vaults, self.authorization),
         }
         return {**settings, **self._surroundings().environment(header)}
 

@@ -36,7 +36,8 @@ def control_app(cloud: Cloud, key: str) -> web.Application:
     - `GET /partner/secrets`: the partner's secret of each kind, ready to be set
     - `GET /database`: the URL of the database, as the vault has it
     - `PUT /deployment` with another snapshot as body: of the same things, with other rights or
-      other identities attached
+      other identities attached. It is no deployment as Azure does one: nothing that it lacks stays,
+      nothing is refused as Azure would, and the next `up` knows nothing of it
     - what was decided, and which grants are used: `local.control_decisions.add_decisions`
     - what makes things go wrong: `local.control_faults.add_faults`
     """

@@ -18,7 +18,15 @@ Answer = Literal["status", "redirect", "slow", "hang", "close", "drop"]
 SERVICES: tuple[Service, ...] = get_args(Service)
 ANSWERS: tuple[Answer, ...] = get_args(Answer)
 OPERATIONS = (
-    *("keys/list", "keys/versions", "keys/get", "keys/rotate", "keys/encrypt", "keys/decrypt"),
+    *(
+        "keys/list",
+        "keys/versions",
+        "keys/get",
+        "keys/rotate",
+        "keys/update",
+        "keys/encrypt",
+        "keys/decrypt",
+    ),
     *("keys/wrapKey", "keys/unwrapKey"),
     *("secrets/list", "secrets/versions", "secrets/get", "secrets/set"),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from local.authorization import Authorization
 from local.bus.principal import Access, Principal, Right
@@ -11,6 +11,10 @@ from local.resources import NamespaceSpec, Operator, VaultSpec
 _SECRET_ACTIONS = tuple(
     f"Microsoft.KeyVault/vaults/secrets/{operation}/action"
     for operation in ("getSecret", "setSecret", "readMetadata")
+)
+_KEY_ACTIONS = tuple(
+    f"Microsoft.KeyVault/vaults/keys/{operation}"
+    for operation in ("read", "rotate/action", "update/action")
 )
 _RIGHTS: tuple[Right, ...] = ("send", "listen")
 
@@ -29,16 +33,25 @@ def settings_of(operator: Operator, namespace: NamespaceSpec, access: Access) ->
     }
 
 
-def secrets_of(
+def objects_of(
     operator: Operator, vaults: Mapping[str, VaultSpec], authorization: Authorization
 ) -> Mapping[str, str]:
-    """Name the secrets that the operator may do anything with; `vaults` are by their URL."""
-    return {
-        f"RELAY_SECRET_{secret.name.upper().replace('-', '_')}": f"{url}secrets/{secret.name}"
-        for url, vault in vaults.items()
-        for secret in vault.secrets
-        if any(
-            authorization.decide(operator.identity.principal_id, action, secret.resource_id).allowed
-            for action in _SECRET_ACTIONS
-        )
-    }
+    """Name the keys and secrets that the operator may look after; `vaults` are by their URL."""
+
+    def may(actions: Sequence[str], resource_id: str) -> bool:
+        who = operator.identity.principal_id
+        return any(authorization.decide(who, action, resource_id).allowed for action in actions)
+
+    found = {}
+    for url, vault in vaults.items():
+        for secret in vault.secrets:
+            if may(_SECRET_ACTIONS, secret.resource_id):
+                found[_setting("SECRET", secret.name)] = f"{url}secrets/{secret.name}"
+        for key in vault.keys:
+            if may(_KEY_ACTIONS, key.resource_id):
+                found[_setting("KEY", key.name)] = f"{url}keys/{key.name}"
+    return found
+
+
+def _setting(family: str, name: str) -> str:
+    return f"RELAY_{family}_{name.upper().replace('-', '_')}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from local.folder import Folder
 from local.partner_inbox import new_key
@@ -17,7 +17,7 @@ class PartnerKeys:
     """The secret that webhooks are signed with, and the shared key of the partner's queue."""
 
     signing: SigningSecret
-    queue: str
+    queue: str = field(repr=False)
 
     @classmethod
     def kept_in(cls, folder: Folder) -> PartnerKeys:

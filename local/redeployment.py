@@ -46,7 +46,10 @@ class DeploymentRefused(Exception):  # noqa: N818 - named after what is the case
         rest = "and so does the local cloud"
         if folder:
             what += f" over what stands in {folder}"
-            rest = "and nothing is changed there. To start anew, name another folder (--folder)"
+            rest = (
+                "and nothing is changed there. To start anew, name another folder (--folder) or "
+                "remove this one"
+            )
         lines = "".join(f"\n  {refusal}" for refusal in found)
         super().__init__(f"{what}, {rest}:{lines}")
         self.refusals = tuple(found)

@@ -229,7 +229,7 @@ def read_bytes(content: bytes, path: Path) -> tuple[list[Resource], Body]:
 
 def _resource(envelope: Body) -> Resource:
     given = envelope.expression("id")
-    computed = given if isinstance(given, Call) and len(given.arguments) == 3 else None
+    computed = given if isinstance(given, Call) and given.name != "guid" else None
     resource_id = "{}/providers/{}/…".format(*computed.arguments) if computed else str(given)
     if not resource_id.startswith("/"):
         raise (envelope.place / "id").refuse("must be a resource id")

@@ -25,6 +25,7 @@ from local.vault_refusals import (
     AUDIENCE,
     Refusal,
     bad_parameter,
+    disabled_key,
     forbidden,
     invalid_token,
     missing_token,
@@ -82,6 +83,7 @@ class _Vault:
             ("keys", "versions"): self._list_key_versions,
             ("keys", "get"): self._get_key,
             ("keys", "rotate"): self._rotate,
+            ("keys", "update"): self._update_key,
             ("keys", "encrypt"): self._encrypt,
             ("keys", "wrapKey"): self._encrypt,
             ("keys", "decrypt"): self._decrypt,
@@ -188,6 +190,17 @@ class _Vault:
         version = await asyncio.to_thread(self._store.rotate, spec.name)
         return self._key_bundle(spec, self._store.key_version(spec.name, version))
 
+    async def _update_key(self, call: Call, request: web.Request) -> Answer:
+        spec = self._store.key(_name(call))
+        version = self._store.key_version(spec.name, call.version).version
+        body = await _json(request)
+        attributes = body.get("attributes") or {}
+        enabled = attributes.get("enabled") if isinstance(attributes, dict) else "?"
+        if not isinstance(enabled, bool) or any(body.get(part) for part in ("key_ops", "tags")):
+            raise bad_parameter("The local vault changes 'attributes.enabled' of a key alone.")
+        self._store.enable(spec.name, version, enabled=enabled)
+        return self._key_bundle(spec, self._store.key_version(spec.name, version))
+
     async def _encrypt(self, call: Call, request: web.Request) -> Answer:
         key_id, key = self._usable_key(call)
         body = await _json(request)
@@ -205,10 +218,13 @@ class _Vault:
 
     def _usable_key(self, call: Call) -> tuple[str, rsa.RSAPrivateKey]:
         spec = self._store.key(_name(call))
-        version = self._store.key_version(spec.name, call.version).version
+        found = self._store.key_version(spec.name, call.version)
         if call.operation.name not in spec.operations:
             raise not_permitted_on_key(call.operation.name)
-        return self._id("keys", spec.name, version), self._store.private_key(spec.name, version)
+        if not found.enabled:
+            raise disabled_key(call.operation.name)
+        key_id = self._id("keys", spec.name, found.version)
+        return key_id, self._store.private_key(spec.name, found.version)
 
     async def _list_secrets(self, _call: Call, _request: web.Request) -> Answer:
         newest = [(name, self._store.secret(name)) for name in self._store.secret_names()]

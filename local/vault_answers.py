@@ -13,7 +13,7 @@ Answer = dict[str, object]
 def about(version: KeyVersion | SecretVersion) -> Answer:
     """Tell what is told of every key and secret: enabled, since when, how recovered."""
     attributes = {
-        "enabled": True,
+        "enabled": version.enabled if isinstance(version, KeyVersion) else True,
         "created": version.created,
         "updated": version.created,
         "recoveryLevel": "Recoverable",

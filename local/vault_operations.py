@@ -53,6 +53,7 @@ _READING = {
 }
 _SET = _secret("set", "setSecret/action", "set")
 _ROTATE = _key("rotate", "rotate/action", "rotate")
+_UPDATE = _key("update", "update/action", "update")
 _CRYPTO = {
     "encrypt": _key("encrypt", "encrypt/action", "encrypt"),
     "decrypt": _key("decrypt", "decrypt/action", "decrypt"),
@@ -78,6 +79,8 @@ def parse(method: str, raw_path: str) -> Call:
         return _read(kind, segments[1:])
     if method == "POST" and kind == "keys":
         return _post(segments[1:])
+    if method == "PATCH" and kind == "keys" and len(segments) in (2, 3):
+        return Call(_UPDATE, segments[1], (segments[2:] or [""])[0] or None)
     if method == "PUT" and kind == "secrets" and len(segments) == 2:
         return Call(_SET, segments[1])
     raise no_such_method()

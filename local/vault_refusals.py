@@ -87,6 +87,12 @@ def not_permitted_on_key(operation: str) -> Refusal:
     return Refusal(403, "Forbidden", message, "KeyOperationForbidden")
 
 
+def disabled_key(operation: str) -> Refusal:
+    """Refuse the use of a version of a key that is disabled."""
+    message = f"Operation {operation} is not allowed on a disabled key."
+    return Refusal(403, "Forbidden", message, "KeyDisabled")
+
+
 def not_found(error: ObjectNotFound) -> Refusal:
     """Say that there is no such key, secret or version."""
     name = f"{error.name}/{error.version}" if error.version else error.name

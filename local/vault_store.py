@@ -9,7 +9,7 @@ import threading
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
@@ -33,10 +33,14 @@ class ObjectNotFound(Exception):  # noqa: N818 - named after what is the case
 
 @dataclass(frozen=True)
 class KeyVersion:
-    """A version of a key; `created` is in seconds since 1970, `version` 32 hex digits."""
+    """A version of a key; `created` is in seconds since 1970, `version` 32 hex digits.
+
+    A version that is not `enabled` neither encrypts nor decrypts, and can be enabled again.
+    """
 
     version: str
     created: int
+    enabled: bool = True
 
 
 @dataclass(frozen=True)
@@ -128,6 +132,18 @@ class VaultStore:
             self._keys = keys
         return made.version
 
+    def enable(self, key_name: str, version: str, *, enabled: bool) -> None:
+        """Enable or disable a version of a key. Raises `ObjectNotFound`."""
+        name = self.key(key_name).name.lower()
+        with self._lock:
+            changed = replace(self.key_version(key_name, version), enabled=enabled)
+            versions = tuple(
+                changed if one.version == changed.version else one for one in self._keys[name]
+            )
+            keys = {**self._keys, name: versions}
+            self._save(keys, self._secrets)
+            self._keys = keys
+
     def secret_names(self) -> tuple[str, ...]:
         """Return the names of the secrets that have a value."""
         return tuple(self._secret_names.get(name, name) for name in self._secrets)
@@ -141,6 +157,11 @@ class VaultStore:
     def secret(self, name: str, version: str | None = None) -> SecretVersion:
         """Return a version of a secret, the newest by default. Raises `ObjectNotFound`."""
         return _pick("secret", name, self.secret_versions(name), version)
+
+    def newest_secret(self, name: str) -> SecretVersion | None:
+        """Return the newest version of a secret, if it has one."""
+        versions = self._secrets.get(name.lower(), ())
+        return versions[-1] if versions else None
 
     def set_secret(
         self,

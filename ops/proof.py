@@ -20,7 +20,7 @@ from shared.key_vault_id import KeyVaultId
 from shared.settings import Known
 
 # What the local cloud calls by the name that it has in the vault's interface.
-_CALLED = {"versions": "list"}
+_CALLED = {("key", "versions"): "get", ("secret", "versions"): "list"}
 _GRAVEST_FIRST: tuple[Verdict, ...] = ("wider", "narrower", "could not tell", "as declared")
 
 
@@ -201,7 +201,7 @@ class Use:
     @classmethod
     def _of(cls, one: Mapping[str, Any]) -> Use:
         kind = cast("Kind", one["kind"])
-        operation = _CALLED.get(one["operation"], str(one["operation"]))
+        operation = _CALLED.get((kind, one["operation"]), str(one["operation"]))
         grant = Grant(str(one["identity"]), kind, str(one["object"]), operation)
         return cls(grant, frozenset(one["apps"]))
 

@@ -25,7 +25,7 @@ def provisioned(environ: Mapping[str, str]) -> int:
     """
     ledger = SecretPlace.in_azure(_DATABASE, None, environ)
     partner = SecretPlace.in_azure(SECRET, None, environ)
-    if environ.get("RELAY_NETWORK") == "private" and not environ.get("RELAY_INSIDE"):
+    if environ.get("DEPLOYED_NETWORK") == "private" and not environ.get("RELAY_INSIDE"):
         tell(f"the network is private; {_LATER}, with RELAY_INSIDE=1")
         return 0
     # The second even without the first: neither needs the other.

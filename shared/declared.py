@@ -26,7 +26,8 @@ OPERATIONS: Mapping[Kind, tuple[str, ...]] = {
 }
 """What is tried on an object of each kind; to `list` a secret is to list its versions."""
 
-_OF_OPERATORS = {"getSecret": "get", "readMetadata": "list", "setSecret": "set"}
+_WITH_SECRETS = {"getSecret": "get", "readMetadata": "list", "setSecret": "set"}
+_WITH_KEYS = {"read": "get", "rotate": "rotate", "update": "update"}
 
 
 @dataclass(frozen=True, order=True)
@@ -53,7 +54,7 @@ class Declaration:
     """Who may do what, and which objects there are, by kind; `digest` tells files apart.
 
     `untried` are grants, too: of operations of which there is no harmless try, such as to set a
-    secret.
+    secret or to rotate a key.
     """
 
     grants: frozenset[Grant]
@@ -128,9 +129,16 @@ def _grants(access: Mapping[str, Any]) -> Iterator[Grant]:
             yield Grant(grant["identity"], "key", grant["key"], operation)
     for grant in access["secretGrants"]:
         yield Grant(grant["identity"], "secret", grant["secret"], "get")
-    for grant in access.get("operatorSecretGrants", ()):
-        for operation in grant["operations"]:
-            yield Grant(grant["operator"], "secret", grant["secret"], _OF_OPERATORS[operation])
+    yield from _of_operators(access)
     for grant in access["queueGrants"]:
         for right in grant["rights"]:
             yield Grant(grant["identity"], "queue", grant["queue"], right)
+
+
+def _of_operators(access: Mapping[str, Any]) -> Iterator[Grant]:
+    for grant in access.get("operatorSecretGrants", ()):
+        for operation in grant["operations"]:
+            yield Grant(grant["operator"], "secret", grant["secret"], _WITH_SECRETS[operation])
+    for grant in access.get("operatorKeyGrants", ()):
+        for operation in grant["operations"]:
+            yield Grant(grant["operator"], "key", grant["key"], _WITH_KEYS[operation])

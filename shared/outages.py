@@ -21,9 +21,9 @@ _EXAMPLES = 5  # failures of an outage of which it is told what they mean for a 
 @dataclass
 class _Outage:
     since: float
-    is_denial: bool
     failures: int = 0
     announced: bool = False
+    is_denial: bool = False  # as it was announced
 
 
 class Outages:
@@ -43,13 +43,12 @@ class Outages:
         is_denial = bool(getattr(error, "is_denial", False))
         outage = self._now.get(service)
         if outage is None:
-            outage = self._now[service] = _Outage(self._clock(), is_denial)
-        elif outage.is_denial != is_denial:
-            # Away and refused are two things: what has to be done is another.
-            outage.is_denial, outage.announced = is_denial, False
+            outage = self._now[service] = _Outage(self._clock())
         outage.failures += 1
-        if not outage.announced and self._may_announce(service):
-            outage.announced = True
+        # Away and refused are two things, but one that refuses may also be away now and then.
+        is_news = not outage.announced or (is_denial and not outage.is_denial)
+        if is_news and self._may_announce(service):
+            outage.announced, outage.is_denial = True, is_denial
             level = logging.ERROR if is_denial else logging.WARNING
             state = "refuses" if is_denial else "is away"
             self._log.log(level, "%s %s, until further notice: %s", service, state, error)

@@ -81,9 +81,6 @@ class Recorder:
                 raise error
             for one in refused:
                 await self._set_aside(rejected_receipt(one.body, one.reason, one.detail))
-                _log.error(
-                    "dropped %s into the rejected messages: %s", _WHAT[one.reason], one.detail
-                )
         _log.info("recorded %d receipts", len(messages) - len(refused))
 
     async def _write(self, items: Sequence[_Item]) -> list[_Refused]:
@@ -104,9 +101,6 @@ class Recorder:
         return []
 
 
-_WHAT = {"not-a-receipt": "what is no receipt", "receipt-not-recorded": "a receipt"}
-
-
 def _sorted(messages: Sequence[func.ServiceBusMessage]) -> tuple[list[_Item], list[_Refused]]:
     items: list[_Item] = []
     refused: list[_Refused] = []
@@ -115,6 +109,7 @@ def _sorted(messages: Sequence[func.ServiceBusMessage]) -> tuple[list[_Item], li
         try:
             items.append(_Item(body, message.delivery_count or 1, Receipt.from_json(body)))
         except ValueError as error:
+            _log.error("dropped what is no receipt: %s; it goes to the rejected messages", error)
             refused.append(_Refused(body, "not-a-receipt", str(error)))
     return items, refused
 
@@ -122,5 +117,6 @@ def _sorted(messages: Sequence[func.ServiceBusMessage]) -> tuple[list[_Item], li
 def _unrecordable(item: _Item, error: Exception) -> _Refused:
     foreseen = isinstance(error, LedgerError)
     detail = str(error) if foreseen else f"it cannot be recorded ({type(error).__name__})"
+    _log.error("a receipt of %s is not recorded: %s", item.receipt.message_id, detail)
     again = None if foreseen or item.deliveries >= _TRIES else error
     return _Refused(item.body, "receipt-not-recorded", detail, again)

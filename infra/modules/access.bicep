@@ -50,6 +50,10 @@ type OperatorSecretGrant = { principalId: string, secret: string, operation: Sec
 type SecretOperation = 'getSecret' | 'setSecret' | 'readMetadata'
 
 @export()
+@description('What somebody outside may do with a key, by the object id in the directory.')
+type OperatorKeyGrant = { principalId: string, vault: string, key: string, operation: 'rotate' | 'update' | 'read' }
+
+@export()
 @description('What an identity may do with a queue.')
 type QueueGrant = { identity: string, queue: string, rights: ('send' | 'receive')[] }
 

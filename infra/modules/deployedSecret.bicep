@@ -62,6 +62,7 @@ module rights 'vaultRights.bicep' = if (authorization == 'rbac') {
     keyGrants: []
     secretGrants: secretGrants
     operatorGrants: operatorGrants
+    operatorKeyGrants: []
     identityNames: identityNames
     #disable-next-line what-if-short-circuiting // What-If cannot name what is named after a principal that is yet to be made.
     principalIds: [for (identity, i) in identityNames: identities[i].properties.principalId]

@@ -14,6 +14,21 @@ param seesQueues bool
 @description('Ends every name: role names are unique in a tenant.')
 param suffix string
 
+var keyWords = {
+  encrypt: { name: 'encrypt with a key', permits: 'encrypt with a key, not to read it', action: 'encrypt/action' }
+  decrypt: { name: 'decrypt with a key', permits: 'decrypt with a key, not to read it', action: 'decrypt/action' }
+  rotate: { name: 'rotate a key', permits: 'make a new version of a key', action: 'rotate/action' }
+  update: {
+    name: 'disable versions of a key'
+    permits: 'enable and disable versions of a key'
+    action: 'update/action'
+  }
+  read: {
+    name: 'see the versions of a key'
+    permits: 'see a key and its versions, not its private half'
+    action: 'read'
+  }
+}
 var secretWords = {
   getSecret: { name: 'read a secret', permits: 'get the value of a secret' }
   setSecret: { name: 'set a secret', permits: 'set the value of a secret, not to read it,' }
@@ -24,11 +39,11 @@ resource keyRoles 'Microsoft.Authorization/roleDefinitions@2022-04-01' = [
   for operation in keyOperations: {
     name: roleName(resourceGroup().id, 'keys', operation)
     properties: {
-      roleName: 'Relay ${operation} with a key (${suffix})'
-      description: 'Permits to ${operation} with a key, not to read it.'
+      roleName: 'Relay ${keyWords[operation].name} (${suffix})'
+      description: 'Permits to ${keyWords[operation].permits}.'
       type: 'CustomRole'
       assignableScopes: [resourceGroup().id]
-      permissions: [{ dataActions: ['Microsoft.KeyVault/vaults/keys/${operation}/action'] }]
+      permissions: [{ dataActions: ['Microsoft.KeyVault/vaults/keys/${keyWords[operation].action}'] }]
     }
   }
 ]

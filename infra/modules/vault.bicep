@@ -1,6 +1,6 @@
 metadata description = 'One vault with its keys and those secrets that are made once, and who may use them.'
 
-import { VaultAuthorization, Network, Key, Secret, KeyGrant, SecretGrant, OperatorSecretGrant } from 'access.bicep'
+import { VaultAuthorization, Network, Key, Secret, KeyGrant, SecretGrant, OperatorKeyGrant, OperatorSecretGrant } from 'access.bicep'
 
 @description('Name of the vault in access.json.')
 param name string
@@ -47,13 +47,22 @@ param secretGrants SecretGrant[]
 @description('Grants on secrets of this vault to principals outside.')
 param operatorGrants OperatorSecretGrant[]
 
+@description('Grants on keys of this vault to principals outside.')
+param operatorKeyGrants OperatorKeyGrant[]
+
 var byRoles = authorization == 'rbac'
 var ownSecretNames = map(filter(secrets, secret => !(secret.?deployed ?? false)), secret => secret.name)
 var identityNames = union(map(keyGrants, grant => grant.identity), map(secretGrants, grant => grant.identity))
 
 // What access policies call an operation with a secret.
 var secretPermissions = { getSecret: 'get', setSecret: 'set', readMetadata: 'list' }
-var operatorIds = union([], map(operatorGrants, grant => grant.principalId))
+// ... and with a key.
+var keyPermissions = { rotate: ['rotate'], update: ['update'], read: ['get', 'list'] }
+var operatorIds = union(
+  [],
+  map(operatorGrants, grant => grant.principalId),
+  map(operatorKeyGrants, grant => grant.principalId)
+)
 // One principal may be operator in several ways; the same right twice would be two of one name.
 var operatorUses = union([], operatorGrants)
 
@@ -91,7 +100,11 @@ resource vault 'Microsoft.KeyVault/vaults@2026-02-01' = {
         tenantId: tenant().tenantId
         objectId: i < length(identityNames) ? identities[i].properties.principalId : who
         permissions: {
-          keys: union([], flatten(map(filter(keyGrants, grant => grant.identity == who), grant => grant.operations)))
+          keys: union(
+            [],
+            flatten(map(filter(keyGrants, grant => grant.identity == who), grant => grant.operations)),
+            flatten(map(filter(operatorKeyGrants, use => use.principalId == who), use => keyPermissions[use.operation]))
+          )
           secrets: union(
             contains(map(secretGrants, grant => grant.identity), who) ? ['get'] : [],
             map(filter(operatorUses, use => use.principalId == who), use => secretPermissions[use.operation])
@@ -161,6 +174,7 @@ module rights 'vaultRights.bicep' = if (byRoles) {
     suffix: suffix
     keyGrants: keyGrants
     secretGrants: filter(secretGrants, grant => contains(ownSecretNames, grant.secret))
+    operatorKeyGrants: operatorKeyGrants
     operatorGrants: filter(operatorGrants, grant => contains(ownSecretNames, grant.secret))
     identityNames: identityNames
     #disable-next-line what-if-short-circuiting // What-If cannot name what is named after a principal that is yet to be made.

@@ -1,6 +1,6 @@
 metadata description = 'Who may use which key and secret of one vault that decides by roles.'
 
-import { KeyGrant, SecretGrant, OperatorSecretGrant, roleName } from 'access.bicep'
+import { KeyGrant, SecretGrant, OperatorKeyGrant, OperatorSecretGrant, roleName } from 'access.bicep'
 
 @description('Name of the vault in access.json.')
 param name string
@@ -17,6 +17,9 @@ param secretGrants SecretGrant[]
 @description('Grants on secrets to principals outside.')
 param operatorGrants OperatorSecretGrant[]
 
+@description('Grants on keys to principals outside.')
+param operatorKeyGrants OperatorKeyGrant[]
+
 @description('Names of the identities in access.json.')
 param identityNames string[]
 
@@ -29,6 +32,7 @@ var keyUses = flatten(map(
 ))
 // One principal may be operator in several ways; the same right twice would be two of one name.
 var operatorUses = union([], operatorGrants)
+var operatorKeyUses = union([], operatorKeyGrants)
 
 resource vault 'Microsoft.KeyVault/vaults@2026-02-01' existing = {
   name: '${name}-${suffix}'
@@ -45,6 +49,13 @@ resource secrets 'Microsoft.KeyVault/vaults/secrets@2026-02-01' existing = [
   for grant in secretGrants: {
     parent: vault
     name: grant.secret
+  }
+]
+
+resource operatorKeys 'Microsoft.KeyVault/vaults/keys@2026-02-01' existing = [
+  for use in operatorKeyUses: {
+    parent: vault
+    name: use.key
   }
 ]
 
@@ -105,6 +116,21 @@ resource operatorAssignments 'Microsoft.Authorization/roleAssignments@2022-04-01
         roleName(resourceGroup().id, 'secrets', use.operation)
       )
       // Without a principalType: Azure looks up whether it is a group, a user or a service principal.
+      principalId: use.principalId
+    }
+  }
+]
+
+resource operatorKeyAssignments 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (use, i) in operatorKeyUses: {
+    scope: operatorKeys[i]
+    name: guid(operatorKeys[i].id, use.principalId, roleName(resourceGroup().id, 'keys', use.operation))
+    properties: {
+      roleDefinitionId: resourceId(
+        'Microsoft.Authorization/roleDefinitions',
+        roleName(resourceGroup().id, 'keys', use.operation)
+      )
+      // Without a principalType, as above.
       principalId: use.principalId
     }
   }

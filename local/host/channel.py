@@ -7,7 +7,7 @@ import contextlib
 import logging
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,9 @@ class Channel(asyncio.Protocol):
     `ended` is set when it is gone and every call in its hand has failed.
     """
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, lost: Callable[[], None]) -> None:
         self._process = process
+        self._on_lost = lost
         self.ended = asyncio.Event()
         self._first_word: asyncio.Future[Indexed | Refused] = asyncio.Future()
         self._lost = asyncio.Event()
@@ -41,8 +42,8 @@ class Channel(asyncio.Protocol):
         self._replaced = False
 
     @classmethod
-    async def open(cls, arguments: Sequence[str]) -> Channel:
-        """Start a worker; it must still read the app."""
+    async def open(cls, arguments: Sequence[str], lost: Callable[[], None]) -> Channel:
+        """Start a worker; it must still read the app. `lost` is called when it takes no more."""
         ours, theirs = socket.socketpair()
         with theirs:
             process = await asyncio.create_subprocess_exec(
@@ -54,7 +55,7 @@ class Channel(asyncio.Protocol):
                 stdout=_STANDARD_ERROR,  # what functions print belongs into the app's log
             )
         loop = asyncio.get_running_loop()
-        _, channel = await loop.create_connection(lambda: cls(process), sock=ours)
+        _, channel = await loop.create_connection(lambda: cls(process, lost), sock=ours)
         return channel
 
     @property
@@ -125,6 +126,7 @@ class Channel(asyncio.Protocol):
         """Note that nothing more can come."""
         del error
         self._lost.set()
+        self._on_lost()
 
     def _kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):

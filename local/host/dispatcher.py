@@ -25,7 +25,7 @@ class Dispatcher:
 
     async def start(self) -> Sequence[tuple[str, Sequence[str]]]:
         """Start the first worker; return each function's name and bindings. Raises AppRefused."""
-        self._channel = await Channel.open(self._arguments)
+        self._channel = await Channel.open(self._arguments, self._ready.clear)
         try:
             indexed = await self._channel.index()
         except AppRefused:
@@ -65,12 +65,11 @@ class Dispatcher:
     async def _keep(self) -> None:
         pause = _PAUSE[0]
         while True:
-            if self._ready.is_set():
-                await self._channel.ended.wait()
+            await self._channel.ended.wait()
             self._ready.clear()
             _log.error("worker %d has ended; another one is started", self._channel.pid)
             await asyncio.sleep(pause)
-            self._channel = await Channel.open(self._arguments)
+            self._channel = await Channel.open(self._arguments, self._ready.clear)
             try:
                 await self._channel.index()
             except AppRefused as refusal:

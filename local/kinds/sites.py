@@ -25,6 +25,10 @@ def read(resource: Resource, identities: Attached, references: References) -> Ap
     config = body.body("siteConfig")
     config.ignore("minTlsVersion", "minTlsCipherSuite", "scmMinTlsVersion", "ftpsState")
     config.ignore("http20Enabled", "vnetRouteAllEnabled", "remoteDebuggingEnabled")
+    # What other plans than Flex Consumption take, and how they scale: here it is this machine.
+    config.ignore("alwaysOn", "linuxFxVersion", "use32BitWorkerProcess", "numberOfWorkers")
+    config.ignore("functionAppScaleLimit", "minimumElasticInstanceCount", "preWarmedInstanceCount")
+    config.ignore("pythonVersion", "functionsRuntimeScaleMonitoringEnabled")
     settings = _settings(config.bodies("appSettings"), references)
     config.done()
     resource.done()
@@ -48,7 +52,7 @@ def _check_kind(resource: Resource) -> None:
 
 
 def _check_function_app(config: Body) -> None:
-    # How Azure gets the package and how many copies it runs.
+    # How Azure gets the package, how many copies it runs, and how it replaces them.
     config.ignore("deployment", "scaleAndConcurrency", "siteUpdateStrategy")
     runtime = config.body("runtime")
     runtime.choice("name", ("python",), "python")

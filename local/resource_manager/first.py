@@ -5,6 +5,7 @@ from __future__ import annotations
 from local.resource_manager import (
     databases,
     flex,
+    flex_config,
     names,
     roles,
     service_bus,
@@ -18,6 +19,7 @@ from local.resource_manager.template import Template
 RULES: tuple[Rule[Template], ...] = (
     *names.RULES,
     *flex.RULES,
+    *flex_config.RULES,
     *vaults.RULES,
     *service_bus.RULES,
     *databases.RULES,

@@ -39,6 +39,8 @@ def _queues(template: Template) -> Iterator[tuple[Resource, str]]:
 
 def _tier(template: Template) -> Iterator[Fault]:
     for namespace in template.of(BUS):
+        if namespace.body.get("sku") is None:
+            continue
         said = str(namespace.known("/sku.tier") or tier(namespace)).lower()
         if tier(namespace) not in _TIERS or said != tier(namespace):
             yield Fault(namespace, "sku", "must be Basic, Standard or Premium, name and tier alike")

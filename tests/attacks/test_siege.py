@@ -127,11 +127,11 @@ async def served(cloud: Running, attacker: Attacker) -> None:
 
 
 def memory(cloud: Running) -> list[int]:
-    """Tell the most that the cloud and each of its apps have held so far, in MB."""
-    first = int((cloud.folder / "lock").read_text())
-    children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
-    found = []
-    for process in (first, *map(int, children)):
+    """Tell the most that the cloud, each of its apps and their workers have held so far, in MB."""
+    processes, found = [int((cloud.folder / "lock").read_text())], []
+    for process in processes:
+        children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+        processes.extend(map(int, children))
         lines = Path(f"/proc/{process}/status").read_text().splitlines()
         (line,) = (line for line in lines if line.startswith("VmHWM"))
         found.append(int(line.split()[1]) // 1024)

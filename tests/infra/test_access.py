@@ -27,9 +27,9 @@ def test_the_declaration_is_valid(access: Access) -> None:
 
 def test_the_declaration_is_the_table_of_the_design(access: Access) -> None:
     assert {app["name"]: app["identities"] for app in access["apps"]} == {
-        "sender": ["database", "encrypt", "sender_bus"],
-        "receiver": ["decrypt", "partner", "receiver_bus"],
-        "tracker": ["database", "tracker_bus"],
+        "sender": ["database", "encrypt", "sender_bus", "sender_package"],
+        "receiver": ["decrypt", "partner", "receiver_bus", "receiver_package"],
+        "tracker": ["database", "tracker_bus", "tracker_package"],
     }
     machines = {
         one["name"]: (one["identities"], one["systemIdentity"]) for one in access["machines"]
@@ -43,6 +43,7 @@ def test_the_declaration_is_the_table_of_the_design(access: Access) -> None:
         *((g["identity"], o, g["key"]) for g in access["keyGrants"] for o in g["operations"]),
         *((g["identity"], "get", g["secret"]) for g in access["secretGrants"]),
         *((g["identity"], r, g["queue"]) for g in access["queueGrants"] for r in g["rights"]),
+        *((g["identity"], "store", g["storage"]) for g in access["packageGrants"]),
     }
     assert may == {
         ("database", "get", "database-connection"),
@@ -57,6 +58,9 @@ def test_the_declaration_is_the_table_of_the_design(access: Access) -> None:
         ("receiver_bus", "send", "receipts"),
         ("tracker_bus", "receive", "receipts"),
         ("tracker_bus", "send", "rejected"),
+        ("sender_package", "store", "sender"),
+        ("receiver_package", "store", "receiver"),
+        ("tracker_package", "store", "tracker"),
         ("receiver_merged", "decrypt", "payload"),
         ("receiver_merged", "get", "partner-connection"),
         ("operator", "receive", "rejected"),
@@ -198,6 +202,32 @@ def scale_as_nobody(access: Access) -> None:
     access["scaleGrants"][0]["identity"] = "nobody"
 
 
+def store_as_another(access: Access) -> None:
+    access["apps"][0]["package"] = "receiver_package"
+
+
+def store_for_another(access: Access) -> None:
+    access["packageGrants"][0]["storage"] = "receiver"
+
+
+def store_nothing(access: Access) -> None:
+    del access["packageGrants"][0]
+
+
+def store_as_what_may_more(access: Access) -> None:
+    access["queueGrants"].append(
+        {"identity": "sender_package", "queue": "messages", "rights": ["send"]}
+    )
+
+
+def store_as_nobody(access: Access) -> None:
+    access["packageGrants"][0]["identity"] = "nobody"
+
+
+def store_twice(access: Access) -> None:
+    access["packageGrants"].append(copy.deepcopy(access["packageGrants"][0]))
+
+
 def own_the_package_of_another(access: Access) -> None:
     access["storageGrants"][0]["storage"] = "receiver"
 
@@ -220,6 +250,13 @@ def telemetry_twice(access: Access) -> None:
         (scale_by_nothing, "receiver_bus sees retries, which triggers no app under it"),
         (scale_blindly, "nobody scales with messages: receiver_bus may not see it"),
         (scale_as_nobody, "identity nobody, which is not declared"),
+        (store_as_another, "sender stores its package under receiver_package, which it has not"),
+        (store_for_another, "may use the packages of receiver, not just the packages of sender"),
+        (store_nothing, "which may use nothing, not just the packages of sender"),
+        (store_nothing, "identity sender_package may do nothing"),
+        (store_as_what_may_more, "may use queue messages and the packages of sender, not just"),
+        (store_as_nobody, "identity nobody, which is not declared"),
+        (store_twice, "grant sender_package store the packages of sender is declared 2 times"),
         (own_the_package_of_another, "sender owns the blobs of ['receiver'], not just its own"),
         (own_two_packages, "sender owns the blobs of ['sender', 'receiver'], not just its own"),
         (telemetry_of_nobody, "app nobody, which is not declared"),

@@ -43,13 +43,21 @@ def test_the_deployer_is_every_operator_until_others_are_named() -> None:
     assert given.keys() == {operator["name"] for operator in ACCESS["operators"]}
 
 
+def test_no_output_has_the_name_of_an_input() -> None:
+    """`azd down` takes what is an output out of the environment, and with it what was chosen."""
+    text = json.dumps(PARAMETERS)
+    inputs = set(re.findall(r"\$\{(\w+)", text))
+    assert inputs
+    assert not inputs & set(re.findall(r"^output (\w+) ", BICEP, re.MULTILINE))
+
+
 def test_no_secret_stands_in_the_parameters() -> None:
     assert PARAMETERS["databasePassword"]["value"] == "$(secretOrRandomPassword)"
 
 
 def test_the_hook_finds_what_it_asks_for_among_the_outputs() -> None:
     outputs = set(re.findall(r"^output (\w+) ", BICEP, re.MULTILINE))
-    assert {"RELAY_VAULT_PARTNER", "RELAY_VAULT_DATABASE", "RELAY_NETWORK"} <= outputs
+    assert {"RELAY_VAULT_PARTNER", "RELAY_VAULT_DATABASE", "DEPLOYED_NETWORK"} <= outputs
     for system in ("posix", "windows"):
         hook = AZURE["hooks"]["postprovision"][system]
         assert "-m ops provisioned" in hook["run"]

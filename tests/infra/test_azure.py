@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,7 +12,6 @@ from checks import azure, infra
 from local.resource_manager.template import MADE_ONCE
 
 SNAPSHOTS = sorted(path.stem for path in infra.INFRA.glob("*.snapshot.json"))
-DECORATOR = "@onlyIfNotExists()\n"
 
 
 @pytest.fixture
@@ -70,16 +68,6 @@ def test_what_is_planted_is_named_with_deployment_place_code_and_source(
     assert "after a year of use: Microsoft.KeyVault/vaults/payload-local/keys/payload" in lines[-1]
 
 
-def test_a_template_is_marked_where_it_says_that_something_is_made_once() -> None:
-    once = {"type": "a/b", "@options": {"onlyIfNotExists": []}}
-    inner: dict[str, Any] = {"resources": {"one": dict(once), "two": {"type": "a/b"}}}
-    module = {"type": "Microsoft.Resources/deployments", "properties": {"template": inner}}
-    made = azure.marked({"resources": [dict(once), module]})
-    assert made["resources"][0]["managedBy"] == "onlyIfNotExists"
-    assert inner["resources"]["one"]["managedBy"] == "onlyIfNotExists"
-    assert "managedBy" not in inner["resources"]["two"]
-
-
 compiler = pytest.mark.skipif(infra.compiler() is None, reason="no bicep on the PATH")
 
 
@@ -104,20 +92,33 @@ def test_the_second_evaluation_is_by_another_clock_and_is_taken(
 
 
 @compiler
-def test_a_key_that_is_not_made_once_is_named_though_the_output_says_so(
+def test_an_assignment_that_is_not_named_after_its_operator_is_named(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    vault = folder / "modules" / "vault.bicep"
-    text = vault.read_text()
-    at = text.index(f"{DECORATOR}resource vaultKeys")
-    vault.write_text(text[:at] + text[at + len(DECORATOR) :])
+    rights = folder / "modules" / "busRights.bicep"
+    text = rights.read_text()
+    assert "guid(operatorQueues[i].id, use.principalId, " in text
+    rights.write_text(
+        text.replace("guid(operatorQueues[i].id, use.principalId, ", "guid(operatorQueues[i].id, ")
+    )
+    infra.build(folder)
     assert azure.main(folder) == 1
-    (line,) = told(capsys)
-    assert "/keys/payload: has no @onlyIfNotExists()" in line
+    lines = told(capsys)
+    assert lines
+    assert all("principalId: is not that of " in line for line in lines)
+    assert all("RoleAssignmentUpdateNotPermitted" in line for line in lines)
 
 
 @compiler
-def test_what_is_made_once_and_is_not_said_is_named(
+def test_what_stands_for_clock_and_directory_must_be_there(folder: Path) -> None:
+    nobody = folder / "nobody.bicep"
+    nobody.write_text(nobody.read_text().replace("4102444799", "4102444798"))
+    with pytest.raises(infra.InfraError, match=r"nobody.bicep does not say var expiry"):
+        azure.evaluated_again(folder, str(infra.compiler()))
+
+
+@compiler
+def test_a_key_that_follows_the_clock_is_named(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     main = folder / "main.bicep"
@@ -127,7 +128,7 @@ def test_what_is_made_once_and_is_not_said_is_named(
     main.write_text(f"{text[:start]}output {MADE_ONCE} string[] = []\n{text[end:]}")
     assert azure.main(folder) == 1
     lines = told(capsys)
-    assert sum("has @onlyIfNotExists(), which the output" in line for line in lines) == 2
-    assert any(
+    assert all(
         "another clock: Microsoft.KeyVault/vaults/payload-local/keys" in one for one in lines
     )
+    assert any("attributes.exp: is not that of the key that is there" in one for one in lines)

@@ -97,10 +97,12 @@ def test_a_secret_in_a_vault_of_its_own_a_queue_and_an_app(folder: Path) -> None
     )
     access["identities"].append({"name": "archivist", "purpose": "Read the archive's connection"})
     access["identities"].append({"name": "archive_bus", "purpose": "Take what is to be archived"})
+    access["identities"].append({"name": "archiver_package", "purpose": "Store the package"})
     access["apps"].append(
         {
             "name": "archiver",
-            "identities": ["archivist", "archive_bus", "decrypt"],
+            "identities": ["archivist", "archive_bus", "decrypt", "archiver_package"],
+            "package": "archiver_package",
             "trigger": {"identity": "archive_bus", "queues": ["archive-in"]},
         }
     )
@@ -111,6 +113,7 @@ def test_a_secret_in_a_vault_of_its_own_a_queue_and_an_app(folder: Path) -> None
         {"identity": "archive_bus", "queue": "archive-in", "rights": ["receive", "send"]}
     )
     access["scaleGrants"].append({"identity": "archive_bus", "queue": "archive-in"})
+    access["packageGrants"].append({"identity": "archiver_package", "storage": "archiver"})
     access["storageGrants"].append({"app": "archiver", "storage": "archiver"})
     access["telemetryGrants"].append({"app": "archiver"})
     secret = "vaults/archive/secrets/archive-connection"

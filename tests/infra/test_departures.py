@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from checks.access import load as load_access
-from checks.differences import differences
-from checks.roles import DATA_ACTIONS
+from checks.differences import differences, packages
+from checks.roles import DATA_ACTIONS, STORE_PACKAGES
 from checks.snapshot import Resource, Snapshot
 from checks.snapshot import load as load_snapshot
 
@@ -31,6 +31,9 @@ MESSAGES = "bus/relay/queues/messages"
 RECEIPTS = "bus/relay/queues/receipts"
 
 ACCESS = load_access(INFRA / "access.json")
+
+SEE = "Microsoft.ServiceBus/namespaces/queues/read (control plane)"
+QUEUE_SCOPE = "/relay-local/queues/receipts', 'M"
 
 OPERATOR = "00000000-0000-4000-8000-000000000100"
 STRANGER = "5f0b6a8e-0000-4000-8000-000000000000"
@@ -205,7 +208,7 @@ def group_scope(made: Snapshot) -> None:
 @named(f"undeclared: partner may {SECRETS}/getSecret/action on subscription")
 def subscription_scope(made: Snapshot) -> None:
     group_scope(made)
-    moved = assignment(made, "partner", "relay-local/providers/Microsoft.Authorization")
+    moved = assignment(made, "partner", "relay-local', 'Microsoft.Authorization")
     move(moved, "/resourceGroups/relay-local", "")
 
 
@@ -238,9 +241,7 @@ def extra_grant(made: Snapshot) -> None:
 
 @named(f"undeclared: apps/sender may {KEYS}/decrypt/action on {PAYLOAD}")
 def grant_to_system_identity(made: Snapshot) -> None:
-    twin = copied(
-        made, assignment(made, "decrypt", "keys/payload"), "Assignments/", "Assignments/f"
-    )
+    twin = copied(made, assignment(made, "decrypt", "keys/payload"), "guid(", "guid('f', ")
     site = the(made, "sites/relay-sender-", "/sites")["id"]
     twin["properties"]["principalId"] = (
         f"[reference('{site}', '2025-03-01', 'Full').identity.principalId]"
@@ -286,9 +287,7 @@ def operator_at_the_namespace(made: Snapshot) -> None:
 
 @named(f"undeclared: operator may {KEYS}/decrypt/action on {PAYLOAD}")
 def operator_decrypts(made: Snapshot) -> None:
-    twin = copied(
-        made, assignment(made, "decrypt", "keys/payload"), "Assignments/", "Assignments/f"
-    )
+    twin = copied(made, assignment(made, "decrypt", "keys/payload"), "guid(", "guid('f', ")
     twin["properties"]["principalId"] = OPERATOR
 
 
@@ -502,6 +501,7 @@ def lost_policy(made: Snapshot) -> None:
 
 @named(
     "undeclared: vaults/partner/secrets/other",
+    "undeclared: vaults/partner/secrets/other is made again with each deployment",
     f"undeclared: partner may {SECRETS}/getSecret/action on vaults/partner/secrets/other",
     f"undeclared: secrets_officer may {SECRETS}/readMetadata/action"
     " on vaults/partner/secrets/other",
@@ -521,6 +521,9 @@ def second_object(made: Snapshot) -> None:
     f"{IDLE.format('partner')} secrets_officer may {SECRETS}/setSecret/action on {PARTNER}",
     f"{IDLE.format('payload')} decrypt may {KEYS}/decrypt/action on {PAYLOAD}",
     f"{IDLE.format('payload')} encrypt may {KEYS}/encrypt/action on {PAYLOAD}",
+    f"{IDLE.format('payload')} key_officer may {KEYS}/read on {PAYLOAD}",
+    f"{IDLE.format('payload')} key_officer may {KEYS}/rotate/action on {PAYLOAD}",
+    f"{IDLE.format('payload')} key_officer may {KEYS}/update/action on {PAYLOAD}",
     by=BY_POLICY,
 )
 def role_in_a_policy_vault(made: Snapshot) -> None:
@@ -531,13 +534,79 @@ def role_in_a_policy_vault(made: Snapshot) -> None:
 
 
 @named(
-    f"undeclared: receiver_bus may {BUS}/receive/action on bus/relay/queues/dead-letters, twice",
-    f"undeclared: receiver_bus may {BUS}/receive/action on {MESSAGES}, twice",
+    f"undeclared: receiver_bus may {BUS}/receive/action on bus/relay",
+    f"undeclared: tracker_bus may {BUS}/receive/action on bus/relay",
     f"undeclared: tracker_bus may {BUS}/receive/action on {RECEIPTS}, twice",
+    f"undeclared: tracker_bus may {SEE} on {RECEIPTS}",
 )
 def a_right_by_two_roles(made: Snapshot) -> None:
-    role = the(made, "see the length of a queue", "/roleDefinitions")
+    role = the(made, "see the length of queues", "/roleDefinitions")
     role["properties"]["permissions"][0]["dataActions"] = [f"{BUS}/receive/action"]
+    given = assignment(made, "tracker_bus", "receipts", RECEIVER)
+    twin = copied(made, given, RECEIVER, role["name"])
+    twin["properties"]["roleDefinitionId"] = role["id"]
+
+
+@named(
+    f"missing: tracker_bus may {SEE} on bus/relay",
+    f"undeclared: tracker_bus may {SEE} on {RECEIPTS}",
+)
+def scaling_by_the_queue_alone(made: Snapshot) -> None:
+    role = the(made, "see the length of queues", "/roleDefinitions")["id"]
+    move(assignment(made, "tracker_bus", "relay-local', ", role), "/relay-local', 'M", QUEUE_SCOPE)
+
+
+@named(
+    *(f"undeclared: sender_package may {action} on storages/sender" for action in STORE_PACKAGES),
+)
+def a_package_right_at_the_account(made: Snapshot) -> None:
+    given = assignment(made, "sender_package", "senderlocal")
+    move(given, "/blobServices/default/containers/packages", "")
+
+
+@named(
+    *(f"missing: sender_package may {action} on {packages('sender')}" for action in STORE_PACKAGES),
+)
+def a_package_right_that_comes_too_late(made: Snapshot) -> None:
+    remove(made, assignment(made, "sender_package", "senderlocal"))
+
+
+@named(
+    "missing: apps/sender stores its package under identities/sender_package",
+    "undeclared: apps/sender stores its package under identities/encrypt",
+)
+def a_package_under_another_identity(made: Snapshot) -> None:
+    site = the(made, "sites/relay-sender-", "/sites")["properties"]
+    under = site["functionAppConfig"]["deployment"]["storage"]["authentication"]
+    under["userAssignedIdentityResourceId"] = identity_id(made, "encrypt")
+
+
+@named(
+    "missing: apps/sender stores its package under identities/sender_package",
+    "undeclared: apps/sender gets its package as somebody else",
+)
+def a_package_under_the_app_itself(made: Snapshot) -> None:
+    site = the(made, "sites/relay-sender-", "/sites")["properties"]
+    storage = site["functionAppConfig"]["deployment"]["storage"]
+    storage["authentication"] = {"type": "SystemAssignedIdentity"}
+
+
+@named(f"undeclared: {PAYLOAD} is made again with each deployment")
+def a_key_made_again(made: Snapshot) -> None:
+    made["outputs"]["madeOnce"].pop(0)
+
+
+@named(f"undeclared: {DATABASE} is made once, and its value would be too")
+def a_password_written_once(made: Snapshot) -> None:
+    made["outputs"]["madeOnce"].append(the(made, "database-connection", "/secrets")["id"])
+
+
+@named(
+    f"missing: encrypt may {KEYS}/encrypt/action on {PAYLOAD}",
+    f"undeclared: encrypt may {KEYS}/encrypt/action on [resourceId('x', encrypt)]",
+)
+def an_assignment_nobody_knows_where(made: Snapshot) -> None:
+    assignment(made, "encrypt", "keys/payload")["id"] = "[resourceId('x', encrypt)]"
 
 
 @named(

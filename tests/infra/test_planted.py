@@ -10,6 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from checks import infra
+from checks.hardening import KEY, SECRET
 
 pytestmark = pytest.mark.skipif(
     infra.compiler() is None, reason="no bicep on the PATH to compile the mistakes"
@@ -37,11 +38,9 @@ MISTAKES = {
         f"undeclared: encrypt may {KEYS}/read on vaults/payload/keys/payload",
     ),
     "scope one level higher": Mistake(
-        "bus",
-        "scope: namespaceQueues[indexOf(queueNames, use.queue)]\n"
-        "    name: guid(namespaceQueues[indexOf(queueNames, use.queue)].id, use.identity",
-        "scope: namespace\n"
-        "    name: guid(namespaceQueues[indexOf(queueNames, use.queue)].id, use.identity",
+        "busRights",
+        "scope: queues[i]\n",
+        "scope: namespace\n",
         f"undeclared: sender_bus may {BUS}/send/action on bus/relay",
     ),
     "identity attached to a second app": Mistake(
@@ -89,8 +88,8 @@ MISTAKES = {
     ),
     "basic auth on": Mistake(
         "site",
-        "name: 'scm'\n    properties: { allow: false }",
-        "name: 'scm'\n    properties: { allow: true }",
+        "// As above.\n    location: location\n    properties: { allow: false }",
+        "// As above.\n    location: location\n    properties: { allow: true }",
         "undeclared: apps/tracker/basicpublishingcredentialspolicies/scm takes a password",
     ),
     "purge protection off": Mistake(
@@ -100,12 +99,37 @@ MISTAKES = {
         "undeclared: vaults/payload can be purged",
     ),
     "system identity with another role": Mistake(
-        "ownRights",
+        "hostRights",
         BLOB_OWNER,
         CONTRIBUTOR,
         "undeclared: apps/sender may what role /subscriptions/00000000-0000-4000-8000-000000000001"
         f"/providers/Microsoft.Authorization/roleDefinitions/{CONTRIBUTOR} permits "
         "on storages/sender",
+    ),
+    "package under the app itself": Mistake(
+        "site",
+        "{ type: 'UserAssignedIdentity', userAssignedIdentityResourceId: packageIdentityId }",
+        "{ type: 'SystemAssignedIdentity' }",
+        "missing: apps/sender stores its package under identities/sender_package",
+    ),
+    "package right at the account": Mistake(
+        "packageRights",
+        "scope: account::blobs::packages\n",
+        "scope: account\n",
+        "undeclared: sender_package may Microsoft.Storage/storageAccounts/blobServices/containers"
+        "/blobs/write on storages/sender",
+    ),
+    "disk that grows": Mistake(
+        "database",
+        "autoGrow: 'Disabled'",
+        "autoGrow: 'Enabled'",
+        "undeclared: databases/relay grows, and no deployment makes it smaller",
+    ),
+    "alert that is too late": Mistake(
+        "alerts",
+        "threshold: 70",
+        "threshold: 90",
+        "undeclared: databases/relay fills its disk without an alert",
     ),
     "key for another operation": Mistake(
         "vault",
@@ -155,6 +179,29 @@ def told(folder: Callable[[], Path]) -> list[str]:
     with pytest.raises(infra.InfraError) as found:
         infra.build(copy)
     return str(found.value).splitlines()
+
+
+ONCE = "@onlyIfNotExists()\nresource {} "
+
+
+def test_what_is_made_once_says_so_itself(folder: Callable[[], Path]) -> None:
+    copy = folder()
+    source = copy / "modules" / "vault.bicep"
+    text = source.read_text()
+    for symbol in ("vaultKeys", "ownSecrets"):
+        assert text.count(ONCE.format(symbol)) == 1
+        text = text.replace(ONCE.format(symbol), f"resource {symbol} ")
+    source.write_text(text)
+    source = copy / "modules" / "deployedSecret.bicep"
+    source.write_text(source.read_text().replace("resource secret ", ONCE.format("secret")))
+    for judge in (infra.build, infra.check):
+        with pytest.raises(infra.InfraError) as found:
+            judge(copy)
+        assert str(found.value).splitlines() == [
+            f"main.bicep: vaultKeys ({KEY}) lacks @onlyIfNotExists()",
+            f"main.bicep: ownSecrets ({SECRET}) lacks @onlyIfNotExists()",
+            f"main.bicep: secret ({SECRET}) has @onlyIfNotExists() and a value to be written",
+        ]
 
 
 @pytest.mark.parametrize("planted", MISTAKES)

@@ -9,6 +9,7 @@ from checks.roles import (
     DATA_ACTIONS,
     OWN_BLOBS,
     SEND_TELEMETRY,
+    STORE_PACKAGES,
     Permission,
     fits,
     permitted,
@@ -78,6 +79,7 @@ def test_each_built_in_role_permits_what_it_is_used_for() -> None:
     assert [permitted(role) for role in BUILT_IN.values()] == [
         {f"{BUS}/send/action"},
         {f"{BUS}/receive/action"},
+        set(STORE_PACKAGES),
         set(OWN_BLOBS),
         set(SEND_TELEMETRY),
     ]

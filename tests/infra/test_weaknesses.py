@@ -11,7 +11,7 @@ import pytest
 from checks.access import load as load_access
 from checks.choices import CHOICES, mistaken
 from checks.differences import differences
-from checks.hardening import BUS, DATABASE, KEY, SECRET, SITE, STORAGE, VAULT
+from checks.hardening import ALERT, BUS, DATABASE, KEY, SECRET, SITE, STORAGE, VAULT
 from checks.machines import NETWORK
 from checks.network import ENDPOINT, ZONE
 from checks.snapshot import Resource, Snapshot, of_type
@@ -59,6 +59,8 @@ IN_DATABASE = "vaults/database/secrets/database-connection"
 STORING = "functionAppConfig.deployment.storage"
 ROTATION = "rotationPolicy.lifetimeActions.0.action.type"
 SECURE = "databases/relay does not hold to require_secure_transport = on"
+FILLS = "databases/relay fills its disk without an alert"
+CRITERION = "criteria.allOf.0"
 CONTAINER = f"{STORAGE}/blobServices/containers"
 BLOBS = "storages/sender/blobservices/default/containers/packages"
 
@@ -84,7 +86,6 @@ WEAKER: dict[str, tuple[str, str, str, object, str]] = {
     "storage by http": (STORAGE, "sender", "supportsHttpsTrafficOnly", False, "without TLS"),
     "http allowed": (SITE, "sender", "httpsOnly", False, "apps/sender answers without TLS"),
     "old TLS of an app": (SITE, "sender", "siteConfig.minTlsVersion", "1.0", "takes old TLS"),
-    "FTP on": (SITE, "sender", "siteConfig.ftpsState", "AllAllowed", "takes packages by FTP"),
     "package by key": (SITE, "sender", f"{STORING}.authentication.type", "x", "as somebody else"),
     "package of another": (SITE, "sender", f"{STORING}.value", "https://x", "from elsewhere"),
     "basic auth on": (
@@ -115,6 +116,13 @@ WEAKER: dict[str, tuple[str, str, str, object, str]] = {
         [],
         "keeps no audit log",
     ),
+    "disk that grows": (DATABASE, "relay", "storage.autoGrow", "Enabled", "grows, and no deploy"),
+    "disk that may grow": (DATABASE, "relay", "storage.autoGrow", None, "grows, and no deployment"),
+    "alert off": (ALERT, "relay", "enabled", False, FILLS),
+    "alert of another": (ALERT, "relay", "scopes", ["/x"], FILLS),
+    "alert too late": (ALERT, "relay", f"{CRITERION}.threshold", 90, FILLS),
+    "alert upside down": (ALERT, "relay", f"{CRITERION}.operator", "LessThan", FILLS),
+    "alert on something else": (ALERT, "relay", f"{CRITERION}.metricName", "cpu_percent", FILLS),
     "database without TLS": (
         f"{DATABASE}/configurations",
         "require_secure",

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from azure.keyvault.secrets.aio import SecretClient
+from datetime import UTC, datetime
+from typing import Any
 
+from azure.keyvault.keys.aio import KeyClient
+from azure.keyvault.secrets.aio import SecretClient
+from azure.servicebus import ServiceBusMessage
+
+from shared.receipt import Receipt, State
+from shared.triage import MOST_RETURNS
+from shared.unrecorded import RETURNS
 from tests.pipeline.operating import ops
 from tests.pipeline.running import Running
 
@@ -30,13 +38,54 @@ async def all_that_a_message_can_meet(cloud: Running) -> None:
         await done(cloud, "rejected")
         await done(cloud, "replay", "--all")
         await cloud.received({rejected})
-        await cloud.control("POST", f"/keys/{cloud.vault('payload')}/payload/rotate")
+        await look_after_the_key(cloud)
         secret = (await cloud.control("GET", "/partner/secrets"))["webhook"]
         await done(cloud, "secrets", "--replace", given=secret)
         await read_as_migrator(cloud)
         last = await cloud.send(session, b"after the rotation", TEXT)
+    await receipts_that_nobody_can_record(cloud)
     for message_id in (later, rejected, last):
         await cloud.entry(message_id, "delivered")
+
+
+async def look_after_the_key(cloud: Running) -> None:
+    """Rotate the key as its officer does, who also sees versions and enables or disables them."""
+    async with (
+        await cloud.credential("key_officer", "key_officer") as credential,
+        KeyClient(
+            cloud.endpoints["vaults"][cloud.vault("payload")],
+            credential,
+            verify_challenge_resource=False,
+            connection_verify=cloud.ca,
+        ) as client,
+    ):
+        old = (await client.get_key("payload")).properties.version
+        await client.rotate_key("payload")
+        await client.update_key_properties("payload", old, enabled=True)
+
+
+async def receipts_that_nobody_can_record(cloud: Running) -> None:
+    """One that is none, set aside by the tracker; one that the bus gives up, replayed."""
+    given_up = Receipt("given-up", State.DELIVERED, datetime.now(UTC)).to_json()
+    many: Any = {RETURNS: str(MOST_RETURNS)}
+    async with (
+        cloud.bus("receiver", "receiver_bus") as client,
+        client.get_queue_sender("receipts") as sender,
+    ):
+        await sender.send_messages(ServiceBusMessage("no receipt"))
+        await cloud.queued("rejected", 1)
+        await cloud.control("POST", "/apps/tracker/stop")
+        await sender.send_messages(ServiceBusMessage(given_up, application_properties=many))
+    async with (
+        cloud.bus("tracker", "tracker_bus") as client,
+        client.get_queue_receiver("receipts") as receiver,
+    ):
+        for message in await receiver.receive_messages(1, max_wait_time=5):
+            await receiver.dead_letter_message(message, reason="MaxDeliveryCountExceeded")
+    await cloud.queued("rejected", 2)
+    await cloud.control("POST", "/apps/tracker/start")
+    await done(cloud, "replay", "given-up")
+    await cloud.entry("given-up", "delivered")
 
 
 async def read_as_migrator(cloud: Running) -> None:

@@ -21,6 +21,7 @@ import aiohttp
 from azure.identity.aio import ManagedIdentityCredential
 from azure.servicebus import TransportType
 from azure.servicebus.aio import ServiceBusClient
+from azure.servicebus.amqp import AmqpMessageBodyType
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -255,7 +256,9 @@ class Running:
                 for message in page:
                     properties = message.application_properties or {}
                     one: dict[str, Any] = {text_of(k): text_of(v) for k, v in properties.items()}
-                    one |= {"message id": message.message_id, "body": b"".join(message.body)}
+                    octets = message.body_type is AmqpMessageBodyType.DATA
+                    one["body"] = b"".join(message.body) if octets else None
+                    one["message id"] = message.message_id
                     one["sequence number"] = message.sequence_number
                     ours = MessageId.parse(message.message_id)
                     name = ours.id if ours else message.message_id or ""
@@ -268,6 +271,12 @@ class Running:
         while (found := (await self.counts(queue))["active"]) != count:
             assert time.monotonic() < patience, f"{queue} has {found} messages, not {count}"
             await asyncio.sleep(0.05)
+
+    async def emptied(self, queue: str) -> None:
+        """Wait until `queue` has no message, and no receiver has one in hand."""
+        async with asyncio.timeout(_ARRIVE_SECONDS):
+            while (found := await self.counts(queue))["active"] or found["locked"]:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
 
     async def counts(self, queue: str) -> dict[str, int]:
         """Tell how many messages a queue has, by their state."""

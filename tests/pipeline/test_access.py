@@ -35,6 +35,8 @@ KEY_OPERATIONS = {
     "encrypt": ("POST", "//encrypt", {"alg": "RSA-OAEP-256", "value": GARBAGE}, 200),
     "decrypt": ("POST", "/{version}/decrypt", {"alg": "RSA-OAEP-256", "value": GARBAGE}, 400),
     "wrapKey": ("POST", "//wrapkey", {"alg": "RSA-OAEP-256", "value": GARBAGE}, 200),
+    "rotate": ("POST", "/rotate", None, 200),
+    "update": ("PATCH", "/{version}", {"attributes": {"enabled": "perhaps"}}, 400),
     "unwrapKey": ("POST", "/{version}/unwrapkey", {"alg": "RSA-OAEP-256", "value": GARBAGE}, 400),
 }
 
@@ -54,11 +56,18 @@ async def client_id(cloud: Running, identity: str) -> str:
 
 
 def may_use_key(identity: str, key: str) -> set[str]:
-    return {
+    found = {
         operation
         for grant in ACCESS["keyGrants"]
         if (grant["identity"], grant["key"]) == (identity, key)
         for operation in grant["operations"]
+    }
+    return found | {
+        name
+        for grant in ACCESS["operatorKeyGrants"]
+        if (grant["operator"], grant["key"]) == (identity, key)
+        for operation in grant["operations"]
+        for name in (("get", "list") if operation == "read" else (operation,))
     }
 
 

@@ -278,6 +278,39 @@ async def test_without_a_ledger_nothing_is_taken_or_half_done(cloud: Running, ur
     assert "planted" not in cloud.logs()
 
 
+async def test_without_a_connection_left_callers_are_told_to_come_again(
+    cloud: Running, url: str, database: str | None
+) -> None:
+    if database is None:
+        pytest.skip("SQLite has no number of connections to use up")
+    await databases.run(
+        url,
+        "CREATE ROLE crowded LOGIN PASSWORD 'planted' CONNECTION LIMIT 0",
+        "GRANT SELECT, INSERT, UPDATE ON messages TO crowded",
+    )
+    crowded = make_url(url).set(username="crowded", password="planted")
+    key = new_key()
+    await cloud.database(crowded.render_as_string(hide_password=False))
+    try:
+        await cloud.received(await taken_until_refused(cloud))
+        status, problem, retry_after = await post(cloud, b"payload", key)
+        assert (status, bool(retry_after)) == (503, True)
+        assert "planted" not in str(problem)
+        await cloud.control("POST", "/apps/tracker/restart")
+        async with (
+            cloud.session() as session,
+            session.get(f"{cloud.endpoints['tracker']}/api/messages") as answer,
+        ):
+            assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+        await databases.run(url, "ALTER ROLE crowded CONNECTION LIMIT 50")
+        message_id = await taken(cloud, b"payload", key)
+        await cloud.entry(message_id, "delivered")
+    finally:
+        await cloud.database(url)
+    assert "no connection left (53300)" in cloud.logs()
+    assert "planted" not in cloud.logs()
+
+
 async def taken_until_refused(cloud: Running) -> set[str]:
     """Send until the secret that was kept is not used any more; return what was taken so far."""
     ids: set[str] = set()

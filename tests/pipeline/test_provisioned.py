@@ -57,7 +57,7 @@ def test_a_secret_that_is_unset_is_left_to_do_without_a_terminal(cloud: Running)
 
 def test_a_private_deployment_says_what_is_left(capsys: pytest.CaptureFixture[str]) -> None:
     there = {"RELAY_VAULT_DATABASE": "database-x", "RELAY_VAULT_PARTNER": "partner-x"}
-    assert provisioned({**there, "RELAY_NETWORK": "private"}) == 0
+    assert provisioned({**there, "DEPLOYED_NETWORK": "private"}) == 0
     assert "with RELAY_INSIDE=1" in capsys.readouterr().err
     with pytest.raises(NowhereError, match="RELAY_VAULT_PARTNER"):
         provisioned({"RELAY_VAULT_DATABASE": "database-x"})

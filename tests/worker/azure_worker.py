@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import importlib.util
 import json
-import shutil
-import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -22,36 +19,12 @@ from local.host import body, message
 from local.host.worker.messages import Data
 
 PROCESS = Path(__file__).with_name("process.py")
-_PACKAGES = Path(".python_packages", "lib", "site-packages")
-_LIBRARY = ("azure_functions_runtime", "azurefunctions")
 _LINE = 2**24  # bytes; the largest answer
 
 
 def packaged(folder: Path) -> Path:
     """Make the package in a folder, as `.funcignore` says."""
     package.copy(folder)
-    return folder
-
-
-def installed(folder: Path) -> Path:
-    """Make the package in a folder, with its dependencies where Azure's build puts them."""
-    packaged(folder)
-    requirements = folder / "requirements.txt"
-    locked = "--hash=" in requirements.read_text()
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    hashes = ["--require-hashes"] if locked else []
-    target = ["--target", str(folder / _PACKAGES)]
-    subprocess.run([*command, *hashes, *target, "-r", str(requirements)], check=True)
-    return folder
-
-
-def library(folder: Path) -> Path:
-    """Put the worker's library, and nothing else of this environment, into a folder."""
-    for name in _LIBRARY:
-        spec = importlib.util.find_spec(name)
-        assert spec is not None
-        assert spec.submodule_search_locations
-        shutil.copytree(spec.submodule_search_locations[0], folder / name)
     return folder
 
 

@@ -36,7 +36,10 @@ COMMON = {
 }
 OWN = {
     "sender": {"send": http("messages", "POST", "FUNCTION")},
-    "receiver": {"receive": queue("message", "RELAY_QUEUE_MESSAGES", cardinality="ONE")},
+    "receiver": {
+        "receive": queue("message", "RELAY_QUEUE_MESSAGES", cardinality="ONE"),
+        "triage": queue("letter", "RELAY_QUEUE_DEAD_LETTERS", cardinality="ONE"),
+    },
     "tracker": {
         "record": queue(
             "receipts", "RELAY_QUEUE_RECEIPTS", cardinality="MANY", maxMessageBatchSize=100
@@ -94,18 +97,22 @@ async def test_the_host_takes_what_is_indexed(folder: Path, tmp_path: Path, apps
     bound = {one.name: one for one in bind(raw, Settings(settings))}
     assert bound.keys() == functions.keys()
     for name, one in bound.items():
-        if name in {"receive", "record"}:
+        if name in {"receive", "triage", "record"}:
             assert isinstance(one, QueueFunction)
             assert one.many == (name == "record")
         else:
             assert isinstance(one, HttpFunction)
 
 
-async def test_an_app_with_a_setting_that_is_wrong_names_it_and_no_value(
-    folder: Path, tmp_path: Path
+@pytest.mark.parametrize("apps", [*OWN, ALL])
+async def test_an_app_with_a_wrong_setting_is_one_health_that_names_it_and_no_value(
+    folder: Path, tmp_path: Path, apps: str
 ) -> None:
-    settings = environment("sender") | {"RELAY_MAX_PAYLOAD_BYTES": "planted-value"}
+    settings = environment(apps) | {"RELAY_BUS__fullyQualifiedNamespace": "planted value"}
     async with running(folder, settings, tmp_path / "log") as worker:
-        said = str(worker.indexed)
-    assert "RELAY_MAX_PAYLOAD_BYTES" in said + (tmp_path / "log").read_text()
-    assert "planted-value" not in said + (tmp_path / "log").read_text()
+        (name,) = worker.indexed["functions"]
+        answer = await worker.http(name)
+    assert (name, answer.status) == ("health", 503)
+    said = answer.body.decode() + (tmp_path / "log").read_text()
+    assert "RELAY_BUS__fullyQualifiedNamespace" in said
+    assert "planted" not in said

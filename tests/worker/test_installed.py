@@ -7,16 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.installing import install_worker, installed
 from tests.pipeline.running import Running
-from tests.worker.azure_worker import installed, library
 from tests.worker.playing import app, main_job, stop_apps
 
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Give the installed package, and the folder of the worker's library."""
-    package = installed(tmp_path_factory.mktemp("installed"))
-    return package, library(tmp_path_factory.mktemp("library"))
+    beside = tmp_path_factory.mktemp("worker") / "packages"
+    install_worker(beside)
+    return installed(tmp_path_factory), beside
 
 
 async def test_the_installed_apps_do_the_main_job(

@@ -39,6 +39,8 @@ def main() -> None:
     threading.Thread(target=_end_with_host, args=(connection.fileno(),), daemon=True).start()
     # Ctrl-C is for the host, which ends its worker when what is in hand is done.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # What functions print is in the log at once, even if this process is killed.
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     root = options.root.resolve()
     os.chdir(root)
     sys.path.insert(0, str(root))

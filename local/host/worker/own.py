@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import inspect
 import logging
 import os
 import threading
@@ -91,7 +92,7 @@ class OwnLoader:
         if function.wants_context:
             arguments["context"] = _context(function, invocation)
         _thread.invocation_id = invocation.id
-        if asyncio.iscoroutinefunction(function.code):
+        if inspect.iscoroutinefunction(function.code):
             return await function.code(**arguments)
 
         def call() -> object:

@@ -16,10 +16,10 @@ def app(tmp_path: Path, environment: dict[str, str]) -> App:
 
 async def test_an_app_that_does_not_come_up_is_told_with_the_end_of_its_log(tmp_path: Path) -> None:
     started = app(tmp_path, {"RELAY_APP": "sender"})
-    with pytest.raises(AppFailed, match=r"'sender' ended with code 1") as failure:
+    with pytest.raises(AppFailed, match=r"'sender' does not run: RELAY_BUS__fully") as failure:
         await started.start()
-    assert "RELAY_KEY_PAYLOAD is missing" in str(failure.value)
-    assert started.state == "ended (1)"
+    assert str(failure.value).count("RELAY_KEY_PAYLOAD is missing") == 2
+    assert started.state == "stopped"
     assert (tmp_path / "sender.log").stat().st_mode & 0o777 == 0o600
 
 

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from local.deployment import DeploymentError, load, settings_of
+from local.expressions import guid
 from local.resources import Deployment, Reference
 
 INFRA = Path(__file__).parents[3] / "infra"
@@ -280,6 +281,62 @@ def test_the_scope_of_an_assignment_stands_in_its_id(loaded: Load, prefix: str, 
     assert loaded(snapshot).role_assignments[0].scope == scope
 
 
+NAME = f"guid('{KEY}', reference('{IDENTITY}', '2024-11-30').principalId, 'role')"
+KIND = "Microsoft.Authorization/roleAssignments"
+COMPUTED = f"[extensionResourceId('{KEY}', '{KIND}', {NAME})]"
+
+
+def test_an_assignment_is_named_after_its_principal(loaded: Load) -> None:
+    deployment = loaded(put(sample(), ASSIGNMENT, "id", COMPUTED))
+    (assignment,) = deployment.role_assignments
+    (identity,) = deployment.identities
+    name = guid(KEY, identity.principal_id, "role")
+    assert assignment.resource_id == f"{KEY}/providers/{KIND}/{name}"
+    assert assignment.scope == KEY
+
+
+def test_an_assignment_of_an_app_itself_is_named_after_it(loaded: Load) -> None:
+    own = f"reference('{SITE}', '2025-03-01', 'full').identity.principalId"
+    computed = f"[extensionResourceId('{KEY}', '{KIND}', guid({own}))]"
+    snapshot = put(sample(), ASSIGNMENT, "properties.principalId", f"[{own}]")
+    deployment = loaded(put(snapshot, ASSIGNMENT, "id", computed))
+    system = deployment.apps[0].system_identity
+    assert system
+    name = guid(system.principal_id)
+    assert deployment.role_assignments[0].resource_id == f"{KEY}/providers/{KIND}/{name}"
+
+
+@pytest.mark.parametrize(
+    ("at", "given", "why"),
+    [
+        (ASSIGNMENT, COMPUTED.replace(IDENTITY, f"{IDENTITY}2"), "has not"),
+        (ASSIGNMENT, COMPUTED.replace(".principalId", ".other"), "has not"),
+        (
+            ASSIGNMENT,
+            COMPUTED.replace(f"{IDENTITY}', '2024-11-30').principalId", f"{KEY}', '1').keyUri"),
+            "only at run time",
+        ),
+        (ASSIGNMENT, COMPUTED.replace("guid(", "newGuid("), "unknown expression"),
+        (ASSIGNMENT, f"[{NAME}]", "a resource id"),
+        (ASSIGNMENT, COMPUTED.replace(f"'{KEY}', '{KIND}'", f"'key', '{KIND}'"), "a resource id"),
+        (KEY, COMPUTED, "must be a literal"),
+        (SITE, COMPUTED, "must be a literal"),
+    ],
+)
+def test_a_computed_id_that_cannot_be_known_is_refused(
+    loaded: Load, at: str, given: str, why: str
+) -> None:
+    with pytest.raises(DeploymentError, match=why):
+        loaded(put(sample(), at, "id", given))
+
+
+def test_two_assignments_of_one_computed_name_are_refused(loaded: Load) -> None:
+    snapshot = put(sample(), ASSIGNMENT, "id", COMPUTED)
+    snapshot["predictedResources"].append(copy.deepcopy(snapshot["predictedResources"][-1]))
+    with pytest.raises(DeploymentError, match="twice"):
+        loaded(snapshot)
+
+
 def test_settings_are_answered_when_vaults_have_addresses(loaded: Load) -> None:
     deployment = loaded(sample())
     answered = settings_of(deployment.apps[0], {VAULT.upper(): "https://127.0.0.1:5"})
@@ -373,6 +430,7 @@ REFUSED: list[tuple[str, str, object, str, str]] = [
     (SITE, f"{SETTINGS}.0.name", "OTHER", "appSettings", "RELAY_APP"),
     (SITE, f"{SETTINGS}.1.name", "relay_app", "name", "given twice"),
     (SITE, f"{SETTINGS}.5.value", True, "value", "must be a string"),
+    (SITE, f"{SETTINGS}.5.value", "[guid('x')]", "value", "not evaluated here"),
     (SITE, f"{SETTINGS}.5.value", "[parameters('x')]", "value", "unknown expression"),
     (SITE, f"{SETTINGS}.5.value", f"[reference('{KEY}').keyUriWithVersion]", "BOOL", "has not"),
     (SITE, f"{SETTINGS}.5.value", f"[reference('{BUS}').endpoint]", "BOOL", "has not"),

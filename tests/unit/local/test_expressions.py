@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import contextlib
+import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.expressions import UnknownExpression, parse
+from local.expressions import Call, UnknownExpression, evaluated, guid, parse
 from local.resources import Reference
+
+INFRA = Path(__file__).parents[3] / "infra"
 
 
 @pytest.mark.parametrize("text", ["", "a", "https://x/", "[not closed", "not opened]", "a [b] c"])
@@ -48,6 +52,21 @@ def test_references(text: str, expected: Reference) -> None:
         "[reference(resourceId('t', 'n')).x]",
         "[format('{0}secrets/x', reference('/v', '1').vaultUri)]",
         "[reference('/a'.x]",
+        "['literal']",
+        "[guid()]",
+        "[guid('a').x]",
+        "[guid('a',)]",
+        "[guid('a' 'b')]",
+        "[guid('a'), guid('b')]",
+        "[guid(parameters('a'))]",
+        "[uniqueString('a')]",
+        "[extensionResourceId('/s', 't')]",
+        "[extensionResourceId('/s', guid('t'), 'n')]",
+        "[extensionResourceId('/s', 't', 'n', 'm')]",
+        "[extensionResourceId(reference('/a', '1').id, 't', 'n')]",
+        "[reference(guid('/a'), '1').x]",
+        "[reference('/a', '1', 'full', '1').x]",
+        "[guid(" * 20 + "'a'" + ")" * 20 + "]",
     ],
 )
 def test_any_other_expression_is_unknown(text: str) -> None:
@@ -56,8 +75,52 @@ def test_any_other_expression_is_unknown(text: str) -> None:
     assert caught.value.text == text
 
 
+IDENTITY = Reference("/identity", "principalId")
+
+
+def test_names_that_are_made_of_what_is_known_at_run_time() -> None:
+    name = "guid('/it''s', reference('/identity', '2024-11-30').principalId, 'role')"
+    called = Call("guid", ("/it's", IDENTITY, "role"))
+    assert parse(f"[{name}]") == called
+    assert parse(f"[extensionResourceId('/s', 'A/b', {name})]") == Call(
+        "extensionResourceId", ("/s", "A/b", called)
+    )
+
+
+def test_a_guid_is_the_one_that_the_compiler_makes() -> None:
+    """Names in a snapshot that it evaluated itself: of an operator, and of custom roles."""
+    snapshot = json.loads((INFRA / "local.snapshot.json").read_text())["predictedResources"]
+    (group,) = (r["id"] for r in snapshot if r["type"].endswith("/resourceGroups"))
+    roles = {r["name"] for r in snapshot if r["type"].endswith("/roleDefinitions")}
+    assert guid(group, "keys", "encrypt") in roles
+    assert guid(group, "queues", "read") in roles
+    assigned = [
+        r for r in snapshot if r["type"].endswith("/roleAssignments") and "[" not in r["id"]
+    ]
+    for one in assigned:
+        scope = one["id"].partition("/providers/Microsoft.Authorization/")[0]
+        given = one["properties"]
+        role = given["roleDefinitionId"].rpartition("/")[2]
+        assert one["name"] == guid(scope, given["principalId"], role)
+    assert assigned
+
+
+def test_an_expression_comes_to_what_its_references_come_to() -> None:
+    text = "[extensionResourceId('/s', 'A/b', guid('/s', reference('/identity', '1').principalId))]"
+    expected = f"/s/providers/A/b/{guid('/s', 'me')}"
+    assert evaluated(parse(text), {IDENTITY: "me"}.__getitem__) == expected
+    assert evaluated(parse("literal"), {IDENTITY: "me"}.__getitem__) == "literal"
+    assert evaluated(IDENTITY, {IDENTITY: "me"}.__getitem__) == "me"
+
+
 @given(st.text())
 def test_nothing_but_the_one_error_comes_out(text: str) -> None:
-    for candidate in (text, f"[{text}]", f"[reference({text})]", f"[reference('{text}').x]"):
+    for candidate in (
+        text,
+        f"[{text}]",
+        f"[reference({text})]",
+        f"[reference('{text}').x]",
+        f"[guid('{text}')]",
+    ):
         with contextlib.suppress(UnknownExpression):
             parse(candidate)

@@ -72,6 +72,7 @@ GRANTS: Mapping[str, tuple[str, tuple[str, ...], tuple[str, ...], tuple[str, ...
     "wrap": ("/keys/payload", (f"{KEYS}/wrap/action",), ("wrapKey",), ()),
     "unwrap": ("/keys/payload", (f"{KEYS}/unwrap/action",), ("unwrapKey",), ()),
     "rotate": ("/keys/payload", (f"{KEYS}/rotate/action",), ("rotate",), ()),
+    "update": ("/keys/payload", (f"{KEYS}/update/action",), ("update",), ()),
     "read_secret": ("/secrets/partner", (f"{SECRETS}/getSecret/action",), (), ("get",)),
     "set_secret": ("/secrets/partner", (f"{SECRETS}/setSecret/action",), (), ("set",)),
     "owner": ("", (f"{KEYS}/*", f"{SECRETS}/*"), ("all",), ("all",)),
@@ -303,6 +304,7 @@ def requests(sealed: Mapping[str, str]) -> dict[str, tuple[str, str, object]]:
         "wrap": ("POST", "/keys/payload//wrapKey", encrypt_body()),
         "unwrap": ("POST", f"/keys/payload/{version}/unwrapKey", open_it),
         "rotate": ("POST", "/keys/payload/rotate", {}),
+        "update": ("PATCH", f"/keys/payload/{version}", {"attributes": {"enabled": True}}),
         "read_secret": ("GET", "/secrets/partner", None),
         "set_secret": ("PUT", "/secrets/partner", {"value": "new"}),
         "list_secrets": ("GET", "/secrets", None),
@@ -364,6 +366,7 @@ async def test_a_refusal_by_policy_is_worded_as_azures(start: Start) -> None:
         ("POST", f"/keys/payload/{'0' * 32}/decrypt", "KeyNotFound"),
         ("GET", "/keys/none/versions", "KeyNotFound"),
         ("POST", "/keys/none/rotate", "KeyNotFound"),
+        ("PATCH", f"/keys/payload/{'0' * 32}", "KeyNotFound"),
         ("GET", "/secrets/none", "SecretNotFound"),
         ("GET", f"/secrets/partner/{'0' * 32}", "SecretNotFound"),
         ("GET", "/secrets/none/versions", "SecretNotFound"),
@@ -435,6 +438,46 @@ async def test_old_versions_open_after_a_rotation(vault: Vault) -> None:
     assert (status, refused["error"]["code"]) == (400, "BadParameter")
     _, sealed, _ = await vault.ask("owner", "POST", "/keys/payload//encrypt", encrypt_body())
     assert sealed["kid"] == rotated["key"]["kid"]
+
+
+async def test_a_disabled_version_neither_seals_nor_opens_until_it_is_enabled(
+    vault: Vault,
+) -> None:
+    _, sealed, _ = await vault.ask("owner", "POST", "/keys/payload//encrypt", encrypt_body())
+    old = sealed["kid"].rpartition("/")[2]
+    await vault.ask("owner", "POST", "/keys/payload/rotate", {})
+    path = f"/keys/payload/{old}"
+    open_it = {"alg": ALGORITHM, "value": sealed["value"]}
+    for enabled, expected in ((False, 403), (True, 200)):
+        change = {"attributes": {"enabled": enabled}}
+        status, told, _ = await vault.ask("owner", "PATCH", path, change)
+        assert (status, told["attributes"]["enabled"]) == (200, enabled)
+        for operation, body in (("encrypt", encrypt_body()), ("decrypt", open_it)):
+            status, answer, _ = await vault.ask("owner", "POST", f"{path}/{operation}", body)
+            assert status == expected
+            if expected == 403:
+                assert answer["error"]["innererror"]["code"] == "KeyDisabled"
+        # The newest is another one, and goes on.
+        status, _, _ = await vault.ask("owner", "POST", "/keys/payload//encrypt", encrypt_body())
+        assert status == 200
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"attributes": {}},
+        {"attributes": {"enabled": "no"}},
+        {"attributes": []},
+        {"attributes": {"enabled": True}, "key_ops": ["sign"]},
+        {"attributes": {"enabled": True}, "tags": {"a": "b"}},
+    ],
+)
+async def test_an_update_that_the_local_vault_does_not_do_is_refused(
+    vault: Vault, body: object
+) -> None:
+    status, answer, _ = await vault.ask("owner", "PATCH", "/keys/payload/", body)
+    assert (status, answer["error"]["code"]) == (400, "BadParameter")
 
 
 async def test_a_key_shows_its_public_half_only(vault: Vault) -> None:

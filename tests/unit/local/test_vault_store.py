@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 import stat
 import threading
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from local.resources import KeySpec, SecretSpec, VaultSpec
-from local.vault_store import ObjectNotFound, VaultStore
+from local.vault_store import ObjectNotFound, VaultStore, rotated_keys
 
 SPEC = VaultSpec(
     "/vaults/v",
@@ -122,3 +123,28 @@ def test_threads_lose_nothing(store: VaultStore, folder: Path) -> None:
     for thread in threads:
         thread.join()
     assert len(VaultStore(folder, SPEC).secret_versions("partner")) == 40
+
+
+def test_who_wrote_a_version_is_kept(store: VaultStore, folder: Path) -> None:
+    store.set_secret("partner", "by the cloud", deployed=True)
+    store.set_secret("partner", "by hand")
+    again = VaultStore(folder, SPEC)
+    assert [one.deployed for one in again.secret_versions("partner")] == [True, False]
+
+
+def test_an_older_folder_does_not_say_so_and_had_all_of_it_from_the_cloud(
+    store: VaultStore, folder: Path
+) -> None:
+    store.set_secret("partner", "one")
+    index = folder / "versions.json"
+    content = json.loads(index.read_text())
+    del content["secrets"]["partner"][0]["deployed"]
+    index.write_text(json.dumps(content))
+    assert VaultStore(folder, SPEC).secret("partner").deployed
+
+
+def test_which_keys_were_rotated(store: VaultStore, folder: Path, tmp_path: Path) -> None:
+    assert rotated_keys(folder) == frozenset()
+    store.rotate("payload")
+    assert rotated_keys(folder) == {"payload"}
+    assert rotated_keys(tmp_path / "nowhere") == frozenset()

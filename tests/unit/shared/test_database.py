@@ -9,18 +9,19 @@ import sqlite3
 import threading
 import traceback
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import asyncpg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 import shared.engine
 from shared.database import Database
-from shared.ledger import Ledger, LedgerError, LedgerUnavailableError, NewMessage
+from shared.ledger import Entry, Ledger, LedgerError, LedgerUnavailableError, NewMessage
 from shared.receipt import Receipt, State
 from shared.vault import VaultDeniedError
 from tests import databases
@@ -251,6 +252,59 @@ async def role(postgres: Postgres, url: str) -> AsyncIterator[str]:
         f"GRANT SELECT, INSERT, UPDATE ON messages TO {name}",
     )
     yield name
+
+
+@asynccontextmanager
+async def used_up(postgres: Postgres, leaving: int) -> AsyncIterator[None]:
+    """Take every connection as a superuser, who gets those that are reserved, too; leave some."""
+    async with AsyncExitStack() as stack:
+        taken: list[asyncpg.Connection] = []
+        with suppress(asyncpg.TooManyConnectionsError):
+            while True:
+                connection = await asyncpg.connect(
+                    host="127.0.0.1",
+                    port=postgres.port,
+                    user=postgres.user,
+                    password=postgres.password,
+                    database="postgres",
+                    ssl=False,
+                )
+                stack.push_async_callback(connection.close)
+                taken.append(connection)
+        for connection in taken[:leaving]:
+            await connection.close()
+        yield
+
+
+RESERVED = 3  # for superusers, where a server's configuration says nothing else
+
+
+@pytest.mark.parametrize("left", ["none", "reserved ones"])
+async def test_a_database_without_a_connection_left_is_unavailable(
+    postgres: Postgres, left: str
+) -> None:
+    url = await databases.postgresql(postgres)
+    async with role(postgres, url) as name:
+        ledger = Ledger(Secret(postgres.url(urlsplit(url).path[1:], name, "first")))
+        async with used_up(postgres, RESERVED if left == "reserved ones" else 0):
+            error = await refused(ledger)
+            assert str(error) == "the database has no connection left (53300)"
+        assert (await ledger.accept(new(1))).state == State.ACCEPTED
+        await ledger.close()
+
+
+async def test_requests_with_a_connection_go_on_where_others_get_none(postgres: Postgres) -> None:
+    url = await databases.postgresql(postgres)
+    async with role(postgres, url) as name:
+        ledger = Ledger(Secret(postgres.url(urlsplit(url).path[1:], name, "first")))
+        await ledger.accept(new(1))
+        await databases.run(url, f"ALTER ROLE {name} CONNECTION LIMIT 1")
+        outcomes = await asyncio.gather(
+            *(ledger.entry(f"{MARK}1") for _ in range(20)), return_exceptions=True
+        )
+        assert all(isinstance(one, Entry | LedgerUnavailableError) for one in outcomes)
+        assert any(isinstance(one, Entry) for one in outcomes)
+        await ledger.close()
 
 
 @pytest.mark.parametrize("first", ["vault", "database"])

@@ -62,6 +62,7 @@ def test_a_refusal_is_an_error_and_told_apart_from_being_away(
 ) -> None:
     outages.failed("the vault", AwayError("no answer"))
     outages.failed("the vault", DeniedError("status 403"))
+    outages.failed("the vault", AwayError("no answer"))
     outages.failed("the vault", DeniedError("status 403"))
     outages.failed("the bus", DeniedError("refused"))
     assert [level for level, _ in lines(caplog)] == ["WARNING", "ERROR", "ERROR"]

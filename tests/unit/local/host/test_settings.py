@@ -25,6 +25,15 @@ def test_a_connection_by_system_assigned_identity() -> None:
     )
 
 
+def test_a_connection_is_found_under_the_name_of_webjobs_first() -> None:
+    other = {"AzureWebJobsBUS__fullyQualifiedNamespace": "other", **IDENTITY}
+    other["AzureWebJobsBUS__credential"] = "managedidentity"
+    assert Settings(other).connection("BUS") == IdentityConnection("other", None)
+    assert isinstance(
+        Settings({**IDENTITY, "AzureWebJobsBus": "x"}).connection("BUS"), KeyConnection
+    )
+
+
 def test_a_connection_string_is_never_shown() -> None:
     connection = Settings({"BUS": "Endpoint=sb://x;SharedAccessKey=planted"}).connection("BUS")
     assert isinstance(connection, KeyConnection)

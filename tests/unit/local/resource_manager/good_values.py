@@ -1,0 +1,71 @@
+"""Values that Azure takes, beside those that it refuses."""
+
+from __future__ import annotations
+
+from tests.unit.local.resource_manager.faults import ROTATION, SCALE, STORAGE
+from tests.unit.local.resource_manager.planting import (
+    ACCOUNT,
+    BUS,
+    CONTAINER,
+    KEY,
+    QUEUE,
+    SECRET,
+    SENDER,
+    SERVER,
+    VAULT,
+)
+
+GOOD: tuple[tuple[str, str, object], ...] = (
+    *((SENDER, f"{SCALE}.maximumInstanceCount", n) for n in (1, 40, 1000)),
+    *((SENDER, f"{SCALE}.instanceMemoryMB", n) for n in (512, 2048, 4096)),
+    (SENDER, f"{SCALE}.triggers.http.perInstanceConcurrency", 1000),
+    (SENDER, f"{SCALE}.alwaysReady", [{"name": "http", "instanceCount": 3}]),
+    (SENDER, f"{SCALE}.alwaysReady", [{"name": "function:send", "instanceCount": 0}]),
+    *((SENDER, "functionAppConfig.runtime.version", f"3.{n}") for n in range(10, 15)),
+    (SENDER, "functionAppConfig.runtime", {"name": "node", "version": "22"}),
+    *(
+        (SENDER, "functionAppConfig.siteUpdateStrategy.type", kind)
+        for kind in ("Recreate", "RollingUpdate")
+    ),
+    (SENDER, f"{STORAGE}.value", "https://senderlocal.blob.core.usgovcloudapi.net/packages"),
+    (SENDER, f"{STORAGE}.value", "https://acc.z01.blob.storage.azure.net/packages"),
+    (SENDER, f"{STORAGE}.value", "[reference('x', 'y').endpoint]"),
+    (SENDER, f"{STORAGE}.authentication", {"type": "SystemAssignedIdentity"}),
+    (SENDER, "siteConfig.minTlsVersion", "1.3"),
+    (SENDER, "siteConfig.http20Enabled", True),
+    (SENDER, "siteConfig.cors", {"allowedOrigins": []}),
+    (SENDER, "siteConfig.healthCheckPath", "/api/health"),
+    (SENDER, "siteConfig.ipSecurityRestrictions", []),
+    (SENDER, "siteConfig.ftpsState", None),
+    (SENDER, "reserved", True),
+    (SENDER, "clientCertEnabled", False),
+    (VAULT, "enablePurgeProtection", None),
+    (VAULT, "enableRbacAuthorization", False),
+    *((VAULT, "softDeleteRetentionInDays", n) for n in (7, 90)),
+    (VAULT, "sku", {"family": "A", "name": "Premium"}),
+    *((KEY, "keySize", n) for n in (2048, 4096, None)),
+    (KEY, "keyOps", ["sign", "verify", "wrapKey", "unwrapKey"]),
+    (KEY, "rotationPolicy", None),
+    (KEY, ROTATION, []),
+    (KEY, ROTATION, [{"action": {"type": "Rotate"}, "trigger": {"timeBeforeExpiry": "P30D"}}]),
+    (SECRET, "value", "x" * 25_600),
+    (SECRET, "attributes.exp", None),
+    *((QUEUE, "lockDuration", text) for text in ("PT5S", "PT5M", "PT30S")),
+    *((QUEUE, "maxDeliveryCount", n) for n in (1, 2000)),
+    *((QUEUE, "duplicateDetectionHistoryTimeWindow", text) for text in ("PT20S", "P7D")),
+    *((QUEUE, "maxSizeInMegabytes", n) for n in (1024, 5120)),
+    (QUEUE, "defaultMessageTimeToLive", "P10675199DT2H48M5.4775807S"),
+    (QUEUE, "requiresSession", True),
+    (BUS, "minimumTlsVersion", "1.3"),
+    *((SERVER, "storage.storageSizeGB", n) for n in (32, 64, 4096, 32767)),
+    (SERVER, "storage", {"storageSizeGB": 50, "type": "PremiumV2_LRS"}),
+    *((SERVER, "version", str(n)) for n in range(13, 19)),
+    (SERVER, "/sku", {"name": "Standard_D2ds_v5", "tier": "GeneralPurpose"}),
+    (SERVER, "/sku", {"name": "Standard_E4ads_v5", "tier": "MemoryOptimized"}),
+    (SERVER, "administratorLogin", "relay_admin"),
+    (SERVER, "authConfig", {"activeDirectoryAuth": "Enabled", "passwordAuth": "Disabled"}),
+    *((ACCOUNT, "/sku.name", f"Standard_{copies}") for copies in ("ZRS", "GRS", "RAGZRS")),
+    (CONTAINER, "publicAccess", None),
+    (SENDER, "/location", "West Europe"),
+    (SENDER, "/tags", {"hidden-link: /app": None}),
+)
