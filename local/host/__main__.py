@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     root: Path = options.root.resolve()
     try:
-        host = HostJson.load(root / "host.json")
+        host = HostJson.load(root / "host.json", os.environ)
         logs.configure(host, options.log_level)
         asyncio.run(_run(root, host, options))
     except (AppRefused, KeysUnreadable) as refusal:

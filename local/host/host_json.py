@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -28,6 +28,7 @@ _WITHOUT_EFFECT = {
     "aggregator", "customhandler", "extensionbundle", "healthmonitor", "manageddependency",
     "telemetrymode", "version", "watchdirectories", "watchfiles",
 }  # fmt: skip
+_OVERRIDE = "azurefunctionsjobhost"
 _HONOURED = {"extensions", "functiontimeout", "logging"}
 
 
@@ -54,14 +55,18 @@ class HostJson:
     service_bus: ServiceBusOptions = field(default_factory=ServiceBusOptions)
 
     @classmethod
-    def load(cls, path: Path) -> HostJson:
-        """Read a host.json; AppRefused names what is malformed or cannot be honoured."""
+    def load(cls, path: Path, settings: Mapping[str, str] | None = None) -> HostJson:
+        """Read a host.json; AppRefused names what is malformed or cannot be honoured.
+
+        Settings such as `AzureFunctionsJobHost__functionTimeout` come before what it says
+        (Microsoft Learn, "host.json reference", "Override host.json values").
+        """
         try:
             document = json.loads(path.read_bytes())
         except (OSError, ValueError) as error:
             raise AppRefused(f"{path.name} cannot be read: {error}") from None
         try:
-            return cls.parse(document)
+            return cls.parse(_overridden(document, settings or {}))
         except AppRefused as refusal:
             raise AppRefused(f"{path.name}: {refusal}") from None
 
@@ -80,6 +85,25 @@ class HostJson:
             log_levels=_log_levels(top.section("logging").section("logLevel")),
             service_bus=_service_bus(extensions.section("serviceBus")),
         )
+
+
+def _overridden(document: object, settings: Mapping[str, str]) -> object:
+    """Return the document with what settings say instead of it; numbers are texts in them."""
+    for name, text in settings.items():
+        first, *path = name.split("__")
+        if first.lower() != _OVERRIDE or not path or not isinstance(document, dict):
+            continue
+        document = _with(document, path, int(text) if text.isdecimal() else text)
+    return document
+
+
+def _with(values: Mapping[str, object], path: Sequence[str], value: object) -> dict[str, object]:
+    """Return `values` with another value at a path, whose names may be written in other cases."""
+    first, *rest = path
+    found = next((name for name in values if name.lower() == first.lower()), first)
+    inner = values.get(found)
+    inside = inner if isinstance(inner, dict) else {}
+    return {**values, found: _with(inside, rest, value) if rest else value}
 
 
 class _Section:

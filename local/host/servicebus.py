@@ -51,6 +51,12 @@ class QueueTrigger:
 
     One of cardinality many gets batches, one after the other. The locks of a batch are not
     renewed, because the real host does not renew them either.
+
+    A stop repeats the messages in hand, as on the real host: the function ends, and its message is
+    abandoned even if it succeeded; a batch is completed. Source: azure-sdk-for-net,
+    MessageProcessor.CompleteProcessingMessageAsync throws once the listener stops, and
+    ReceiverManager.ProcessOneMessage abandons after any exception but a TaskCanceledException;
+    ServiceBusListener.TriggerAndCompleteMessagesInternal completes with CancellationToken.None.
     """
 
     def __init__(
@@ -70,7 +76,7 @@ class QueueTrigger:
         self._trouble: str | None = None
 
     def stop(self) -> None:
-        """Take no more messages; `run` then ends once those in hand are done or given back."""
+        """Take no more messages; `run` ends once those in hand are done with."""
         self._stopping.set()
 
     async def run(self) -> None:
@@ -112,6 +118,10 @@ class QueueTrigger:
                 continue
             # One at a time: for more, the SDK would hold back the first while it waits.
             messages = await link.receiver.receive_messages(1, max_wait_time=_POLL)
+            if self._stopping.is_set():
+                # Given to a host that no longer runs: abandoned without a call, as there.
+                await self._settle_all(link, link.receiver.abandon_message, messages)
+                return
             if messages and many:
                 messages += await self._more(link)
             for message in messages:
@@ -129,11 +139,14 @@ class QueueTrigger:
     async def _process(self, link: _Link, messages: list[ServiceBusReceivedMessage]) -> None:
         try:
             await self._call(messages)
-        except (Exception, asyncio.CancelledError):  # noqa: BLE001 - logged by the invoker
+        except Exception:  # noqa: BLE001 - logged by the invoker
             await self._settle_all(link, link.receiver.abandon_message, messages)
-        else:
-            if self._function.completes:
-                await self._settle_all(link, link.receiver.complete_message, messages)
+            return
+        if self._stopping.is_set() and not self._function.many:
+            _log.warning("%s: a message is repeated, because of the stop", self._place)
+            await self._settle_all(link, link.receiver.abandon_message, messages)
+        elif self._function.completes:
+            await self._settle_all(link, link.receiver.complete_message, messages)
 
     async def _call(self, messages: list[ServiceBusReceivedMessage]) -> None:
         function = self._function
@@ -174,13 +187,16 @@ class QueueTrigger:
             self._tell_trouble(error)
 
     async def _finish(self) -> None:
-        """Let the functions in hand end within the grace; give the others' messages back."""
+        """Let the functions in hand end within the grace; the others' messages stay locked.
+
+        Whoever stops a host kills it after a while, and nobody is left then to settle anything.
+        """
         if not self._stopping.is_set() or not self._in_hand:
             return
         _, late = await asyncio.wait(self._in_hand, timeout=_GRACE)
         for task in late:
             task.cancel()
-        await asyncio.gather(*late)
+        await asyncio.gather(*late, return_exceptions=True)
 
     async def _pause(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

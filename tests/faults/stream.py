@@ -98,6 +98,10 @@ class Stream:
             async with session.post(url, data=payload, headers=headers) as answer:
                 if answer.status == 202:
                     return str((await answer.json())["id"])
+                if answer.status == 500:
+                    # The host's own answer, when the worker ended with the request in hand.
+                    assert not await answer.read()
+                    return None
                 assert answer.status == 503, f"{answer.status}: {await answer.text()}"
                 assert answer.headers["Retry-After"]
         except (aiohttp.ClientError, TimeoutError, OSError):

@@ -286,21 +286,36 @@ class Running:
     @asynccontextmanager
     async def another_sender(self, **changes: str) -> AsyncIterator[str]:
         """Run one more process of the sender, with other settings if asked; give its URL."""
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "local.host", "--port", "0", "--root", str(ROOT)),
-            *("--keys", str(self.folder / "app-sender.key")),
-            cwd=ROOT,
-            env=await self.environment("sender") | changes,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
+        async with self.another("sender", changes) as (url, _):
+            yield url
+
+    @asynccontextmanager
+    async def another(
+        self, app: str, changes: Mapping[str, str], log: str = os.devnull, root: Path = ROOT
+    ) -> AsyncIterator[tuple[str, asyncio.subprocess.Process]]:
+        """Run one more host of an app, from another folder or with other settings if asked.
+
+        Give its URL and its process, which is stopped in the end as Azure stops one.
+        """
+        errors = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "local.host", "--port", "0", "--root", str(root)),
+                *("--keys", str(self.folder / f"app-{app}.key")),
+                cwd=ROOT,
+                env=await self.environment(app) | dict(changes),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=errors,
+            )
+        finally:
+            os.close(errors)
         assert process.stdin
         assert process.stdout
         try:
             url = str(json.loads(await process.stdout.readline())["url"])
-            self.beside[url] = "sender"
-            yield url
+            self.beside[url] = app
+            yield url, process
         finally:
             process.stdin.close()
             await process.wait()

@@ -44,7 +44,7 @@ def main() -> None:
     root = options.root.resolve()
     os.chdir(root)
     sys.path.insert(0, str(root))
-    logs.configure(HostJson.load(root / "host.json"), options.log_level)
+    logs.configure(HostJson.load(root / "host.json", os.environ), options.log_level)
     asyncio.run(_work(connection, options.loader, root))
 
 

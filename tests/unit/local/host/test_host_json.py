@@ -82,3 +82,28 @@ def test_the_file_is_read(tmp_path: Path) -> None:
     path = tmp_path / "host.json"
     path.write_text(json.dumps({"version": "2.0", "extensions": {"http": {"routePrefix": ""}}}))
     assert HostJson.load(path).route_prefix == ""
+
+
+def test_settings_come_before_what_it_says(tmp_path: Path) -> None:
+    """Microsoft Learn, "host.json reference", "Override host.json values"."""
+    path = tmp_path / "host.json"
+    given = {"serviceBus": {"maxConcurrentCalls": 8, "prefetchCount": 3}}
+    document = {"version": "2.0", "functionTimeout": "00:01:00", "extensions": given}
+    path.write_text(json.dumps(document))
+    host = HostJson.load(
+        path,
+        {
+            "AzureFunctionsJobHost__functionTimeout": "00:00:05",
+            "AzureFunctionsJobHost__extensions__ServiceBus__maxConcurrentCalls": "2",
+            "AzureFunctionsJobHost__logging__logLevel__default": "Warning",
+            "AzureFunctionsJobHost": "not a value",
+            "functionTimeout": "00:00:01",
+        },
+    )
+    assert host.function_timeout == timedelta(seconds=5)
+    assert (host.service_bus.max_concurrent_calls, host.service_bus.prefetch_count) == (2, 3)
+    assert host.log_levels == {"default": logging.WARNING}
+    with pytest.raises(AppRefused, match="functionTimeout must be a duration"):
+        HostJson.load(path, {"AzureFunctionsJobHost__functionTimeout": "soon"})
+    with pytest.raises(AppRefused, match=r"extensions\.blobs is not supported"):
+        HostJson.load(path, {"AzureFunctionsJobHost__extensions__blobs__x": "1"})

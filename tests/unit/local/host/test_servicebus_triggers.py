@@ -260,17 +260,3 @@ async def test_no_message_is_lost_when_connections_break(
             bus.server.drop_connections()
         await until(lambda: bus.left("brief") == 0, 40)
     assert set(lines(out)) == ids
-
-
-async def test_what_is_in_hand_is_finished_at_the_end(
-    bus: Bus, start_host: StartHost, tmp_path: Path
-) -> None:
-    out = tmp_path / "out"
-    async with start_host(PREAMBLE + SLOW.replace("0.3", "1"), **settings(bus, out)) as host:
-        await send(bus, ServiceBusMessage("x"))
-        await until(lambda: bool(lines(out)))
-        host.process.terminate()
-        code, log = await host.ended()
-    assert code == 0, log
-    assert lines(out) == ["begin", "end"]
-    assert bus.left() == 0

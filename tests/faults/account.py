@@ -1,0 +1,108 @@
+"""The account of a stream: where each message is, and why any of them came more than once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+from tests.faults.stream import Promise
+from tests.faults.trouble import Break
+from tests.pipeline.running import Received
+
+REASONS = {"fault=400": "partner-refused", "fault=redirect": "partner-refused"}
+_MARGIN = 1.0  # seconds between what happens and when the test or the partner notes it
+
+
+@dataclass
+class Account:
+    """Where each promised message is in the end."""
+
+    promises: dict[str, Promise]
+    delivered: dict[str, list[Received]]
+    rejected: dict[str, list[dict[str, Any]]]
+    ledger: dict[str, str]
+    breaks: Sequence[Break]
+    repeats: Counter[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        times = [[one.at for one in self.delivered.get(i, [])] for i in self.promises]
+        gaps = [gap for at in times for gap in pairwise(sorted(at))]
+        self.repeats = explained(gaps, self.breaks)
+
+    def check(self) -> None:
+        for promise in self.promises.values():
+            if promise.mark:
+                reasons = {one["relay-reason"] for one in self.rejected[promise.id]}
+                assert reasons == {REASONS[promise.mark]}
+                assert promise.id not in self.delivered
+                continue
+            assert promise.id in self.delivered, f"{promise.id} is lost"
+            assert promise.id not in self.rejected
+            for one in self.delivered[promise.id]:
+                assert hashlib.sha256(one.body).hexdigest() == promise.sha256
+                assert one.verified
+        assert self.promises.keys() <= self.ledger.keys()
+        wrong = {one: state for one, state in self.ledger.items() if state != self._place(one)}
+        assert wrong == {}, "the ledger says otherwise"
+        assert not self.repeats[UNEXPLAINED], "more repeats than what was in hand"
+
+    def _place(self, message_id: str) -> str:
+        """Say as the ledger should where a message is; it also knows of tries that failed."""
+        if message_id in self.delivered:
+            return "delivered"
+        return "rejected" if message_id in self.rejected else "accepted"
+
+    def __str__(self) -> str:
+        states = Counter(self.ledger.values())
+        marked = Counter(p.mark for p in self.promises.values() if p.mark)
+        nowhere = self.promises.keys() - self.delivered.keys() - self.rejected.keys()
+        most = Counter[str]()
+        for one in self.breaks:
+            most[one.kind] += one.most
+        times = Counter(one.kind for one in self.breaks)
+        lines = [
+            f"answered 202:         {len(self.promises):6}",
+            f"at the partner:       {len(self.delivered.keys() & self.promises.keys()):6}",
+            f"rejected:             {len(self.rejected.keys() & self.promises.keys()):6}",
+            *(f"  of them {mark}: {count:6}" for mark, count in sorted(marked.items())),
+            f"in the ledger:        {len(self.ledger):6}",
+            *(f"  of them {state}: {count:6}" for state, count in sorted(states.items())),
+            f"in neither place:     {len(nowhere):6}",
+            f"repeats at the partner:{self.repeats.total():5}",
+            *(
+                f"  {self.repeats[kind]:5} by {kind}, {times[kind]} times, at most {most[kind]}"
+                for kind in sorted({*times, *self.repeats})
+            ),
+        ]
+        return "\n".join(lines)
+
+
+UNEXPLAINED = "nothing that happened"
+
+
+def explained(gaps: Sequence[tuple[float, float]], breaks: Sequence[Break]) -> Counter[str]:
+    """Count repeats by what explains each; none of it explains more than it had in hand.
+
+    A repeat is the time between two deliveries of a message, and what explains it happened
+    meanwhile. Each goes to what ended first and has not explained its most yet.
+    """
+    in_order = sorted(breaks, key=lambda one: one.end)
+    left = [one.most for one in in_order]
+    kinds: Counter[str] = Counter()
+    for first, second in sorted(gaps, key=lambda gap: gap[1]):
+        fitting = (
+            number
+            for number, one in enumerate(in_order)
+            if left[number] and one.begin - _MARGIN < second and first < one.end + _MARGIN
+        )
+        number = next(fitting, None)
+        if number is None:
+            kinds[UNEXPLAINED] += 1
+        else:
+            left[number] -= 1
+            kinds[in_order[number].kind] += 1
+    return kinds

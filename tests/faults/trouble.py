@@ -1,0 +1,245 @@
+"""What can be made to happen to a running cloud, and how many repeats each of it can explain."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import re
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.databases import AWAY
+from tests.pipeline.running import Running
+
+AT_ONCE = 32  # maxConcurrentCalls of host.json: what one receiver has in hand at most
+# Requests that a fault strikes between the look at its count and its end.
+LATE = 8
+# A receiver whose functions can run for longer than its host allows; ours never do by themselves.
+IMPATIENT = {
+    "AzureFunctionsJobHost__functionTimeout": "00:00:03",
+    "RELAY_PARTNER_TIMEOUT_SECONDS": "30",
+}
+_READ = re.compile(r"worker (\d+) has read the app")
+_REPLACED = "has ended; another one is started"
+
+
+@dataclass(frozen=True)
+class Break:
+    """Something after which `most` messages may reach the partner once more, and no other."""
+
+    kind: str
+    begin: float
+    end: float
+    most: int
+
+
+@dataclass
+class Trouble:
+    """What can be made to happen; each lasts a few seconds and is then mended."""
+
+    cloud: Running
+    chance: random.Random
+    breaks: list[Break] = field(default_factory=list)
+    _receivers: int = 1
+    _one_at_a_time: dict[str, asyncio.Lock] = field(
+        default_factory=lambda: {app: asyncio.Lock() for app in ("sender", "receiver", "tracker")}
+    )
+
+    def gentle(self) -> list[Callable[[], Awaitable[None]]]:
+        """Faults that must not even cause a repeat."""
+        return [
+            self.vault_throttles,
+            self.vault_fails,
+            self.vault_does_not_answer,
+            self.grant_is_gone,
+            self.key_is_rotated,
+            self.database_is_away,
+            self.tracker_is_stopped,
+            self.tracker_is_killed,
+            self.workers_of_the_others_are_killed,
+            self.sender_is_stopped,
+            self.sender_is_killed,
+            self.partner_fails,
+            self.partner_throttles,
+        ]
+
+    def harsh(self) -> list[Callable[[], Awaitable[None]]]:
+        """Faults after which nobody can know whether the last step was done."""
+        return [
+            self.receiver_is_stopped,
+            self.receiver_is_killed,
+            self.worker_is_killed,
+            self.receivers_are_scaled_in,
+            self.functions_run_for_too_long,
+            self.bus_is_restarted,
+            self.connections_are_cut,
+            self.partner_hangs,
+            self.partner_closes,
+        ]
+
+    async def vault_throttles(self) -> None:
+        async with self.fault(at="vault", answer="status", status=429, retry_after="1"):
+            await self.pause()
+
+    async def vault_fails(self) -> None:
+        async with self.fault(at="vault", answer="status", status=500):
+            await self.pause()
+
+    async def vault_does_not_answer(self) -> None:
+        async with self.fault(at="vault", answer="hang"):
+            await self.pause()
+
+    async def grant_is_gone(self) -> None:
+        await self.cloud.control("PUT", "/grants/decrypt/off")
+        await self.pause(6)  # longer than opened keys are kept
+        await self.cloud.control("PUT", "/grants/decrypt/on")
+
+    async def key_is_rotated(self) -> None:
+        await self.cloud.control("POST", f"/keys/{self.cloud.vault('payload')}/payload/rotate")
+        await self.pause()
+
+    async def database_is_away(self) -> None:
+        await self.cloud.database(AWAY)
+        await self.pause()
+        await self.cloud.database(f"sqlite+aiosqlite:///{self.cloud.folder / 'database.sqlite3'}")
+
+    async def partner_fails(self) -> None:
+        async with self.fault(at="partner", answer="status", status=500):
+            await self.pause()
+
+    async def partner_throttles(self) -> None:
+        async with self.fault(at="partner", answer="status", status=429, retry_after="2"):
+            await self.pause()
+
+    async def tracker_is_stopped(self) -> None:
+        # A batch is completed even so.
+        await self._ended("tracker", "stop")
+
+    async def tracker_is_killed(self) -> None:
+        # Its receipts come twice, and move nothing backwards: no message of the pipeline passes it.
+        await self._ended("tracker", "kill")
+
+    async def sender_is_stopped(self) -> None:
+        await self._ended("sender", "stop")
+
+    async def sender_is_killed(self) -> None:
+        # Whoever posts again has the same Idempotency-Key: it is the same message for the queue.
+        await self._ended("sender", "kill")
+
+    async def workers_of_the_others_are_killed(self) -> None:
+        await self._kill_worker("sender")
+        await self._kill_worker("tracker")
+        await self.pause()
+
+    async def partner_hangs(self) -> None:
+        await self._partner_takes_it_and("hang")
+
+    async def partner_closes(self) -> None:
+        await self._partner_takes_it_and("close")
+
+    async def receiver_is_stopped(self) -> None:
+        async with self.breaking("receiver stopped", AT_ONCE):
+            await self._ended("receiver", "stop")
+
+    async def receiver_is_killed(self) -> None:
+        async with self.breaking("receiver killed", AT_ONCE):
+            await self._ended("receiver", "kill")
+
+    async def worker_is_killed(self) -> None:
+        async with self.breaking("receiver's worker killed", AT_ONCE):
+            await self._kill_worker("receiver")
+            await self.pause(1)
+
+    async def receivers_are_scaled_in(self) -> None:
+        """Run another receiver for a while, and stop it under load."""
+        async with self.breaking("another receiver stopped", AT_ONCE), self._another_receiver():
+            await self.pause()
+
+    async def functions_run_for_too_long(self) -> None:
+        """Let a partner hang for longer than functionTimeout, which ends workers.
+
+        Each end costs what that worker had in hand; the stop of the host costs as much once more.
+        """
+        log = self.cloud.folder / "logs" / f"impatient-{time.time_ns()}.log"
+        begin = time.time()
+        async with self._another_receiver(**IMPATIENT, log=str(log)):
+            await self._partner_takes_it_and("hang", seconds=7)
+        ends = log.read_text().count(_REPLACED)
+        kind = "functions ran for too long"
+        self.breaks.append(Break(kind, begin, time.time(), AT_ONCE * (ends + 1)))
+
+    async def bus_is_restarted(self) -> None:
+        async with self.breaking("bus restarted", self._all_in_hand):
+            await self.cloud.control("POST", "/bus/stop")
+            await self.pause(1)
+            await self.cloud.control("POST", "/bus/start")
+
+    async def connections_are_cut(self) -> None:
+        for _ in range(5):
+            async with self.breaking("connections cut", self._all_in_hand):
+                await self.cloud.control("POST", self.chance.choice(["/bus/drop", "/bus/cut"]))
+                await self.pause(0.5)
+
+    @property
+    def _all_in_hand(self) -> int:
+        # One more than now may come up while it lasts.
+        return AT_ONCE * (self._receivers + 1)
+
+    async def _ended(self, app: str, how: str) -> None:
+        async with self._one_at_a_time[app]:
+            await self.cloud.control("POST", f"/apps/{app}/{how}")
+            await self.pause(1)
+            await self.cloud.control("POST", f"/apps/{app}/start")
+
+    async def _kill_worker(self, app: str) -> None:
+        async with self._one_at_a_time[app]:
+            pid = _READ.findall((self.cloud.folder / "logs" / f"{app}.log").read_text())[-1]
+            if _is_worker(pid):
+                os.kill(int(pid), signal.SIGKILL)
+
+    @asynccontextmanager
+    async def _another_receiver(self, log: str = os.devnull, **changes: str) -> AsyncIterator[None]:
+        async with self.cloud.another("receiver", changes, log) as (_, process):
+            self._receivers += 1
+            yield
+            process.terminate()
+            await process.wait()
+        self._receivers -= 1
+
+    async def _partner_takes_it_and(self, answer: str, seconds: float | None = None) -> None:
+        begin = time.time()
+        fault = await self.cloud.fault(at="partner", answer=answer, taken=True, probability=0.5)
+        await self.pause(seconds)
+        standing = (await self.cloud.control("GET", "/faults"))["faults"]
+        (struck,) = (one["struck"] for one in standing if one["fault"] == fault)
+        await self.cloud.control("DELETE", f"/faults/{fault}")
+        kind = f"partner takes and {answer}s"
+        self.breaks.append(Break(kind, begin, time.time(), struck + LATE))
+
+    @asynccontextmanager
+    async def breaking(self, kind: str, most: int) -> AsyncIterator[None]:
+        begin = time.time()
+        yield
+        self.breaks.append(Break(kind, begin, time.time(), most))
+
+    async def pause(self, seconds: float | None = None) -> None:
+        await asyncio.sleep(seconds or self.chance.uniform(2, 4))
+
+    @asynccontextmanager
+    async def fault(self, **fault: object) -> AsyncIterator[None]:
+        number = await self.cloud.fault(**fault)
+        yield
+        await self.cloud.control("DELETE", f"/faults/{number}")
+
+
+def _is_worker(pid: str) -> bool:
+    """Tell whether it is one still: another process may have its number by now."""
+    try:
+        return b"local.host.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except FileNotFoundError:
+        return False

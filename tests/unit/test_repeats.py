@@ -1,0 +1,24 @@
+"""How the fault suite explains what reached the partner more than once."""
+
+from __future__ import annotations
+
+from tests.faults.account import UNEXPLAINED, explained
+from tests.faults.trouble import Break
+
+
+def test_a_repeat_is_explained_by_what_happened_between_its_deliveries() -> None:
+    stop = Break("stop", 100, 101, most=2)
+    assert explained([(99.5, 100.5), (50, 200)], [stop]) == {"stop": 2}
+    assert explained([(90, 95), (110, 120)], [stop]) == {UNEXPLAINED: 2}
+
+
+def test_nothing_explains_more_than_was_in_hand() -> None:
+    stop, kill = Break("stop", 100, 101, most=2), Break("kill", 150, 151, most=1)
+    assert explained([(99, 102)] * 3, [stop, kill]) == {"stop": 2, UNEXPLAINED: 1}
+    # One that either explains leaves the other to those that it alone can explain.
+    assert explained([(99, 160), (99, 102), (140, 160), (99, 102)], [stop, kill]) == {
+        "stop": 2,
+        "kill": 1,
+        UNEXPLAINED: 1,
+    }
+    assert explained([(99, 160), (99, 102), (99, 103)], [stop, kill]) == {"stop": 2, "kill": 1}
