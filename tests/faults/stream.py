@@ -13,6 +13,7 @@ import aiohttp
 
 from tests.pipeline.running import Received, Running
 
+MOST_WAITING = 1000  # messages, those that are rejected included
 # What the partner is told to answer to a message, by a mark in its content type.
 MARKS = {"fault=400": "status", "fault=redirect": "redirect"}
 
@@ -53,11 +54,13 @@ class Arrivals:
 class Stream:
     """Posts messages until told to stop, and each one until it is answered 202.
 
-    A repeated try has the same Idempotency-Key, so it is the same message.
+    A repeated try has the same Idempotency-Key, so it is the same message. While too many have not
+    arrived, it posts no more: on a busy machine the queue would only grow.
     """
 
     cloud: Running
     chance: random.Random
+    arrivals: Arrivals
     promises: list[Promise] = field(default_factory=list)
     refusals: int = 0
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
@@ -73,7 +76,8 @@ class Stream:
 
     async def _work(self, session: aiohttp.ClientSession) -> None:
         while not self._stop.is_set():
-            await self._send(session)
+            if len(self.promises) - len(self.arrivals.by_id) < MOST_WAITING:
+                await self._send(session)
             await asyncio.sleep(self.chance.random() * 0.1)
 
     async def _send(self, session: aiohttp.ClientSession) -> None:

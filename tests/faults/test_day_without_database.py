@@ -67,6 +67,8 @@ async def test_a_day_without_the_database_costs_no_receipt(
     clock = tmp_path / "clock"
     key = (cloud.folder / "control.key").read_text()
     changes = settings(cloud.endpoints["control"], key, clock)
+    # The one thing here that goes by another clock: when the database's new place is looked up.
+    changes |= {"RELAY_DATABASE_SECRET_SECONDS": "1"}
     log = tmp_path / "tracker.log"
     began = time.monotonic()
     async with cloud.another("tracker", changes, str(log), app):

@@ -55,8 +55,8 @@ async def test_nothing_is_lost(cloud: Running, capsys: pytest.CaptureFixture[str
         status = {"status": 400} if answer == "status" else {}
         await cloud.fault(at="partner", answer=answer, content_type=mark, **status)
     await tokens_live(cloud, 10)
-    stream, trouble = Stream(cloud, chance), Trouble(cloud, chance)
     arrivals = Arrivals(cloud)
+    stream, trouble = Stream(cloud, chance, arrivals), Trouble(cloud, chance)
     watching = asyncio.create_task(arrivals.watch())
     async with asyncio.TaskGroup() as group:
         group.create_task(stream.run(WORKERS))
