@@ -1,8 +1,8 @@
 """What Azure would refuse of each deployment, at first and done again: `python -m checks.azure`.
 
 The rules are those that the local cloud refuses by (`local/resource_manager/`). Where the compiler
-is on the PATH, each deployment is also evaluated a second time, by another clock and with other operators,
-and laid over what the first has become after a year of use.
+is on the PATH, each deployment is also evaluated a second time, by another clock and with other
+operators, and laid over what the first has become after a year of use.
 """
 
 from __future__ import annotations

@@ -122,7 +122,7 @@ def _set(deployment: Snapshot, server: Resource) -> int | None:
     """Give the connections that the deployment sets instead of what comes with the size."""
     wanted = f"{server['id']}/configurations/max_connections".lower()
     for setting in of_type(deployment, f"{DATABASE}/configurations"):
-        if setting["id"].lower() == wanted:
+        if setting["id"].lower() == wanted and f"{at(setting, 'value')}".isdigit():
             return int(at(setting, "value"))
     return None
 

@@ -135,7 +135,7 @@ def _values(snapshot: Snapshot) -> Iterator[str]:
     """Hold secrets to placeholders and secure parameters: a snapshot is there to be read."""
     for secret in of_type(snapshot, SECRET):
         here, value = place(snapshot, secret["id"]), str(at(secret, "value"))
-        if not _is_parameter(value) and not value.startswith('{"kind": "unset"'):
+        if not _is_parameter(value) and not _is_unset(value):
             yield f"{here} has a value that anybody can read"
         if not isinstance(at(secret, "attributes.exp"), int):
             yield f"{here} never expires"
@@ -150,7 +150,7 @@ def _once(snapshot: Snapshot) -> Iterator[str]:
     snapshot does not show what is made only where it is not there yet: an output says it.
     """
     once = {resource_id.lower() for resource_id in snapshot["outputs"].get("madeOnce", [])}
-    written = [s for s in of_type(snapshot, SECRET) if _is_parameter(at(s, "value"))]
+    written = [s for s in of_type(snapshot, SECRET) if not _is_unset(at(s, "value"))]
     for resource in (*of_type(snapshot, KEY), *of_type(snapshot, SECRET)):
         here, is_once = place(snapshot, resource["id"]), resource["id"].lower() in once
         if resource in written and is_once:
@@ -161,6 +161,10 @@ def _once(snapshot: Snapshot) -> Iterator[str]:
 
 def _is_parameter(value: object) -> bool:
     return str(value).startswith("[parameters(")
+
+
+def _is_unset(value: object) -> bool:
+    return str(value).startswith('{"kind": "unset"')
 
 
 def _packages(snapshot: Snapshot) -> Iterator[str]:

@@ -101,10 +101,10 @@ class Tracker:
     ) -> func.HttpResponse:
         """Answer, and in every other case than asked for by a problem document."""
         try:
-            with self._outages.watching(LEDGER, (LedgerUnavailableError, TimeoutError)):
-                async with asyncio.timeout(_ANSWER_SECONDS):
-                    return await answer(request)
-        except (LedgerUnavailableError, TimeoutError):
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                return await answer(request)
+        except (LedgerUnavailableError, TimeoutError) as error:
+            self._outages.failed(LEDGER, error)
             return problem(
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 "the ledger is away; ask again",
@@ -120,7 +120,9 @@ class Tracker:
     async def status(self, request: func.HttpRequest) -> func.HttpResponse:
         """Answer 200 with where a message is and since when, or 404."""
         for message_id in spellings(request.route_params["id"]):
-            if entry := await self._ledger.entry(message_id):
+            entry = await self._ledger.entry(message_id)
+            self._outages.works(LEDGER)
+            if entry:
                 return _json(_shown(entry))
         return problem(HTTPStatus.NOT_FOUND, "the ledger has no message of this id")
 
@@ -136,6 +138,7 @@ class Tracker:
             return problem(HTTPStatus.BAD_REQUEST, str(error))
         # One more than asked for tells whether there is a next page.
         entries = await self._ledger.entries(state, after, limit + 1)
+        self._outages.works(LEDGER)
         page = entries[:limit]
         more = _link(state, page[-1].position, limit) if len(entries) > limit else None
         return _json({"messages": [_shown(entry) for entry in page], "next": more})

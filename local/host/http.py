@@ -82,13 +82,10 @@ class _Handler:
             at = f"{request.scheme}://{request.host}"
             return self._admin.answer(path, request.method, key, at)
         found = self._placed.find(path, request.method)
+        if found is None and path == "/":
+            return homepage(is_disabled=not self._front.has_homepage)
         if found is None:
-            is_home = path == "/"
-            return (
-                homepage(is_disabled=not self._front.has_homepage)
-                if is_home
-                else web.Response(status=404)
-            )
+            return web.Response(status=404)
         function, parameters = found
         if not opens(function.level, key, self._front.keys, function.name):
             return web.Response(status=401)

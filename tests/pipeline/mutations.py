@@ -195,7 +195,11 @@ class Snapshot:
 
 
 def scope(assignment: Document) -> str:
-    return str(assignment["id"]).rpartition(f"/providers/{ASSIGNMENT}/")[0]
+    # The id of an assignment that is named after its principal is an expression.
+    written = f"{assignment['id']}"
+    if found := re.match(rf"\[extensionResourceId\('([^']+)', '{ASSIGNMENT}', ", written):
+        return found[1]
+    return written.rpartition(f"/providers/{ASSIGNMENT}/")[0]
 
 
 def same(one: str, other: str) -> bool:
@@ -301,7 +305,8 @@ def higher(original: Snapshot) -> Iterator[Mutation]:
             changed = original.copy()
             changed.remove(one["id"])
             moved = copy.deepcopy(one)
-            moved["id"] = f"{place}/providers/{ASSIGNMENT}/{one['name']}"
+            moved["name"] = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{one['id']}{place}"))
+            moved["id"] = f"{place}/providers/{ASSIGNMENT}/{moved['name']}"
             changed.add(moved)
             who = _who(original, one["properties"]["principalId"])
             name = f"{who} from {_short(scope(one))} to {_short(place)}"

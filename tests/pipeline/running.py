@@ -88,7 +88,7 @@ class Running:
         return ssl.create_default_context(cafile=self.ca)
 
     def session(self, **options: Any) -> aiohttp.ClientSession:
-        """Give a session that sends each app its master key, and the partner its own."""
+        """Give a session that sends the key that each app, and the partner, asks for."""
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=self.tls, limit=50),
             middlewares=[self._with_key],
@@ -105,7 +105,9 @@ class Running:
         origin = str(request.url.origin())
         apps = {url: app for app, url in self.endpoints.items() if app in APPS} | self.beside
         if app := apps.get(origin):
-            request.headers.setdefault("x-functions-key", self.keys(app).master)
+            keys = self.keys(app)
+            key = keys.master if request.url.path == "/api/access" else keys.host
+            request.headers.setdefault("x-functions-key", key)
         elif origin == self.endpoints["partner"] and request.method == "GET":
             key = (self.folder / "partner.key").read_text()
             request.headers.setdefault("Authorization", f"Bearer {key}")

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from azure.keyvault.keys.aio import KeyClient
 
-from checks.snapshot import load
 from local.resource_manager.second import blockers
 from local.resource_manager.standing import Standing
 from local.resource_manager.template import Template
@@ -44,7 +43,7 @@ async def arrives(cloud: Running, message: str, payload: bytes) -> None:
 
 
 async def proven(cloud: Running) -> list[str]:
-    proof = await Prover(cloud, load(cloud.snapshot)).ask_all()
+    proof = await Prover(cloud, json.loads(cloud.snapshot.read_text())).ask_all()
     return [str(line.grant) for line in proof.differences()]
 
 

@@ -96,6 +96,11 @@ class Worker:
         given = body.one(received, body.DataType.BINARY)
         return await self.call("receive", {"message": given}, message.of_one(received))
 
+    async def triage(self, received: ServiceBusReceivedMessage) -> Answer:
+        """Call `triage` for one dead letter, likewise."""
+        given = body.one(received, body.DataType.BINARY)
+        return await self.call("triage", {"letter": given}, message.of_one(received))
+
     async def record(self, *received: ServiceBusReceivedMessage) -> Answer:
         """Call `record` for a batch, as its trigger says: bytes."""
         given = body.many(received, body.DataType.BINARY)

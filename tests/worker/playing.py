@@ -13,7 +13,11 @@ from tests.pipeline.running import Running
 from tests.worker.azure_worker import Worker, running
 
 APPS = ("sender", "receiver", "tracker")
-_RECEIVES = {"messages": ("receiver", "receiver_bus"), "receipts": ("tracker", "tracker_bus")}
+_RECEIVES = {
+    "messages": ("receiver", "receiver_bus"),
+    "dead-letters": ("receiver", "receiver_bus"),
+    "receipts": ("tracker", "tracker_bus"),
+}
 _SENDS = {"messages": ("sender", "sender_bus"), "receipts": ("receiver", "receiver_bus")}
 
 
@@ -61,6 +65,13 @@ async def deliver(cloud: Running, queue: str, times: int) -> None:
         for _ in range(times):
             (message,) = await receiver.receive_messages(1, max_wait_time=30)
             await receiver.abandon_message(message)
+
+
+async def give_up(cloud: Running, queue: str, reason: str) -> None:
+    """Take the next message, and have the bus give it up for a reason."""
+    async with cloud.bus(*_RECEIVES[queue]) as client, client.get_queue_receiver(queue) as receiver:
+        (message,) = await receiver.receive_messages(1, max_wait_time=30)
+        await receiver.dead_letter_message(message, reason=reason)
 
 
 async def main_job(cloud: Running, folder: Path, logs: Path, alone: Path | None = None) -> None:

@@ -15,7 +15,7 @@ from shared.receipt import Receipt, State
 from tests import jose
 from tests.pipeline.running import Running
 from tests.worker.azure_worker import running
-from tests.worker.playing import APPS, app, deliver, main_job, put, stop_apps, taken
+from tests.worker.playing import APPS, app, deliver, give_up, main_job, put, stop_apps, taken
 
 LARGEST = 190_000
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
@@ -92,6 +92,23 @@ async def test_receive_what_can_never_be_delivered(
     assert rejected[often][0]["relay-reason"] == "handed-over-too-often"
     async with taken(cloud, "receipts", 2):
         pass
+
+
+async def test_triage(cloud: Running, folder: Path, tmp_path: Path) -> None:
+    message_id, receipt_of = str(uuid.uuid4()), str(uuid.uuid4())
+    async with app(cloud, folder, "receiver", tmp_path / "log") as worker:
+        await put(cloud, "messages", ServiceBusMessage(b"\xff", message_id=message_id))
+        await give_up(cloud, "messages", "planted-reason")
+        async with taken(cloud, "dead-letters", 1) as (letter,):
+            assert (await worker.triage(letter)).ok
+        await put(cloud, "receipts", delivered(receipt_of))
+        await give_up(cloud, "receipts", "MaxDeliveryCountExceeded")
+        async with taken(cloud, "dead-letters", 1) as (letter,):
+            assert (await worker.triage(letter)).ok
+    (rejected,) = (await cloud.rejections())[message_id]
+    assert (rejected["body"], rejected["relay-reason"]) == (b"\xff", "planted-reason")
+    async with taken(cloud, "receipts", 1) as (receipt,):
+        assert Receipt.from_json(b"".join(receipt.body)).message_id == receipt_of
 
 
 def delivered(message_id: str) -> ServiceBusMessage:

@@ -18,10 +18,10 @@ DEPLOYMENT = load(ROOT / "infra" / "local.snapshot.json")
 ALL = "sender,receiver,tracker"
 
 
-def http(route: str, method: str, level: str) -> list[dict[str, Any]]:
+def http(route: str, level: str, *methods: str) -> list[dict[str, Any]]:
     trigger = {"type": "httpTrigger", "direction": "IN", "name": "req", "authLevel": level}
     answer = {"type": "http", "direction": "OUT", "name": "$return"}
-    return [{**trigger, "route": route, "methods": [method]}, answer]
+    return [{**trigger, "route": route, "methods": [*methods]}, answer]
 
 
 def queue(name: str, setting: str, **more: object) -> list[dict[str, Any]]:
@@ -31,11 +31,11 @@ def queue(name: str, setting: str, **more: object) -> list[dict[str, Any]]:
 
 
 COMMON = {
-    "health": http("health", "GET", "ANONYMOUS"),
-    "access": http("access", "GET", "ADMIN"),
+    "health": http("health", "ANONYMOUS", "GET", "HEAD"),
+    "access": http("access", "ADMIN", "GET"),
 }
 OWN = {
-    "sender": {"send": http("messages", "POST", "FUNCTION")},
+    "sender": {"send": http("messages", "FUNCTION", "POST")},
     "receiver": {
         "receive": queue("message", "RELAY_QUEUE_MESSAGES", cardinality="ONE"),
         "triage": queue("letter", "RELAY_QUEUE_DEAD_LETTERS", cardinality="ONE"),
@@ -44,8 +44,8 @@ OWN = {
         "record": queue(
             "receipts", "RELAY_QUEUE_RECEIPTS", cardinality="MANY", maxMessageBatchSize=100
         ),
-        "status": http("messages/{id}", "GET", "FUNCTION"),
-        "messages": http("messages", "GET", "FUNCTION"),
+        "status": http("messages/{id}", "FUNCTION", "GET"),
+        "messages": http("messages", "FUNCTION", "GET"),
     },
 }
 

@@ -181,6 +181,7 @@ def test_the_environment_of_an_operator_can_be_taken_over(folder: Path) -> None:
     values = json.loads(printed.stdout)["Values"]
     assert {name for name in values if name.startswith("RELAY_QUEUE_")} == {
         "RELAY_QUEUE_MESSAGES",
+        "RELAY_QUEUE_RECEIPTS",
         "RELAY_QUEUE_REJECTED",
     }
     assert values["RELAY_BUS__fullyQualifiedNamespace"] == "relay-local.servicebus.windows.net"
@@ -367,7 +368,8 @@ def test_another_folder_is_another_cloud_and_nothing_is_left_of_it(
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc")
 def test_apps_do_not_outlive_a_cloud_that_is_killed(tmp_path: Path) -> None:
     with up(tmp_path / "cloud") as process:
-        assert len(app_processes(tmp_path / "cloud")) == 3
+        # Of each app its host and its worker.
+        assert len(app_processes(tmp_path / "cloud")) == 6
         process.kill()
         process.wait()
         wait_until_gone(tmp_path / "cloud")

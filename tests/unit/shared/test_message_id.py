@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.message_id import MessageId, first_way, is_message_id, mark
+from shared.message_id import MessageId, first_way, is_message_id, mark, spellings
 
 BODY = b"a.sealed.message"
 
@@ -64,3 +64,23 @@ def test_the_longest_id_is_no_longer_than_the_bus_takes() -> None:
     longest = MessageId("x" * 80, 10**18 - 1, 10**9 - 2).next_way(BODY)
     assert len(longest) <= 128
     assert MessageId.parse(longest) == MessageId("x" * 80, 10**18 - 1, 10**9 - 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("0f8fad5b-d9cb-469f-a165-70867728950e", ("0f8fad5b-d9cb-469f-a165-70867728950e",)),
+        (
+            "0F8FAD5B-D9CB-469F-A165-70867728950E",
+            ("0F8FAD5B-D9CB-469F-A165-70867728950E", "0f8fad5b-d9cb-469f-a165-70867728950e"),
+        ),
+        ("Mine", ("Mine",)),
+        ("", ()),
+        ("a/b", ()),
+        ("A" * 81, ()),
+    ],
+)
+def test_an_id_in_capitals_means_the_same_where_it_is_a_uuid(
+    text: str, meant: tuple[str, ...]
+) -> None:
+    assert spellings(text) == meant

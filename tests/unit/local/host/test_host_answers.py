@@ -244,7 +244,7 @@ async def test_the_master_key_shows_what_runs_and_nothing_else(host: RunningHost
             async with session.get(f"{host.url}{path}") as answer:
                 assert (answer.status, await answer.read()) == (404, b"")
     async with aiohttp.ClientSession() as session:
-        for path in ("/admin/host/keys", "/admin/functions/usual/keys", "/runtime/webhooks/x"):
+        for path in ("/admin/host/keys", "/Admin/functions/usual/keys", "/runtime/webhooks/x"):
             async with session.get(f"{host.url}{path}") as answer:
                 assert (answer.status, await answer.read()) == (401, b"")
 

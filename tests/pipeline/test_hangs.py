@@ -1,0 +1,37 @@
+"""What never answers keeps no call for good; and what else the apps answer at once."""
+
+from __future__ import annotations
+
+from tests.pipeline.running import Running
+
+
+async def test_a_vault_that_hangs_keeps_the_message_waiting_and_not_the_call(
+    cloud: Running,
+) -> None:
+    await cloud.fault(at="vault", answer="hang", operation="keys/decrypt")
+    async with cloud.session() as session:
+        message_id = await cloud.send(session, b"x", "a/b")
+    entry = await cloud.entry(message_id, "retrying")
+    assert "no answer" in entry["detail"]
+    assert entry["attempts"] == 0
+    await cloud.heal()
+    await cloud.entry(message_id, "delivered", seconds=120)
+
+
+async def test_an_id_in_capitals_finds_its_message(cloud: Running) -> None:
+    async with cloud.session() as session:
+        message_id = await cloud.send(session, b"x", "a/b")
+    await cloud.entry(message_id, "delivered")
+    status, content = await cloud.ledger(f"/{message_id.upper()}")
+    assert (status, content["id"]) == (200, message_id)
+
+
+async def test_health_is_also_asked_for_without_a_body(cloud: Running) -> None:
+    async with cloud.session() as session:
+        for app in ("sender", "receiver", "tracker"):
+            url = f"{cloud.endpoints[app]}/api/health"
+            async with session.head(url) as answer:
+                assert answer.status == 200
+                assert await answer.read() == b""
+            async with session.get(url) as answer:
+                assert (await answer.json())["apps"] == [app]
