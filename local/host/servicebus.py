@@ -25,7 +25,7 @@ from local.host.tracing import Trace
 _Settle = Callable[[ServiceBusReceivedMessage], Awaitable[None]]
 _log = logging.getLogger("Host.ServiceBus")
 _POLL = 0.5  # seconds; how long a stop may go unnoticed
-_MORE = 0.02  # seconds; how long a batch waits for what else is there
+_MORE = 0.05  # seconds; how long a batch waits for another message after the last that came
 _BACKOFF = (0.25, 5.0)  # seconds; first and longest pause between attempts
 _GRACE = 10.0  # seconds; how long functions may finish after a stop
 
@@ -123,7 +123,7 @@ class QueueTrigger:
                 await self._settle_all(link, link.receiver.abandon_message, messages)
                 return
             if messages and many:
-                messages += await self._more(link)
+                await self._fill(link, messages)
             for message in messages:
                 if renewer and not many:
                     renewer.register(link.receiver, message, on_lock_renew_failure=link.break_off)
@@ -132,9 +132,13 @@ class QueueTrigger:
                 self._in_hand.add(task)
                 task.add_done_callback(self._in_hand.discard)
 
-    async def _more(self, link: _Link) -> list[ServiceBusReceivedMessage]:
-        room = self._function.largest_batch - 1
-        return await link.receiver.receive_messages(room, max_wait_time=_MORE) if room else []
+    async def _fill(self, link: _Link, batch: list[ServiceBusReceivedMessage]) -> None:
+        """Add what else is there, up to the largest batch."""
+        while room := self._function.largest_batch - len(batch):
+            more = await link.receiver.receive_messages(room, max_wait_time=_MORE)
+            if not more:
+                return
+            batch += more
 
     async def _process(self, link: _Link, messages: list[ServiceBusReceivedMessage]) -> None:
         try:
