@@ -74,7 +74,7 @@ async def test_nothing_is_lost(cloud: Running, capsys: pytest.CaptureFixture[str
     await arrivals.read()
     rejected = await cloud.rejections()
     promises = {promise.id: promise for promise in stream.promises}
-    account = Account(promises, arrivals.by_id, rejected, await ledger(cloud), trouble.breaks)
+    account = Account(promises, arrivals.by_id, rejected, await ledger(cloud), trouble.explaining())
     with capsys.disabled():
         print(f"{account}\n{stream.refusals} tries were answered 503 or not at all, and repeated")
     assert len(promises) >= MESSAGES

@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from tests.databases import AWAY
@@ -25,6 +26,12 @@ IMPATIENT = {
     "RELAY_PARTNER_TIMEOUT_SECONDS": "30",
 }
 _READ = re.compile(r"worker (\d+) has read the app")
+_ATTACHED = re.compile(
+    r"^(\S+ \S+),\d+ \w+ +Host\.ServiceBus: "
+    r"'Functions\.receive' on \S+ \S+ (attached|not attached)",
+    re.MULTILINE,
+)
+_NOTICED = 5.0  # seconds until a receiver notices that a connection is lost
 _REPLACED = "has ended; another one is started"
 
 
@@ -45,7 +52,6 @@ class Trouble:
     cloud: Running
     chance: random.Random
     breaks: list[Break] = field(default_factory=list)
-    _receivers: int = 1
     _one_at_a_time: dict[str, asyncio.Lock] = field(
         default_factory=lambda: {app: asyncio.Lock() for app in ("sender", "receiver", "tracker")}
     )
@@ -165,30 +171,27 @@ class Trouble:
 
         Each end costs what that worker had in hand; the stop of the host costs as much once more.
         """
-        log = self.cloud.folder / "logs" / f"impatient-{time.time_ns()}.log"
         begin = time.time()
-        async with self._another_receiver(**IMPATIENT, log=str(log)):
+        async with self._another_receiver(**IMPATIENT) as log:
             await self._partner_takes_it_and("hang", seconds=7)
         ends = log.read_text().count(_REPLACED)
         kind = "functions ran for too long"
         self.breaks.append(Break(kind, begin, time.time(), AT_ONCE * (ends + 1)))
 
     async def bus_is_restarted(self) -> None:
-        async with self.breaking("bus restarted", self._all_in_hand):
-            await self.cloud.control("POST", "/bus/stop")
-            await self.pause(1)
-            await self.cloud.control("POST", "/bus/start")
+        await self.cloud.control("POST", "/bus/stop")
+        await self.pause(1)
+        await self.cloud.control("POST", "/bus/start")
 
     async def connections_are_cut(self) -> None:
         for _ in range(5):
-            async with self.breaking("connections cut", self._all_in_hand):
-                await self.cloud.control("POST", self.chance.choice(["/bus/drop", "/bus/cut"]))
-                await self.pause(0.5)
+            await self.cloud.control("POST", self.chance.choice(["/bus/drop", "/bus/cut"]))
+            await self.pause(0.5)
 
-    @property
-    def _all_in_hand(self) -> int:
-        # One more than now may come up while it lasts.
-        return AT_ONCE * (self._receivers + 1)
+    def explaining(self) -> list[Break]:
+        """Return all that explains a repeat, the connections that receivers lost included."""
+        logs = (self.cloud.folder / "logs").glob("receiver*.log")
+        return self.breaks + [one for log in logs for one in lost_connections(log.read_text())]
 
     async def _ended(self, app: str, how: str) -> None:
         async with self._one_at_a_time[app]:
@@ -203,13 +206,12 @@ class Trouble:
                 os.kill(int(pid), signal.SIGKILL)
 
     @asynccontextmanager
-    async def _another_receiver(self, log: str = os.devnull, **changes: str) -> AsyncIterator[None]:
-        async with self.cloud.another("receiver", changes, log) as (_, process):
-            self._receivers += 1
-            yield
+    async def _another_receiver(self, **changes: str) -> AsyncIterator[Path]:
+        log = self.cloud.folder / "logs" / f"receiver-{time.time_ns()}.log"
+        async with self.cloud.another("receiver", changes, str(log)) as (_, process):
+            yield log
             process.terminate()
             await process.wait()
-        self._receivers -= 1
 
     async def _partner_takes_it_and(self, answer: str, seconds: float | None = None) -> None:
         begin = time.time()
@@ -235,6 +237,21 @@ class Trouble:
         number = await self.cloud.fault(**fault)
         yield
         await self.cloud.control("DELETE", f"/faults/{number}")
+
+
+def lost_connections(log: str) -> list[Break]:
+    """Return each connection that a receiver lost, by its own account.
+
+    The bus was away or cut it, or its token was over: what was in hand cannot be settled then.
+    """
+    breaks: list[Break] = []
+    is_attached = False
+    for time_of, what in _ATTACHED.findall(log):
+        at = datetime.fromisoformat(time_of).timestamp()
+        if is_attached and what == "not attached":
+            breaks.append(Break("connections lost", at - _NOTICED, at + 1, AT_ONCE))
+        is_attached = what == "attached"
+    return breaks
 
 
 def _is_worker(pid: str) -> bool:

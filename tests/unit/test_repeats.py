@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.faults.account import UNEXPLAINED, explained
-from tests.faults.trouble import Break
+from tests.faults.trouble import Break, lost_connections
 
 
 def test_a_repeat_is_explained_by_what_happened_between_its_deliveries() -> None:
@@ -22,3 +22,15 @@ def test_nothing_explains_more_than_was_in_hand() -> None:
         UNEXPLAINED: 1,
     }
     assert explained([(99, 160), (99, 102), (99, 103)], [stop, kill]) == {"stop": 2, "kill": 1}
+
+
+def test_a_receiver_says_itself_when_it_lost_a_connection() -> None:
+    told = "Host.ServiceBus: 'Functions.receive' on queue 'messages': "
+    lines = ["attached", "not attached, trying on: A: b", "not attached, trying on: C: d"]
+    log = [f"2026-11-26 04:00:0{n},123 WARNING {told}{line}" for n, line in enumerate(lines * 2)]
+    other = log[1].replace("receive'", "triage'")
+    breaks = lost_connections(
+        "\n".join([other, *log, "2026-11-26 04:00:09,000 INFO    x: attached"])
+    )
+    assert [one.most for one in breaks] == [32, 32]
+    assert breaks[1].end - breaks[0].end == 3
