@@ -55,8 +55,12 @@ _OF_CORES = {
 }
 _SIZED_BY_CORES = re.compile(r"([DE])(\d+)(?:s_v3|ds_v4|ds_v5|ads_v5)", re.IGNORECASE)
 
+# With a wrong setting, an app has but one function, which says so: that is no answer here.
 _PROGRAM = """
-import json, function_app
+import json, os
+from shared import settings
+settings.load(os.environ)
+import function_app
 functions = function_app.app.get_functions()
 print(json.dumps({f.get_function_name(): f.get_trigger().type for f in functions}))
 """

@@ -209,8 +209,9 @@ class Use:
 def unused(declaration: Declaration, uses: Iterable[Use]) -> list[Grant]:
     """Give the declared grants that nobody exercised, attachments to apps among them.
 
-    An app's own identity may do nothing here, so that it has nothing to exercise; and of one that
-    is attached to no app nobody is there to do it.
+    An app's own identity and that of its package are the platform's to use, and may do nothing
+    here, so that they have nothing to exercise; and of one that is attached to no app nobody is
+    there to do it.
     """
     used = {(use.grant, by) for use in uses for by in use.by}
     grants = {grant for grant, _ in used}
@@ -220,6 +221,7 @@ def unused(declaration: Declaration, uses: Iterable[Use]) -> list[Grant]:
         grant
         for grant in sorted(declaration.grants | declaration.untried)
         if owner(grant.identity) is None
+        and grant.identity not in declaration.packages
         and grant.identity in homes | set(declaration.operators)
         and (
             (grant.identity, grant.object) not in by_app

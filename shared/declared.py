@@ -54,13 +54,15 @@ class Declaration:
     """Who may do what, and which objects there are, by kind; `digest` tells files apart.
 
     `untried` are grants, too: of operations of which there is no harmless try, such as to set a
-    secret or to rotate a key.
+    secret or to rotate a key. `packages` are the identities under which Azure itself fetches and
+    stores the apps' packages.
     """
 
     grants: frozenset[Grant]
     untried: frozenset[Grant]
     identities: tuple[str, ...]
     operators: tuple[str, ...]
+    packages: frozenset[str]
     objects: Mapping[Kind, tuple[str, ...]]
     digest: str
 
@@ -76,6 +78,7 @@ class Declaration:
                 every - tried,
                 _names(access["identities"]) + tuple(own(app) for app in _names(access["apps"])),
                 _names(access["operators"]),
+                frozenset(str(app["package"]) for app in access["apps"]),
                 {
                     "app": _names(access["apps"]),
                     "key": _names(access["keys"]),

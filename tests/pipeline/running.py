@@ -152,7 +152,7 @@ class Running:
         os.environ.update({name: environment[name] for name in names})
         try:
             return ManagedIdentityCredential(
-                client_id=environment.get(f"RELAY_IDENTITY_{identity.upper()}")
+                client_id=environment.get(f"RELAY_ACCESS_IDENTITY_{identity.upper()}")
             )
         finally:
             for name in names:

@@ -52,7 +52,7 @@ async def client_id(cloud: Running, identity: str) -> str:
     if identity in OPERATORS:
         snapshot = json.loads(cloud.snapshot.read_text())
         return str(snapshot["outputs"]["operators"][identity][0])
-    return (await cloud.environment(home(identity)))[f"RELAY_IDENTITY_{identity.upper()}"]
+    return (await cloud.environment(home(identity)))[f"RELAY_ACCESS_IDENTITY_{identity.upper()}"]
 
 
 def may_use_key(identity: str, key: str) -> set[str]:
