@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from typing import TypedDict
 
 
@@ -192,6 +193,7 @@ def _control(block: Permission) -> Iterator[str]:
             yield f"{pattern} (control plane)"
 
 
+@cache  # the same few patterns are held against the same actions thousands of times
 def fits(action: str, pattern: str) -> bool:
     """Tell whether an action falls under a pattern, where `*` stands for anything, also for `/`."""
     parts = (re.escape(part) for part in pattern.split("*"))

@@ -216,8 +216,8 @@ def _role(snapshot: Snapshot, role_id: str) -> frozenset[str]:
     for role in of_type(snapshot, "Microsoft.Authorization/roleDefinitions"):
         if role["id"].lower() == role_id.lower():
             return permitted(properties(role)["permissions"])
-    known: dict[str, frozenset[str]] = {key: permitted(role) for key, role in BUILT_IN.items()}
-    return known.get(role_id.rsplit("/", 1)[1].lower(), frozenset({f"what role {role_id} permits"}))
+    known = BUILT_IN.get(role_id.rsplit("/", 1)[1].lower())
+    return frozenset({f"what role {role_id} permits"}) if known is None else permitted(known)
 
 
 _POLICY_ACTIONS = {
