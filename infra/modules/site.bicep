@@ -169,8 +169,8 @@ resource site 'Microsoft.Web/sites@2025-03-01' = {
         maximumInstanceCount: scale.?maximumInstanceCount ?? 40
         alwaysReady: scale.?alwaysReady ?? []
       }
-      // A rolling update lets each instance finish what it has in hand. Recreated ones would cut off
-      // callers, and post to the partner again what they had posted and not yet settled.
+      // A rolling update lets each instance answer its callers first; recreated ones would cut them
+      // off. What a receiver has in hand is posted again either way, as whenever an instance stops.
       #disable-next-line BCP037 // The types of this API version do not know it, Azure does since 2023-12-01.
       siteUpdateStrategy: { type: updateStrategy }
     }
