@@ -28,6 +28,7 @@ from checks.snapshot import (
     Snapshot,
     covers,
     given_twice,
+    half_given,
     of_type,
     operators,
     place,
@@ -223,6 +224,9 @@ def _rights(access: Access, snapshot: Snapshot) -> Iterator[Difference]:
     yield from (Difference("undeclared", str(right)) for right in deployed - declared)
     yield from (Difference("undeclared", f"{right}, twice") for right in given_twice(snapshot))
     yield from (Difference("undeclared", what) for what in without_effect(snapshot))
+    for right, lacking in half_given(snapshot):
+        if right in declared:
+            yield Difference("missing", f"{right}: its policy lacks {lacking}")
 
 
 def _includes(right: Right, wanted: Right) -> bool:

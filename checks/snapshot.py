@@ -241,6 +241,24 @@ def _from_policies(snapshot: Snapshot) -> Iterator[Right]:
                     yield from _policy(snapshot, vault, who, family, granted)
 
 
+_SEE_KEYS = frozenset({"get", "list"})
+
+
+def half_given(snapshot: Snapshot) -> Iterator[tuple[Right, str]]:
+    """Give each right to see keys that lacks one of the two permissions it is, and which.
+
+    A policy parts what one data action permits: who may only get a key cannot list its versions.
+    """
+    for vault in _vaults(snapshot):
+        for policy in [] if _by_role(vault) else properties(vault).get("accessPolicies", []):
+            given = _SEE_KEYS & {one.lower() for one in policy["permissions"].get("keys", [])}
+            if len(given) == 1:
+                (lacking,) = _SEE_KEYS - given
+                for who in _principals(snapshot, policy["objectId"]):
+                    for right in _policy(snapshot, vault, who, "keys", sorted(given)):
+                        yield right, lacking
+
+
 def _policy(
     snapshot: Snapshot, vault: Resource, who: str, family: str, granted: list[str]
 ) -> Iterator[Right]:

@@ -490,6 +490,12 @@ def policy_of_another_family(made: Snapshot) -> None:
     policies(made, "payload")[0]["permissions"]["certificates"] = ["list"]
 
 
+@named(f"missing: key_officer may {KEYS}/read on {PAYLOAD}: its policy lacks list", by=BY_POLICY)
+def half_of_a_right(made: Snapshot) -> None:
+    (policy,) = (p for p in policies(made, "payload") if "list" in p["permissions"]["keys"])
+    policy["permissions"]["keys"].remove("list")
+
+
 @named(
     f"missing: database may {SECRETS}/getSecret/action on {DATABASE}",
     f"missing: migrator may {SECRETS}/getSecret/action on {DATABASE}",

@@ -33,8 +33,8 @@ class Mistake(NamedTuple):
 MISTAKES = {
     "role one action wider": Mistake(
         "roles",
-        f"'{KEYS}/${{operation}}/action'",
-        f"'{KEYS}/${{operation}}/action', '{KEYS}/read'",
+        f"'{KEYS}/${{keyWords[operation].action}}'",
+        f"'{KEYS}/${{keyWords[operation].action}}', '{KEYS}/read'",
         f"undeclared: encrypt may {KEYS}/read on vaults/payload/keys/payload",
     ),
     "scope one level higher": Mistake(
@@ -109,7 +109,7 @@ MISTAKES = {
     "package under the app itself": Mistake(
         "site",
         "{ type: 'UserAssignedIdentity', userAssignedIdentityResourceId: packageIdentityId }",
-        "{ type: 'SystemAssignedIdentity' }",
+        "{ type: 'SystemAssignedIdentity', storageAccountConnectionStringName: packageIdentityId }",
         "missing: apps/sender stores its package under identities/sender_package",
     ),
     "package right at the account": Mistake(
