@@ -109,7 +109,7 @@ MISTAKES = {
     "package under the app itself": Mistake(
         "site",
         "{ type: 'UserAssignedIdentity', userAssignedIdentityResourceId: packageIdentityId }",
-        "{ type: 'SystemAssignedIdentity' }",
+        "{ type: 'SystemAssignedIdentity', storageAccountConnectionStringName: packageIdentityId }",
         "missing: apps/sender stores its package under identities/sender_package",
     ),
     "package right at the account": Mistake(
