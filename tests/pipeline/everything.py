@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from azure.keyvault.keys.aio import KeyClient
 from azure.keyvault.secrets.aio import SecretClient
 from azure.servicebus import ServiceBusMessage
 
@@ -50,15 +49,7 @@ async def all_that_a_message_can_meet(cloud: Running) -> None:
 
 async def look_after_the_key(cloud: Running) -> None:
     """Rotate the key as its officer does, who also sees versions and enables or disables them."""
-    async with (
-        await cloud.credential("key_officer", "key_officer") as credential,
-        KeyClient(
-            cloud.endpoints["vaults"][cloud.vault("payload")],
-            credential,
-            verify_challenge_resource=False,
-            connection_verify=cloud.ca,
-        ) as client,
-    ):
+    async with cloud.payload_key("key_officer", "key_officer") as client:
         old = (await client.get_key("payload")).properties.version
         await client.rotate_key("payload")
         await client.update_key_properties("payload", old, enabled=True)

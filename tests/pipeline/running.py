@@ -19,6 +19,7 @@ from typing import Any
 
 import aiohttp
 from azure.identity.aio import ManagedIdentityCredential
+from azure.keyvault.keys.aio import KeyClient
 from azure.servicebus import TransportType
 from azure.servicebus.aio import ServiceBusClient
 from azure.servicebus.amqp import AmqpMessageBodyType
@@ -157,6 +158,20 @@ class Running:
         finally:
             for name in names:
                 del os.environ[name]
+
+    @asynccontextmanager
+    async def payload_key(self, app: str, identity: str) -> AsyncIterator[KeyClient]:
+        """Give the client of the payload key that code under one of an app's identities makes."""
+        async with (
+            await self.credential(app, identity) as credential,
+            KeyClient(
+                self.endpoints["vaults"][self.vault("payload")],
+                credential,
+                verify_challenge_resource=False,
+                connection_verify=self.ca,
+            ) as client,
+        ):
+            yield client
 
     @asynccontextmanager
     async def bus(self, app: str, identity: str) -> AsyncIterator[ServiceBusClient]:

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from azure.core.rest import AsyncHttpResponse, HttpRequest
-from azure.keyvault.keys.aio import KeyClient
 from azure.servicebus.exceptions import ServiceBusAuthorizationError
 
 from local.cli import main
@@ -136,15 +135,7 @@ async def test_a_refusal_in_the_apps_log_is_found_by_its_request(
 
 async def refused_decryption(cloud: Running) -> AsyncHttpResponse:
     """Ask, as the sender, for what only the receiver may."""
-    async with (
-        await cloud.credential("sender", "encrypt") as credential,
-        KeyClient(
-            cloud.endpoints["vaults"][cloud.vault("payload")],
-            credential,
-            verify_challenge_resource=False,
-            connection_verify=cloud.ca,
-        ) as client,
-    ):
+    async with cloud.payload_key("sender", "encrypt") as client:
         request = HttpRequest("POST", "keys/payload//decrypt", json=GARBAGE)
         response: AsyncHttpResponse = await client.send_request(request)
         return response
