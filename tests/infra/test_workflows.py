@@ -25,7 +25,7 @@ def found(folder: Path) -> str:
     (line,) = (line for line in (ROOT / "Makefile").read_text().splitlines() if "zizmor" in line)
     _, *options = line.split()
     run = subprocess.run(
-        [Path(sys.executable).with_name("zizmor"), *options],
+        [Path(sys.executable).with_name("zizmor"), "--color=never", *options],
         cwd=folder,
         capture_output=True,
         text=True,
