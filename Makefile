@@ -35,7 +35,7 @@ help:
 	@echo "make test-long only what test-all has beside test"
 	@echo "make azure    try in a subscription what only Azure can show; costs money, asks first"
 	@echo "make bench    measure the ledger, and write down what came of it"
-	@echo "make check    format, lint, types, locks, workflows, infrastructure, documents"
+	@echo "make check    format, lint, types, layers, locks, workflows, infrastructure, documents"
 	@echo "make format   mend what can be mended by a machine"
 	@echo "make lock     write the locks of the packages anew, where an input was changed"
 	@echo "make lock UPGRADE=1  the same with the newest versions, or UPGRADE=NAME for one package"
@@ -63,7 +63,7 @@ test-long: $(READY) $(CHECKOV)
 	SNAPSHOT=local-policies-private.snapshot.json \
 	  $(BIN)/python $(TESTS) tests/pipeline $(addprefix --ignore=,$(LONG))
 	SEED=$(SEED) $(BIN)/python -m pytest tests/faults -s $(addprefix --ignore=,$(LONG))
-	ROWS=1000000 $(BIN)/python -m pytest tests/unit/shared/test_ledger_plans.py
+	ROWS=1000000 $(BIN)/python -m pytest tests/unit/shared/ledger/test_ledger_plans.py
 
 # Where az and azd are not signed in, nothing is run, and the exit code says so. The steps, their time
 # and cost: make azure LIST=1. Other variables: docs/deploying.md, "In your own subscription".
@@ -82,6 +82,7 @@ check: $(READY) $(CHECKOV)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/zizmor --offline --quiet --no-progress --persona=pedantic .
 	$(BIN)/python -m checks.infra check
 	$(BIN)/python -m checks.connections

@@ -9,12 +9,14 @@ from importlib import import_module
 
 import azure.functions as func
 
-from shared import health, logs, settings
+from shared.apps import health
+from shared.settings import settings
+from shared.telemetry import logs
 
 BLUEPRINTS = {
-    "sender": "shared.sender",
-    "receiver": "shared.receiver",
-    "tracker": "shared.tracker",
+    "sender": "shared.apps.sender",
+    "receiver": "shared.apps.receiver",
+    "tracker": "shared.apps.tracker",
 }
 
 logs.quiet()
@@ -27,7 +29,7 @@ else:
     app.register_functions(health.blueprint(list(loaded)))
     of_any = next(iter(loaded.values()))
     if of_any.proves_access:
-        access = import_module("shared.access")
+        access = import_module("shared.access.endpoint")
         app.register_functions(access.blueprint(list(loaded), of_any, settings.known(os.environ)))
     for name in loaded.keys() & BLUEPRINTS.keys():
         app.register_functions(import_module(BLUEPRINTS[name]).blueprint(loaded[name]))

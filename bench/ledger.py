@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from shared.ledger import Ledger, NewMessage
+from shared.ledger.ledger import Ledger, NewMessage
 from tests import databases
 from tests.databases import Secret
 from tests.millions import fill

@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from checks.accepted import told
 from checks.infra import INFRA, InfraError, compile_json, compiler, evaluated
+from checks.waivers import told
 from local.resource_manager import first, second
 from local.resource_manager.standing import a_year_later
 from local.resource_manager.template import Template

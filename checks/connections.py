@@ -19,10 +19,10 @@ from checks import snapshot
 from checks.hardening import DATABASE, SITE, at
 from checks.infra import INFRA
 from checks.snapshot import Resource, Snapshot, of_type, place
-from local.expressions import UnknownExpression, parse
-from local.resource_id import last, parent
-from local.resources import Reference
-from shared.engine import POOL_SIZE
+from local.deployment.expressions import UnknownExpression, parse
+from local.deployment.resource_id import last, parent
+from local.deployment.resources import Reference
+from shared.ledger.engine import POOL_SIZE
 
 _ROOT = Path(__file__).resolve().parents[1]
 

@@ -17,15 +17,15 @@ from pathlib import Path
 from typing import Any
 
 from checks.infra import INFRA
-from local.deployment import load as load_deployment
-from local.deployment import settings_of
+from local.deployment.deployment import load as load_deployment
+from local.deployment.deployment import settings_of
+from local.deployment.resources import QueueSpec
 from local.host.host_json import HostJson
-from local.resources import QueueSpec
-from shared.holding import LONGEST_PAUSE_AFTER_FAILURE
-from shared.receiver import CALL_SECONDS
-from shared.recorder import PAUSE_SECONDS, SET_ASIDE_SECONDS
-from shared.settings import AppSettings, ReceiverSettings, TrackerSettings, load
-from shared.triage import MOST_RETURNS
+from shared.apps.receiver import CALL_SECONDS
+from shared.apps.recorder import PAUSE_SECONDS, SET_ASIDE_SECONDS
+from shared.apps.triage import MOST_RETURNS
+from shared.concurrency.holding import LONGEST_PAUSE_AFTER_FAILURE
+from shared.settings.settings import AppSettings, ReceiverSettings, TrackerSettings, load
 
 ROOT = Path(__file__).resolve().parents[1]
 _MARGIN = 10.0  # seconds: for what goes by between the bus, the host and the function

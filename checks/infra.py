@@ -14,8 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from checks import access, once, snapshot
-from checks.choices import mistaken
 from checks.differences import differences
+from checks.variants import mistaken
 
 INFRA = Path(__file__).resolve().parents[1] / "infra"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypedDict, cast
 
 from checks.roles import BUILT_IN, permitted
-from local.expressions import Call, UnknownExpression, parse
+from local.deployment.expressions import Call, UnknownExpression, parse
 
 SUFFIX = "local"
 """What the names in the snapshots end with (`suffix` in the parameter files)."""

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from shared.settings import ACCESS_FAMILIES, APPS, AppName
+from shared.settings.settings import ACCESS_FAMILIES, APPS, AppName
 
 _ROOT = Path(__file__).parent.parent
 

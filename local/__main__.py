@@ -4,7 +4,7 @@ import sys
 
 if __name__ == "__main__":
     try:
-        from local.cli import main
+        from local.cli.main import main
 
         sys.exit(main())
     except KeyboardInterrupt:

@@ -11,8 +11,8 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
 
-from shared.database import translated
-from shared.engine import engine_of
+from shared.ledger.database import translated
+from shared.ledger.engine import engine_of
 
 _SECONDS = 3600.0
 _LOCK = 0x5EA1ED  # an advisory lock of PostgreSQL: a number of one's own

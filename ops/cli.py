@@ -13,13 +13,13 @@ from pathlib import Path
 
 from azure.core.exceptions import AzureError
 
-from ops import prove_command
+from ops import access_audit_command
 from ops.commands import Choice, discard, replay, show
+from ops.output import cause, tell
 from ops.partner_secret import OFFICER, SECRET, NotSetError, set_partner, unseen
-from ops.secret_place import SecretPlace
-from ops.telling import cause, tell
-from ops.where import NAMESPACE, NowhereError, Where
-from shared.queues import BusError
+from ops.secret_target import SecretPlace
+from ops.target import NAMESPACE, NowhereError, Where
+from shared.azure.queues import BusError
 
 _LIMIT = 100
 _DAYS = 365
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.command == "prove":
-        return prove_command.run(parser, options)
+        return access_audit_command.run(parser, options)
     _check(parser, options)
     try:
         if options.command == "migrate":
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _migrate(options: argparse.Namespace) -> int:
     # Only here: it takes Alembic, which no other command needs.
-    from ops.migrating import given_url, local_url, migrate
+    from ops.migrate import given_url, local_url, migrate
 
     local = options.local or options.folder
     url = local_url(options.folder or Path(".local")) if local else given_url()
@@ -72,7 +72,7 @@ async def _run(where: Where, options: argparse.Namespace) -> int:
 
 def _provisioned() -> int:
     # Only here: it takes Alembic, too.
-    from ops.provisioned import provisioned
+    from ops.post_provision import provisioned
 
     return provisioned(os.environ)
 
@@ -140,7 +140,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_local_options(migration.add_mutually_exclusive_group())
     migration.add_argument("--json", action="store_true", help="print the outcome as JSON")
-    prove_command.add_to(commands)
+    access_audit_command.add_to(commands)
     commands.add_parser("provisioned", help="all that is to be done after `azd provision`")
     _secrets_options(commands.add_parser("secrets", help="set the partner's secret"))
     return parser

@@ -13,12 +13,12 @@ from datetime import UTC, datetime
 
 from azure.servicebus.aio import ServiceBusClient
 
-from ops.deeds import drop, replaying
-from ops.errand import Deed, Errand, look
+from ops.actions import drop, replaying
+from ops.output import Progress, cause, listed, named, plain, table, tell
+from ops.queue_job import Deed, Errand, look
 from ops.rejected import Rejected, chosen
-from ops.telling import Progress, cause, listed, named, plain, table, tell
-from ops.where import Where
-from shared.queues import QueueSender
+from ops.target import Where
+from shared.azure.queues import QueueSender
 
 _NO_SUCH = "there is no such rejected message"
 _SHOWN = 10  # messages named before they are dropped

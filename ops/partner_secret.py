@@ -14,10 +14,10 @@ from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpRes
 from azure.keyvault.secrets import SecretProperties
 from azure.keyvault.secrets.aio import SecretClient
 
-from ops.secret_place import SecretPlace
-from ops.telling import tell
-from shared.delivery import PartnerSecretError
-from shared.partner import read_secret
+from ops.output import tell
+from ops.secret_target import SecretPlace
+from shared.partner.delivery import PartnerSecretError
+from shared.partner.partner import read_secret
 
 SECRET = "partner-connection"  # noqa: S105 - the name of a secret
 OFFICER = "secrets_officer"

@@ -14,18 +14,10 @@ from azure.servicebus import (
 )
 from azure.servicebus.amqp import AmqpMessageBodyType
 
-from shared.message_id import MessageId, mark
-from shared.receipt import Receipt
-from shared.rejected import (
-    ATTEMPTS,
-    BUS_DETAIL,
-    BUS_REASON,
-    DETAIL,
-    KIND,
-    REASON,
-    RECEIPT,
-)
-from shared.trace_context import HEADER, traceparent
+from shared.message.message_id import MessageId, mark
+from shared.message.receipt import Receipt
+from shared.message.rejected import ATTEMPTS, BUS_DETAIL, BUS_REASON, DETAIL, KIND, REASON, RECEIPT
+from shared.standards.trace_context import HEADER, traceparent
 
 _ATTEMPTS = re.compile(r"\d{1,4}", re.ASCII)
 _LONGEST_ID = 128  # of Service Bus

@@ -6,10 +6,10 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from local.bus import performatives as amqp
-from local.bus.frames import AMQP, HEADER, SASL, Frame, FrameReader, Header, frame
-from local.bus.message import respond
-from local.bus.values import Described, Symbol, ULong, Value
+from local.bus.amqp import performatives as amqp
+from local.bus.amqp.frames import AMQP, HEADER, SASL, Frame, FrameReader, Header, frame
+from local.bus.amqp.message import respond
+from local.bus.amqp.values import Described, Symbol, ULong, Value
 
 Some = TypeVar("Some", bound=amqp.Performative)
 

@@ -6,7 +6,7 @@ import uuid
 from pathlib import Path
 
 from migrations import upgrading
-from shared.engine import engine_of
+from shared.ledger.engine import engine_of
 from tests.postgres import Postgres
 
 # Nobody listens there, and nobody can: it is for multiplexing.

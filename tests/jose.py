@@ -12,7 +12,7 @@ from joserfc.jwk import RSAKey
 from jwcrypto.jwe import JWE
 from jwcrypto.jwk import JWK
 
-from shared.envelope import ALGORITHM, ENCRYPTION, Context, DataKey
+from shared.message.envelope import ALGORITHM, ENCRYPTION, Context, DataKey
 
 
 def open_by_jwcrypto(token: str, key: rsa.RSAPrivateKey) -> bytes:

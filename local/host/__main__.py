@@ -25,8 +25,8 @@ from local.host.keys import AppKeys, KeysUnreadable
 from local.host.servicebus import QueueTrigger
 from local.host.settings import Settings
 from local.host.worker import loader
-from local.loopback import listen
-from local.serving import serve
+from local.net.loopback import listen
+from local.net.serving import serve
 
 _FINISH = 60.0  # seconds that requests under way have when it is told to stop
 

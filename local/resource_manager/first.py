@@ -32,6 +32,6 @@ RULES: tuple[Rule[Template], ...] = (
 def refusals(snapshot: object) -> list[Refusal]:
     """Give what Azure would refuse of a snapshot, as JSON, in a first deployment.
 
-    Whatever is malformed is passed by: `local.deployment` says what is.
+    Whatever is malformed is passed by: `local.deployment.deployment` says what is.
     """
     return found(RULES, Template(snapshot))

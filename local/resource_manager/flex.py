@@ -6,19 +6,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from local.resource_manager.flex_lists import (
-    HARMFUL_SETTINGS,
-    PROPERTIES,
-    SETTINGS,
-)
+from local.resource_manager.flex_lists import HARMFUL_SETTINGS, PROPERTIES, SETTINGS
 from local.resource_manager.refusal import Fault, Rule
-from local.resource_manager.template import (
-    Resource,
-    Template,
-    items,
-    member,
-    members,
-)
+from local.resource_manager.template import Resource, Template, items, member, members
 
 SITE = "Microsoft.Web/sites"
 PLAN = "Microsoft.Web/serverfarms"

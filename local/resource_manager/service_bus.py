@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
-from local import durations
+from local.resource_manager import durations
 from local.resource_manager.refusal import Fault, Rule
 from local.resource_manager.template import Resource, Template, is_whole, items, member
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from local import durations
+from local.resource_manager import durations
 from local.resource_manager.refusal import Fault, Rule
 from local.resource_manager.template import (
     Resource,

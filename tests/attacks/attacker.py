@@ -11,10 +11,10 @@ from typing import Any
 
 import aiohttp
 
-from local.bus import performatives as amqp
-from local.bus.message import application_properties, parse
+from local.bus.amqp import performatives as amqp
+from local.bus.amqp.message import application_properties, parse
 from tests.amqp import Raw
-from tests.pipeline.running import APPS, Running
+from tests.pipeline.cloud_process import APPS, Running
 
 VAULT = "https://vault.azure.net"
 BUS = "https://servicebus.azure.net"

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from tests.attacks.attacker import Attacker
-from tests.pipeline.running import SNAPSHOT, Running, running
+from tests.pipeline.cloud_process import SNAPSHOT, Running, running
 
 
 @pytest.fixture(scope="module")

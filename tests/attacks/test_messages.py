@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 from azure.servicebus import ServiceBusMessage
 
-from shared.base64url import encode
-from shared.envelope import Context, DataKey, WrappedKey, seal
-from shared.message_id import mark
-from shared.receipt import Receipt, State
+from shared.message.envelope import Context, DataKey, WrappedKey, seal
+from shared.message.message_id import mark
+from shared.message.receipt import Receipt
+from shared.message.state import State
+from shared.standards.base64url import encode
 from tests.attacks.attacker import Attacker
-from tests.pipeline.operating import ops
-from tests.pipeline.running import Running
+from tests.pipeline.cloud_process import Running
+from tests.pipeline.ops_cli import ops
 
 PAYLOAD = b"planted-payload"
 

@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 
-from local.bus.frames import HEADER, SASL
-from local.loopback import CONNECTIONS
+from local.bus.amqp.frames import HEADER, SASL
+from local.net.loopback import CONNECTIONS
 from tests.attacks.attacker import BUS, Attacker
-from tests.pipeline.running import Running, running
+from tests.pipeline.cloud_process import Running, running
 
 MOST_MEMORY = 400  # MB that a process may come to hold by all of this
 _PATIENCE = 150

@@ -18,11 +18,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import load_pem_x509_certificate
 
-from local.bus import performatives as amqp
-from local.bus.message import respond
-from local.bus.values import Value
+from local.bus.amqp import performatives as amqp
+from local.bus.amqp.message import respond
+from local.bus.amqp.values import Value
 from tests.attacks.attacker import AUDIENCE, BUS, VAULT, Attacker
-from tests.pipeline.running import Running
+from tests.pipeline.cloud_process import Running
 
 Forge = Callable[[str, str], str]
 OWN_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)

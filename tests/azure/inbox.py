@@ -8,8 +8,8 @@ from collections.abc import Mapping
 
 from azure.servicebus import ServiceBusReceiveMode
 
-from shared.network import Network
-from shared.queues import connect_by_string
+from shared.azure.network import Network
+from shared.azure.queues import connect_by_string
 
 _TOGETHER = 200
 _QUIET = 5.0  # seconds without a message: it is empty

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from shared.retries import Schedule
-from shared.settings import ReceiverSettings
+from shared.partner.retries import Schedule
+from shared.settings.settings import ReceiverSettings
 from tests.azure.finding import Finding
 from tests.azure.stage import Stage
 from tests.azure.verdicts import (

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from shared.retries import Schedule
+from shared.partner.retries import Schedule
 from tests.azure.readings import Key
 
 _SHOWN = 3

@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.faults.stream import Promise
 from tests.faults.trouble import Break
-from tests.pipeline.running import Received
+from tests.pipeline.cloud_process import Received
 
 REASONS = {"fault=400": "partner-refused", "fault=redirect": "partner-refused"}
 _MARGIN = 1.0  # seconds between what happens and when the test or the partner notes it

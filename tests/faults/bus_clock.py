@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import aiohttp
 
-from shared import holding
+from shared.concurrency import holding
 
 _ENDPOINTS, _KEY, _CLOCK = "TEST_CONTROL", "TEST_CONTROL_KEY", "TEST_CLOCK"
 

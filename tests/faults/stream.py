@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
-from tests.pipeline.running import Received, Running
+from tests.pipeline.cloud_process import Received, Running
 
 MOST_WAITING = 1000  # messages, those that are rejected included
 # What the partner is told to answer to a message, by a mark in its content type.

@@ -18,10 +18,10 @@ import pytest
 from azure.servicebus import ServiceBusMessage
 from azure.servicebus.amqp import AmqpAnnotatedMessage, AmqpMessageProperties
 
-from shared.delivery import PartnerSecretError
-from shared.envelope import Context, DataKey, WrappedKey, seal
-from shared.partner import read_secret
-from tests.pipeline.running import SNAPSHOT, Running, running
+from shared.message.envelope import Context, DataKey, WrappedKey, seal
+from shared.partner.delivery import PartnerSecretError
+from shared.partner.partner import read_secret
+from tests.pipeline.cloud_process import SNAPSHOT, Running, running
 
 REQUESTS = 4000
 STREAMS = 1500

@@ -17,11 +17,12 @@ from pathlib import Path
 import pytest
 from azure.servicebus import ServiceBusMessage, ServiceBusReceivedMessage
 
-from shared.receipt import Receipt, State
-from shared.unrecorded import RETURNS, returns_of
+from shared.message.receipt import Receipt
+from shared.message.state import State
+from shared.message.unrecorded import RETURNS, returns_of
 from tests.databases import AWAY
 from tests.faults.bus_clock import settings
-from tests.pipeline.running import ROOT, SNAPSHOT, Running, running, text_of
+from tests.pipeline.cloud_process import ROOT, SNAPSHOT, Running, running, text_of
 
 RECEIPTS = 10_000
 DAY = 24 * 3600

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.pipeline.access_audit import Prover
+from tests.pipeline.cloud_process import POLICIES_SNAPSHOT, ROOT, SNAPSHOT, running
 from tests.pipeline.mutations import Mutation, Snapshot, every, expected
-from tests.pipeline.proving import Prover
-from tests.pipeline.running import POLICIES_SNAPSHOT, ROOT, SNAPSHOT, running
 
 
 def kinds(original: Snapshot, mutation: Mutation) -> set[str]:

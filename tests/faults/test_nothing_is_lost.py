@@ -18,7 +18,7 @@ import pytest
 from tests.faults.account import Account
 from tests.faults.stream import MARKS, Arrivals, Stream
 from tests.faults.trouble import Trouble
-from tests.pipeline.running import SNAPSHOT, Running, running, with_settings
+from tests.pipeline.cloud_process import SNAPSHOT, Running, running, with_settings
 
 MESSAGES = 5000
 MIXED = 12  # times that two faults, drawn at random, happen at once

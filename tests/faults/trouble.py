@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 
 from tests.databases import AWAY
-from tests.pipeline.running import Running
+from tests.pipeline.cloud_process import Running
 
 AT_ONCE = 32  # maxConcurrentCalls of host.json: what one receiver has in hand at most
 # Requests that a fault strikes between the look at its count and its end.

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from checks import checkov, snapshot
-from checks.accepted import Finding
 from checks.checkov import PROGRAM, CheckovError, findings, read, template
+from checks.waivers import Finding
 
 INFRA = Path(__file__).resolve().parents[2] / "infra"
 DEPLOYMENT = snapshot.load(INFRA / "local.snapshot.json")
@@ -126,6 +126,6 @@ def test_an_unaccepted_finding_fails_the_check(
 ) -> None:
     found = Finding("CKV_NEW", "a vault", "local", "something new")
     monkeypatch.setattr(checkov, "findings", lambda _: [found])
-    monkeypatch.setattr("checks.accepted.load", lambda _: [])
+    monkeypatch.setattr("checks.waivers.load", lambda _: [])
     assert checkov.main() == 1
     assert "local: a vault: CKV_NEW: something new" in capsys.readouterr().err

@@ -10,7 +10,7 @@ import pytest
 from checks import connections
 from checks.hardening import DATABASE, SITE
 from checks.snapshot import Resource, Snapshot, load, of_type
-from shared.engine import POOL_SIZE
+from shared.ledger.engine import POOL_SIZE
 
 INFRA = Path(__file__).resolve().parents[2] / "infra"
 LIMIT = 35 - connections.FOR_PEOPLE  # of the smallest database, without what Azure keeps

@@ -13,7 +13,7 @@ import pytest
 
 from checks.hosting import ROOT, Bindings, Deployed, deployed_in, indexed, problems
 from checks.infra import INFRA
-from shared.settings import AppSettings, ReceiverSettings, TrackerSettings
+from shared.settings.settings import AppSettings, ReceiverSettings, TrackerSettings
 
 HOST: dict[str, Any] = json.loads((ROOT / "host.json").read_text())
 DEPLOYED, ENVIRONMENTS = deployed_in(INFRA / "local.snapshot.json")

@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 
 from checks import functions, package, snapshot
 from checks.lock_files import read_lock
-from local.deployment import load, settings_of
+from local.deployment.deployment import load, settings_of
 from tests import installing
 
 INFRA = package.ROOT / "infra"
@@ -43,7 +43,7 @@ def test_each_app_starts_from_the_package_and_its_lock_alone(folder: Path, app: 
     assert int(count) > 0
     foreign = [m for m in modules.split() if "site-packages" in m and not m.startswith(f"{folder}")]
     assert foreign == []
-    assert f"{folder}/shared/settings.py" in modules.split()
+    assert f"{folder}/shared/settings/settings.py" in modules.split()
 
 
 @pytest.mark.skipif(sys.version_info < (3, 13), reason="the worker's library needs Python 3.13")
@@ -202,7 +202,7 @@ def test_the_two_readers_differ_as_they_do(
     assert {f.as_posix() for f in package.files_of_func(tmp_path)} == func
 
 
-@pytest.mark.parametrize("name", ["host.json.bak", "shared/vault.py.orig", "\u79d8\u5bc6"])
+@pytest.mark.parametrize("name", ["host.json.bak", "shared/azure/vault.py.orig", "\u79d8\u5bc6"])
 def test_what_only_func_would_deploy_is_named(source: Path, name: str) -> None:
     plant(source, name)
     assert package.problems(source) == [f"{name}: func would deploy it: take it away"]

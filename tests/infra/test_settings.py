@@ -7,9 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from local.deployment import load as load_deployment
-from local.deployment import settings_of
-from shared.settings import ACCESS_FAMILIES, APPS, known, load, optional_names, required_names
+from local.deployment.deployment import load as load_deployment
+from local.deployment.deployment import settings_of
+from shared.settings.settings import (
+    ACCESS_FAMILIES,
+    APPS,
+    known,
+    load,
+    optional_names,
+    required_names,
+)
 
 INFRA = Path(__file__).resolve().parents[2] / "infra"
 

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from checks.access import load as load_access
-from checks.choices import CHOICES, mistaken
 from checks.differences import differences
 from checks.hardening import ALERT, BUS, DATABASE, KEY, SECRET, SITE, STORAGE, VAULT
 from checks.machines import NETWORK
 from checks.network import ENDPOINT, ZONE
 from checks.snapshot import Resource, Snapshot, of_type
 from checks.snapshot import load as load_snapshot
+from checks.variants import CHOICES, mistaken
 
 INFRA = Path(__file__).resolve().parents[2] / "infra"
 ACCESS = load_access(INFRA / "access.json")

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from tests.pipeline.operating import left, ops, taken
-from tests.pipeline.running import POLICIES_SNAPSHOT, SNAPSHOT, Running, running
+from tests.pipeline.cloud_process import POLICIES_SNAPSHOT, SNAPSHOT, Running, running
+from tests.pipeline.ops_cli import left, ops, taken
 
 
 @pytest.fixture(scope="module")

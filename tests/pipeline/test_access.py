@@ -16,7 +16,7 @@ from azure.keyvault.secrets.aio import SecretClient
 from azure.servicebus.aio import ServiceBusReceiver, ServiceBusSender
 from azure.servicebus.exceptions import ServiceBusAuthorizationError, ServiceBusError
 
-from tests.pipeline.running import ROOT, Running
+from tests.pipeline.cloud_process import ROOT, Running
 
 ACCESS = json.loads((ROOT / "infra" / "access.json").read_text())
 APPS: dict[str, list[str]] = {app["name"]: app["identities"] for app in ACCESS["apps"]}

@@ -11,7 +11,7 @@ import pytest
 import trustme
 from aiohttp import web
 
-from tests.pipeline.running import Running
+from tests.pipeline.cloud_process import Running
 
 CHALLENGE = (
     'Bearer authorization="https://login.microsoftonline.com/tenant", '

@@ -6,14 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from checks.choices import CHOICES
-from tests.pipeline.everything import QUICK, all_that_a_message_can_meet, done
-from tests.pipeline.running import (
-    SNAPSHOT,
-    Running,
-    running,
-    with_settings,
-)
+from checks.variants import CHOICES
+from tests.pipeline.cloud_process import SNAPSHOT, Running, running, with_settings
+from tests.pipeline.scenario import QUICK, all_that_a_message_can_meet, done
 
 # The usual one has all other tests.
 OTHERS = [name for name in CHOICES if f"{name}.snapshot.json" != SNAPSHOT]

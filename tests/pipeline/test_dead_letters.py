@@ -15,9 +15,10 @@ import pytest
 from azure.servicebus import ServiceBusMessage
 from azure.servicebus.amqp import AmqpAnnotatedMessage
 
-from shared.receipt import Receipt, State
-from tests.pipeline.operating import ops
-from tests.pipeline.running import ROOT, SNAPSHOT, Running, running, with_settings
+from shared.message.receipt import Receipt
+from shared.message.state import State
+from tests.pipeline.cloud_process import ROOT, SNAPSHOT, Running, running, with_settings
+from tests.pipeline.ops_cli import ops
 
 QUICK = {"RELAY_WAIT_SECONDS": "1"}
 DEEP = b"[" * 400 + b"]" * 400

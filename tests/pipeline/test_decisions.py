@@ -13,8 +13,8 @@ import pytest
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 from azure.servicebus.exceptions import ServiceBusAuthorizationError
 
-from local.cli import main
-from tests.pipeline.running import Running
+from local.cli.main import main
+from tests.pipeline.cloud_process import Running
 
 GARBAGE = {"alg": "RSA-OAEP-256", "value": "AAAA"}
 FORGED = "eyJhbGciOiJub25lIn0.e30."

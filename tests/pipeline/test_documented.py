@@ -14,8 +14,8 @@ from local.resource_manager.standing import Standing
 from local.resource_manager.template import Template
 from local.resource_manager.vaults import KEY, VAULT
 from tests.azure.plan import steps
-from tests.pipeline.proving import Prover
-from tests.pipeline.running import ROOT, Running, running, with_settings
+from tests.pipeline.access_audit import Prover
+from tests.pipeline.cloud_process import ROOT, Running, running, with_settings
 from tests.pipeline.test_access import asking
 
 # The waits of a deployment, shortened: what is tried again is tried again soon.

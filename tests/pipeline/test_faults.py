@@ -17,7 +17,7 @@ from azure.keyvault.keys.aio import KeyClient
 from azure.servicebus import ServiceBusMessage
 from azure.servicebus.exceptions import ServiceBusError
 
-from tests.pipeline.running import ROOT, Running
+from tests.pipeline.cloud_process import ROOT, Running
 
 FAR = datetime(2099, 1, 1, tzinfo=UTC)
 USUAL = {

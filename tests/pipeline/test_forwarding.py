@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from azure.servicebus import ServiceBusMessage
 
-from shared.envelope import Context, DataKey, WrappedKey, seal
-from shared.message_id import MessageId
-from tests.pipeline.everything import QUICK
-from tests.pipeline.running import SNAPSHOT, Running, running, with_settings
+from shared.message.envelope import Context, DataKey, WrappedKey, seal
+from shared.message.message_id import MessageId
+from tests.pipeline.cloud_process import SNAPSHOT, Running, running, with_settings
+from tests.pipeline.scenario import QUICK
 
 TEXT = "text/plain"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.pipeline.running import Running
+from tests.pipeline.cloud_process import Running
 
 
 async def test_a_vault_that_hangs_keeps_the_message_waiting_and_not_the_call(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.pipeline.running import Running
+from tests.pipeline.cloud_process import Running
 
 PLANTED = "planted-payload-in-an-error"
 

@@ -9,9 +9,9 @@ import pytest
 from azure.servicebus import ServiceBusMessage
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from shared.envelope import Context, SealedMessage
+from shared.message.envelope import Context, SealedMessage
 from tests import jose
-from tests.pipeline.running import Running
+from tests.pipeline.cloud_process import Running
 
 PAYLOAD = b"\x00 opened elsewhere \xff"
 

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from local.host.keys import AppKeys
-from tests.pipeline.running import APPS, Running
+from tests.pipeline.cloud_process import APPS, Running
 
 FUNCTIONS = {
     ("sender", "POST", "/api/messages", "send"): 202,

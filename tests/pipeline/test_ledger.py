@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 import migrations
 from tests import databases, postgres
 from tests.databases import AWAY
-from tests.pipeline.running import SNAPSHOT, Running, running, with_settings
+from tests.pipeline.cloud_process import SNAPSHOT, Running, running, with_settings
 
 SETTINGS = {
     "sender": {"RELAY_DATABASE_SECRET_SECONDS": "1"},

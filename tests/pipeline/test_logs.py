@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from azure.servicebus import ServiceBusMessage
 
-from shared.envelope import Context, DataKey, SealedMessage, WrappedKey, seal
-from tests.pipeline.running import SNAPSHOT, Running, running
+from shared.message.envelope import Context, DataKey, SealedMessage, WrappedKey, seal
+from tests.pipeline.cloud_process import SNAPSHOT, Running, running
 
 PLANTED = "planted-payload-Zq3xW9"
 

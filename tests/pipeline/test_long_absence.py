@@ -9,9 +9,9 @@ from itertools import pairwise
 
 import pytest
 
-from shared.retries import Schedule
-from shared.settings import ReceiverSettings
-from tests.pipeline.running import SNAPSHOT, Running, running, with_settings
+from shared.partner.retries import Schedule
+from shared.settings.settings import ReceiverSettings
+from tests.pipeline.cloud_process import SNAPSHOT, Running, running, with_settings
 
 MESSAGES = 40
 JITTER = 1.2

@@ -18,7 +18,7 @@ from aiohttp import ClientSession
 from cryptography.hazmat.primitives.asymmetric.padding import MGF1, OAEP
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from tests.pipeline.running import ROOT, Running, running
+from tests.pipeline.cloud_process import ROOT, Running, running
 
 SNAPSHOT = "machines.snapshot.json"
 DOCUMENT = ROOT / "docs" / "virtual-machine.md"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 
-from tests.pipeline.running import Running
+from tests.pipeline.cloud_process import Running
 
 LIMIT = 190_000
 CONTENT_TYPES = [

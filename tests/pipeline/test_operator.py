@@ -10,19 +10,9 @@ from pathlib import Path
 
 from azure.servicebus import ServiceBusMessage
 
-from shared.message_id import mark
-from tests.pipeline.operating import (
-    PLANTED,
-    TRACE,
-    Taken,
-    left,
-    message,
-    ops,
-    reject,
-    taken,
-    waiting,
-)
-from tests.pipeline.running import ROOT, Running
+from shared.message.message_id import mark
+from tests.pipeline.cloud_process import ROOT, Running
+from tests.pipeline.ops_cli import PLANTED, TRACE, Taken, left, message, ops, reject, taken, waiting
 
 
 async def test_rejected_messages_are_listed_without_payloads(still: Running) -> None:

@@ -11,7 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.pipeline.operating import (
+from tests.pipeline.cloud_process import ROOT, SNAPSHOT, Running, running
+from tests.pipeline.ops_cli import (
     MANY,
     Ended,
     end,
@@ -25,7 +26,6 @@ from tests.pipeline.operating import (
     under_way,
     waiting,
 )
-from tests.pipeline.running import ROOT, SNAPSHOT, Running, running
 
 
 async def test_an_interrupted_replay_is_finished_by_the_next(still: Running) -> None:

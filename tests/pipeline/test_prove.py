@@ -9,14 +9,14 @@ from typing import Any
 
 from azure.servicebus import ServiceBusMessage
 
-from shared.access_probe import tried_as
-from shared.access_tries import Place
-from shared.network import Network
-from shared.settings import Known
+from shared.access.probes import Place
+from shared.access.probing import tried_as
+from shared.azure.network import Network
+from shared.settings.settings import Known
+from tests.pipeline.access_audit import Prover
+from tests.pipeline.cloud_process import ROOT, Running
 from tests.pipeline.mutations import Snapshot, every, expected
-from tests.pipeline.operating import ops
-from tests.pipeline.proving import Prover
-from tests.pipeline.running import ROOT, Running
+from tests.pipeline.ops_cli import ops
 
 
 async def prove(cloud: Running, *options: str) -> tuple[int, str]:

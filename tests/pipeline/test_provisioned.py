@@ -7,11 +7,11 @@ import asyncio
 import pytest
 
 from ops.partner_secret import OFFICER, SECRET, UNSET
-from ops.provisioned import make_tables, provisioned, set_secret
-from ops.secret_place import SecretPlace
-from ops.where import NowhereError
+from ops.post_provision import make_tables, provisioned, set_secret
+from ops.secret_target import SecretPlace
+from ops.target import NowhereError
 from tests.databases import AWAY
-from tests.pipeline.running import Running
+from tests.pipeline.cloud_process import Running
 
 DATABASE = "database-connection"
 

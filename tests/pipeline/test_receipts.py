@@ -11,8 +11,9 @@ from pathlib import Path
 
 from azure.servicebus import ServiceBusMessage
 
-from shared.receipt import Receipt, State
-from tests.pipeline.running import SNAPSHOT, Running, running, with_settings
+from shared.message.receipt import Receipt
+from shared.message.state import State
+from tests.pipeline.cloud_process import SNAPSHOT, Running, running, with_settings
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from azure.servicebus import ServiceBusMessage
 from azure.servicebus.exceptions import ServiceBusError
 
 from checks import azure, infra
-from tests.pipeline.running import ROOT, SNAPSHOT, Running, running
+from tests.pipeline.cloud_process import ROOT, SNAPSHOT, Running, running
 from tests.pipeline.test_restart import up_until_it_ends
 
 Json = dict[str, Any]

@@ -21,7 +21,7 @@ import pytest
 from azure.servicebus import ServiceBusMessage, ServiceBusReceivedMessage
 from azure.servicebus.aio import ServiceBusClient
 
-from tests.pipeline.running import ROOT, SNAPSHOT, Running, running
+from tests.pipeline.cloud_process import ROOT, SNAPSHOT, Running, running
 
 NAMES = ("deferred", "scheduled", "locked", "one", "two", "three")
 KEPT = ("sender", "receiver", "tracker", "identity", "vaults", "bus", "partner", "partner_bus")

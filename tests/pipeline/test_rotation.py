@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import aiohttp
 import pytest
 
-from shared.envelope import SealedMessage
-from tests.pipeline.running import SNAPSHOT, Running, running, with_settings
+from shared.message.envelope import SealedMessage
+from tests.pipeline.cloud_process import SNAPSHOT, Running, running, with_settings
 
 PER_KEY = 50
 

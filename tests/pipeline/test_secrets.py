@@ -14,7 +14,7 @@ from azure.core.exceptions import HttpResponseError
 from azure.identity.aio import ManagedIdentityCredential
 from azure.keyvault.secrets.aio import SecretClient
 
-from tests.pipeline.running import ROOT, Running
+from tests.pipeline.cloud_process import ROOT, Running
 
 SIGNING = "whsec_" + "QUJD" * 10
 DOCUMENT = json.dumps({"kind": "webhook", "url": "https://partner.test/in", "secrets": [SIGNING]})

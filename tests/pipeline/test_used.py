@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from ops.proof import Use, unused
-from shared.declared import Declaration, Grant
-from tests.pipeline.everything import QUICK, all_that_a_message_can_meet, done
-from tests.pipeline.running import SNAPSHOT, Running, running, with_settings
+from ops.access_comparison import Use, unused
+from shared.access.declaration import Declaration, Grant
+from tests.pipeline.cloud_process import SNAPSHOT, Running, running, with_settings
+from tests.pipeline.scenario import QUICK, all_that_a_message_can_meet, done
 
 DECLARED = Declaration.load()
 GRANTS = DECLARED.grants | DECLARED.untried

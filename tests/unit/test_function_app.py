@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from local.deployment import load, settings_of
+from local.deployment.deployment import load, settings_of
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOYMENT = load(ROOT / "infra" / "local.snapshot.json")
@@ -38,9 +38,14 @@ FUNCTIONS = {
     },
 }
 STRANGERS = {
-    "sender": {"shared.receiver", "shared.partner", "shared.webhook"},
-    "receiver": {"shared.sender", "shared.idempotency", "shared.ledger"},
-    "tracker": {"shared.sender", "shared.receiver", "shared.vault_key", "shared.envelope"},
+    "sender": {"shared.apps.receiver", "shared.partner.partner", "shared.partner.webhook"},
+    "receiver": {"shared.apps.sender", "shared.apps.idempotency", "shared.ledger.ledger"},
+    "tracker": {
+        "shared.apps.sender",
+        "shared.apps.receiver",
+        "shared.message.payload_key",
+        "shared.message.envelope",
+    },
 }
 
 
@@ -63,7 +68,7 @@ def test_an_app_is_its_functions_and_imports_only_what_it_runs(app: str) -> None
     functions, modules = json.loads(run.stdout)
     assert functions == FUNCTIONS[app]
     # What tries access is there to be asked for, and not before.
-    assert (STRANGERS[app] | {"shared.access_probe"}).isdisjoint(modules)
+    assert (STRANGERS[app] | {"shared.access.probing"}).isdisjoint(modules)
 
 
 def test_the_proof_of_access_can_be_switched_off() -> None:
@@ -77,7 +82,7 @@ def test_the_proof_of_access_can_be_switched_off() -> None:
     )
     functions, modules = json.loads(run.stdout)
     assert "access" not in functions
-    assert "shared.access" not in modules
+    assert "shared.access.endpoint" not in modules
 
 
 @pytest.mark.parametrize("app", list(FUNCTIONS))

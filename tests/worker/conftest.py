@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pipeline.running import SNAPSHOT, Running, running
+from tests.pipeline.cloud_process import SNAPSHOT, Running, running
 from tests.worker.azure_worker import packaged
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from azure.servicebus import ServiceBusMessage, ServiceBusReceivedMessage
 
-from tests.pipeline.running import Running
+from tests.pipeline.cloud_process import Running
 from tests.worker.azure_worker import Worker, running
 
 APPS = ("sender", "receiver", "tracker")

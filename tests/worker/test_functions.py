@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from azure.servicebus import ServiceBusMessage, ServiceBusReceivedMessage
 
-from shared.envelope import SealedMessage
-from shared.receipt import Receipt, State
+from shared.message.envelope import SealedMessage
+from shared.message.receipt import Receipt
+from shared.message.state import State
 from tests import jose
-from tests.pipeline.running import Running
+from tests.pipeline.cloud_process import Running
 from tests.worker.azure_worker import running
 from tests.worker.playing import APPS, app, deliver, give_up, main_job, put, stop_apps, taken
 

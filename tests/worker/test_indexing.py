@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from local.deployment import load, settings_of
+from local.deployment.deployment import load, settings_of
 from local.host.bindings import HttpFunction, QueueFunction, bind
 from local.host.settings import Settings
-from tests.pipeline.running import ROOT
+from tests.pipeline.cloud_process import ROOT
 from tests.worker.azure_worker import running
 
 DEPLOYMENT = load(ROOT / "infra" / "local.snapshot.json")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.installing import install_worker, installed
-from tests.pipeline.running import Running
+from tests.pipeline.cloud_process import Running
 from tests.worker.playing import app, main_job, stop_apps
 
 

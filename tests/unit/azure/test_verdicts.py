@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.retries import Schedule
+from shared.partner.retries import Schedule
 from tests.azure import verdicts
 from tests.azure.outcome import Outcome, Results, table
 from tests.azure.private import public_key

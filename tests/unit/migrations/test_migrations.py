@@ -14,9 +14,9 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection
 
 from migrations import Upgraded, upgrade
-from shared.engine import engine_of
-from shared.ledger import LedgerUnavailableError
-from shared.ledger_table import metadata
+from shared.ledger.engine import engine_of
+from shared.ledger.errors import LedgerUnavailableError
+from shared.ledger.table import metadata
 from tests import databases
 from tests.postgres import Postgres
 

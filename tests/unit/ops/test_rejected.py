@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from ops.rejected import Rejected, chosen, replay_id
-from shared.message_id import MessageId, mark
+from shared.message.message_id import MessageId, mark
 
 BODY = b"a.sealed.message"
 NOW = datetime(2026, 11, 23, tzinfo=UTC)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.ledger import Ledger
+from shared.ledger.ledger import Ledger
 from tests import databases
 from tests.databases import Secret
 from tests.postgres import Postgres

@@ -18,15 +18,15 @@ from azure.core.credentials import AccessToken
 from azure.identity.aio import ManagedIdentityCredential
 from azure.servicebus import ServiceBusMessage
 
-from shared import queues, vault
-from shared.delivery import Delivery, PartnerUnavailableError
-from shared.envelope import Context
-from shared.key_vault_id import KeyVaultId
-from shared.network import Network
-from shared.queues import BusUnavailableError, QueueSender, connect
-from shared.vault import VaultSecret, VaultUnavailableError
-from shared.vault_key import VaultKey
-from shared.webhook import Webhook, WebhookClient
+from shared.azure import queues, vault
+from shared.azure.key_vault_id import KeyVaultId
+from shared.azure.network import Network
+from shared.azure.queues import BusUnavailableError, QueueSender, connect
+from shared.azure.vault import VaultSecret, VaultUnavailableError
+from shared.message.envelope import Context
+from shared.message.payload_key import VaultKey
+from shared.partner.delivery import Delivery, PartnerUnavailableError
+from shared.partner.webhook import Webhook, WebhookClient
 
 GUID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 ENOUGH = 5.0

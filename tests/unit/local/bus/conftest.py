@@ -21,16 +21,16 @@ from azure.core.credentials import AccessToken
 from azure.servicebus import ServiceBusClient, TransportType
 from azure.servicebus.aio import ServiceBusClient as AsyncServiceBusClient
 
-from local.bus.address import parse_address
-from local.bus.encoding import encode
-from local.bus.errors import Unauthorized
-from local.bus.message import parse
-from local.bus.principal import Principal, Right
-from local.bus.sas import SAS_PREFIX, SasAccess, SasRule
-from local.bus.server import BusServer
-from local.bus.values import Described, ULong
-from local.bus.witness import Asked, Witness
-from local.resources import NamespaceSpec, QueueSpec
+from local.bus.amqp.encoding import encode
+from local.bus.amqp.errors import Unauthorized
+from local.bus.amqp.message import parse
+from local.bus.amqp.values import Described, ULong
+from local.bus.broker.address import parse_address
+from local.bus.security.audit_sink import Asked, Witness
+from local.bus.security.principal import Principal, Right
+from local.bus.security.sas import SAS_PREFIX, SasAccess, SasRule
+from local.bus.server.server import BusServer
+from local.deployment.resources import NamespaceSpec, QueueSpec
 from tests.amqp import Raw
 
 HOST = "relay.servicebus.windows.net"

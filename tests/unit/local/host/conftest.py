@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 from azure.servicebus.aio import ServiceBusClient
 
-from local.bus.sas import SasAccess, SasRule
-from local.bus.server import BusServer
-from local.resources import NamespaceSpec, QueueSpec
+from local.bus.security.sas import SasAccess, SasRule
+from local.bus.server.server import BusServer
+from local.deployment.resources import NamespaceSpec, QueueSpec
 
 REPOSITORY = Path(__file__).parents[4]
 KEY = "a2V5IG9mIHRoZSB0ZXN0cw=="

@@ -1,0 +1,1 @@
+"""Who may do what, by roles and access policies, and the audit log of what was decided."""

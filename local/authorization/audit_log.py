@@ -1,0 +1,232 @@
+"""Decisions on record: what the local cloud allowed and refused, to whom, and by what.
+
+A record holds what the deployment and this cloud know: names, ids, actions. Nothing that a client
+made up stands in it, so that no secret, token or payload can.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, asdict, dataclass, replace
+from datetime import UTC, datetime
+from itertools import islice
+from threading import Lock
+from typing import Literal
+
+from local.authorization.authorization import Decision
+from local.authorization.names import Names
+from local.deployment.resource_id import normal
+
+USUAL_SIZE = 10_000
+Service = Literal["vault", "bus", "identity"]
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks, as far as a service knows; `app` is whose header the token was issued for."""
+
+    principal_id: str | None = None
+    app: str | None = None
+    probe: bool = False
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One decision. `because` says by what it was allowed, or what would have allowed it."""
+
+    service: Service
+    action: str | None
+    object: str
+    resource: str | None
+    _: KW_ONLY
+    allowed: bool
+    because: str
+    by: str | None = None
+    app: str | None = None
+    identity: str | None = None
+    principal: str | None = None
+    request: str | None = None
+    probe: bool = False
+    n: int = 0
+    at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Records in order; `dropped` were made after the number asked for and are gone."""
+
+    decisions: Sequence[Record]
+    last: int
+    dropped: int
+
+
+@dataclass(slots=True)
+class Use:
+    """How often a right was used by one app, and when last, in seconds since 1970."""
+
+    count: int = 0
+    last: float = 0.0
+
+    def once_more(self, count: int = 1) -> None:
+        """Count uses that are made now."""
+        self.count += count
+        self.last = time.time()
+
+
+@dataclass(frozen=True, slots=True)
+class _Right:
+    principal_id: str
+    operation: str
+    resource_id: str
+
+
+class Decisions:
+    """The last `size` decisions, numbered from 1, and all uses of rights since the start.
+
+    Any thread may ask and tell.
+    """
+
+    def __init__(self, names: Names | None = None, size: int = USUAL_SIZE) -> None:
+        self.names = names or Names()
+        self._kept: deque[Record] = deque(maxlen=size)
+        self._last = 0
+        self._uses: dict[_Right, dict[str | None, Use]] = {}
+        self._lock = Lock()
+
+    def decided(self, service: Service, decision: Decision, asker: Asker) -> None:
+        """Keep an answer of `Authorization.decide`."""
+        self._keep(
+            asker,
+            Record(
+                service,
+                decision.action,
+                str(self.names.thing(decision.resource_id)),
+                decision.resource_id,
+                allowed=decision.allowed,
+                because=self._allowed(decision) if decision.allowed else self._missing(decision),
+                by=decision.by,
+            ),
+        )
+
+    def refused(
+        self, service: Service, asker: Asker, action: str | None, resource_id: str, needs: str
+    ) -> None:
+        """Keep a refusal that no grant has a say in, such as of a token that is not believed."""
+        thing = str(self.names.thing(resource_id))
+        because = f"needs {needs}"
+        self._keep(
+            asker, Record(service, action, thing, resource_id, allowed=False, because=because)
+        )
+
+    def gave_token(self, asker: Asker, resource_id: str) -> None:
+        """Keep that an app got a token of an identity."""
+        thing = str(self.names.thing(resource_id))
+        because = f"it is an identity of {self.names.caller(asker.app)}"
+        self._keep(
+            asker, Record("identity", "token", thing, resource_id, allowed=True, because=because)
+        )
+
+    def gave_no_token(self, asker: Asker, selected: str | None) -> None:
+        """Keep that an app got none: of the identity with that id, or of its own for None."""
+        app = self.names.caller(asker.app)
+        if selected is None:
+            thing, needs = "its own identity", f"needs a system-assigned identity of {app}"
+        else:
+            thing = str(self.names.selected(selected))
+            needs = f"needs {thing} attached to {app}"
+        self._keep(asker, Record("identity", "token", thing, None, allowed=False, because=needs))
+
+    def use(self, asker: Asker, operation: str, resource_id: str) -> Use:
+        """Return where to count uses of a right by an app; those of the probe are not kept.
+
+        `operation` is in the words of access.json: encrypt, decrypt, get, send, receive.
+        """
+        # What the proof tries says nothing about what the apps need.
+        if asker.probe:
+            return Use()
+        right = _Right((asker.principal_id or "").lower(), operation, normal(resource_id))
+        with self._lock:
+            return self._uses.setdefault(right, {}).setdefault(asker.app, Use())
+
+    def after(self, number: int, limit: int) -> Page:
+        """Return up to `limit` decisions that follow on a number, oldest first."""
+        with self._lock:
+            last, kept = self._last, len(self._kept)
+            first = last - kept + 1
+            start = max(0, number + 1 - first)
+            found = list(islice(self._kept, start, min(kept, start + limit)))
+        return Page(found, last, max(0, first - 1 - max(0, number)))
+
+    def uses(self) -> list[dict[str, object]]:
+        """List what was used, each right with its identity, object, operation and apps."""
+        with self._lock:
+            rights = {right: dict(apps) for right, apps in self._uses.items()}
+        return sorted(
+            (self._as_used(right, apps) for right, apps in rights.items() if _ever(apps)),
+            key=lambda one: [str(one[name]) for name in ("kind", "object", "operation")],
+        )
+
+    def _as_used(self, right: _Right, apps: dict[str | None, Use]) -> dict[str, object]:
+        thing = self.names.thing(right.resource_id)
+        last = max(use.last for use in apps.values())
+        return {
+            "identity": self.names.identity(right.principal_id) or right.principal_id,
+            "kind": thing.kind,
+            "object": thing.name,
+            "operation": right.operation,
+            "count": sum(use.count for use in apps.values()),
+            "last": _time(last),
+            "apps": {self.names.caller(app) or "?": use.count for app, use in apps.items()},
+        }
+
+    def _keep(self, asker: Asker, record: Record) -> None:
+        known = record.resource is not None and self.names.known(record.resource)
+        with self._lock:
+            self._last += 1
+            self._kept.append(
+                replace(
+                    record,
+                    n=self._last,
+                    at=_time(time.time()),
+                    app=self.names.caller(asker.app),
+                    identity=self.names.identity(asker.principal_id),
+                    principal=asker.principal_id,
+                    resource=record.resource if known else None,
+                    request=asker.request_id,
+                    probe=asker.probe,
+                )
+            )
+
+    def _allowed(self, decision: Decision) -> str:
+        if decision.model == "rbac":
+            return self.names.assignment(decision.by or "")
+        return f"access policy {decision.permission} in {self.names.thing(decision.by or '')}"
+
+    def _missing(self, decision: Decision) -> str:
+        missing = decision.missing
+        if missing is None:
+            return "needs what this cloud cannot tell"
+        if missing.withheld:
+            return "needs its grants, which are taken away for now"
+        at = self.names.thing(missing.scope)
+        if decision.model == "rbac":
+            return f"needs a role permitting {missing.action} at {at}"
+        if missing.permission is None:
+            return f"needs roles in {at}: no access policy covers {missing.action}"
+        return f"needs access policy {missing.permission} in {at}"
+
+
+def as_json(page: Page) -> dict[str, object]:
+    """Write a page as the control endpoint answers it."""
+    return asdict(page)
+
+
+def _ever(apps: dict[str | None, Use]) -> bool:
+    return any(use.count for use in apps.values())
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

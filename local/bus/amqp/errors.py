@@ -1,0 +1,77 @@
+"""Errors as AMQP and Service Bus name them, and as they stand on the wire."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from local.bus.amqp.values import Described, Symbol, ULong, Value
+
+DECODE_ERROR = "amqp:decode-error"
+NOT_FOUND = "amqp:not-found"
+NOT_ALLOWED = "amqp:not-allowed"
+NOT_IMPLEMENTED = "amqp:not-implemented"
+UNAUTHORIZED = "amqp:unauthorized-access"
+RESOURCE_LIMIT = "amqp:resource-limit-exceeded"
+INTERNAL_ERROR = "amqp:internal-error"
+ILLEGAL_STATE = "amqp:illegal-state"
+INVALID_FIELD = "amqp:invalid-field"
+CONNECTION_FORCED = "amqp:connection:forced"
+UNATTACHED_HANDLE = "amqp:session:unattached-handle"
+HANDLE_IN_USE = "amqp:session:handle-in-use"
+TRANSFER_LIMIT = "amqp:link:transfer-limit-exceeded"
+SIZE_EXCEEDED = "amqp:link:message-size-exceeded"
+LOCK_LOST = "com.microsoft:message-lock-lost"
+MESSAGE_NOT_FOUND = "com.microsoft:message-not-found"
+ARGUMENT_ERROR = "com.microsoft:argument-error"
+OUT_OF_RANGE = "com.microsoft:argument-out-of-range"
+DEAD_LETTER = "com.microsoft:dead-letter"
+
+_ERROR = ULong(0x1D)
+
+
+class BusError(Exception):
+    """Something the bus refuses; `condition` is the name clients know it by."""
+
+    def __init__(self, condition: str, description: str) -> None:
+        super().__init__(description)
+        self.condition = condition
+        self.description = description
+
+    def wire(self) -> Described:
+        """Give the error as AMQP type `error`, with all three fields: clients index into them."""
+        fields: list[Value] = [Symbol(self.condition), self.description, None]
+        return Described(_ERROR, fields)
+
+
+class LockLostError(BusError):
+    """The lock of a message expired, or was never held."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            LOCK_LOST,
+            "The lock supplied is invalid. Either the lock expired, or the message has already "
+            "been removed from the queue.",
+        )
+
+
+class MessageNotFoundError(BusError):
+    """No message of that sequence number is in the state asked for."""
+
+    def __init__(self) -> None:
+        super().__init__(MESSAGE_NOT_FOUND, "The specified message does not exist.")
+
+
+class Unauthorized(BusError):  # noqa: N818 - the word of the protocol
+    """No valid token, or no right."""
+
+    def __init__(self, description: str) -> None:
+        super().__init__(UNAUTHORIZED, description)
+
+    def tracked(self, request_id: UUID) -> Unauthorized:
+        """Give the same with the id by which it is found again, as Service Bus writes it."""
+        now = datetime.now(UTC).isoformat(timespec="seconds").removesuffix("+00:00")
+        return Unauthorized(
+            f"{self.description} TrackingId:{request_id.hex}_G0, "
+            f"SystemTracker:NoSystemTracker, Timestamp:{now}"
+        )

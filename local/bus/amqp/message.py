@@ -1,0 +1,257 @@
+"""Messages: sections that the bus reads or rewrites, around a body it only carries.
+
+Source: OASIS AMQP 1.0, part 3 (Messaging), 3.2; Microsoft, "AMQP 1.0 protocol guide", for the
+annotations named x-opt-*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from uuid import UUID, uuid4
+
+from local.bus.amqp.decoding import DecodeError, decode, skip
+from local.bus.amqp.encoding import encode
+from local.bus.amqp.values import Described, Symbol, Timestamp, UInt, ULong, Value
+
+BATCH_FORMAT = 0x80013700
+SCHEDULED_TIME = Symbol("x-opt-scheduled-enqueue-time")
+
+_HEADER, _DELIVERY_ANNOTATIONS, _ANNOTATIONS, _PROPERTIES = 0x70, 0x71, 0x72, 0x73
+_APPLICATION_PROPERTIES, _DATA, _FOOTER = 0x74, 0x75, 0x78
+_HEADER_FIELDS, _PROPERTIES_FIELDS = 5, 13
+# What only the bus may say about a message: taken out of whatever a sender wrote there.
+_BROKER_ANNOTATIONS = frozenset(
+    {
+        "x-opt-sequence-number",
+        "x-opt-enqueued-time",
+        "x-opt-locked-until",
+        "x-opt-message-state",
+        "x-opt-lock-token",
+        "x-opt-deadletter-source",
+        "x-opt-enqueue-sequence-number",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message as its sender wrote it. Times in seconds; `properties` and what follows is encoded.
+
+    `body` holds the body sections and the footer, never decoded.
+    """
+
+    durable: bool
+    priority: int | None
+    time_to_live: float | None
+    annotations: Mapping[Value, Value]
+    message_id: str
+    properties: bytes
+    application_properties: bytes
+    body: bytes
+
+    @property
+    def size(self) -> int:
+        """Octets it takes, nearly: what counts against the size of a queue."""
+        return self.properties_size + len(self.body)
+
+    @property
+    def properties_size(self) -> int:
+        """Octets of all that is said beside the body."""
+        annotations = len(encode({**self.annotations})) if self.annotations else 0
+        return annotations + len(self.properties) + len(self.application_properties)
+
+    @property
+    def scheduled_time(self) -> float | None:
+        """When it shall be enqueued, in seconds since 1970, where the sender asked for that."""
+        at = self.annotations.get(SCHEDULED_TIME)
+        return at / 1000 if isinstance(at, int) else None
+
+    def with_application_properties(self, added: Mapping[str, Value]) -> Message:
+        """Give the same message with application properties added or replaced."""
+        if not added:
+            return self
+        merged: dict[Value, Value] = application_properties(self)
+        merged.update(added)
+        return replace(self, application_properties=_section(_APPLICATION_PROPERTIES, merged))
+
+
+def parse(data: bytes) -> Message:
+    """Read an encoded message. Raises DecodeError, for any malformed input."""
+    header: list[Value] = []
+    annotations: dict[Value, Value] = {}
+    fields: list[Value] = []
+    properties = application_properties = b""
+    offset, previous = 0, 0
+    while offset < len(data):
+        code = _section_code(data, offset)
+        if code < previous:
+            raise DecodeError("sections of a message out of order")
+        if code >= _DATA:
+            break
+        end, previous = skip(data, offset), code + 1
+        raw, offset = data[offset:end], end
+        if code == _HEADER:
+            header = _list(raw, _HEADER_FIELDS)
+        elif code == _ANNOTATIONS:
+            annotations = _map(raw)
+        elif code == _PROPERTIES:
+            properties, fields = raw, _list(raw, _PROPERTIES_FIELDS)
+        elif code == _APPLICATION_PROPERTIES:
+            application_properties = raw
+            _map(raw)
+    _check_body(data, offset)
+    return _message(header, annotations, fields, properties, application_properties, data[offset:])
+
+
+def _message(
+    header: list[Value],
+    annotations: dict[Value, Value],
+    fields: list[Value],
+    properties: bytes,
+    application_properties: bytes,
+    body: bytes,
+) -> Message:
+    header = header or [None] * _HEADER_FIELDS
+    message_id = fields[0] if fields else None
+    if message_id is None:
+        message_id = uuid4().hex
+        fields = [message_id, *(fields or [None] * _PROPERTIES_FIELDS)[1:]]
+        properties = _section(_PROPERTIES, fields)
+    ttl = header[2]
+    return Message(
+        durable=header[0] is True,
+        priority=header[1] if isinstance(header[1], int) else None,
+        time_to_live=ttl / 1000 if isinstance(ttl, int) else None,
+        annotations={k: v for k, v in annotations.items() if k not in _BROKER_ANNOTATIONS},
+        message_id=str(message_id),
+        properties=properties,
+        application_properties=application_properties,
+        body=body,
+    )
+
+
+def _section_code(data: bytes, offset: int) -> int:
+    if data[offset] != 0:
+        raise DecodeError("message section without a descriptor")
+    code, _ = decode(data, offset + 1)
+    if not isinstance(code, int) or not _HEADER <= code <= _FOOTER:
+        raise DecodeError("unknown message section")
+    return code
+
+
+def _check_body(data: bytes, offset: int) -> None:
+    while offset < len(data):
+        if _section_code(data, offset) < _DATA:
+            raise DecodeError("sections of a message out of order")
+        offset = skip(data, offset)
+
+
+def _content(raw: bytes) -> Value:
+    section, _ = decode(raw)
+    return section.value if isinstance(section, Described) else None
+
+
+def _list(raw: bytes, size: int) -> list[Value]:
+    content = _content(raw)
+    if not isinstance(content, list) or len(content) > size:
+        raise DecodeError("message section that is no list, or too long")
+    return content + [None] * (size - len(content))
+
+
+def _map(raw: bytes) -> dict[Value, Value]:
+    content = _content(raw)
+    if not isinstance(content, dict):
+        raise DecodeError("message section that is no map")
+    return content
+
+
+def split_batch(data: bytes) -> list[bytes]:
+    """Take the encoded messages out of a batch: each stands in a data section of its own."""
+    messages = list(_data_sections(data))
+    if not messages:
+        raise DecodeError("batch without messages")
+    return messages
+
+
+def data_body(message: Message) -> bytes:
+    """Join the data sections of the body; empty for a body of another kind."""
+    try:
+        return b"".join(_data_sections(message.body))
+    except DecodeError:
+        return b""
+
+
+def _data_sections(data: bytes) -> Iterator[bytes]:
+    offset = 0
+    while offset < len(data):
+        code, end = _section_code(data, offset), skip(data, offset)
+        if code == _DATA:
+            content = _content(data[offset:end])
+            if not isinstance(content, bytes):
+                raise DecodeError("data section that is not binary")
+            yield content
+        offset = end
+
+
+def value_body(message: Message) -> Value:
+    """Read the body of a request, an amqp-value section."""
+    value, _ = decode(message.body) if message.body else (None, 0)
+    return value.value if isinstance(value, Described) else None
+
+
+def application_properties(message: Message) -> dict[Value, Value]:
+    """Read the application properties."""
+    raw = message.application_properties
+    return _map(raw) if raw else {}
+
+
+def properties_fields(message: Message) -> list[Value]:
+    """Read the 13 properties: message-id, user-id, to, subject, reply-to, correlation-id, ..."""
+    return _list(message.properties, _PROPERTIES_FIELDS)
+
+
+def respond(
+    correlation_id: Value, application_properties: Mapping[Value, Value], body: Value
+) -> bytes:
+    """Write an answer to a request: an amqp-value under the request's message id."""
+    fields: list[Value] = [None] * _PROPERTIES_FIELDS
+    fields[5] = correlation_id
+    return (
+        _section(_PROPERTIES, fields)
+        + _section(_APPLICATION_PROPERTIES, {**application_properties})
+        + _section(0x77, body)
+    )
+
+
+def write(
+    message: Message,
+    delivery_count: int,
+    time_to_live: float | None,
+    annotations: Mapping[str, Value],
+    lock_token: UUID | None,
+) -> bytes:
+    """Encode a message for a receiver, with what the bus says about it."""
+    ttl = None if time_to_live is None else UInt(min(round(time_to_live * 1000), 2**32 - 1))
+    header: list[Value] = [message.durable, message.priority, ttl, None, UInt(delivery_count)]
+    delivery = b""
+    if lock_token is not None:
+        delivery = _section(_DELIVERY_ANNOTATIONS, {Symbol("x-opt-lock-token"): lock_token})
+    stated: dict[Value, Value] = {Symbol(name): value for name, value in annotations.items()}
+    return (
+        _section(_HEADER, header)
+        + delivery
+        + _section(_ANNOTATIONS, {**message.annotations, **stated})
+        + message.properties
+        + message.application_properties
+        + message.body
+    )
+
+
+def timestamp(seconds: float) -> Timestamp:
+    """Give a time in AMQP's milliseconds."""
+    return Timestamp(round(seconds * 1000))
+
+
+def _section(code: int, content: Value) -> bytes:
+    return encode(Described(ULong(code), content))

@@ -1,0 +1,1 @@
+"""Who is on a connection, and what they may do."""

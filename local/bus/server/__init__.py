@@ -1,0 +1,1 @@
+"""Connections, sessions and links of AMQP 1.0 over sockets."""

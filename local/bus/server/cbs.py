@@ -1,0 +1,34 @@
+"""Claims-based security: tokens put on a connection for an audience.
+
+Source: OASIS AMQP Claims-Based Security 1.0, 5.1 (put-token), as Service Bus speaks it.
+"""
+
+from __future__ import annotations
+
+from local.bus.amqp.errors import BusError, Unauthorized
+from local.bus.amqp.values import Int, Value
+from local.bus.server.link import Link
+from local.bus.server.requests import answer, read_request
+
+
+def answer_cbs(link: Link, _message_format: int | None, data: bytes) -> None:
+    """Take a token and say whether it is good."""
+    request = read_request(data)
+    status, description = 202, "Accepted"
+    audience = request.properties.get("name")
+    try:
+        if request.operation != "put-token":
+            status, description = 501, "The operation is not supported."
+        elif not isinstance(audience, str) or not isinstance(request.body, str):
+            status, description = 400, "put-token needs a name and a token."
+        else:
+            link.session.claims.put(audience, request.body)
+    except Unauthorized as error:
+        status, description = 401, error.description
+    except BusError as error:
+        status, description = 403, error.description
+    properties: dict[Value, Value] = {
+        "status-code": Int(status),
+        "status-description": description,
+    }
+    answer(link, request, properties, None)

@@ -1,0 +1,153 @@
+"""Links on which the client sends: messages to queues, requests to $cbs and $management."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from local.bus.amqp import performatives as amqp
+from local.bus.amqp.decoding import DecodeError
+from local.bus.amqp.errors import (
+    DECODE_ERROR,
+    NOT_ALLOWED,
+    SIZE_EXCEEDED,
+    TRANSFER_LIMIT,
+    BusError,
+    Unauthorized,
+)
+from local.bus.amqp.message import BATCH_FORMAT, parse, split_batch
+from local.bus.broker.address import Address
+from local.bus.broker.queue import Queue
+from local.bus.broker.settlement import ACCEPTED, rejected
+from local.bus.security.principal import Right
+from local.bus.server.link import Link, LinkSession
+
+CREDIT = 1000
+
+Node = Callable[[Link, int | None, bytes], None]
+
+
+class IncomingLink(Link):
+    """Puts messages together from their frames and hands them to a node.
+
+    `limit` is the largest message in octets.
+    """
+
+    def __init__(
+        self,
+        session: LinkSession,
+        attach: amqp.Attach,
+        address: Address,
+        right: Right | None,
+        node: Node,
+        limit: int,
+    ) -> None:
+        super().__init__(session, attach, address, right)
+        self.limit = limit
+        self.delivery_count = attach.initial_delivery_count or 0
+        self._node = node
+        self._first: amqp.Transfer | None = None
+        self._parts = bytearray()
+        self._size = 0
+
+    def start(self) -> None:
+        """Give the client credit."""
+        self._grant()
+
+    def stop(self) -> None:
+        """Drop a message that has not come whole."""
+        self._drop_parts()
+
+    def on_flow(self, flow: amqp.Flow) -> None:
+        """Answer, where the client asks for an answer."""
+        if flow.echo:
+            self.session.flow(self)
+
+    def on_transfer(self, transfer: amqp.Transfer, payload: bytes) -> None:
+        """Take one frame of a message."""
+        if self._first is None:
+            self._begin(transfer)
+        if transfer.aborted:
+            self._drop_parts()
+            return
+        self._add(payload)
+        if not transfer.more:
+            self._finish()
+
+    def _begin(self, transfer: amqp.Transfer) -> None:
+        if transfer.delivery_id is None:
+            raise BusError(NOT_ALLOWED, "A delivery needs an id.")
+        if self.credit <= 0:
+            raise BusError(TRANSFER_LIMIT, "The link has no credit.")
+        self._first = transfer
+
+    def _add(self, payload: bytes) -> None:
+        self._size += len(payload)
+        # Of a message above the limit nothing is kept, however long the client goes on.
+        if self._size > self.limit:
+            self._clear()
+            return
+        self.session.reserve(len(payload))
+        self._parts += payload
+
+    def _clear(self) -> None:
+        self.session.release(len(self._parts))
+        self._parts.clear()
+
+    def _drop_parts(self) -> None:
+        self._clear()
+        self._first, self._size = None, 0
+
+    def _finish(self) -> None:
+        first, data, size = self._first, bytes(self._parts), self._size
+        self._drop_parts()
+        self.credit -= 1
+        self.delivery_count += 1
+        if first is None or first.delivery_id is None:
+            return
+        error = self._hand_over(first, data, size)
+        if not first.settled:
+            state = rejected(error) if error else ACCEPTED
+            number = first.delivery_id
+            self.session.send(
+                amqp.Disposition(amqp.RECEIVER, number, number, settled=True, state=state)
+            )
+        if isinstance(error, Unauthorized):
+            # A right taken away ends the link itself, as in Azure: the client has to ask anew.
+            self.session.detach(self, error)
+        elif self.credit < CREDIT // 2:
+            self._grant()
+
+    def _hand_over(self, first: amqp.Transfer, data: bytes, size: int) -> BusError | None:
+        try:
+            self._check_size(size)
+            self._node(self, first.message_format, data)
+        except DecodeError as error:
+            return BusError(DECODE_ERROR, str(error))
+        except BusError as error:
+            return error
+        return None
+
+    def _check_size(self, size: int) -> None:
+        if size > self.limit:
+            raise BusError(
+                SIZE_EXCEEDED,
+                f"The received message (size: {size} bytes) exceeds the limit "
+                f"({self.limit} bytes) currently allowed on the link.",
+            )
+
+    def _grant(self) -> None:
+        self.credit = CREDIT
+        self.session.flow(self)
+
+
+def queue_node(queue: Queue) -> Node:
+    """Make the node that puts what arrives into a queue."""
+
+    def accept(link: Link, message_format: int | None, data: bytes) -> None:
+        claims = link.session.claims
+        holder = claims.require("send", link.address)
+        encoded = split_batch(data) if message_format == BATCH_FORMAT else [data]
+        link.session.namespace.send(queue, [(parse(one), len(one)) for one in encoded])
+        claims.used("send", holder, link.address, len(encoded))
+
+    return accept

@@ -1,0 +1,114 @@
+"""What an attach asks for, whether it may have it, and the link it becomes."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+from local.bus.amqp import performatives as amqp
+from local.bus.amqp.errors import NOT_ALLOWED, NOT_FOUND, NOT_IMPLEMENTED, BusError
+from local.bus.amqp.values import Described, Symbol, ULong
+from local.bus.broker.address import CBS, Address, parse_address
+from local.bus.broker.queue import Queue
+from local.bus.security.principal import Right
+from local.bus.server.cbs import answer_cbs
+from local.bus.server.incoming import IncomingLink, Node, queue_node
+from local.bus.server.link import Link, LinkSession
+from local.bus.server.management import management_node
+from local.bus.server.outgoing import QueueReceiver, ReplyLink
+
+logger = logging.getLogger("local.bus")
+
+_SOURCE, _TARGET = 0x28, 0x29
+MAX_REQUEST = 1024 * 1024  # a request may carry messages of the largest size to schedule
+
+
+def attach_link(session: LinkSession, attach: amqp.Attach) -> Link:
+    """Make the link and answer the attach. Raises BusError where it is refused."""
+    peer = attach.source if attach.role == amqp.RECEIVER else attach.target
+    text = _address_of(peer, _SOURCE if attach.role == amqp.RECEIVER else _TARGET)
+    if text is None:
+        raise BusError(NOT_IMPLEMENTED, "A link needs an address.")
+    address = parse_address(text)
+    link = _request_link(session, attach, address) or _queue_link(session, attach, address)
+    # Told only now: a name that is refused is the client's text, which no log needs.
+    logger.debug("attach %s", address.path)
+    _answer(session, attach, link)
+    return link
+
+
+def refuse_link(session: LinkSession, attach: amqp.Attach, error: BusError) -> None:
+    """Refuse as AMQP asks for it: an attach that leads nowhere, then a detach that says why."""
+    sends = attach.role == amqp.RECEIVER
+    session.send(
+        replace(
+            attach,
+            role=not attach.role,
+            source=None,
+            target=None,
+            unsettled=None,
+            initial_delivery_count=0 if sends else None,
+            properties=None,
+        )
+    )
+    session.send(amqp.Detach(attach.handle, closed=True, error=error.wire()))
+
+
+def _request_link(session: LinkSession, attach: amqp.Attach, address: Address) -> Link | None:
+    node: Node
+    if address.entity == CBS:
+        node = answer_cbs
+    elif address.is_management:
+        session.claims.require_any(address)
+        node = management_node(_find(session, address))
+    else:
+        return None
+    if attach.role == amqp.RECEIVER:
+        return ReplyLink(session, attach, address, _address_of(attach.target, _TARGET))
+    return IncomingLink(session, attach, address, None, node, MAX_REQUEST)
+
+
+def _queue_link(session: LinkSession, attach: amqp.Attach, address: Address) -> Link:
+    # Rights come before existence, so that nobody learns names of queues that are not theirs.
+    right: Right = "listen" if attach.role == amqp.RECEIVER else "send"
+    holder = session.claims.require(right, address, anew=True)
+    queue = _find(session, address)
+    if attach.role == amqp.RECEIVER:
+        if queue.forward_to is not None:
+            raise BusError(NOT_ALLOWED, "The queue forwards its messages: none can be received.")
+        return QueueReceiver(session, attach, address, queue, holder)
+    if queue.is_dead_letter:
+        raise BusError(NOT_ALLOWED, "Nothing can be sent to a dead-letter queue.")
+    limit = queue.spec.max_message_bytes
+    return IncomingLink(session, attach, address, "send", queue_node(queue), limit)
+
+
+def _find(session: LinkSession, address: Address) -> Queue:
+    queue = session.namespace.find(address)
+    if queue is None:
+        raise BusError(NOT_FOUND, f"The messaging entity '{address.entity}' could not be found.")
+    return queue
+
+
+def _answer(session: LinkSession, attach: amqp.Attach, link: Link) -> None:
+    is_incoming = isinstance(link, IncomingLink)
+    size = ULong(link.limit) if isinstance(link, IncomingLink) else None
+    session.send(
+        replace(
+            attach,
+            role=not attach.role,
+            unsettled=None,
+            initial_delivery_count=None if is_incoming else 0,
+            max_message_size=size,
+            offered_capabilities=None,
+            desired_capabilities=None,
+            properties={Symbol("com.microsoft:max-message-batch-size"): size} if size else None,
+        )
+    )
+
+
+def _address_of(terminus: Described | None, code: int) -> str | None:
+    if terminus is None or terminus.descriptor != code or not isinstance(terminus.value, list):
+        return None
+    address = terminus.value[0] if terminus.value else None
+    return address if isinstance(address, str) else None

@@ -1,0 +1,191 @@
+"""Operations on a queue by request and answer.
+
+Source: Microsoft Learn, "AMQP 1.0 in Azure Service Bus: request-response-based operations".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from uuid import UUID
+
+from local.bus.amqp.decoding import DecodeError
+from local.bus.amqp.errors import (
+    ARGUMENT_ERROR,
+    LOCK_LOST,
+    MESSAGE_NOT_FOUND,
+    NOT_IMPLEMENTED,
+    RESOURCE_LIMIT,
+    UNAUTHORIZED,
+    BusError,
+)
+from local.bus.amqp.message import parse, timestamp
+from local.bus.amqp.values import Array, Int, Long, Symbol, Value
+from local.bus.broker.delivery import encode_entry
+from local.bus.broker.namespace import Namespace
+from local.bus.broker.queue import Queue
+from local.bus.broker.settlement import text_of
+from local.bus.broker.store import Entry
+from local.bus.security.principal import Right
+from local.bus.server.incoming import Node
+from local.bus.server.link import Link
+from local.bus.server.requests import Request, answer, read_request
+
+MAX_PEEK_OCTETS = 1024 * 1024
+MAX_ITEMS = 1000
+_UUID, _LONG, _TIMESTAMP = 0x98, 0x81, 0x83
+
+_STATUS = {
+    UNAUTHORIZED: 401,
+    MESSAGE_NOT_FOUND: 404,
+    LOCK_LOST: 410,
+    NOT_IMPLEMENTED: 501,
+    RESOURCE_LIMIT: 403,
+}
+
+Body = Mapping[Value, Value]
+Operation = Callable[[Namespace, Queue, Body], Value]
+
+
+def management_node(queue: Queue) -> Node:
+    """Make the node that answers operations on a queue."""
+
+    def respond(link: Link, _message_format: int | None, data: bytes) -> None:
+        request = read_request(data)
+        status, description, condition, body = 200, "OK", None, None
+        try:
+            body = _run(link, queue, request)
+            if body is None:
+                status, description = 204, "No Content"
+        except BusError as error:
+            status = _STATUS.get(error.condition, 400)
+            description, condition = error.description, Symbol(error.condition)
+        properties: dict[Value, Value] = {
+            "statusCode": Int(status),
+            "statusDescription": description,
+            "errorCondition": condition,
+        }
+        answer(link, request, properties, body)
+
+    return respond
+
+
+def _run(link: Link, queue: Queue, request: Request) -> Value:
+    right, operation = _OPERATIONS.get(request.operation, ("listen", _unknown))
+    holder = link.session.claims.require(right, link.address)
+    if not isinstance(request.body, dict):
+        raise BusError(ARGUMENT_ERROR, "The request has no map for a body.")
+    try:
+        done = operation(link.session.namespace, queue, request.body)
+    except DecodeError as error:
+        raise BusError(ARGUMENT_ERROR, str(error)) from None
+    link.session.claims.used(right, holder, link.address)
+    return done
+
+
+def _unknown(_namespace: Namespace, _queue: Queue, _body: Body) -> Value:
+    raise BusError(NOT_IMPLEMENTED, "The operation is not supported.")
+
+
+def _renew_lock(namespace: Namespace, queue: Queue, body: Body) -> Value:
+    now = namespace.clock()
+    ends = [queue.renew(token, now) for token in _tokens(body)]
+    namespace.changed(queue)
+    return {"expirations": Array(_TIMESTAMP, tuple(timestamp(end) for end in ends))}
+
+
+def _peek(namespace: Namespace, queue: Queue, body: Body) -> Value:
+    start, count = body.get("from-sequence-number"), body.get("message-count")
+    if not isinstance(start, int) or not isinstance(count, int) or count < 1:
+        raise BusError(ARGUMENT_ERROR, "Peek needs a sequence number and a count.")
+    encoded, octets = [], 0
+    for entry in queue.peek(start, min(count, MAX_ITEMS), namespace.clock()):
+        encoded.append(encode_entry(entry))
+        octets += len(encoded[-1])
+        if octets > MAX_PEEK_OCTETS:
+            break
+    if not encoded:
+        return None
+    return {"messages": [{"message": one} for one in encoded]}
+
+
+def _schedule(namespace: Namespace, queue: Queue, body: Body) -> Value:
+    if queue.is_dead_letter:
+        raise BusError(ARGUMENT_ERROR, "Nothing can be sent to a dead-letter queue.")
+    given = body.get("messages")
+    encoded = (
+        [one.get("message") for one in given if isinstance(one, dict)]
+        if isinstance(given, list)
+        else []
+    )
+    messages = [(parse(one), len(one)) for one in encoded if isinstance(one, bytes)]
+    numbers = namespace.send(queue, messages)
+    return {"sequence-numbers": Array(_LONG, tuple(Long(number) for number in numbers))}
+
+
+def _cancel(namespace: Namespace, queue: Queue, body: Body) -> Value:
+    for number in _numbers(body):
+        queue.cancel(number, namespace.clock())
+    namespace.changed(queue)
+    return {}
+
+
+def _receive_deferred(namespace: Namespace, queue: Queue, body: Body) -> Value:
+    deletes = body.get("receiver-settle-mode") == 0
+    entries = queue.receive_deferred(_numbers(body), namespace.clock(), delete=deletes)
+    namespace.changed(queue)
+    return {"messages": [_locked(entry) for entry in entries]}
+
+
+def _locked(entry: Entry) -> Value:
+    message: dict[Value, Value] = {"message": encode_entry(entry)}
+    if entry.lock is not None:
+        message["lock-token"] = entry.lock.token
+    return message
+
+
+def _update_disposition(namespace: Namespace, queue: Queue, body: Body) -> Value:
+    now, status = namespace.clock(), body.get("disposition-status")
+    given = body.get("properties-to-modify")
+    changes = {str(k): v for k, v in given.items()} if isinstance(given, dict) else {}
+    for token in _tokens(body):
+        match status:
+            case "completed":
+                queue.complete(token, now)
+            case "abandoned":
+                queue.abandon(token, now, changes)
+            case "defered" | "deferred":
+                queue.defer(token, now, changes)
+            case "suspended":
+                reason = text_of(body.get("deadletter-reason"))
+                description = text_of(body.get("deadletter-description"))
+                queue.dead_letter(token, now, reason, description, changes)
+            case _:
+                raise BusError(ARGUMENT_ERROR, "Unknown disposition status.")
+    namespace.changed(queue)
+    return {}
+
+
+def _tokens(body: Body) -> list[UUID]:
+    return [item for item in _items(body, "lock-tokens") if isinstance(item, UUID)]
+
+
+def _numbers(body: Body) -> list[int]:
+    return [item for item in _items(body, "sequence-numbers") if isinstance(item, int)]
+
+
+def _items(body: Body, name: str) -> list[Value]:
+    given = body.get(name)
+    items = list(given.items) if isinstance(given, Array) else given
+    if not isinstance(items, list) or not 1 <= len(items) <= MAX_ITEMS:
+        raise BusError(ARGUMENT_ERROR, f"The request has no {name}, or too many.")
+    return items
+
+
+_OPERATIONS: dict[str, tuple[Right, Operation]] = {
+    "com.microsoft:renew-lock": ("listen", _renew_lock),
+    "com.microsoft:peek-message": ("listen", _peek),
+    "com.microsoft:schedule-message": ("send", _schedule),
+    "com.microsoft:cancel-scheduled-message": ("send", _cancel),
+    "com.microsoft:receive-by-sequence-number": ("listen", _receive_deferred),
+    "com.microsoft:update-disposition": ("listen", _update_disposition),
+}

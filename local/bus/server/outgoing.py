@@ -1,0 +1,156 @@
+"""Links on which the client receives: messages of queues, answers of $cbs and $management."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+from local.bus.amqp import performatives as amqp
+from local.bus.amqp.errors import BusError
+from local.bus.amqp.values import Described
+from local.bus.broker.address import Address
+from local.bus.broker.delivery import encode_entry
+from local.bus.broker.queue import Queue
+from local.bus.broker.settlement import rejected, settle
+from local.bus.broker.store import Entry
+from local.bus.security.principal import Principal, Right
+from local.bus.server.link import Link, LinkSession
+
+REPLY_OVERHEAD = 1024  # what keeping an answer takes beside its octets, generously
+_IDS = 2**32
+
+
+class OutgoingLink(Link):
+    """Follows the client's credit."""
+
+    def __init__(
+        self,
+        session: LinkSession,
+        attach: amqp.Attach,
+        address: Address,
+        right: Right | None,
+        holder: Principal | None = None,
+    ) -> None:
+        super().__init__(session, attach, address, right, holder)
+        self._drain = False
+
+    def on_flow(self, flow: amqp.Flow) -> None:
+        """Take the client's credit; a drain is answered when what is there has been sent."""
+        if flow.link_credit is not None:
+            seen = flow.delivery_count or 0
+            in_flight = (self.delivery_count - seen) % _IDS
+            self.credit = max(0, flow.link_credit - in_flight)
+        self.wake()
+        if flow.drain:
+            self.delivery_count = (self.delivery_count + self.credit) % _IDS
+            self.credit = 0
+        if flow.drain or flow.echo:
+            self.session.flow(self, drain=flow.drain)
+
+    def _transfer(self, tag: bytes, payload: bytes, *, settled: bool) -> int:
+        number = self.session.next_delivery_id()
+        self.credit -= 1
+        self.delivery_count = (self.delivery_count + 1) % _IDS
+        self.session.send_transfer(
+            amqp.Transfer(self.handle, number, tag, 0, settled=settled), payload
+        )
+        return number
+
+
+class QueueReceiver(OutgoingLink):
+    """Delivers a queue's messages, locked, or deleted as they are sent."""
+
+    def __init__(
+        self,
+        session: LinkSession,
+        attach: amqp.Attach,
+        address: Address,
+        queue: Queue,
+        holder: Principal,
+    ) -> None:
+        super().__init__(session, attach, address, "listen", holder)
+        self.deletes = attach.snd_settle_mode == amqp.SETTLED
+        self._queue = queue
+
+    def stop(self) -> None:
+        """Take no more messages; locks of those taken last until they expire."""
+        self.session.namespace.leave(self._queue, self)
+
+    def wake(self) -> None:
+        """Ask for messages."""
+        if self.credit > 0:
+            self.session.namespace.wait(self._queue, self)
+
+    def is_ready(self) -> bool:
+        """Tell whether there is credit, room and the right to listen still."""
+        return self.credit > 0 and self.session.can_deliver and self.check_rights()
+
+    def deliver(self, entry: Entry) -> None:
+        """Send a message."""
+        token = entry.lock.token if entry.lock else uuid4()
+        number = self._transfer(token.bytes_le, encode_entry(entry), settled=self.deletes)
+        if not self.deletes:
+            self.session.track(number, LockedDelivery(self, token))
+        if self.holder is not None:
+            self.session.claims.used("listen", self.holder, self.address)
+
+    def settle(self, token: UUID, state: Described) -> Described | None:
+        """Apply an outcome; return the one to answer, or None where there was none."""
+        namespace = self.session.namespace
+        try:
+            answer = settle(self._queue, token, state, namespace.clock())
+        except BusError as error:
+            return rejected(error)
+        namespace.changed(self._queue)
+        return answer
+
+    def is_locked(self, token: UUID) -> bool:
+        """Tell whether the lock of that token lasts."""
+        return self._queue.store.holding(token) is not None
+
+
+@dataclass(frozen=True)
+class LockedDelivery:
+    """A message at the client, locked by `token` until the client settles it."""
+
+    link: QueueReceiver
+    token: UUID
+
+    def settle(self, state: Described | None) -> Described | None:
+        """Apply an outcome; return the one to answer, or None where there was none."""
+        return None if state is None else self.link.settle(self.token, state)
+
+    def is_locked(self) -> bool:
+        """Tell whether the lock lasts."""
+        return self.link.is_locked(self.token)
+
+
+class ReplyLink(OutgoingLink):
+    """Carries answers of a request node. `target` is the address that requests name to reply to."""
+
+    def __init__(
+        self, session: LinkSession, attach: amqp.Attach, address: Address, target: str | None
+    ) -> None:
+        super().__init__(session, attach, address, None)
+        self.target = target
+        self._pending: deque[bytes] = deque()
+
+    def reply(self, payload: bytes) -> None:
+        """Send an answer as soon as there is credit."""
+        self.session.reserve(len(payload) + REPLY_OVERHEAD)
+        self._pending.append(payload)
+        self.wake()
+
+    def wake(self) -> None:
+        """Send what waits."""
+        while self._pending and self.credit > 0 and self.session.can_send:
+            payload = self._pending.popleft()
+            self.session.release(len(payload) + REPLY_OVERHEAD)
+            self._transfer(uuid4().bytes, payload, settled=True)
+
+    def stop(self) -> None:
+        """Drop what waits."""
+        for payload in self._pending:
+            self.session.release(len(payload) + REPLY_OVERHEAD)
+        self._pending.clear()

@@ -1,0 +1,47 @@
+"""Requests and answers over a pair of links, as $cbs and $management speak."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from local.bus.amqp.message import (
+    application_properties,
+    parse,
+    properties_fields,
+    respond,
+    value_body,
+)
+from local.bus.amqp.values import Value
+from local.bus.server.link import Link
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request: its operation, its other properties, its body."""
+
+    message_id: Value
+    reply_to: str | None
+    operation: str
+    properties: Mapping[Value, Value]
+    body: Value
+
+
+def read_request(data: bytes) -> Request:
+    """Read a request from an encoded message. Raises DecodeError."""
+    message = parse(data)
+    fields = properties_fields(message)
+    properties = application_properties(message)
+    return Request(
+        message_id=fields[0],
+        reply_to=fields[4] if isinstance(fields[4], str) else None,
+        operation=str(properties.get("operation", "")),
+        properties=properties,
+        body=value_body(message),
+    )
+
+
+def answer(link: Link, request: Request, properties: Mapping[Value, Value], body: Value) -> None:
+    """Send an answer on the link that the client opened for it."""
+    payload = respond(request.message_id, properties, body)
+    link.session.reply(link.address, request.reply_to, payload)

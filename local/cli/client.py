@@ -1,0 +1,132 @@
+"""Talking to a local cloud that is up: its apps, its partner, its control endpoint."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.host.keys import HEADER, AppKeys, KeysUnreadable
+from local.net.folder import KEY_FILE, PARTNER_KEY_FILE, NotUp, app_keys_file, endpoints
+
+_SECONDS = 60.0
+
+
+class Refused(Exception):  # noqa: N818 - named after what happened
+    """The other side answered with an error, or not at all."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer; header names are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> object:
+        """Return the body, read as JSON."""
+        return json.loads(self.body)
+
+
+class Client:
+    """The programs of a cloud, found by its folder; NotUp if none is up there."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.endpoints = endpoints(folder)
+
+    def url(self, name: str) -> str:
+        """Return an endpoint by its key in endpoints.json."""
+        return str(self.endpoints[name])
+
+    def control(self, method: str, path: str, body: bytes | None = None) -> object:
+        """Ask the control endpoint; Refused tells what it says."""
+        url = self.url("control") + path
+        answer = self.request(method, url, body, self._bearer(KEY_FILE))
+        content = answer.json()
+        if answer.status >= 400:
+            raise Refused(str(content.get("error") if isinstance(content, dict) else content))
+        return content
+
+    def keys(self, app: str) -> AppKeys | None:
+        """Return the access keys of an app; None where no app of that name asks for any."""
+        file = self._folder / app_keys_file(app)
+        try:
+            return AppKeys.read(file) if file.exists() else None
+        except KeysUnreadable as error:
+            raise Refused(str(error)) from None
+
+    def app(
+        self,
+        app: str,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Make a request to an app, with its host key."""
+        keys = self.keys(app)
+        key = {HEADER: keys.host} if keys else {}
+        return self.request(method, self.url(app) + path, body, {**(headers or {}), **key})
+
+    def received(self, after: int = 0) -> Sequence[Mapping[str, object]]:
+        """Return what the partner got after its message number `after`, oldest first."""
+        url = f"{self.url('partner')}/received?after={after}"
+        listed = self.request("GET", url, None, self._bearer(PARTNER_KEY_FILE)).json()
+        return listed if isinstance(listed, list) else []
+
+    def partner_key(self) -> str:
+        """Return the key of what the partner received."""
+        return self._key(PARTNER_KEY_FILE)
+
+    def _bearer(self, file: str) -> Mapping[str, str]:
+        return {"Authorization": f"Bearer {self._key(file)}"}
+
+    def _key(self, file: str) -> str:
+        try:
+            return (self._folder / file).read_text()
+        except OSError:
+            raise NotUp(self._folder) from None
+
+    def environment(self, name: str) -> Mapping[str, str]:
+        """Return what makes a program that app, operator or machine; Refused if there is none."""
+        answer = self.control("GET", "/status")
+        status = answer if isinstance(answer, dict) else {}
+        kinds = (kind for kind in ("operators", "machines") if name in status.get(kind, ()))
+        of = next(kinds, "apps")
+        found = self.control("GET", f"/{of}/{name}/environment")
+        return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Make one HTTP request, of any status; Refused if nobody answers."""
+        request = urllib.request.Request(url, body, dict(headers or {}), method=method)  # noqa: S310 - a URL of endpoints.json
+        try:
+            with self._opener().open(request, timeout=_SECONDS) as response:
+                return _answer(response.status, response.headers.items(), response.read())
+        except urllib.error.HTTPError as error:
+            with error:
+                return _answer(error.code, error.headers.items(), error.read())
+        except OSError as error:
+            raise Refused(f"{url} does not answer: {getattr(error, 'reason', error)}") from None
+
+    def _opener(self) -> urllib.request.OpenerDirector:
+        # Loopback is never reached through a proxy, whatever the environment says.
+        return urllib.request.build_opener(
+            urllib.request.ProxyHandler({}),
+            urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=self.url("ca"))),
+        )
+
+
+def _answer(status: int, headers: list[tuple[str, str]], body: bytes) -> Answer:
+    return Answer(status, {name.lower(): value for name, value in headers}, body)

@@ -1,0 +1,95 @@
+"""The command `decisions`: who was allowed what, and who was not."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from local.cli.client import Client, Refused
+from local.cli.up import tell
+
+_PAGE = 1000
+_POLL = 0.5  # seconds
+_EXAMPLES = """examples:
+  decisions --refused              what was refused, and what would have allowed it
+  decisions --request 3f0c...      the decision behind a refusal in an app's log
+  decisions --follow --json        all from now on too, a JSON object a line
+"""
+
+
+def add_decisions_command(parser: argparse.ArgumentParser) -> None:
+    """Give the command its options."""
+    parser.epilog = _EXAMPLES
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--follow", action="store_true", help="go on until Ctrl-C")
+    parser.add_argument("--refused", action="store_true", help="only what was refused")
+    parser.add_argument(
+        "--request", metavar="ID", type=_plain, help="only that of a request, as logs name it"
+    )
+    parser.add_argument("--json", action="store_true", help="all that is known of each")
+    parser.set_defaults(command=_show)
+
+
+def line(one: Mapping[str, object]) -> str:
+    """Write a decision for people."""
+    verdict = "allowed" if one["allowed"] else "REFUSED"
+    who = f"{one['app'] or '?':<9} {one['identity'] or '?':<13}"
+    what = f"{_short(one['action']):<15} {one['object']}"
+    request = f"  request {one['request']}" if one["request"] else ""
+    probe = "  (proof)" if one["probe"] else ""
+    at = str(one["at"]).partition("+")[0]
+    return f"{one['n']:>6}  {at}  {verdict}  {who} {what}: {one['because']}{request}{probe}"
+
+
+def _show(options: argparse.Namespace) -> int:
+    found = False
+    try:
+        for one in _all(options.folder, follow=options.follow):
+            if _wanted(one, options):
+                found = True
+                print(json.dumps(one) if options.json else line(one), flush=True)
+    except KeyboardInterrupt:
+        return 130
+    if not found:
+        tell("no such decision is on record")
+    # Whoever asks for one by its id wants to know whether it is there.
+    return 1 if options.request and not found else 0
+
+
+def _all(folder: Path, *, follow: bool) -> Iterator[Mapping[str, object]]:
+    client, after = Client(folder), 0
+    while True:
+        page = client.control("GET", f"/decisions?after={after}&limit={_PAGE}")
+        decisions = page.get("decisions") if isinstance(page, dict) else None
+        if not isinstance(page, dict) or not isinstance(decisions, list):
+            raise Refused("the cloud answered something unexpected")
+        if page["dropped"]:
+            tell(f"{page['dropped']} older ones are not on record any more")
+        for one in decisions:
+            yield one
+            after = one["n"]
+        if len(decisions) == _PAGE:
+            continue
+        if not follow:
+            return
+        time.sleep(_POLL)
+
+
+def _wanted(one: Mapping[str, object], options: argparse.Namespace) -> bool:
+    if options.refused and one["allowed"]:
+        return False
+    return not options.request or _plain(str(one["request"] or "")) == options.request
+
+
+def _plain(request_id: str) -> str:
+    """Return a request id without what only some logs write: dashes, and what Service Bus adds."""
+    return request_id.strip().lower().partition("_")[0].replace("-", "").removeprefix("trackingid:")
+
+
+def _short(action: object) -> str:
+    """Return the last two words of a data action: keys/encrypt, messages/send."""
+    words = str(action or "-").removesuffix("/action").split("/")
+    return "/".join(words[-2:])

@@ -1,0 +1,213 @@
+"""Five messages of different kinds, sent through a running local cloud, compared and looked up."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import struct
+import time
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from local.cli.client import Client, Refused
+from shared.settings.settings import SenderSettings
+
+_PATIENCE = 30.0  # seconds until every message must be at the partner
+_POLL = 0.05
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A message to send."""
+
+    name: str
+    content_type: str
+    payload: bytes
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A sample that the sender took: under which id, posted when and accepted when (Unix times)."""
+
+    sample: Sample
+    id: str
+    posted_at: float
+    accepted_at: float
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What became of a sent message; `problem` is None if it arrived as it was sent."""
+
+    sent: Sent
+    arrived_at: float | None
+    problem: str | None
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the tracker tells of a message: its state, and since when it was in which (UTC)."""
+
+    id: str
+    state: str
+    times: Mapping[str, datetime]
+
+
+def samples(limit: int) -> Sequence[Sample]:
+    """Make the five messages; the largest is one byte below `limit`."""
+    order = json.dumps({"order": 4711, "amount": "12.50", "currency": "EUR"}, indent=2)
+    text = "Grüße aus Zürich, 你好, привет, 👋\n"
+    return (
+        Sample("JSON", "application/json", order.encode()),
+        Sample("UTF-8 text", "text/plain; charset=utf-8", text.encode()),
+        Sample("PNG picture", "image/png", picture()),
+        Sample("one zero byte", "application/octet-stream", b"\x00"),
+        Sample("just under the limit", "application/octet-stream", os.urandom(limit - 1)),
+    )
+
+
+def limit_of(environment: Mapping[str, str]) -> int:
+    """Tell the largest payload that a sender with this environment takes, in bytes."""
+    return int(environment.get("RELAY_MAX_PAYLOAD_BYTES") or SenderSettings.max_payload_bytes)
+
+
+def send(client: Client, payload: bytes, content_type: str) -> tuple[str, str]:
+    """Post a message to the sender; return its id and its status link; Refused if not taken."""
+    headers = {"Content-Type": content_type}
+    answer = client.app("sender", "POST", "/api/messages", payload, headers)
+    if answer.status != 202:
+        raise Refused(f"the sender says {answer.status}: {_detail(answer.body)}")
+    content = answer.json()
+    if not isinstance(content, dict) or not isinstance(content.get("id"), str):
+        raise Refused("the sender took it, but told no id")
+    return content["id"], answer.headers.get("location", "")
+
+
+def carry(client: Client, sending: Sequence[Sample]) -> Sequence[Delivery]:
+    """Send the samples, wait until the partner has them, and compare each with what it got."""
+    sent = []
+    for sample in sending:
+        posted_at = time.time()
+        message_id, _ = send(client, sample.payload, sample.content_type)
+        sent.append(Sent(sample, message_id, posted_at, time.time()))
+    arrived = _wait(client, {one.id for one in sent})
+    return [_compare(one, arrived.get(one.id)) for one in sent]
+
+
+def look_up(client: Client, ids: Sequence[str]) -> Sequence[Told]:
+    """Ask the tracker for each message until it is delivered, or patience ends."""
+    deadline = time.monotonic() + _PATIENCE
+    return [_look_up(client, message_id, deadline) for message_id in ids]
+
+
+def table(deliveries: Sequence[Delivery]) -> str:
+    """Show each message's way, a line each."""
+    titles = ("message", "bytes", "content type", "id", "accepted", "at the partner", "")
+    return _aligned([titles, *(_row(delivery) for delivery in deliveries)])
+
+
+def ledger_table(told: Sequence[Told]) -> str:
+    """Show what the ledger has of each message: when it was accepted, and what came after that."""
+    titles = ("id", "state", "accepted (UTC)", "queued", "delivered")
+    return _aligned([titles, *(_ledger_row(one) for one in told)])
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+
+
+def _row(delivery: Delivery) -> tuple[str, ...]:
+    sent = delivery.sent
+    return (
+        sent.sample.name,
+        f"{len(sent.sample.payload):,}",
+        sent.sample.content_type,
+        sent.id,
+        _after(sent, sent.accepted_at),
+        _after(sent, delivery.arrived_at),
+        delivery.problem or "identical, signature verified",
+    )
+
+
+def _ledger_row(told: Told) -> tuple[str, ...]:
+    accepted = told.times.get("accepted")
+    shown = accepted.strftime("%H:%M:%S.%f")[:-3] if accepted else "-"
+    return (told.id, told.state, shown, *(_since(told, state) for state in ("queued", "delivered")))
+
+
+def _since(told: Told, state: str) -> str:
+    if state not in told.times or "accepted" not in told.times:
+        return "-"
+    return f"+{(told.times[state] - told.times['accepted']).total_seconds() * 1000:.0f} ms"
+
+
+def _look_up(client: Client, message_id: str, deadline: float) -> Told:
+    while True:
+        answer = client.app("tracker", "GET", f"/api/messages/{message_id}")
+        content = answer.json() if answer.status == 200 else None
+        state = str(content["state"]) if isinstance(content, dict) else f"status {answer.status}"
+        if state == "delivered" or time.monotonic() > deadline:
+            times = content["times"] if isinstance(content, dict) else {}
+            known = {name: datetime.fromisoformat(str(time)) for name, time in times.items()}
+            return Told(message_id, state, known)
+        time.sleep(_POLL)
+
+
+def _after(sent: Sent, moment: float | None) -> str:
+    return "-" if moment is None else f"{(moment - sent.posted_at) * 1000:.0f} ms"
+
+
+def picture() -> bytes:
+    """Draw a small PNG: a colour gradient of 64 by 64 pixels."""
+    size = 64
+    rows = b"".join(
+        b"\x00" + bytes(v for x in range(size) for v in (4 * x, 4 * y, 128)) for y in range(size)
+    )
+    header = struct.pack(">IIBBBBB", size, size, 8, 2, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in chunks
+    )
+
+
+def _wait(client: Client, ids: set[str]) -> Mapping[str, Mapping[str, object]]:
+    arrived: dict[str, Mapping[str, object]] = {}
+    after, deadline = 0, time.monotonic() + _PATIENCE
+    while not ids <= set(arrived) and time.monotonic() < deadline:
+        for message in client.received(after):
+            after = int(str(message["n"]))
+            arrived.setdefault(str(message["id"]), message)
+        time.sleep(_POLL)
+    return arrived
+
+
+def _compare(sent: Sent, got: Mapping[str, object] | None) -> Delivery:
+    if got is None:
+        return Delivery(sent, None, f"not at the partner after {_PATIENCE:.0f} s")
+    at = datetime.fromisoformat(str(got["received_at"])).timestamp()
+    checks = {
+        "the bytes differ": base64.b64decode(str(got["body"])) == sent.sample.payload,
+        "the content type differs": got["content_type"] == sent.sample.content_type,
+        "the signature is not verified": got["verified"] is True,
+    }
+    wrong = [problem for problem, right in checks.items() if not right]
+    return Delivery(sent, at, "; ".join(wrong) or None)
+
+
+def _detail(body: bytes) -> str:
+    """Read a problem document (RFC 9457)."""
+    try:
+        problem = json.loads(body)
+    except ValueError:
+        problem = None
+    if isinstance(problem, dict):
+        return str(problem.get("detail") or problem.get("title") or "no reason given")
+    return "no reason given"

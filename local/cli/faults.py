@@ -1,0 +1,170 @@
+"""The command `fault`: make things go wrong in a cloud that is up, see what does, make it well."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Mapping
+
+from local.cli.client import Client, Refused
+from local.faults.faults import ANSWERS, OPERATIONS, SERVICES
+
+_MADE_WELL = 3600  # seconds that tokens are good for, usually
+_EXAMPLES = """examples:
+  fault set partner status 429 --retry-after 5 --times 10
+  fault set partner status 400 --content-type fault=400
+  fault set partner hang --probability 0.1 --seed 7
+  fault set vault status 503 --vault payload-local --operation decrypt
+  fault set identity status 500
+  fault grants decrypt off
+  fault tokens --seconds 20      fault tokens --revoke
+  fault bus drop
+"""
+_BUS = {
+    "stop": "the bus is away; its messages stay",
+    "start": "the bus is there",
+    "drop": "the connections of the bus are broken",
+    "cut": "each connection of the bus breaks in the middle of the next frame sent on it",
+}
+
+
+def add_fault_commands(fault: argparse.ArgumentParser, folder: argparse.ArgumentParser) -> None:
+    """Give the command `fault` its own: list, set, clear, grants, tokens, bus."""
+    fault.epilog = _EXAMPLES
+    fault.formatter_class = argparse.RawDescriptionHelpFormatter
+    kinds = fault.add_subparsers(required=True, metavar="WHAT")
+    listing = kinds.add_parser("list", parents=[folder], help="show what is in force")
+    listing.set_defaults(command=_list)
+    clear = kinds.add_parser(
+        "clear", parents=[folder], help="end the faults with these numbers; without one, all of it"
+    )
+    clear.add_argument("numbers", type=int, nargs="*", metavar="N")
+    clear.set_defaults(command=_clear)
+    _add_set(kinds.add_parser("set", parents=[folder], help="let a service answer wrongly"))
+    grants = kinds.add_parser("grants", parents=[folder], help="take grants away, give them back")
+    grants.add_argument("identity", metavar="IDENTITY", help="decrypt, for example")
+    grants.add_argument("state", choices=("off", "on"))
+    grants.set_defaults(command=_grants)
+    tokens = kinds.add_parser("tokens", parents=[folder], help="let tokens expire")
+    which = tokens.add_mutually_exclusive_group(required=True)
+    which.add_argument("--seconds", type=int, help="new ones are good for so long")
+    which.add_argument("--revoke", action="store_true", help="all so far are expired")
+    tokens.set_defaults(command=_tokens)
+    bus = kinds.add_parser("bus", parents=[folder], help="take the bus away, or its connections")
+    bus.add_argument("state", choices=tuple(_BUS))
+    bus.set_defaults(command=_bus)
+
+
+def fault_lines(status: Mapping[str, object]) -> Iterator[str]:
+    """Show the faults of a status, a line each; none if all is well."""
+    for fault in _list_of(status, "faults"):
+        told = dict(fault) if isinstance(fault, dict) else {}
+        head = f"{told.pop('fault', '')}  {told.pop('at', '')} {told.pop('answer', '')}"
+        rest = "  ".join(f"{name} {value}" for name, value in told.items())
+        yield f"fault    {head}  {rest}"
+    for identity in _list_of(status, "grants_off"):
+        yield f"grants   {identity} off"
+    if status.get("token_seconds", _MADE_WELL) != _MADE_WELL:
+        yield f"tokens   good for {status['token_seconds']} s"
+
+
+def _add_set(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("at", choices=SERVICES)
+    parser.add_argument("answer", choices=ANSWERS)
+    parser.add_argument("status", type=int, nargs="?", help="with the answer status or redirect")
+    parser.add_argument("--retry-after", metavar="S", help="header of the answer status")
+    parser.add_argument("--seconds", type=float, help="of the answer slow")
+    parser.add_argument(
+        "--taken",
+        action="store_const",
+        const=True,
+        help="the partner takes the message first, then answers so",
+    )
+    parser.add_argument("--times", type=int, metavar="K", help="only the next K")
+    parser.add_argument("--probability", type=float, metavar="P", help="each with this chance")
+    parser.add_argument("--seed", type=int, help="makes chance repeat itself")
+    for name in ("id", "content-type", "body"):
+        parser.add_argument(f"--{name}", metavar="PART", help="only messages with this in it")
+    parser.add_argument("--vault", metavar="NAME", help="only this vault")
+    parser.add_argument("--operation", metavar="NAME", help=f"one of {', '.join(OPERATIONS)}")
+    parser.set_defaults(command=_set)
+
+
+def _list(options: argparse.Namespace) -> int:
+    status = _status(Client(options.folder))
+    lines = list(fault_lines(status))
+    print("\n".join(lines) if lines else "no fault is in force")
+    struck = status.get("struck")
+    if isinstance(struck, dict):
+        print("struck   " + "  ".join(f"{service} {count}" for service, count in struck.items()))
+    return 0
+
+
+def _set(options: argparse.Namespace) -> int:
+    # The options of this command bear the names of the document's fields.
+    fault = {
+        name: value
+        for name, value in vars(options).items()
+        if name not in ("folder", "command") and value is not None
+    }
+    answer = Client(options.folder).control("POST", "/faults", json.dumps(fault).encode())
+    number = answer.get("fault") if isinstance(answer, dict) else None
+    print(f"fault {number} is in force; end it with: fault clear {number}")
+    return 0
+
+
+def _clear(options: argparse.Namespace) -> int:
+    client = Client(options.folder)
+    for number in options.numbers:
+        client.control("DELETE", f"/faults/{number}")
+        print(f"fault {number} is no longer in force")
+    if not options.numbers:
+        _make_well(client)
+        print("no fault is in force, all grants are given, tokens are good for the usual time")
+    return 0
+
+
+def _make_well(client: Client) -> None:
+    for identity in _list_of(_status(client), "grants_off"):
+        client.control("PUT", f"/grants/{identity}/on")
+    client.control("DELETE", "/faults")
+    _lifetime(client, _MADE_WELL)
+
+
+def _grants(options: argparse.Namespace) -> int:
+    Client(options.folder).control("PUT", f"/grants/{options.identity}/{options.state}")
+    print(f"the grants of {options.identity} are {options.state}")
+    return 0
+
+
+def _tokens(options: argparse.Namespace) -> int:
+    client = Client(options.folder)
+    if options.revoke:
+        client.control("POST", "/tokens/revoke")
+        print("all tokens made so far are expired")
+    else:
+        _lifetime(client, options.seconds)
+        print(f"tokens made from now on are good for {options.seconds} s")
+    return 0
+
+
+def _bus(options: argparse.Namespace) -> int:
+    Client(options.folder).control("POST", f"/bus/{options.state}")
+    print(_BUS[options.state])
+    return 0
+
+
+def _lifetime(client: Client, seconds: int) -> None:
+    client.control("PUT", "/tokens/lifetime", json.dumps({"seconds": seconds}).encode())
+
+
+def _status(client: Client) -> Mapping[str, object]:
+    status = client.control("GET", "/faults")
+    if not isinstance(status, dict):
+        raise Refused("the cloud answered something unexpected")
+    return status
+
+
+def _list_of(status: Mapping[str, object], name: str) -> list[object]:
+    found = status.get(name)
+    return found if isinstance(found, list) else []

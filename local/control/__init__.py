@@ -1,0 +1,1 @@
+"""The control endpoint of a running local cloud: status, faults and decisions."""

@@ -1,0 +1,189 @@
+"""The control endpoint of a running local cloud, for whoever can read its folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from local.control.decisions import add_decisions
+from local.control.faults import add_faults, fault_status
+from local.deployment.deployment import load_bytes
+from local.deployment.snapshot import DeploymentError
+from local.net.bearer import has_key
+from local.partner.webhook import stream_json
+from local.runtime.apps import App, AppFailed
+from local.runtime.cloud import Cloud, NotPossible, Vault
+
+_LARGEST_SNAPSHOT = 16 * 1024 * 1024  # bytes; one of a few apps has a tenth of one
+
+
+def control_app(cloud: Cloud, key: str) -> web.Application:
+    """Serve the commands to those who know the key; errors are `{"error": text}`.
+
+    - `GET /status`
+    - `GET /apps/{app}/environment`, `/operators/{operator}/environment`,
+      `/machines/{machine}/environment`
+    - `POST /apps/{app}/start`, `/stop`, `/kill`, `/restart`
+    - `POST /bus/stop`, `/bus/start`; `/bus/drop`: break its connections, as networks do;
+      `/bus/cut`: each one in the middle of the next frame sent on it
+    - `POST /keys/{vault}/{name}/rotate`
+    - `PUT /secrets/{vault}/{name}` with the value as body
+    - `GET /partner-queue?after=N`: what lies in the partner's queue, as its `/received` shows it
+    - `GET /partner/secrets`: the partner's secret of each kind, ready to be set
+    - `GET /database`: the URL of the database, as the vault has it
+    - `PUT /deployment` with another snapshot as body: of the same things, with other rights or
+      other identities attached. It is no deployment as Azure does one: nothing that it lacks stays,
+      nothing is refused as Azure would, and the next `up` knows nothing of it
+    - what was decided, and which grants are used: `local.control.decisions.add_decisions`
+    - what makes things go wrong: `local.control.faults.add_faults`
+    """
+    control = _Control(cloud)
+    app = web.Application(
+        middlewares=[_only_with(key), _tell_errors], client_max_size=_LARGEST_SNAPSHOT
+    )
+    app.router.add_get("/status", control.status)
+    app.router.add_get("/apps/{app}/environment", control.environment)
+    app.router.add_get("/operators/{operator}/environment", control.operator_environment)
+    app.router.add_get("/machines/{machine}/environment", control.machine_environment)
+    app.router.add_post("/apps/{app}/{command:start|stop|kill|restart}", control.command)
+    app.router.add_post("/bus/{command:start|stop|drop|cut}", control.bus)
+    app.router.add_post("/keys/{vault}/{name}/rotate", control.rotate)
+    app.router.add_put("/secrets/{vault}/{name}", control.set_secret)
+    app.router.add_get("/partner-queue", control.partner_queue)
+    app.router.add_get("/partner/secrets", control.partner_secrets)
+    app.router.add_get("/database", control.database)
+    app.router.add_put("/deployment", control.replace)
+    add_decisions(app, cloud.decisions)
+    add_faults(app, cloud)
+    return app
+
+
+class _Control:
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+
+    async def status(self, _: web.Request) -> web.Response:
+        return web.json_response(status(self._cloud))
+
+    async def environment(self, request: web.Request) -> web.Response:
+        return web.json_response(dict(self._app(request).environment))
+
+    async def operator_environment(self, request: web.Request) -> web.Response:
+        operators = self._cloud.operators
+        name = _known(request.match_info["operator"], list(operators), "operator")
+        return web.json_response(dict(operators[name]))
+
+    async def machine_environment(self, request: web.Request) -> web.Response:
+        machines = list(self._cloud.machines)
+        name = _known(request.match_info["machine"], machines, "machine")
+        return web.json_response(dict(self._cloud.environment_of_machine(name)))
+
+    async def command(self, request: web.Request) -> web.Response:
+        app, command = self._app(request), request.match_info["command"]
+        if command in {"stop", "restart"}:
+            await app.stop()
+        if command == "kill":
+            await app.kill()
+        if command in {"start", "restart"} and app.state != "up":
+            await app.start()
+        return web.json_response({"app": app.spec.app, "state": app.state})
+
+    async def bus(self, request: web.Request) -> web.Response:
+        command = request.match_info["command"]
+        if command in {"drop", "cut"}:
+            self._cloud.bus.drop_connections(mid_frame=command == "cut")
+            return web.json_response({"bus": command})
+        # Stopped first in any case, so that neither command minds being given twice.
+        await self._cloud.stop_bus()
+        if command == "start":
+            await self._cloud.start_bus()
+        return web.json_response({"bus": command})
+
+    async def rotate(self, request: web.Request) -> web.Response:
+        vault, name = self._vault(request), request.match_info["name"]
+        _known(name, [key.name for key in vault.spec.keys], "key")
+        return web.json_response({"version": vault.store.rotate(name)})
+
+    async def set_secret(self, request: web.Request) -> web.Response:
+        vault, name = self._vault(request), request.match_info["name"]
+        _known(name, [secret.name for secret in vault.spec.secrets], "secret")
+        return web.json_response({"version": vault.store.set_secret(name, await request.text())})
+
+    async def partner_queue(self, request: web.Request) -> web.StreamResponse:
+        after = request.query.get("after", "0")
+        if not (after.isascii() and after.isdigit()):
+            raise NotPossible("after must be a number")
+        messages = (json.dumps(one.as_json()) for one in self._cloud.inbox.arrived(int(after)))
+        return await stream_json(request, "[", messages, "]")
+
+    async def partner_secrets(self, _: web.Request) -> web.Response:
+        return web.json_response(self._cloud.partner_secrets())
+
+    async def database(self, _: web.Request) -> web.Response:
+        url = self._cloud.database_url
+        if url is None:
+            raise NotPossible("the deployment has no database")
+        return web.json_response({"url": url})
+
+    async def replace(self, request: web.Request) -> web.Response:
+        deployment = load_bytes(await request.read(), Path("the given snapshot"))
+        self._cloud.replace(deployment)
+        return web.json_response({"left_out": self._cloud.deployment.left_out})
+
+    def _app(self, request: web.Request) -> App:
+        name = request.match_info["app"]
+        return self._cloud.apps[_known(name, list(self._cloud.apps), "app")]
+
+    def _vault(self, request: web.Request) -> Vault:
+        name = request.match_info["vault"]
+        return self._cloud.vaults[_known(name, list(self._cloud.vaults), "vault")]
+
+
+def status(cloud: Cloud) -> Mapping[str, object]:
+    """Tell how a cloud is doing: apps, queues, versions of keys, what the partner has."""
+    return {
+        "apps": {
+            name: {"url": app.url, "state": app.state, "log": str(app.log)}
+            for name, app in cloud.apps.items()
+        },
+        "operators": list(cloud.operators),
+        "machines": {name: machine.status() for name, machine in cloud.machines.items()},
+        "queues": {name: asdict(counts) for name, counts in cloud.bus.state().items()},
+        "keys": {
+            f"{vault.spec.name}/{key.name}": list(vault.store.key_versions(key.name))
+            for vault in cloud.vaults.values()
+            for key in vault.spec.keys
+        },
+        "partner": {"received": cloud.partner.count},
+        **fault_status(cloud),
+    }
+
+
+def _known(name: str, names: list[str], kind: str) -> str:
+    if name not in names:
+        text = f'{{"error": "there is no such {kind}; there is: {", ".join(names) or "none"}"}}'
+        raise web.HTTPNotFound(text=text, content_type="application/json")
+    return name
+
+
+def _only_with(key: str) -> Middleware:
+    @web.middleware
+    async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not has_key(request, key):
+            return web.json_response({"error": "not with this key"}, status=401)
+        return await handler(request)
+
+    return check
+
+
+@web.middleware
+async def _tell_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except (AppFailed, DeploymentError, NotPossible, ValueError) as error:
+        return web.json_response({"error": str(error)}, status=409)

@@ -1,0 +1,1 @@
+"""A Bicep deployment, read from the snapshot that Bicep makes of it offline."""

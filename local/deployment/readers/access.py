@@ -1,0 +1,80 @@
+"""Role definitions and role assignments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from local.deployment.readers.references import References
+from local.deployment.resource_id import within
+from local.deployment.resources import RoleAssignment, RoleDefinition
+from local.deployment.roles import BUILT_IN, name_of
+from local.deployment.snapshot import Body, Resource
+
+DEFINITION_KIND = "Microsoft.Authorization/roleDefinitions"
+ASSIGNMENT_KIND = "Microsoft.Authorization/roleAssignments"
+
+
+@dataclass(frozen=True)
+class CustomRole:
+    """A role definition, and where it may be assigned."""
+
+    definition: RoleDefinition
+    assignable_scopes: tuple[str, ...]
+
+
+def read_definition(resource: Resource) -> CustomRole:
+    """Read a custom role."""
+    body = resource.properties
+    name = body.text("roleName")
+    body.ignore("description")
+    body.choice("type", ("CustomRole",), "CustomRole")
+    scopes = body.texts("assignableScopes")
+    granted: list[str] = []
+    excluded: list[str] = []
+    permissions = body.bodies("permissions")
+    for permission in permissions:
+        _read_permission(permission, granted, excluded)
+    if excluded and len(permissions) > 1:
+        # What one of several permissions excludes, another may grant.
+        raise (body.place / "permissions").refuse("notDataActions beside other permissions")
+    resource.done()
+    return CustomRole(RoleDefinition(resource.id, name, tuple(granted), tuple(excluded)), scopes)
+
+
+def read_assignment(
+    resource: Resource, custom: dict[str, CustomRole], references: References
+) -> RoleAssignment:
+    """Read an assignment; `custom` has the deployment's own roles by their GUIDs."""
+    body = resource.properties
+    body.ignore("principalType", "description")
+    scope = _scope(resource)
+    role_id = body.text("roleDefinitionId")
+    role = name_of(role_id)
+    if role in custom:
+        _check_assignable(custom[role], scope, resource)
+    elif role not in BUILT_IN:
+        raise (body.place / "roleDefinitionId").refuse(f"unknown role {role_id}")
+    principal = references.principal(body.value("principalId"), body.place / "principalId")
+    resource.done()
+    return RoleAssignment(resource.id, scope, role_id, principal)
+
+
+def _read_permission(body: Body, granted: list[str], excluded: list[str]) -> None:
+    # The management plane, which there is none of here.
+    body.ignore("actions", "notActions")
+    granted += body.texts("dataActions")
+    excluded += body.texts("notDataActions")
+    body.done()
+
+
+def _scope(resource: Resource) -> str:
+    at = resource.id.lower().rfind(f"/providers/{ASSIGNMENT_KIND}/".lower())
+    scope = resource.id[:at] if at > 0 else "/" if at == 0 else ""
+    if scope != "/" and not scope.lower().startswith("/subscriptions/"):
+        raise resource.place.refuse("its scope must be in a subscription")
+    return scope
+
+
+def _check_assignable(role: CustomRole, scope: str, resource: Resource) -> None:
+    if not any(within(scope, assignable) for assignable in role.assignable_scopes):
+        raise resource.place.refuse(f"role {role.definition.name!r} cannot be assigned there")

@@ -1,0 +1,49 @@
+"""Virtual machines: their identities, and what the commands that they run are told."""
+
+from __future__ import annotations
+
+from local.deployment.readers.identities import Attached
+from local.deployment.readers.references import References
+from local.deployment.resource_id import normal, parent
+from local.deployment.resources import MachineSpec, Reference
+from local.deployment.snapshot import Resource
+
+KIND = "Microsoft.Compute/virtualMachines"
+COMMAND_KIND = "Microsoft.Compute/virtualMachines/runCommands"
+
+
+def read(
+    resource: Resource, identities: Attached, commands: list[Resource], references: References
+) -> MachineSpec:
+    """Read a machine whose `identity` has been read; what it runs is left to whoever plays it."""
+    body = resource.properties
+    # What it is made of, how it is kept safe and how it is reached: here it is this machine.
+    body.ignore("hardwareProfile", "storageProfile", "networkProfile", "securityProfile")
+    body.ignore("diagnosticsProfile")
+    system = body.body("osProfile")
+    system.ignore("adminUsername", "linuxConfiguration", "allowExtensionOperations")
+    name = system.text("computerName")
+    system.done()
+    resource.done()
+    parameters: dict[str, str | Reference] = {}
+    for command in commands:
+        if normal(parent(command.id)) == normal(resource.id):
+            parameters |= _parameters(command, references)
+    return MachineSpec(
+        resource.id, name, identities.user_assigned, identities.system_assigned, parameters
+    )
+
+
+def _parameters(resource: Resource, references: References) -> dict[str, str | Reference]:
+    body = resource.properties
+    body.ignore("timeoutInSeconds", "treatFailureAsDeploymentFailure", "asyncExecution")
+    source = body.body("source")
+    source.text("script")
+    source.done()
+    parameters = {}
+    for parameter in body.bodies("parameters"):
+        name = parameter.text("name")
+        parameters[name] = references.answer(parameter.value("value"), parameter.place / "value")
+        parameter.done()
+    resource.done()
+    return parameters

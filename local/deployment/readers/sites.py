@@ -1,0 +1,82 @@
+"""Function apps: their identities and their settings."""
+
+from __future__ import annotations
+
+from local.deployment.readers.identities import Attached
+from local.deployment.readers.references import References
+from local.deployment.resource_id import last
+from local.deployment.resources import AppSpec, Reference
+from local.deployment.snapshot import Body, Place, Resource
+
+KIND = "Microsoft.Web/sites"
+
+
+def read(resource: Resource, identities: Attached, references: References) -> AppSpec:
+    """Read an app whose `identity` has been read."""
+    _check_kind(resource)
+    body = resource.properties
+    # Where the app runs and how the network reaches it; here it runs on this machine.
+    body.ignore("serverFarmId", "httpsOnly", "publicNetworkAccess", "virtualNetworkSubnetId")
+    body.ignore("vnetRouteAllEnabled", "outboundVnetRouting", "clientAffinityEnabled", "reserved")
+    body.ignore("dnsConfiguration", "endToEndEncryptionEnabled")
+    body.only("enabled", allowed=True, why="a disabled app is not to be had here")
+    body.only("clientCertEnabled", allowed=False, why="client certificates are not checked here")
+    _check_function_app(body.body("functionAppConfig"))
+    config = body.body("siteConfig")
+    config.ignore("minTlsVersion", "minTlsCipherSuite", "scmMinTlsVersion", "ftpsState")
+    config.ignore("http20Enabled", "vnetRouteAllEnabled", "remoteDebuggingEnabled")
+    # What other plans than Flex Consumption take, and how they scale: here it is this machine.
+    config.ignore("alwaysOn", "linuxFxVersion", "use32BitWorkerProcess", "numberOfWorkers")
+    config.ignore("functionAppScaleLimit", "minimumElasticInstanceCount", "preWarmedInstanceCount")
+    config.ignore("pythonVersion", "functionsRuntimeScaleMonitoringEnabled")
+    settings = _settings(config.bodies("appSettings"), references)
+    config.done()
+    resource.done()
+    app = settings.get("RELAY_APP")
+    if not isinstance(app, str):
+        raise (body.place / "siteConfig.appSettings").refuse("RELAY_APP must name the app")
+    return AppSpec(
+        resource.id,
+        last(resource.id),
+        app,
+        identities.user_assigned,
+        identities.system_assigned,
+        settings,
+    )
+
+
+def _check_kind(resource: Resource) -> None:
+    kinds = resource.envelope.text("kind", "app").split(",")
+    if "functionapp" not in kinds:
+        raise (resource.place / "kind").refuse("only function apps can be had here")
+
+
+def _check_function_app(config: Body) -> None:
+    # How Azure gets the package, how many copies it runs, and how it replaces them.
+    config.ignore("deployment", "scaleAndConcurrency", "siteUpdateStrategy")
+    runtime = config.body("runtime")
+    runtime.choice("name", ("python",), "python")
+    # The interpreter is the one that runs the local cloud.
+    runtime.ignore("version")
+    runtime.done()
+    config.done()
+
+
+def _settings(bodies: list[Body], references: References) -> dict[str, str | Reference]:
+    settings: dict[str, str | Reference] = {}
+    for body in bodies:
+        name = body.text("name")
+        # Environment names of a Windows app know no case, so two such settings are one too many.
+        if name.lower() in (known.lower() for known in settings):
+            raise (body.place / "name").refuse(f"setting {name} is given twice")
+        place = Place(body.place.file, body.place.resource, f"{body.place.path} ({name})")
+        settings[name] = references.answer(body.value("value"), place)
+        _check_plain(settings[name], place)
+        body.ignore("slotSetting")
+        body.done()
+    return settings
+
+
+def _check_plain(value: str | Reference, place: Place) -> None:
+    if isinstance(value, str) and value.lower().startswith("@microsoft."):
+        raise place.refuse("references to Key Vault in settings are not answered here")

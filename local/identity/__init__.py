@@ -1,0 +1,1 @@
+"""Managed identities: their token endpoints, and the tokens that these issue."""

@@ -1,0 +1,1 @@
+"""An embedded Key Vault: the data plane of keys and secrets over HTTP."""

@@ -1,0 +1,41 @@
+"""What a vault answers of keys and secrets, as parts of JSON objects.
+
+Source: Azure Key Vault REST API reference, attributes of keys and secrets, and lists.
+"""
+
+from __future__ import annotations
+
+from local.key_vault.store import KeyVersion, SecretVersion
+
+Answer = dict[str, object]
+
+
+def about(version: KeyVersion | SecretVersion) -> Answer:
+    """Tell what is told of every key and secret: enabled, since when, how recovered."""
+    attributes = {
+        "enabled": version.enabled if isinstance(version, KeyVersion) else True,
+        "created": version.created,
+        "updated": version.created,
+        "recoveryLevel": "Recoverable",
+        "recoverableDays": 90,
+    }
+    # Told and not enforced, as in Azure: an expired secret can still be read.
+    if isinstance(version, SecretVersion) and version.expires is not None:
+        attributes["exp"] = version.expires
+    return {"attributes": attributes, "tags": {}}
+
+
+def about_secret(secret: SecretVersion) -> Answer:
+    """Tell what is told of every secret: its attributes, its tags and its content type."""
+    content_type = {"contentType": secret.content_type} if secret.content_type else {}
+    return {**content_type, **about(secret), "tags": secret.tags}
+
+
+def page(items: list[Answer]) -> Answer:
+    """Give a list that has no next page."""
+    return {"value": items, "nextLink": None}
+
+
+def big_endian(number: int) -> bytes:
+    """Write a number in as few octets as hold it."""
+    return number.to_bytes((number.bit_length() + 7) // 8, "big")

@@ -1,0 +1,175 @@
+"""Serving HTTP on this machine: what a client has to do to be answered, and in what time."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+import ssl
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from local.net.http_limits import protocols, refusal
+from local.net.loopback import LOOPBACK
+
+TLS_HANDSHAKE_SECONDS = 20
+_TICK_SECONDS = 1.0
+_THIS_MACHINE = re.compile(r"(?:127\.0\.0\.1|localhost|\[::1\])(?::\d{1,5})?", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a client is waited for, in seconds, and for how many octets of a body in each.
+
+    These are limits of Kestrel, the web server of the Functions host (`KestrelServerLimits`):
+    RequestHeadersTimeout, KeepAliveTimeout and MinRequestBodyDataRate, whose grace is longer here
+    because a laptop may be busy. `stalled` is for an answer that is not taken, too.
+    """
+
+    headers: float = 30
+    idle: float = 130
+    stalled: float = 30
+    body_rate: float = 240
+
+
+@dataclass
+class _Waiting:
+    """What a connection is waited for, since when, and how far body and answer got by when."""
+
+    since: float
+    request: web.Request | None = None
+    is_first: bool = True
+    came: int = 0
+    answered: tuple[int, int] = (0, 0)
+    moved_at: float = 0.0
+
+
+class _Watch:
+    """Breaks connections of clients that keep a server waiting.
+
+    Each costs memory and one of the connections that there are, and a client that sends an octet
+    now and then, or takes none, could otherwise keep it for ever.
+    """
+
+    def __init__(self, patience: Patience) -> None:
+        self._patience = patience
+        self._waiting: dict[object, _Waiting] = {}
+
+    def begin(self, request: web.Request, now: float) -> None:
+        self._waiting[request.protocol] = _Waiting(now, request, moved_at=now)
+
+    def end(self, request: web.Request, now: float) -> None:
+        self._waiting[request.protocol] = _Waiting(now, is_first=False)
+
+    def look(self, server: web.Server, now: float) -> None:
+        connections = server.connections
+        self._waiting = {one: self._waiting.get(one) or _Waiting(now) for one in connections}
+        for connection in connections:
+            transport, waiting = connection.transport, self._waiting[connection]
+            if transport is not None and self._is_over(waiting, transport, now):
+                transport.abort()
+
+    def _is_over(self, waiting: _Waiting, transport: asyncio.Transport, now: float) -> bool:
+        request, waited = waiting.request, now - waiting.since
+        if request is None:
+            return waited > (self._patience.headers if waiting.is_first else self._patience.idle)
+        unsent = transport.get_write_buffer_size()
+        answered = (request.writer.output_size, unsent)
+        if not request.content.is_eof():
+            # Counted from pause to pause: what came fast at first is no credit to stop on.
+            enough = self._patience.body_rate * self._patience.stalled
+            moved = request.content.total_bytes >= waiting.came + enough
+        else:
+            moved = not unsent or answered != waiting.answered
+        if moved:
+            waiting.came, waiting.answered = request.content.total_bytes, answered
+            waiting.moved_at = now
+        return now - waiting.moved_at > self._patience.stalled
+
+
+async def serve(
+    stack: AsyncExitStack,
+    app: web.Application,
+    listening: socket.socket,
+    tls: ssl.SSLContext | None = None,
+    *,
+    finish: float = 1,
+    patience: Patience | None = None,
+) -> str:
+    """Serve an application until the stack ends; return its URL without a slash at the end.
+
+    At the end, requests that are under way have `finish` seconds still.
+    """
+    watch = _Watch(patience or Patience())
+    app.middlewares.insert(0, _only_this_machine)
+    app.middlewares.insert(0, _well_formed)
+    app.middlewares.insert(0, _watched(watch))
+    runner = web.AppRunner(app, shutdown_timeout=finish)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    assert runner.server is not None  # noqa: S101 - it was set up
+    watching = asyncio.create_task(_look(watch, runner.server))
+    stack.push_async_callback(_cancel, watching)
+    server = await asyncio.get_running_loop().create_server(
+        protocols(runner.server),
+        sock=listening,
+        ssl=tls,
+        ssl_handshake_timeout=TLS_HANDSHAKE_SECONDS if tls else None,
+    )
+    stack.callback(server.close)
+    scheme = "https" if tls else "http"
+    return f"{scheme}://{LOOPBACK}:{listening.getsockname()[1]}"
+
+
+def _watched(watch: _Watch) -> Middleware:
+    clock = asyncio.get_running_loop().time
+
+    @web.middleware
+    async def tell(request: web.Request, handler: Handler) -> web.StreamResponse:
+        watch.begin(request, clock())
+        try:
+            return await handler(request)
+        finally:
+            watch.end(request, clock())
+
+    return tell
+
+
+@web.middleware
+async def _well_formed(request: web.Request, handler: Handler) -> web.StreamResponse:
+    if status := refusal(request):
+        response = web.Response(status=status)
+        response.force_close()
+        return response
+    return await handler(request)
+
+
+@web.middleware
+async def _only_this_machine(request: web.Request, handler: Handler) -> web.StreamResponse:
+    # A web page can give its own name the address of this machine (DNS rebinding), and its
+    # browser then lets it read the answers. The name that it asked for gives it away.
+    if not _THIS_MACHINE.fullmatch(request.host):
+        return web.Response(status=421, text="this server is known as 127.0.0.1 and localhost only")
+    # Nor may a page of another origin have its browser send anything here. It is our own caution:
+    # Azure, where no origin is allowed unless somebody says so, answers and leaves it to the
+    # browser to keep the answer from the page, when all that was asked has been done.
+    own = f"{request.scheme}://{request.host}".lower()
+    if any(origin.lower() != own for origin in request.headers.getall("Origin", [])):
+        return web.Response(status=403, text="not for pages of another origin")
+    return await handler(request)
+
+
+async def _look(watch: _Watch, server: web.Server) -> None:
+    clock = asyncio.get_running_loop().time
+    while True:
+        await asyncio.sleep(_TICK_SECONDS)
+        watch.look(server, clock())
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

@@ -1,0 +1,1 @@
+"""The partner in the other network: a webhook that checks signatures, and a queue."""

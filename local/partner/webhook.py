@@ -1,0 +1,165 @@
+"""The partner: an HTTPS endpoint in the other network that checks signatures and remembers.
+
+It keeps the newest messages only: at most 20,000 and at most 512 MiB of bodies, whichever comes
+first; the oldest make room. Of those that it took it counts how often, for the newest 200,000 ids.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from hashlib import sha256
+
+from aiohttp import web
+
+from local.net.bearer import has_key
+from local.partner.signatures import SigningSecret, verify
+
+MAX_BODY = 1024 * 1024
+_MAX_KEPT = 20_000
+_MAX_KEPT_BYTES = 512 * 1024 * 1024
+_MAX_IDS = 200_000
+
+
+@dataclass(frozen=True)
+class Received:
+    """A message as it arrived; `number` counts from 1, `received_at` is a Unix time."""
+
+    number: int
+    id: str
+    content_type: str
+    traceparent: str | None
+    body: bytes
+    verified: bool
+    received_at: float
+
+    def as_json(self) -> dict[str, object]:
+        """Return what `GET /received` shows of it."""
+        return {
+            "n": self.number,
+            "id": self.id,
+            "content_type": self.content_type,
+            "body": base64.b64encode(self.body).decode(),
+            "verified": self.verified,
+            "received_at": datetime.fromtimestamp(self.received_at, UTC).isoformat(),
+            "traceparent": self.traceparent,
+        }
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A message by its id, as often as it was taken; `same` if it was the same each time."""
+
+    times: int
+    sha256: str
+    content_type: str
+    same: bool = True
+
+    def again(self, repeat: Taken) -> Taken:
+        """Count a repeat; what it was at first stays."""
+        same = (repeat.sha256, repeat.content_type) == (self.sha256, self.content_type)
+        return replace(self, times=self.times + 1, same=self.same and same)
+
+
+class Partner:
+    """The partner's state; `secrets` are all in force, more than one while one is rotated."""
+
+    def __init__(
+        self, clock: Callable[[], float] = time.time, secret: SigningSecret | None = None
+    ) -> None:
+        self.secrets = [secret or SigningSecret.generate()]
+        self.count = 0
+        self._clock = clock
+        self._kept: deque[Received] = deque()
+        self._kept_bytes = 0
+        self._taken: dict[str, Taken] = {}
+
+    def take(self, request: web.Request, body: bytes) -> Received:
+        """Check a message and keep it, whether it verifies or not."""
+        now = self._clock()
+        self.count += 1
+        message = Received(
+            number=self.count,
+            id=request.headers.get("webhook-id", ""),
+            content_type=request.headers.get("content-type", ""),
+            traceparent=request.headers.get("traceparent"),
+            body=body,
+            verified=verify(self.secrets, request.headers, body, now),
+            received_at=now,
+        )
+        self._keep(message)
+        if message.verified:
+            self._count(message)
+        return message
+
+    def taken(self) -> list[tuple[str, Taken]]:
+        """Return the ids of messages that were verified, and so taken, the oldest first."""
+        return list(self._taken.items())
+
+    def received(self, after: int = 0) -> Iterator[Received]:
+        """Return what is kept with a number above `after`, newest last."""
+        return (message for message in tuple(self._kept) if message.number > after)
+
+    def _count(self, message: Received) -> None:
+        one = Taken(1, sha256(message.body).hexdigest(), message.content_type)
+        before = self._taken.get(message.id)
+        self._taken[message.id] = before.again(one) if before else one
+        if len(self._taken) > _MAX_IDS:
+            del self._taken[next(iter(self._taken))]
+
+    def _keep(self, message: Received) -> None:
+        self._kept.append(message)
+        self._kept_bytes += len(message.body)
+        while len(self._kept) > _MAX_KEPT or self._kept_bytes > _MAX_KEPT_BYTES:
+            self._kept_bytes -= len(self._kept.popleft().body)
+
+
+def partner_app(partner: Partner, key: str) -> web.Application:
+    """Serve `POST` on any path (204, or 401 if not verified) and `GET /received`, with its key.
+
+    - `/received?after=N`: a list of the messages kept, with their bodies
+    - `/received?ids`: `{id: {"times": n, "sha256": hex, "content_type": text, "same": bool}}` of
+      those that were verified
+    """
+
+    async def take(request: web.Request) -> web.Response:
+        message = partner.take(request, await request.read())
+        return web.Response(status=204 if message.verified else 401)
+
+    async def show(request: web.Request) -> web.StreamResponse:
+        # These are the opened payloads: not for every program that can reach this machine.
+        if not has_key(request, key):
+            return web.Response(status=401, text="not without the partner's key")
+        if "ids" in request.query:
+            about = (f"{json.dumps(i)}: {json.dumps(asdict(t))}" for i, t in partner.taken())
+            return await stream_json(request, "{", about, "}")
+        after = request.query.get("after", "0")
+        if not (after.isascii() and after.isdigit()):
+            raise web.HTTPBadRequest(text="after must be a number")
+        messages = (json.dumps(one.as_json()) for one in partner.received(int(after)))
+        return await stream_json(request, "[", messages, "]")
+
+    app = web.Application(client_max_size=MAX_BODY)
+    app.router.add_get("/received", show)
+    app.router.add_post("/{path:.*}", take)
+    return app
+
+
+async def stream_json(
+    request: web.Request, begin: str, parts: Iterable[str], end: str
+) -> web.StreamResponse:
+    """Write JSON piece by piece, so that a long one does not hold up the whole cloud."""
+    response = web.StreamResponse(headers={"Content-Type": "application/json"})
+    await response.prepare(request)
+    separator = begin
+    for part in parts:
+        await response.write(f"{separator}{part}".encode())
+        separator = ",\n"
+    await response.write((begin + end if separator == begin else end).encode())
+    await response.write_eof()
+    return response

@@ -1,0 +1,1 @@
+"""A deployment as running services and processes."""

@@ -1,0 +1,171 @@
+"""The function apps of a deployment, each a process of its own with its own identity header."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+
+import aiohttp
+
+from local.deployment.resources import AppSpec
+
+ROOT = Path(__file__).resolve().parents[2]
+_START = 60.0  # seconds that an app may take to come up
+_STOP = 15.0  # seconds that an app may take to finish what it has in hand
+_TAIL = 20  # lines of a log shown when an app fails
+_OF_A_PROCESS = ("PATH", "HOME", "LANG", "TMPDIR")
+
+
+class AppFailed(Exception):  # noqa: N818 - named after what happened
+    """An app did not come up; the message ends with the end of its log."""
+
+    def __init__(self, app: str, what: str, log: Path) -> None:
+        super().__init__(f"app {app!r} {what}; the end of {log}:\n{_tail(log)}")
+        self.app = app
+        self.log = log
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the local cloud tells each app beside its settings."""
+
+    token_url: str
+    ca_file: Path
+    bus_url: str
+
+    def environment(self, header: str) -> dict[str, str]:
+        """Return the variables; `header` is the app's own IDENTITY_HEADER."""
+        return {
+            "IDENTITY_ENDPOINT": self.token_url,
+            "IDENTITY_HEADER": header,
+            "RELAY_CA_BUNDLE": str(self.ca_file),
+            "RELAY_BUS_ENDPOINT": self.bus_url,
+            "RELAY_VERIFY_CHALLENGE": "false",
+        }
+
+
+@dataclass
+class App:
+    """An app and its process. `environment` is all that the app is given by the deployment.
+
+    `port` is reserved for it. `keys` is the file of its access keys; without it none is asked for.
+    """
+
+    spec: AppSpec
+    environment: Mapping[str, str] = field(repr=False)
+    log: Path
+    log_level: str | None
+    port: int
+    tell: Callable[[str], None]
+    keys: Path | None = None
+    url: str | None = None
+    process: asyncio.subprocess.Process | None = None
+
+    @property
+    def state(self) -> str:
+        """`up`, `stopped` (never started or stopped as told) or `ended (code)`."""
+        if self.process is None:
+            return "stopped"
+        code = self.process.returncode
+        return "up" if code is None else f"ended ({code})"
+
+    async def start(self) -> None:
+        """Start it and wait until it serves; AppFailed if it does not."""
+        descriptor = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            self.process = await asyncio.create_subprocess_exec(
+                *self._command(),
+                cwd=ROOT,
+                # Nothing of the parent's environment may leak into an app: it would hide a
+                # setting that the deployment forgot, or hand over what is not the app's.
+                env={**_of_a_process(os.environ), **self.environment},
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=descriptor,
+                start_new_session=True,
+            )
+        finally:
+            os.close(descriptor)
+        try:
+            self.url = await asyncio.wait_for(self._ready(self.process), _START)
+        except TimeoutError:
+            await self.stop()
+            raise AppFailed(self.spec.app, f"was not up after {_START:.0f} s", self.log) from None
+        if problems := await _wrong_settings(self.url):
+            await self.stop()
+            raise AppFailed(self.spec.app, f"does not run: {'; '.join(problems)}", self.log)
+        self._watching = asyncio.create_task(self._watch(self.process))
+
+    async def stop(self) -> None:
+        """Stop it after what it has in hand; kill it if that takes too long."""
+        await self._end(signal.SIGTERM)
+
+    async def kill(self) -> None:
+        """Kill it at once, as a machine that fails would."""
+        await self._end(signal.SIGKILL)
+
+    async def _watch(self, process: asyncio.subprocess.Process) -> None:
+        """Tell when the app ends by itself."""
+        code = await process.wait()
+        if self.process is process:
+            self.tell(str(AppFailed(self.spec.app, f"ended with code {code}", self.log)))
+
+    async def _end(self, number: signal.Signals) -> None:
+        process, self.process = self.process, None
+        if process is None or process.returncode is not None:
+            return
+        process.send_signal(number)
+        try:
+            await asyncio.wait_for(process.wait(), _STOP)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+    async def _ready(self, process: asyncio.subprocess.Process) -> str:
+        assert process.stdout is not None  # noqa: S101 - it was asked for as a pipe
+        line = await process.stdout.readline()
+        if not line:
+            await process.wait()
+            raise AppFailed(self.spec.app, f"ended with code {process.returncode}", self.log)
+        return str(json.loads(line)["url"])
+
+    def _command(self) -> Sequence[str]:
+        level = ("--log-level", self.log_level) if self.log_level else ()
+        port = ("--port", str(self.port), "--reserved")
+        keys = ("--keys", str(self.keys)) if self.keys else ()
+        return (sys.executable, "-m", "local.host", *port, "--root", str(ROOT), *level, *keys)
+
+
+async def _wrong_settings(url: str) -> list[str]:
+    """Ask an app for the settings that are wrong: it is up even so, but runs nothing."""
+    async with aiohttp.ClientSession() as session, session.get(f"{url}/api/health") as answer:
+        if answer.status != HTTPStatus.SERVICE_UNAVAILABLE:
+            return []
+        document = await answer.json(content_type=None)
+    return [str(problem) for problem in document.get("problems", [])]
+
+
+def new_header() -> str:
+    """Make an IDENTITY_HEADER: whoever knows it can ask for the tokens of that one app."""
+    return secrets.token_urlsafe(32)
+
+
+def _of_a_process(parent: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name: value
+        for name, value in parent.items()
+        if name in _OF_A_PROCESS or name.startswith("PYTHON")
+    }
+
+
+def _tail(log: Path) -> str:
+    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+    return "\n".join(f"  {line}" for line in lines[-_TAIL:]) or "  (empty)"

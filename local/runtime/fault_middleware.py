@@ -1,0 +1,135 @@
+"""Playing faults: what stands before the partner, a vault or the identity endpoint."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from local.faults.faults import Asked, Fault, Faults
+from local.identity.imds import error
+from local.key_vault.operations import parse
+from local.key_vault.refusals import Refusal
+
+_LOOK = 0.1  # seconds between two looks whether a client that gets no answer is still there
+# Cut inside a header's name: nobody can take it for an answer, whatever its status.
+_BEGINNING = b"HTTP/1.1 200 OK\r\nContent-Ty"
+_VAULT_ERRORS = {
+    429: ("Throttled", "Request was not processed because too many requests were received."),
+    500: ("InternalServerError", "Unexpected error."),
+    503: ("ServiceUnavailable", "The service is temporarily unavailable."),
+}
+
+
+def before_partner(faults: Faults) -> Middleware:
+    """Play the partner's faults for each message posted, with any signature or none."""
+
+    @web.middleware
+    async def play(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.method != "POST" or not faults.any_at("partner"):
+            return await handler(request)
+        fault = faults.decide(
+            Asked(
+                "partner",
+                id=request.headers.get("webhook-id", ""),
+                content_type=request.headers.get("Content-Type", ""),
+                body=await request.read(),
+            )
+        )
+        if fault is not None and fault.taken:
+            await handler(request)
+        plain = web.Response(status=fault.status or 500) if fault else web.Response()
+        return await _answer(fault, request, handler, plain)
+
+    return play
+
+
+def before_vault(faults: Faults, vault: str) -> Middleware:
+    """Play the faults of one vault for each operation that is asked with a token."""
+
+    @web.middleware
+    async def play(request: web.Request, handler: Handler) -> web.StreamResponse:
+        operation = _operation(request) if faults.any_at("vault") else None
+        if operation is None:
+            return await handler(request)
+        fault = faults.decide(Asked("vault", vault=vault, operation=operation))
+        status = (fault.status if fault else None) or 500
+        code, message = _VAULT_ERRORS.get(status, ("Fault", "A fault that was asked for."))
+        body = Refusal(status, code, message).body()
+        return await _answer(fault, request, handler, web.json_response(body, status=status))
+
+    return play
+
+
+def before_identity(faults: Faults) -> Middleware:
+    """Play the identity endpoint's faults for each token that is asked for."""
+
+    @web.middleware
+    async def play(request: web.Request, handler: Handler) -> web.StreamResponse:
+        fault = faults.decide(Asked("identity"))
+        status = (fault.status if fault else None) or 500
+        body = {
+            "statusCode": status,
+            "message": "A fault that was asked for.",
+            "correlationId": str(uuid.uuid4()),
+        }
+        return await _answer(fault, request, handler, web.json_response(body, status=status))
+
+    return play
+
+
+def before_imds(faults: Faults) -> Middleware:
+    """Play the same faults at the metadata service of a machine."""
+
+    @web.middleware
+    async def play(request: web.Request, handler: Handler) -> web.StreamResponse:
+        fault = faults.decide(Asked("identity"))
+        status = (fault.status if fault else None) or 500
+        refusal = error(status, "fault", "A fault that was asked for.")
+        return await _answer(fault, request, handler, refusal)
+
+    return play
+
+
+async def _answer(
+    fault: Fault | None, request: web.Request, handler: Handler, refusal: web.Response
+) -> web.StreamResponse:
+    """Do what the fault says; `refusal` is the service's own way to answer its status."""
+    if fault is None:
+        return await handler(request)
+    if fault.answer == "slow":
+        await asyncio.sleep(fault.seconds or 0)
+        return await handler(request)
+    if fault.answer in ("status", "redirect"):
+        if fault.retry_after is not None:
+            refusal.headers["Retry-After"] = fault.retry_after
+        if fault.answer == "redirect":
+            refusal.headers["Location"] = "/redirected"
+        return refusal
+    return await _break(fault, request)
+
+
+async def _break(fault: Fault, request: web.Request) -> web.Response:
+    transport = request.transport
+    if transport is not None and fault.answer == "close":
+        transport.write(_BEGINNING)
+        transport.close()
+    if transport is not None and fault.answer == "drop":
+        transport.abort()
+    while request.transport is not None:  # noqa: ASYNC110 - aiohttp has no event for it
+        await asyncio.sleep(_LOOK)
+    return web.Response()  # to nobody: the connection is gone
+
+
+def _operation(request: web.Request) -> str | None:
+    # The SDKs' first request has no token and wants the challenge. It is no operation: a fault
+    # for the next one operation must not be used up by it.
+    if "Authorization" not in request.headers:
+        return None
+    try:
+        call = parse(request.method, request.rel_url.raw_path)
+    except Refusal:
+        return None
+    return f"{call.operation.kind}/{call.operation.name}"

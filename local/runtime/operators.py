@@ -1,0 +1,57 @@
+"""The environment that makes any program an operator of the deployment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from local.authorization.authorization import Authorization
+from local.bus.security.principal import Access, Principal, Right
+from local.deployment.resources import NamespaceSpec, Operator, VaultSpec
+
+_SECRET_ACTIONS = tuple(
+    f"Microsoft.KeyVault/vaults/secrets/{operation}/action"
+    for operation in ("getSecret", "setSecret", "readMetadata")
+)
+_KEY_ACTIONS = tuple(
+    f"Microsoft.KeyVault/vaults/keys/{operation}"
+    for operation in ("read", "rotate/action", "update/action")
+)
+_RIGHTS: tuple[Right, ...] = ("send", "listen")
+
+
+def settings_of(operator: Operator, namespace: NamespaceSpec, access: Access) -> Mapping[str, str]:
+    """Name the bus and the queues that the operator may use, as apps are told theirs."""
+    who = Principal("identity", operator.identity.principal_id, None)
+    usable = [
+        queue.name
+        for queue in namespace.queues
+        if any(access.may(who, right, queue.name) for right in _RIGHTS)
+    ]
+    return {
+        "RELAY_BUS__fullyQualifiedNamespace": namespace.host,
+        **{f"RELAY_QUEUE_{name.upper().replace('-', '_')}": name for name in usable},
+    }
+
+
+def objects_of(
+    operator: Operator, vaults: Mapping[str, VaultSpec], authorization: Authorization
+) -> Mapping[str, str]:
+    """Name the keys and secrets that the operator may look after; `vaults` are by their URL."""
+
+    def may(actions: Sequence[str], resource_id: str) -> bool:
+        who = operator.identity.principal_id
+        return any(authorization.decide(who, action, resource_id).allowed for action in actions)
+
+    found = {}
+    for url, vault in vaults.items():
+        for secret in vault.secrets:
+            if may(_SECRET_ACTIONS, secret.resource_id):
+                found[_setting("SECRET", secret.name)] = f"{url}secrets/{secret.name}"
+        for key in vault.keys:
+            if may(_KEY_ACTIONS, key.resource_id):
+                found[_setting("KEY", key.name)] = f"{url}keys/{key.name}"
+    return found
+
+
+def _setting(family: str, name: str) -> str:
+    return f"RELAY_{family}_{name.upper().replace('-', '_')}"

@@ -1,0 +1,75 @@
+"""The ports of a cloud, remembered in its folder, so that it comes back where it first was.
+
+It matters most for vaults: a sealed message names its key by the vault's URL, port and all.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable
+from typing import TypeVar
+
+from local.net.folder import Folder
+from local.net.loopback import CONNECTIONS, Listener, anywhere, listen, reserve
+
+_FILE = "ports.json"
+_Socket = TypeVar("_Socket", bound=socket.socket)
+
+
+class Ports:
+    """Ports by the name of what listens there; each is remembered once and for all.
+
+    Those that are `free_at_first` leave the usual ports to another cloud, or to whoever else.
+    """
+
+    def __init__(self, folder: Folder, *, free_at_first: bool = False) -> None:
+        self._folder = folder
+        self._known = _read(folder)
+        self._free_at_first = free_at_first
+
+    def of(self, name: str, usual: int) -> int:
+        """Tell where it should listen: where it did before, or else at the usual port."""
+        return self._known.get(name, usual)
+
+    def has_moved(self, name: str, port: int) -> bool:
+        """Tell whether it listens at another port than before."""
+        return self._known.get(name, port) != port
+
+    def bind(self, name: str, usual: int, connections: int = CONNECTIONS) -> Listener:
+        """Listen on loopback where it should, or at a free port where that is taken."""
+        return self._take(name, usual, lambda port: listen(port, connections))
+
+    def reserve(self, name: str, usual: int) -> socket.socket:
+        """Keep the port where it should listen, or a free one where that is taken.
+
+        For what comes and goes while the cloud is up, and for links to what is not up yet.
+        """
+        return self._take(name, usual, reserve)
+
+    def _take(self, name: str, usual: int, take: Callable[[int], _Socket]) -> _Socket:
+        port = self._known.get(name) or (0 if self._free_at_first else usual)
+        try:
+            taken = take(port) if port else anywhere(take)
+        except OSError:
+            taken = anywhere(take)
+        self.keep(name, taken.getsockname()[1])
+        return taken
+
+    def keep(self, name: str, port: int) -> None:
+        """Remember where it listens, if it is the first time."""
+        # A port taken for once is no reason to forget the one that messages name.
+        if name not in self._known:
+            self._known[name] = port
+            self._folder.write_private(_FILE, json.dumps(self._known, indent=2) + "\n")
+
+
+def _read(folder: Folder) -> dict[str, int]:
+    try:
+        found = json.loads((folder.path / _FILE).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    ports = {str(name): port for name, port in found.items() if type(port) is int}
+    return {name: port for name, port in ports.items() if 0 < port < 65536}

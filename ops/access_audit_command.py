@@ -1,0 +1,192 @@
+"""The options of `prove`: which apps, by which keys, and as which operators."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import getpass
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from azure.core.credentials_async import AsyncTokenCredential
+from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential
+
+from ops.access_audit import AskedApp, Speaker, prove
+from ops.access_comparison import NoAnswerError
+from ops.output import tell
+from ops.target import NAMESPACE, NowhereError, namespace_in
+from shared.access.declaration import FILE, Declaration, NotDeclaredError
+from shared.access.probes import USER_AGENT
+from shared.azure.network import Network
+from shared.settings.settings import SettingsError, bus_settings
+
+_APP = re.compile(r"([a-z][a-z0-9]*)=(https?://[A-Za-z0-9.-]+(?::\d{1,5})?)/?")
+_KEY = "RELAY_MASTER_KEY_"  # the app's name, in upper case, follows
+_IDENTITY = ("IDENTITY_ENDPOINT", "IDENTITY_HEADER")
+
+
+@dataclass(frozen=True)
+class _Outside:
+    """An operator who can be spoken for: `variables` are where its tokens come from, if not az."""
+
+    name: str
+    namespace: str
+    network: Network
+    variables: Mapping[str, str] | None
+
+
+@dataclass(frozen=True)
+class _Deployment:
+    apps: Sequence[AskedApp]
+    operators: Sequence[_Outside]
+    used: object = None
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to a command line."""
+    proving = commands.add_parser(
+        "prove",
+        help="try what every identity may do, and compare it with infra/access.json",
+        description="Ask every app to try, harmlessly, what its identities may do on everything "
+        f"there is. In Azure each app's master key is asked for, or taken from {_KEY}<APP>.",
+    )
+    where = proving.add_mutually_exclusive_group()
+    where.add_argument("--local", action="store_true", help="the local cloud that is up in .local")
+    where.add_argument("--folder", type=Path, help="the local cloud that is up in this folder")
+    where.add_argument(
+        "--app",
+        action="append",
+        type=_app,
+        metavar="NAME=URL",
+        help="an app in Azure, such as sender=https://relay-sender-x.azurewebsites.net; each one "
+        "that azd's outputs in the environment (SENDER_URL, ...) do not name",
+    )
+    proving.add_argument(
+        "--operator", metavar="NAME", help="you are signed in as this operator: prove it, too"
+    )
+    proving.add_argument("--namespace", metavar="HOST", help="of Service Bus; with --operator")
+    proving.add_argument(
+        "--used", action="store_true", help="local: also tell what is declared and never used"
+    )
+    proving.add_argument("--json", action="store_true", help="print the outcome as JSON")
+
+
+def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
+    """Run it: 0 if all is as declared, 1 if it is not or not known to be, 2 if not understood."""
+    try:
+        declaration = Declaration.load(FILE)
+        here = options.local or options.folder
+        there = _local(options) if here else _in_azure(parser, options, declaration)
+    except (NowhereError, SettingsError) as error:
+        parser.error(str(error))
+    except NotDeclaredError as error:
+        tell(f"error: {error}")
+        return 1
+    try:
+        return asyncio.run(_prove(declaration, there, json_only=options.json))
+    except NoAnswerError as error:
+        tell(f"error: {error}")
+        return 1
+
+
+async def _prove(declaration: Declaration, there: _Deployment, *, json_only: bool) -> int:
+    async with AsyncExitStack() as stack:
+        speakers = []
+        for one in there.operators:
+            credential = _credential(one)
+            await stack.enter_async_context(credential)
+            speakers.append(Speaker(one.name, credential, one.namespace, one.network))
+        return await prove(declaration, there.apps, speakers, there.used, json_only=json_only)
+
+
+def _credential(operator: _Outside) -> AsyncTokenCredential:
+    if operator.variables is None:
+        return DefaultAzureCredential(user_agent=USER_AGENT)
+    # The one place where the credential looks for them.
+    os.environ.update({name: operator.variables[name] for name in _IDENTITY})
+    return ManagedIdentityCredential(user_agent=USER_AGENT)
+
+
+def _local(options: argparse.Namespace) -> _Deployment:
+    # Only here: an operator of Azure needs nothing of the local cloud.
+    from local.cli.client import Client, Refused
+    from local.net.folder import NotUp
+    from local.runtime.apps import ROOT
+
+    try:
+        client = Client(options.folder or ROOT / ".local")
+        status = client.control("GET", "/status")
+        listed = status if isinstance(status, dict) else {}
+        operators = [
+            _Outside(
+                name,
+                environment[NAMESPACE],
+                bus_settings(environment).network,
+                environment,
+            )
+            for name in listed["operators"]
+            for environment in [client.environment(name)]
+        ]
+        # A stopped app has no address; that it does not answer is told like any other's silence.
+        apps = [
+            AskedApp(name, client.url(name), keys.master if keys else None)
+            for name in listed["apps"]
+            for keys in [client.keys(name)]
+        ]
+        used = client.control("GET", "/grants/used") if options.used else None
+    except (NotUp, Refused, KeyError) as error:
+        raise NowhereError(str(error)) from None
+    return _Deployment(apps, operators, used)
+
+
+def _in_azure(
+    parser: argparse.ArgumentParser, options: argparse.Namespace, declaration: Declaration
+) -> _Deployment:
+    if options.used:
+        parser.error("--used is for the local cloud; in Azure the audit logs tell")
+    operators = []
+    if options.operator:
+        if options.operator not in declaration.operators:
+            parser.error(f"access.json has no operator {options.operator}")
+        namespace = options.namespace or namespace_in(os.environ)
+        if not namespace:
+            parser.error(f"--operator needs --namespace HOST, or {NAMESPACE}")
+        network = bus_settings({**os.environ, NAMESPACE: namespace}).network
+        operators = [_Outside(options.operator, namespace, network, None)]
+    try:
+        urls = {**dict(_told_by_azd(declaration)), **dict(options.app or ())}
+    except argparse.ArgumentTypeError as error:
+        parser.error(f"in the environment: {error}")
+    if not urls:
+        parser.error("say where: --local, --folder, or --app for each app")
+    return _Deployment([_with_key(parser, *one) for one in urls.items()], operators)
+
+
+def _told_by_azd(declaration: Declaration) -> Iterator[tuple[str, str]]:
+    for app in declaration.objects["app"]:
+        if url := os.environ.get(f"{app.upper()}_URL"):
+            yield _app(f"{app}={url}")
+
+
+def _with_key(parser: argparse.ArgumentParser, app: str, url: str) -> AskedApp:
+    key = os.environ.get(_KEY + app.upper())
+    if not key and not sys.stdin.isatty():
+        parser.error(f"there is no terminal to ask for the master key of {app}: set {_KEY}...")
+    # Typed without being shown, and never an argument, which every process list shows.
+    return AskedApp(app, url, key or getpass.getpass(f"master key of {app}: "))
+
+
+def _app(text: str) -> tuple[str, str]:
+    found = _APP.fullmatch(text)
+    if not found:
+        raise argparse.ArgumentTypeError("must look like sender=https://host")
+    url = urlsplit(found[2])
+    if url.scheme != "https" and url.hostname != "127.0.0.1":
+        raise argparse.ArgumentTypeError("a master key goes over https only")
+    return found[1], found[2]

@@ -1,0 +1,172 @@
+"""The proof of access, told: a table for people, JSON for scripts."""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ops.access_comparison import Line, Proof
+from ops.output import plain
+from shared.access.declaration import Grant, Kind, Verdict
+
+_COLUMNS: Mapping[str, tuple[Kind, str]] = {
+    "token in": ("app", "token"),
+    "encrypt": ("key", "encrypt"),
+    "decrypt": ("key", "decrypt"),
+    "get key": ("key", "get"),
+    "get secret": ("secret", "get"),
+    "list secret": ("secret", "list"),
+    "send": ("queue", "send"),
+    "receive": ("queue", "receive"),
+}
+# A sign as well as a colour: not every terminal has colours, and not every eye.
+_SIGNS: Mapping[Verdict, str] = {"wider": "+", "narrower": "-", "could not tell": "?"}
+_STYLES: Mapping[Verdict, str] = {
+    "wider": "bold red",
+    "narrower": "bold yellow",
+    "could not tell": "magenta",
+}
+_WORDS: Mapping[Verdict, str] = {
+    "wider": "WIDER than declared",
+    "narrower": "NARROWER than declared",
+    "could not tell": "could not tell",
+}
+_LEGEND = (
+    "named: allowed as declared   ·: refused as declared   "
+    "+: WIDER than declared   -: NARROWER   ?: could not tell"
+)
+_WIDE = 132  # where there is no terminal whose width would count
+
+
+def show(proof: Proof, unused: Sequence[Grant] | None) -> None:
+    """Print the table, every difference, and the conclusion; colours where there are any."""
+    # NO_COLOR and the terminal's own abilities are minded by the library.
+    console = Console(
+        width=None if sys.stdout.isatty() else _WIDE, highlight=False, markup=False, emoji=False
+    )
+    lines = proof.lines()
+    console.print(_table(proof.rows, lines))
+    console.print(_LEGEND, style="dim")
+    differences = proof.differences()
+    for text, style in _told(proof, differences, unused):
+        console.print(Text(text, style=style), soft_wrap=True)
+    console.print(_conclusion(lines, differences, unused))
+
+
+def as_json(proof: Proof, unused: Sequence[Grant] | None) -> Mapping[str, object]:
+    """Return all of it for scripts."""
+    lines = proof.lines()
+    differences = proof.differences()
+    told: dict[str, object] = {
+        "proven": not differences and not unused,
+        "silent": dict(proof.silent),
+        "not_asked": list(proof.not_asked),
+        "of_another_declaration": list(proof.of_another),
+        "differences": [_listed(line) for line in differences],
+        "tried": [_listed(line) for line in lines],
+    }
+    if unused is not None:
+        told["unused"] = [asdict(grant) for grant in unused]
+    return told
+
+
+def _listed(line: Line) -> Mapping[str, object]:
+    return {
+        **asdict(line.grant),
+        "declared": "allowed" if line.declared else "refused",
+        "actual": line.actual,
+        "verdict": line.verdict,
+        "where": list(line.where),
+        "detail": line.detail,
+    }
+
+
+def _table(rows: Iterable[str], lines: Iterable[Line]) -> Table:
+    cells: dict[tuple[str, Kind, str], list[Line]] = defaultdict(list)
+    for line in lines:
+        cells[line.grant.identity, line.grant.kind, line.grant.operation].append(line)
+    table = Table("identity", *_COLUMNS, box=box.SIMPLE_HEAD)
+    for row in rows:
+        found = (cells.get((row, kind, operation), []) for kind, operation in _COLUMNS.values())
+        table.add_row(plain(row), *map(_cell, found))
+    return table
+
+
+def _cell(lines: Sequence[Line]) -> Text:
+    """Name the objects that are worth a name; a dot where all are refused as declared."""
+    words = []
+    for line in lines:
+        name = plain(line.grant.object)
+        if line.verdict != "as declared":
+            words.append(Text(_SIGNS[line.verdict] + name, _STYLES[line.verdict]))
+        elif line.actual == "allowed":
+            words.append(Text(name, "green"))
+    if not words:
+        # Nothing at all stands where nothing could be tried: nobody's token, an operator's app.
+        return Text("·" if lines else "", "dim")
+    return Text("\n").join(words)
+
+
+def _told(
+    proof: Proof, differences: Sequence[Line], unused: Sequence[Grant] | None
+) -> Iterable[tuple[str, str]]:
+    for app, why in proof.silent.items():
+        yield f"{app} did not answer: {plain(why)}", _STYLES["could not tell"]
+    for app in proof.of_another:
+        yield f"{app} was deployed with another access.json than this one", "yellow"
+    for name in proof.not_asked:
+        yield f"{name}: not asked, it is outside of every app (--operator)", "dim"
+    for line in differences:
+        if line.verdict != "could not tell":
+            where = f" (in {', '.join(line.where)}: {line.detail})"
+            yield f"{_WORDS[line.verdict]}: {_named(line.grant)}{plain(where)}", _style(line)
+    yield from _untold(differences)
+    for grant in unused or ():
+        yield f"not needed: {_named(grant)}: declared, and never used", "bold yellow"
+
+
+def _untold(differences: Sequence[Line]) -> Iterable[tuple[str, str]]:
+    """Tell together what could not be told of one identity for one reason."""
+    together: dict[tuple[str, str], list[Line]] = defaultdict(list)
+    for line in differences:
+        if line.verdict == "could not tell":
+            together[line.grant.identity, line.detail].append(line)
+    for (identity, why), lines in together.items():
+        what = ", ".join(_on(line.grant) for line in lines)
+        yield f"could not tell: {plain(identity)}: {plain(what)} ({plain(why)})", _style(lines[0])
+
+
+def _style(line: Line) -> str:
+    return _STYLES[line.verdict]
+
+
+def _named(grant: Grant) -> str:
+    return f"{plain(grant.identity)}: {plain(_on(grant))}"
+
+
+def _on(grant: Grant) -> str:
+    if grant.kind == "app":
+        return f"token in app {grant.object}"
+    return f"{grant.operation} {grant.kind} {grant.object}"
+
+
+def _conclusion(
+    lines: Sequence[Line], differences: Sequence[Line], unused: Sequence[Grant] | None
+) -> Text:
+    if not differences and not unused:
+        allowed = sum(line.actual == "allowed" for line in lines)
+        used = ", and all of it is used" if unused is not None else ""
+        return Text(
+            f"proven: {len(lines)} tries, {allowed} allowed and {len(lines) - allowed} refused, "
+            f"all as declared{used}",
+            "bold green",
+        )
+    count = len(differences) + len(unused or ())
+    return Text(f"not proven: {count} differences" if count > 1 else "not proven", "bold red")

@@ -1,0 +1,65 @@
+"""The migration: the ledger's schema, brought up to date as a step of the deployment."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import sys
+from pathlib import Path
+
+from migrations import Upgraded, upgrade
+from ops.output import tell
+from ops.target import NowhereError
+from shared.ledger.errors import LedgerError
+
+URL = "RELAY_DATABASE_URL"
+_AUTHORITIES = "RELAY_CA_BUNDLE"
+
+
+def migrate(url: str, *, as_json: bool) -> int:
+    """Do it, and say from which version to which; never where, for a URL has a password."""
+    authorities = os.environ.get(_AUTHORITIES)
+    try:
+        done = upgrade(url, Path(authorities) if authorities else None)
+    except (LedgerError, ValueError, OSError) as error:
+        tell(f"error: {error}; nothing is changed")
+        return 1
+    print(json.dumps({"from": done.before, "to": done.after}) if as_json else _sentence(done))
+    return 0
+
+
+def given_url() -> str:
+    """Read the database's URL from the environment or standard input. Raises `NowhereError`.
+
+    Never from an argument: every user of the machine can read those.
+    """
+    url = os.environ.get(URL) or _read()
+    if not url:
+        raise NowhereError(f"say where: the database's URL in {URL} or on standard input")
+    return url
+
+
+def local_url(folder: Path) -> str:
+    """Ask the local cloud that is up in a folder. Raises `NowhereError`."""
+    # Only here: an operator of Azure needs nothing of the local cloud.
+    from local.cli.client import Client, Refused
+    from local.net.folder import NotUp
+
+    try:
+        found = Client(folder).control("GET", "/database")
+    except (NotUp, Refused) as error:
+        raise NowhereError(str(error)) from None
+    return str(found["url"]) if isinstance(found, dict) else ""
+
+
+def _read() -> str:
+    if sys.stdin.isatty():
+        return getpass.getpass("URL of the database: ").strip()
+    return sys.stdin.readline().strip()
+
+
+def _sentence(done: Upgraded) -> str:
+    if done.before == done.after:
+        return f"the ledger is at version {done.after} already"
+    return f"the ledger went from {done.before or 'nothing'} to version {done.after}"

@@ -1,0 +1,70 @@
+"""What is left to do once the infrastructure stands: the ledger's tables, the partner's secret."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterator, Mapping
+
+from ops.migrate import migrate
+from ops.output import tell
+from ops.partner_secret import SECRET, NotSetError, patiently, set_partner, unseen
+from ops.secret_target import SecretPlace
+
+_DATABASE = "database-connection"
+_PATIENCE = 900.0  # seconds: what Azure says a new role may take, and some more
+_DAYS = 365
+_LATER = "later, where the deployment can be reached: python -m ops provisioned"
+
+
+def provisioned(environ: Mapping[str, str]) -> int:
+    """Do it for the deployment that `azd` tells of; 1 if something of it is left to do.
+
+    Raises `NowhereError` where `azd` tells of none. A private deployment is not reached from
+    outside, so there it only says what is left.
+    """
+    ledger = SecretPlace.in_azure(_DATABASE, None, environ)
+    partner = SecretPlace.in_azure(SECRET, None, environ)
+    if environ.get("DEPLOYED_NETWORK") == "private" and not environ.get("RELAY_INSIDE"):
+        tell(f"the network is private; {_LATER}, with RELAY_INSIDE=1")
+        return 0
+    # The second even without the first: neither needs the other.
+    left = [*make_tables(ledger), *set_secret(partner)]
+    for what in left:
+        tell(f"left to do: {what}")
+    if left:
+        tell(_LATER)
+    return 1 if left else 0
+
+
+def make_tables(ledger: SecretPlace) -> Iterator[str]:
+    """Migrate the database of a secret; yield what is left to do."""
+    try:
+        # The URL goes from the vault to the migration in memory, and nowhere else.
+        url = asyncio.run(_value(ledger))
+    except NotSetError as error:
+        yield f"the ledger's tables ({error})"
+        return
+    if migrate(url, as_json=False):
+        yield "the ledger's tables: is this machine's address among RELAY_ALLOWED_ADDRESSES?"
+
+
+def set_secret(partner: SecretPlace) -> Iterator[str]:
+    """Ask for the partner's secret where it is unset; yield what is left to do."""
+    try:
+        asyncio.run(set_partner(partner, _DAYS, replace=False, patience=_PATIENCE, read=_asked))
+    except NotSetError as error:
+        yield f"the partner's secret ({error})"
+
+
+def _asked() -> str:
+    # A hook's standard input may never end.
+    if not sys.stdin.isatty():
+        raise NotSetError("there is no terminal to ask on: python -m ops secrets")
+    return unseen()
+
+
+async def _value(place: SecretPlace) -> str:
+    async with place.client() as client:
+        secret = await patiently(lambda: client.get_secret(place.secret.name), _PATIENCE)
+    return secret.value or ""

@@ -1,0 +1,71 @@
+"""Which secret a command is about, and as whom it is asked for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential
+from azure.keyvault.secrets.aio import SecretClient
+
+from ops.target import NowhereError, local_environment
+from shared.azure.key_vault_id import KeyVaultId
+from shared.azure.network import Network
+from shared.azure.vault import client_options
+
+_VAULT = re.compile(r"[A-Za-z](?!.*--)[A-Za-z0-9-]{1,22}[A-Za-z0-9]", re.ASCII)
+_HOST = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+", re.ASCII)
+
+
+@dataclass(frozen=True)
+class SecretPlace:
+    """A secret and the way to its vault."""
+
+    secret: KeyVaultId
+    network: Network
+    is_local: bool
+
+    @classmethod
+    def in_azure(cls, secret: str, vault: str | None, environ: Mapping[str, str]) -> SecretPlace:
+        """Take the vault by its name or host, or from what `azd` knows. Raises `NowhereError`."""
+        variable = f"RELAY_VAULT_{secret.partition('-')[0].upper()}"
+        given = vault or environ.get(variable, "")
+        if not given:
+            raise NowhereError(f"say where: --vault NAME, or {variable}, or --local")
+        if _VAULT.fullmatch(given):
+            given += ".vault.azure.net"
+        if not _HOST.fullmatch(given):
+            raise NowhereError("a vault is told by its name, or by its host in other clouds")
+        found = KeyVaultId.parse(f"https://{given}/secrets/{secret}", "secrets")
+        return cls(found, Network(), is_local=False)
+
+    @classmethod
+    def in_folder(cls, secret: str, operator: str, folder: Path | None) -> SecretPlace:
+        """Ask the local cloud that is up in a folder. Raises `NowhereError`."""
+        environment = local_environment(operator, folder)
+        url = environment.get(f"RELAY_SECRET_{secret.upper().replace('-', '_')}")
+        if url is None:
+            raise NowhereError(f"{operator} may do nothing with secret {secret} there")
+        network = Network(Path(environment["RELAY_CA_BUNDLE"]), verify_challenge=False)
+        return cls(KeyVaultId.parse(url, "secrets"), network, is_local=True)
+
+    @property
+    def name(self) -> str:
+        """What it is called when something is told about it."""
+        host = self.secret.vault_url.removeprefix("https://")
+        return f"{self.secret.name} in {host}"
+
+    @asynccontextmanager
+    async def client(self) -> AsyncIterator[SecretClient]:
+        """Give a client under the operator's own identity."""
+        # Who works in a local cloud may well be signed in to Azure too: that is not whom to be.
+        credential = ManagedIdentityCredential() if self.is_local else DefaultAzureCredential()
+        options = client_options(self.network)
+        async with (
+            credential,
+            SecretClient(self.secret.vault_url, credential, **options) as client,
+        ):
+            yield client

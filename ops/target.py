@@ -1,0 +1,90 @@
+"""Which Service Bus the commands go to, and as whom."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential
+from azure.servicebus.aio import ServiceBusClient
+
+from shared.azure.network import Network
+from shared.azure.queues import connect
+from shared.settings.settings import SettingsError, bus_settings
+
+NAMESPACE = "RELAY_BUS__fullyQualifiedNamespace"
+_OUTPUT = "RELAY_BUS_NAMESPACE"  # what azd calls it
+_OPERATOR = "operator"
+_IDENTITY = ("IDENTITY_ENDPOINT", "IDENTITY_HEADER")
+
+
+class NowhereError(Exception):
+    """It is not said where, or there is nothing."""
+
+
+@dataclass(frozen=True)
+class Where:
+    """A namespace, the way there, and its queues that matter to an operator."""
+
+    namespace: str
+    network: Network
+    rejected: str
+    messages: str
+    is_local: bool
+    receipts: str = "receipts"
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str], *, is_local: bool = False) -> Where:
+        """Read the settings that apps have too. Raises `NowhereError`."""
+        namespace = namespace_in(environ)
+        if not namespace:
+            raise NowhereError(f"say where: --namespace HOST, or {NAMESPACE}, or --local")
+        try:
+            bus = bus_settings({**environ, NAMESPACE: namespace})
+        except SettingsError as error:
+            raise NowhereError("; ".join(error.problems)) from None
+        rejected = environ.get("RELAY_QUEUE_REJECTED", "rejected")
+        messages = environ.get("RELAY_QUEUE_MESSAGES", "messages")
+        receipts = environ.get("RELAY_QUEUE_RECEIPTS", "receipts")
+        return cls(bus.bus_namespace, bus.network, rejected, messages, is_local, receipts)
+
+    @classmethod
+    def in_folder(cls, folder: Path | None) -> Where:
+        """Ask the local cloud that is up in a folder. Raises `NowhereError`."""
+        environment = local_environment(_OPERATOR, folder)
+        return cls.from_environment(environment, is_local=True)
+
+    @asynccontextmanager
+    async def client(self) -> AsyncIterator[ServiceBusClient]:
+        """Give a client under the operator's own identity."""
+        # Who works in a local cloud may well be signed in to Azure too: that is not whom to be.
+        credential = ManagedIdentityCredential() if self.is_local else DefaultAzureCredential()
+        async with credential, connect(self.namespace, credential, self.network) as client:
+            yield client
+
+
+def namespace_in(environ: Mapping[str, str]) -> str | None:
+    """Return the host of Service Bus as apps are told it, or as azd tells it."""
+    return environ.get(NAMESPACE) or environ.get(_OUTPUT)
+
+
+def local_environment(operator: str, folder: Path | None) -> Mapping[str, str]:
+    """Become an operator of the local cloud that is up in a folder, and return what it is told.
+
+    Raises `NowhereError`.
+    """
+    # Only here: an operator of Azure needs nothing of the local cloud.
+    from local.cli.client import Client, Refused
+    from local.net.folder import NotUp
+    from local.runtime.apps import ROOT
+
+    try:
+        environment = Client(folder or ROOT / ".local").environment(operator)
+    except (NotUp, Refused) as error:
+        raise NowhereError(str(error)) from None
+    # The one place where the credential looks for them.
+    os.environ.update({name: environment[name] for name in _IDENTITY})
+    return environment

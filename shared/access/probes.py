@@ -1,0 +1,176 @@
+"""One harmless try of each operation, and how its outcome is judged.
+
+What is encrypted is random and its ciphertext is not read; what is decrypted is random, so a vault
+that allows it answers 400; the value of a secret is not read off the connection; a link to a queue
+is attached without credit, so that no message moves, and closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+
+from azure.core.credentials_async import AsyncTokenCredential
+from azure.core.rest import AsyncHttpResponse, HttpRequest
+from azure.keyvault.keys.aio import KeyClient
+from azure.keyvault.secrets.aio import SecretClient
+from azure.servicebus.aio import ServiceBusClient, ServiceBusReceiver, ServiceBusSender
+from azure.servicebus.exceptions import ServiceBusAuthorizationError, ServiceBusError
+
+from shared.access.declaration import OPERATIONS, Grant, Outcome
+from shared.azure.key_vault_id import KeyVaultId
+from shared.azure.network import Network
+from shared.azure.queues import connect
+from shared.azure.vault import client_options
+from shared.message.envelope import ALGORITHM
+from shared.settings.settings import Known
+from shared.standards.base64url import encode
+
+# Tells a probe's requests from the app's own, in audit logs for example.
+USER_AGENT = "relay-access/1"
+_RANDOM_BYTES = 64  # for RSA-OAEP-256 enough and not too many, whatever the key's size
+# Of the reasons for a 403, those that are about the identity. Others, a firewall's or that of an
+# object switched off, tell nothing of what it may do.
+_REFUSALS = frozenset({"ForbiddenByRbac", "ForbiddenByPolicy", "AccessDenied"})
+_CODE = re.compile(r"[A-Za-z]{1,60}")
+
+Attempt = Callable[[], Awaitable[tuple[Outcome, str]]]
+Trial = tuple[Grant, Attempt]
+Ask = Callable[[KeyVaultId, HttpRequest], Awaitable[AsyncHttpResponse]]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where tries are made: what there is, the bus, and the way to it."""
+
+    known: Known
+    namespace: str
+    network: Network
+
+
+@asynccontextmanager
+async def trials(
+    place: Place, name: str, credential: AsyncTokenCredential
+) -> AsyncIterator[list[Trial]]:
+    """Give every try that there is, as one who has that credential."""
+    known = place.known
+    async with (
+        _vaults(place, credential) as vaults,
+        connect(place.namespace, credential, place.network, user_agent=USER_AGENT) as bus,
+    ):
+        yield [
+            *_on_keys(name, known.keys, vaults),
+            *_on_secrets(name, known.secrets, vaults),
+            *_on_queues(name, known.queues, bus),
+        ]
+
+
+@asynccontextmanager
+async def _vaults(place: Place, credential: AsyncTokenCredential) -> AsyncIterator[Ask]:
+    """Give a way to ask the vault of an object."""
+    options = client_options(place.network) | {"user_agent": USER_AGENT}
+    clients: dict[tuple[str, str], KeyClient | SecretClient] = {}
+    for there in (*place.known.keys, *place.known.secrets):
+        if (there.vault_url, there.kind) not in clients:
+            kind = KeyClient if there.kind == "keys" else SecretClient
+            clients[there.vault_url, there.kind] = kind(there.vault_url, credential, **options)
+
+    async def ask(object_id: KeyVaultId, request: HttpRequest) -> AsyncHttpResponse:
+        # Streamed, so that the body of an answer stays where it is unless somebody reads it.
+        return await clients[object_id.vault_url, object_id.kind].send_request(request, stream=True)
+
+    try:
+        yield ask
+    finally:
+        await asyncio.gather(*(client.close() for client in clients.values()))
+
+
+def _on_keys(name: str, keys: Iterable[KeyVaultId], ask: Ask) -> Iterable[Trial]:
+    for key in keys:
+        for operation in OPERATIONS["key"]:
+            grant = Grant(name, "key", key.name, operation)
+            if operation == "get":
+                yield grant, _asked(ask, key, HttpRequest("GET", f"keys/{key.name}"))
+            else:
+                random = {"alg": ALGORITHM, "value": encode(secrets.token_bytes(_RANDOM_BYTES))}
+                request = HttpRequest("POST", f"keys/{key.name}//{operation}", json=random)
+                yield grant, _asked(ask, key, request)
+
+
+def _on_secrets(name: str, known: Iterable[KeyVaultId], ask: Ask) -> Iterable[Trial]:
+    for secret in known:
+        get = HttpRequest("GET", f"secrets/{secret.name}")
+        # Not the vault's list: a right to see what there is can also reach one secret alone.
+        versions = f"secrets/{secret.name}/versions"
+        listing = HttpRequest("GET", versions, params={"maxresults": "1"})
+        yield Grant(name, "secret", secret.name, "get"), _asked(ask, secret, get)
+        yield Grant(name, "secret", secret.name, "list"), _asked(ask, secret, listing)
+
+
+def _on_queues(name: str, queues: Iterable[str], bus: ServiceBusClient) -> Iterable[Trial]:
+    for queue in queues:
+        sender = partial(bus.get_queue_sender, queue)
+        receiver = partial(bus.get_queue_receiver, queue)
+        yield Grant(name, "queue", queue, "send"), _attached(sender)
+        yield Grant(name, "queue", queue, "receive"), _attached(receiver)
+
+
+def _asked(ask: Ask, object_id: KeyVaultId, request: HttpRequest) -> Attempt:
+    async def trial() -> tuple[Outcome, str]:
+        response = await ask(object_id, request)
+        try:
+            status = response.status_code
+            # What is allowed is left where it is: it may be a secret.
+            body = b"" if status == 200 else await response.read()
+        finally:
+            await response.close()
+        return judged(status, body, decrypting=request.url.endswith("/decrypt"))
+
+    return trial
+
+
+def judged(status: int, body: bytes, *, decrypting: bool = False) -> tuple[Outcome, str]:
+    """Say what a vault's answer to a try means, and by what it was told."""
+    code = "" if status == 200 else _code(body)
+    told = f"{status} {code}".rstrip()
+    # The vault says that of garbage only once it has decided that it may be decrypted.
+    if status == 200 or (decrypting and (status, code) == (400, "BadParameter")):
+        return "allowed", told
+    return "refused" if status == 403 and code in _REFUSALS else "could not tell", told
+
+
+def _code(body: bytes) -> str:
+    """Read why a vault refused: `error.innererror.code`, or `error.code`."""
+    try:
+        error = json.loads(body)["error"]
+        code = (error.get("innererror") or error)["code"]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return ""
+    return code if isinstance(code, str) and _CODE.fullmatch(code) else ""
+
+
+def _attached(
+    link: Callable[[], ServiceBusSender | ServiceBusReceiver],
+) -> Attempt:
+    async def trial() -> tuple[Outcome, str]:
+        # Entering attaches the link. A receiver gives credit only when it is asked for messages
+        # (the SDK's own flow while it opens says 0), so none is taken or counted as delivered.
+        try:
+            async with link():
+                return "allowed", "attached"
+        except ServiceBusAuthorizationError as error:
+            return "refused", type(error).__name__
+        except ServiceBusError as error:
+            # Said by the queue's broker, of a link that the gateway in front of it has let pass
+            # by its rights: nobody receives where messages are forwarded.
+            if "amqp:not-allowed" in str(error):
+                return "allowed", "forwards"
+            raise
+
+    return trial

@@ -1,0 +1,133 @@
+"""Trying out what identities may do, without doing it: what is allowed here, what is refused."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Iterable, Mapping
+from dataclasses import dataclass
+
+from azure.core.credentials_async import AsyncTokenCredential
+from azure.core.exceptions import AzureError, HttpResponseError
+from azure.identity.aio import ManagedIdentityCredential
+
+from shared.access.declaration import OPERATIONS, Grant, Kind, Outcome
+from shared.access.probes import USER_AGENT, Attempt, Place, trials
+
+_VAULT_SCOPE = "https://vault.azure.net/.default"
+_TRY_SECONDS = 60.0
+_AT_ONCE = 64
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What came of one try; `detail` is a status or the kind of an error, never content."""
+
+    grant: Grant
+    outcome: Outcome
+    detail: str
+
+
+async def tried_in_app(
+    place: Place, app: str, identities: Mapping[str, str | None], seconds: float
+) -> list[Finding]:
+    """Ask for a token of each identity, by client id, and try everything as those that give one.
+
+    An identity without a client id is the app's own. After `seconds`, what is not known yet could
+    not be told.
+    """
+    limit = asyncio.Semaphore(_AT_ONCE)
+    found: list[Finding] = []
+
+    async def as_identity(name: str, client_id: str | None) -> None:
+        # Made for this run: a credential that has served before would answer from its cache for an
+        # identity that is attached no longer.
+        async with ManagedIdentityCredential(
+            client_id=client_id, retry_total=1, user_agent=USER_AGENT
+        ) as credential:
+            token = await _token(credential, Grant(name, "app", app, "token"))
+            found.append(token)
+            if token.outcome == "allowed":
+                await _try_all(place, name, credential, limit, found)
+
+    await _within(seconds, [as_identity(*one) for one in identities.items()])
+    asked = [Grant(name, "app", app, "token") for name in identities]
+    having = {one.grant.identity for one in found if one.outcome == "allowed"}
+    return _complete(found, [*asked, *(grant for name in having for grant in _all(name, place))])
+
+
+async def tried_as(
+    place: Place, name: str, credential: AsyncTokenCredential, seconds: float
+) -> list[Finding]:
+    """Try everything as one who has a credential already: an operator."""
+    found: list[Finding] = []
+    limit = asyncio.Semaphore(_AT_ONCE)
+    await _within(seconds, [_try_all(place, name, credential, limit, found)])
+    return _complete(found, _all(name, place))
+
+
+async def _within(seconds: float, work: Iterable[Awaitable[None]]) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            # Whatever goes wrong with one identity, the others are tried.
+            await asyncio.gather(*work, return_exceptions=True)
+    except TimeoutError:
+        pass
+
+
+def _all(name: str, place: Place) -> list[Grant]:
+    known = place.known
+    objects: Mapping[Kind, Iterable[str]] = {
+        "key": (key.name for key in known.keys),
+        "secret": (secret.name for secret in known.secrets),
+        "queue": known.queues,
+    }
+    return [
+        Grant(name, kind, one, operation)
+        for kind, there in objects.items()
+        for one in there
+        for operation in OPERATIONS[kind]
+    ]
+
+
+def _complete(found: list[Finding], asked: Iterable[Grant]) -> list[Finding]:
+    """Add what there was no time for, so that nothing asked goes without an answer."""
+    missing = set(asked) - {finding.grant for finding in found}
+    late = [Finding(grant, "could not tell", "no answer in time") for grant in missing]
+    return sorted([*found, *late], key=lambda finding: finding.grant)
+
+
+async def _token(credential: ManagedIdentityCredential, grant: Grant) -> Finding:
+    try:
+        async with asyncio.timeout(_TRY_SECONDS):
+            await credential.get_token(_VAULT_SCOPE)
+    except (AzureError, OSError, TimeoutError) as error:
+        status = error.status_code if isinstance(error, HttpResponseError) else None
+        # 400 is how App Service and virtual machines say that there is no such identity here.
+        outcome: Outcome = "refused" if status == 400 else "could not tell"
+        return Finding(grant, outcome, str(status or type(error).__name__))
+    return Finding(grant, "allowed", "token")
+
+
+async def _try_all(
+    place: Place,
+    name: str,
+    credential: AsyncTokenCredential,
+    limit: asyncio.Semaphore,
+    found: list[Finding],
+) -> None:
+    async def attempt(grant: Grant, trial: Attempt) -> None:
+        async with limit:
+            found.append(await _told(grant, trial))
+
+    async with trials(place, name, credential) as each, asyncio.TaskGroup() as group:
+        for grant, trial in each:
+            group.create_task(attempt(grant, trial))
+
+
+async def _told(grant: Grant, trial: Attempt) -> Finding:
+    try:
+        async with asyncio.timeout(_TRY_SECONDS):
+            outcome, detail = await trial()
+    except Exception as error:  # noqa: BLE001 - whatever it is, it tells that this could not be told
+        return Finding(grant, "could not tell", type(error).__name__)
+    return Finding(grant, outcome, detail)

@@ -1,0 +1,1 @@
+"""What each function app does: a blueprint a module."""

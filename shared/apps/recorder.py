@@ -1,0 +1,122 @@
+"""Receipts into the ledger: a whole batch, however bad some of it is, however long it takes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+import azure.functions as func
+from azure.servicebus import ServiceBusMessage
+
+from shared.concurrency.holding import held, pausing
+from shared.ledger.errors import LedgerError, LedgerUnavailableError
+from shared.message.receipt import Receipt
+from shared.message.unrecorded import rejected_receipt
+from shared.telemetry.outages import Outages
+
+LEDGER = "the ledger"
+# Beside the time that receipts wait for the database: to set aside what cannot be recorded, and
+# to pause where even that fails.
+SET_ASIDE_SECONDS = 15.0
+PAUSE_SECONDS = 20.0
+# Of what nobody foresaw it is not known whether it is the receipt's fault: it is tried again.
+_TRIES = 3
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Item:
+    """What was on the queue, and how often it was handed over.
+
+    Of a batch, only the body, the number of deliveries and the like are to be relied on: the host
+    leaves out texts that are empty, and those of the following messages move up.
+    """
+
+    body: bytes = field(repr=False)
+    deliveries: int
+    receipt: Receipt
+
+
+@dataclass(frozen=True)
+class _Refused:
+    """What cannot be recorded, and why; `error` where nobody foresaw it."""
+
+    body: bytes = field(repr=False)
+    reason: str
+    detail: str
+    error: Exception | None = None
+
+
+class Recorder:
+    """Records batches. `record` writes all receipts or none, `set_aside` puts to the rejected."""
+
+    def __init__(
+        self,
+        record: Callable[[Sequence[Receipt]], Awaitable[None]],
+        set_aside: Callable[[ServiceBusMessage], Awaitable[None]],
+        wait_seconds: float,
+        outages: Outages,
+    ) -> None:
+        self._record = record
+        self._set_aside = set_aside
+        self._wait_seconds = wait_seconds
+        self._outages = outages
+
+    async def record(self, messages: Sequence[func.ServiceBusMessage]) -> None:
+        """Return when each is in the ledger, or is set aside for an operator.
+
+        What it raises leaves all of them on the queue, and it does so only after a pause. The lock
+        of a batch is not renewed: all of it has to fit into the queue's lockDuration.
+        """
+        items, refused = _sorted(messages)
+        if items:
+            refused += await held(
+                lambda: self._write(items), self._wait_seconds, LedgerUnavailableError
+            )
+        deliveries = max((message.delivery_count or 1 for message in messages), default=1)
+        async with pausing(deliveries, SET_ASIDE_SECONDS, PAUSE_SECONDS):
+            # Before any is set aside: all of the batch comes again, and would be set aside twice.
+            for error in (one.error for one in refused if one.error):
+                raise error
+            for one in refused:
+                await self._set_aside(rejected_receipt(one.body, one.reason, one.detail))
+        _log.info("recorded %d receipts", len(messages) - len(refused))
+
+    async def _write(self, items: Sequence[_Item]) -> list[_Refused]:
+        """Write receipts; return those that the ledger does not take, found by halving.
+
+        Raises `LedgerUnavailableError`, after which any of them may have been written.
+        """
+        try:
+            with self._outages.watching(LEDGER, LedgerUnavailableError):
+                await self._record([item.receipt for item in items])
+        except LedgerUnavailableError:
+            raise
+        except Exception as error:  # noqa: BLE001 - one receipt must not cost others their place
+            if len(items) == 1:
+                return [_unrecordable(items[0], error)]
+            half = len(items) // 2
+            return [*await self._write(items[:half]), *await self._write(items[half:])]
+        return []
+
+
+def _sorted(messages: Sequence[func.ServiceBusMessage]) -> tuple[list[_Item], list[_Refused]]:
+    items: list[_Item] = []
+    refused: list[_Refused] = []
+    for message in messages:
+        body = message.get_body()
+        try:
+            items.append(_Item(body, message.delivery_count or 1, Receipt.from_json(body)))
+        except ValueError as error:
+            _log.error("dropped what is no receipt: %s; it goes to the rejected messages", error)
+            refused.append(_Refused(body, "not-a-receipt", str(error)))
+    return items, refused
+
+
+def _unrecordable(item: _Item, error: Exception) -> _Refused:
+    foreseen = isinstance(error, LedgerError)
+    detail = str(error) if foreseen else f"it cannot be recorded ({type(error).__name__})"
+    _log.error("a receipt of %s is not recorded: %s", item.receipt.message_id, detail)
+    again = None if foreseen or item.deliveries >= _TRIES else error
+    return _Refused(item.body, "receipt-not-recorded", detail, again)

@@ -1,0 +1,1 @@
+"""Calls that concurrent users share."""

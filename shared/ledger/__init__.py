@@ -1,0 +1,1 @@
+"""The ledger of messages in a SQL database; it never holds a payload."""

@@ -1,0 +1,206 @@
+"""A SQL database that a secret names: its transactions, its rotation, its errors."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import asyncpg
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from shared.azure.vault import VaultDeniedError, VaultError
+from shared.ledger.engine import engine_of
+from shared.ledger.errors import LedgerError, LedgerUnavailableError, SignInRefusedError
+
+T = TypeVar("T")
+_VALUE_ERRORS = (ValueError, OverflowError, DataError, IntegrityError)
+_FAILURES = (SQLAlchemyError, asyncpg.PostgresError, sqlite3.Error, OSError, *_VALUE_ERRORS)
+_SIGN_IN_REFUSED = ("28000", "28P01")
+_NO_TABLE = "42P01"
+_NO_CONNECTION_LEFT = "53300"  # of the server, of the role, or of those that are not reserved
+_UNHOLDABLE = ("22", "23")  # the classes of SQLSTATE for data and constraints
+
+
+class SecretDeniedError(LedgerUnavailableError):
+    """The identity may not read the secret of the database, or is not attached here."""
+
+    is_denial = True
+
+
+class Secret(Protocol):
+    """A secret of a vault: `VaultSecret`."""
+
+    @property
+    def url(self) -> str:
+        """Where the secret is."""
+
+    async def value(self) -> str:
+        """Return its current value. Raises `VaultError`."""
+
+    def forget(self, value: str) -> None:
+        """Read anew at the next use, if `value` is what is still kept."""
+
+
+@dataclass(eq=False)
+class _Engine:
+    """An engine of one value of the secret, and how many work with it."""
+
+    engine: AsyncEngine
+    users: int = 0
+    retired: bool = False
+
+    async def dispose_unused(self) -> None:
+        if self.retired and not self.users:
+            await self.engine.dispose()
+
+
+class Database:
+    """Runs transactions in the database of a secret, an SQLAlchemy URL.
+
+    A new value of the secret is used by the next transaction; those under way end where they are.
+    The vault and the database need not change at the same moment: while one of two values is
+    refused, the other serves. `authorities` is a PEM file of those to trust for TLS, instead of
+    the public ones.
+    """
+
+    def __init__(self, secret: Secret, authorities: Path | None = None) -> None:
+        self._secret = secret
+        self._authorities = authorities
+        self._engines: dict[str, _Engine] = {}
+        self._taken: str | None = None  # the value that the database took last
+
+    async def run(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Return what `work` returns once it is committed; raises `LedgerError`."""
+        async with self._signed_in() as connection:
+            try:
+                async with connection.begin():
+                    return await work(connection)
+            except _FAILURES as error:
+                # Without its cause, which knows addresses, names and rows: it might be logged.
+                raise translated(error) from None
+
+    async def close(self) -> None:
+        """Close the connections, once those who use them are done."""
+        for value in list(self._engines):
+            await self._retire(value)
+
+    @asynccontextmanager
+    async def _signed_in(self) -> AsyncIterator[AsyncConnection]:
+        refusals: dict[str, SignInRefusedError] = {}
+        async with AsyncExitStack() as stack:
+            async for value in self._values():
+                if value in refusals:
+                    continue
+                try:
+                    connection = await stack.enter_async_context(self._connection(value))
+                except SignInRefusedError as error:
+                    refusals[value] = error
+                else:
+                    yield connection
+                    return
+        raise next(iter(refusals.values()))
+
+    async def _values(self) -> AsyncIterator[str]:
+        """Give what may sign in: what the vault has, what served until now, what it has by now."""
+        value = await self._value()
+        yield value
+        if self._taken is not None:
+            yield self._taken
+        self._secret.forget(value)
+        yield await self._value()
+
+    async def _value(self) -> str:
+        try:
+            return await self._secret.value()
+        except VaultError as error:
+            denied = isinstance(error, VaultDeniedError)
+            kind = SecretDeniedError if denied else LedgerUnavailableError
+            raise kind(f"no secret of the database: {error}") from None
+
+    @asynccontextmanager
+    async def _connection(self, value: str) -> AsyncIterator[AsyncConnection]:
+        engine = self._engines.get(value)
+        if engine is None:
+            engine = self._engines[value] = _Engine(self._engine(value))
+        engine.users += 1
+        try:
+            async with AsyncExitStack() as stack:
+                connection = await _connect(stack, engine.engine)
+                await self._take(value)
+                yield connection
+        except SignInRefusedError:
+            await self._retire(value)
+            raise
+        finally:
+            engine.users -= 1
+            await engine.dispose_unused()
+
+    async def _take(self, value: str) -> None:
+        self._taken = value
+        for other in [other for other in self._engines if other != value]:
+            await self._retire(other)
+
+    async def _retire(self, value: str) -> None:
+        engine = self._engines.pop(value, None)
+        if engine:
+            engine.retired = True
+            await engine.dispose_unused()
+
+    def _engine(self, value: str) -> AsyncEngine:
+        try:
+            return engine_of(value, self._authorities)
+        except ValueError as error:
+            self._secret.forget(value)  # the next call looks whether it has been mended
+            raise LedgerUnavailableError(f"the secret {self._secret.url}: {error}") from None
+
+
+async def _connect(stack: AsyncExitStack, engine: AsyncEngine) -> AsyncConnection:
+    try:
+        return await stack.enter_async_context(engine.connect())
+    except Exception as error:  # noqa: BLE001 - drivers raise what they like, also for a bad URL
+        found = translated(error)
+        if isinstance(found, LedgerUnavailableError):
+            raise found from None
+        raise LedgerUnavailableError(f"no connection to the database ({_kind(error)})") from None
+
+
+def translated(error: Exception) -> LedgerError:
+    """Say what the database's error means, without what it says: that may be a row or a name."""
+    code = _code(error) or ""
+    if code in _SIGN_IN_REFUSED:
+        return SignInRefusedError(f"the database refuses the sign-in ({code})")
+    if code == _NO_CONNECTION_LEFT:
+        return LedgerUnavailableError(f"the database has no connection left ({code})")
+    if code == _NO_TABLE or "no such table" in str(error):
+        return LedgerUnavailableError("the database has no ledger yet: run the migration")
+    if code.startswith(_UNHOLDABLE) or _is_about_a_value(error):
+        return LedgerError(f"the database cannot hold it ({_kind(error)})")
+    return LedgerUnavailableError(f"the database did not do it ({_kind(error)})")
+
+
+def _is_about_a_value(error: Exception) -> bool:
+    before_the_driver = isinstance(error, StatementError) and not isinstance(error, DBAPIError)
+    return before_the_driver or isinstance(error, _VALUE_ERRORS)
+
+
+def _kind(error: Exception) -> str:
+    """Name an error without what it says."""
+    cause = error.orig if isinstance(error, SQLAlchemyError) and hasattr(error, "orig") else None
+    name = type(cause or error).__name__
+    code = _code(error)
+    return f"{name}, {code}" if code else name
+
+
+def _code(error: BaseException | None) -> str | None:
+    """Find the SQLSTATE, wherever SQLAlchemy has put the driver's error."""
+    while error is not None:
+        code = getattr(error, "sqlstate", None)
+        if isinstance(code, str):
+            return code
+        error = getattr(error, "orig", None) or error.__cause__
+    return None

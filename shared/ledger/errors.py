@@ -1,0 +1,17 @@
+"""What a ledger raises."""
+
+from __future__ import annotations
+
+
+class LedgerError(Exception):
+    """The ledger did not do it. Never says what stands in the ledger, or how to reach it."""
+
+
+class LedgerUnavailableError(LedgerError):
+    """The database or its secret is away or denied: the same call may succeed later."""
+
+
+class SignInRefusedError(LedgerUnavailableError):
+    """The database does not take the user and password that the secret has."""
+
+    is_denial = True

@@ -1,0 +1,235 @@
+"""The ledger: what became of each message, in a SQL database. Never a payload."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.concurrency.batches import Batches
+from shared.ledger.database import Database, Secret
+from shared.ledger.errors import LedgerUnavailableError
+from shared.ledger.table import merge, messages
+from shared.message.receipt import Receipt
+from shared.message.state import State
+
+_MOST = 200  # of what goes together in one transaction
+_STATEMENTS = {dialect: merge(dialect) for dialect in ("sqlite", "postgresql")}
+_Telling = Mapping[str, Any]  # a value for each column of the table
+
+
+@dataclass(frozen=True)
+class NewMessage:
+    """A message that a caller sends. `size` is of the payload, in bytes.
+
+    `fingerprint` tells one message from another under the same id: an HMAC under a key that only
+    the caller has, so that it tells nothing of the payload to anybody else.
+    """
+
+    id: str
+    content_type: str
+    size: int
+    accepted_at: datetime
+    fingerprint: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Position:
+    """A place in the list of all entries: right behind one of them."""
+
+    at: datetime
+    id: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the ledger knows of one message. Times are in UTC, and `None` for what never was.
+
+    `accepted_at` is missing only where the ledger knows a message from its receipts alone.
+    `queued_at` and `delivered_at` are of the first time, `retrying_at` and `rejected_at` of the
+    last. `known_at` is when the ledger first heard of it: acceptance, as a rule.
+    """
+
+    id: str
+    state: State
+    content_type: str | None
+    size: int | None
+    key_version: str | None
+    attempts: int
+    detail: str | None
+    known_at: datetime
+    accepted_at: datetime | None
+    queued_at: datetime | None
+    retrying_at: datetime | None
+    delivered_at: datetime | None
+    rejected_at: datetime | None
+    fingerprint: bytes | None = field(repr=False)
+
+    @property
+    def position(self) -> Position:
+        """Where the next page begins when this is the last entry of one."""
+        return Position(self.known_at, self.id)
+
+    @classmethod
+    def from_row(cls, row: Row[Any]) -> Entry:
+        """Read a row of the table."""
+        values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
+        return cls(**{**values, "state": State(values["state"])})
+
+
+_COLUMNS = [messages.c[name] for name in Entry.__dataclass_fields__]
+
+
+class Ledger:
+    """The ledger in the database that a secret names. Any number of processes may share it.
+
+    Everything raises `LedgerUnavailableError` when the database or its secret is not to be had.
+    `authorities` is a PEM file of those to trust for TLS, instead of the public ones.
+    """
+
+    def __init__(self, secret: Secret, authorities: Path | None = None) -> None:
+        self._database = Database(secret, authorities)
+        self._accepting = Batches(self._accept_all, _MOST, LedgerUnavailableError)
+        self._telling = Batches(self._tell_all, _MOST, LedgerUnavailableError)
+
+    async def accept(self, message: NewMessage) -> Entry:
+        """Write a new message; return what stands there now, of this one or one before it."""
+        return await self._accepting.run(message)
+
+    async def queued(self, message_id: str, key_version: str, at: datetime) -> None:
+        """Write that a message, sealed with a version of the key, is on its queue."""
+        await self._telling.run([_telling(message_id, State.QUEUED, at, key_version=key_version)])
+
+    async def record(self, receipts: Sequence[Receipt]) -> None:
+        """Write what receipts tell: all of them or, when it raises, none."""
+        if receipts:
+            await self._telling.run([_told_by(receipt) for receipt in receipts])
+
+    async def entry(self, message_id: str) -> Entry | None:
+        """Return what is known of a message."""
+
+        async def read(connection: AsyncConnection) -> Entry | None:
+            row = (await connection.execute(one_entry(message_id))).one_or_none()
+            return None if row is None else Entry.from_row(row)
+
+        return await self._database.run(read)
+
+    async def entries(
+        self, state: State | None, after: Position | None, limit: int
+    ) -> Sequence[Entry]:
+        """Return at most `limit` entries, newest first, from behind `after` on.
+
+        Entries keep their place, so no page misses one or repeats one because of what is new.
+        """
+
+        async def read(connection: AsyncConnection) -> Sequence[Entry]:
+            rows = await connection.execute(some_entries(state, after, limit))
+            return [Entry.from_row(row) for row in rows]
+
+        return await self._database.run(read)
+
+    async def check(self) -> None:
+        """Return if the ledger could be read."""
+
+        async def read(connection: AsyncConnection) -> None:
+            await connection.execute(select(messages.c.id).limit(1))
+
+        await self._database.run(read)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._database.close()
+
+    async def _accept_all(self, accepted: Sequence[NewMessage]) -> Sequence[Entry]:
+        tellings = [_accepting(message) for message in accepted]
+        ids = sorted({message.id for message in accepted})
+
+        async def write(connection: AsyncConnection) -> Mapping[str, Entry]:
+            await _merge(connection, tellings)
+            rows = await connection.execute(select(*_COLUMNS).where(messages.c.id.in_(ids)))
+            return {row.id: Entry.from_row(row) for row in rows}
+
+        entries = await self._database.run(write)
+        return [entries[message.id] for message in accepted]
+
+    async def _tell_all(self, told: Sequence[Sequence[_Telling]]) -> Sequence[None]:
+        tellings = list(chain.from_iterable(told))
+
+        async def write(connection: AsyncConnection) -> None:
+            await _merge(connection, tellings)
+
+        await self._database.run(write)
+        return [None] * len(told)
+
+
+def one_entry(message_id: str) -> Select[Any]:
+    """Return the statement that reads one entry."""
+    return select(*_COLUMNS).where(messages.c.id == message_id)
+
+
+def some_entries(state: State | None, after: Position | None, limit: int) -> Select[Any]:
+    """Return the statement that reads a page of entries."""
+    columns = [messages.c.known_at, messages.c.id]
+    place = [] if after is None else [after.at, after.id]
+    statement = select(*_COLUMNS)
+    if state is not None:
+        # Not `state = ...`: a planner would take the index of all states for a state that many
+        # have, and keep that plan for one that few have, reading all the others.
+        columns, place = [messages.c.state, *columns], [state.value, *place]
+        statement = statement.where(messages.c.state >= state.value)
+    if place:
+        row: ColumnElement[Any] = tuple_(*columns)
+        behind = row < tuple(place) if after else messages.c.state <= place[0]
+        statement = statement.where(behind)
+    return statement.order_by(*(column.desc() for column in columns)).limit(limit)
+
+
+async def _merge(connection: AsyncConnection, tellings: Sequence[_Telling]) -> None:
+    # In the order of their ids: two processes that hold each other's rows would wait for ever.
+    ordered = sorted(tellings, key=lambda telling: str(telling["id"]))
+    await connection.execute(_STATEMENTS[connection.dialect.name], ordered)
+
+
+def _accepting(message: NewMessage) -> _Telling:
+    return _telling(
+        message.id,
+        State.ACCEPTED,
+        message.accepted_at,
+        content_type=message.content_type,
+        size=message.size,
+        fingerprint=message.fingerprint,
+    )
+
+
+def _told_by(receipt: Receipt) -> _Telling:
+    return _telling(
+        receipt.message_id,
+        receipt.state,
+        receipt.at,
+        attempts=receipt.attempts,
+        replay=receipt.replay,
+        detail=receipt.detail,
+        key_version=receipt.key_version,
+        content_type=receipt.content_type,
+        size=receipt.size,
+    )
+
+
+def _telling(message_id: str, state: State, at: datetime, **more: object) -> _Telling:
+    return {
+        **dict.fromkeys(messages.c.keys()),
+        "attempts": 0,
+        "replay": 0,
+        **more,
+        "id": message_id,
+        "state": state.value,
+        "state_at": at,
+        "known_at": at,
+        f"{state.value}_at": at,
+    }

@@ -1,0 +1,180 @@
+"""The ledger's table, and the one statement that writes it.
+
+What is told of a message arrives in any order and more than once. So nothing is ever set: each
+telling is merged into what stands there, by the database itself, in a way that gives the same row
+in whatever order the tellings come.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    DateTime,
+    Dialect,
+    Index,
+    Insert,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    and_,
+    case,
+    func,
+    literal_column,
+    or_,
+    tuple_,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
+from sqlalchemy.sql.elements import KeyedColumnElement
+from sqlalchemy.types import TypeEngine
+
+from shared.message.state import State
+
+_Columns = (
+    ReadOnlyColumnCollection[str, Column[Any]]
+    | ReadOnlyColumnCollection[str, KeyedColumnElement[Any]]
+)
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """A moment: `timestamptz` in PostgreSQL, in SQLite a text that sorts as the moments do."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Choose the column's type."""
+        return Text() if dialect.name == "sqlite" else self.impl_instance
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        """Write one; a time without its offset could be any and is refused."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time in the ledger must have its offset")
+        moment = value.astimezone(UTC)
+        return _sorting_text(moment) if dialect.name == "sqlite" else moment
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """Read one, in UTC."""
+        if value is None:
+            return None
+        if dialect.name == "sqlite":
+            return datetime.fromisoformat(value)
+        moment: datetime = value
+        return moment.astimezone(UTC)
+
+
+def _sorting_text(moment: datetime) -> str:
+    # Not by strftime, which writes the year 500 with three digits.
+    return f"{moment.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+
+
+metadata = MetaData()
+messages = Table(
+    "messages",
+    metadata,
+    Column("id", Text(), primary_key=True),
+    Column("state", Text(), nullable=False),
+    Column("content_type", Text()),
+    Column("size", BigInteger()),
+    Column("key_version", Text()),
+    Column("attempts", BigInteger(), nullable=False),
+    Column("replay", BigInteger(), nullable=False),
+    Column("detail", Text()),
+    Column("state_at", UtcTime(), nullable=False),  # when the state was reached, as it was told
+    # When the ledger first heard of it; lists go by it, so it never changes.
+    Column("known_at", UtcTime(), nullable=False),
+    Column("accepted_at", UtcTime()),
+    Column("queued_at", UtcTime()),
+    Column("retrying_at", UtcTime()),
+    Column("delivered_at", UtcTime()),
+    Column("rejected_at", UtcTime()),
+    Column("fingerprint", LargeBinary()),
+)
+Index("messages_by_time", messages.c.known_at, messages.c.id)
+Index("messages_by_state", messages.c.state, messages.c.known_at, messages.c.id)
+
+
+def merge(dialect: str) -> Insert:
+    """Return the statement that merges one telling, a value for each column, into its row.
+
+    The state with what belongs to it goes to the later one by way, rank, attempts and time;
+    `delivered` is final, and of two deliveries the first counts. Times are kept whatever the
+    order: the first `queued` and `delivered`, the last `retrying` and `rejected`. Acceptance, and
+    whose it is, belongs to who was first.
+    """
+    insert = _insert(dialect)
+    old, new = messages.c, insert.excluded
+    later = _is_later(old, new)
+    state = {
+        name: case((later, new[name]), else_=old[name])
+        for name in ("state", "attempts", "replay", "detail", "state_at")
+    }
+    first = {name: _first(old[name], new[name]) for name in ("queued_at", "delivered_at")}
+    last = {name: _last(old[name], new[name]) for name in ("retrying_at", "rejected_at")}
+    facts = {
+        name: func.coalesce(old[name], new[name])
+        for name in ("accepted_at", "content_type", "size")
+    }
+    changes: dict[str, ColumnElement[Any]] = {
+        **state,
+        **first,
+        **last,
+        **facts,
+        "key_version": case(
+            (later, func.coalesce(new.key_version, old.key_version)),
+            else_=func.coalesce(old.key_version, new.key_version),
+        ),
+        # Never into a row that somebody accepted without one: it would become another caller's.
+        "fingerprint": case((old.accepted_at.is_(None), new.fingerprint), else_=old.fingerprint),
+    }
+    differs = [changes[name].is_distinct_from(old[name]) for name in (*first, *last, *facts)]
+    return insert.on_conflict_do_update(
+        index_elements=[messages.c.id],
+        set_=changes,
+        where=or_(later, and_(old.key_version.is_(None), new.key_version.is_not(None)), *differs),
+    )
+
+
+def _insert(dialect: str) -> postgresql.Insert | sqlite.Insert:
+    return postgresql.insert(messages) if dialect == "postgresql" else sqlite.insert(messages)
+
+
+def _is_later(old: _Columns, new: _Columns) -> ColumnElement[bool]:
+    final: ColumnElement[str] = literal_column(f"'{State.DELIVERED}'")
+    was, becomes = old.state == final, new.state == final
+    return or_(
+        and_(~was, becomes),
+        and_(~was, _place(new) > _place(old)),
+        and_(was, becomes, _delivery(new) < _delivery(old)),
+    )
+
+
+def _place(row: _Columns) -> ColumnElement[Any]:
+    rank = case(
+        *(
+            (row.state == literal_column(f"'{state}'"), literal_column(str(rank)))
+            for rank, state in enumerate(State)
+        )
+    )
+    return tuple_(row.replay, rank, row.attempts, row.state_at)
+
+
+def _delivery(row: _Columns) -> ColumnElement[Any]:
+    return tuple_(row.state_at, row.replay, row.attempts)
+
+
+def _first(old: ColumnElement[Any], new: ColumnElement[Any]) -> ColumnElement[Any]:
+    return case((or_(old.is_(None), new < old), new), else_=old)
+
+
+def _last(old: ColumnElement[Any], new: ColumnElement[Any]) -> ColumnElement[Any]:
+    return case((or_(old.is_(None), new > old), new), else_=old)

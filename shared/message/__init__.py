@@ -1,0 +1,1 @@
+"""The sealed message: its id, its envelope, its keys, its form on the bus, its receipts."""

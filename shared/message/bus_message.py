@@ -1,0 +1,162 @@
+"""A sealed message as a Service Bus message: out of the sender, into the receiver, and onwards."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import azure.functions as func
+from azure.servicebus import ServiceBusMessage
+
+from shared.message.envelope import MEDIA_TYPE, DataKey, SealedMessage, UnopenableError
+from shared.message.message_id import MessageId
+from shared.message.receipt import Receipt
+from shared.message.rejected import ATTEMPTS, why
+from shared.message.state import State
+from shared.standards.trace_context import HEADER, traceparent
+
+OWED = "relay-owed-receipt"
+OWED_CONFIRMATION = "relay-owed-confirmation"
+
+_ATTEMPTS = re.compile(r"\d{1,4}", re.ASCII)
+_LONGEST_DETAIL = 200
+
+
+def outgoing(token: str, message_id: str, trace: str | None) -> ServiceBusMessage:
+    """Return the Service Bus message for a sealed message. `trace` is a `traceparent`."""
+    return _message(token, message_id, {HEADER: trace})
+
+
+def receipt_message(receipt: Receipt) -> ServiceBusMessage:
+    """Return the Service Bus message for a receipt."""
+    return ServiceBusMessage(receipt.to_json(), content_type="application/json")
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """A message as the trigger hands it over.
+
+    `attempts` of the retry schedule are used up; the queue hands it over for the `deliveries`-th
+    time since it got there. `owed` is set on one that waits for its receipt only; whether that is
+    true, `is_confirmed` tells.
+    """
+
+    message_id: str
+    attempts: int
+    deliveries: int
+    trace: str | None
+    owed: Receipt | None
+    _confirmation: str | None
+    _body: bytes = field(repr=False)
+
+    @classmethod
+    def from_trigger(cls, message: func.ServiceBusMessage) -> Incoming:
+        """Read a message, whatever is in it."""
+        properties: dict[str, Any] = message.application_properties or {}
+        attempts = _ATTEMPTS.fullmatch(str(properties.get(ATTEMPTS)))
+        message_id = message.message_id or ""
+        return cls(
+            message_id,
+            int(attempts[0]) if attempts else 0,
+            message.delivery_count or 1,
+            traceparent(properties.get(HEADER)),
+            _owed(properties.get(OWED), MessageId.parse(message_id)),
+            _text(properties.get(OWED_CONFIRMATION)),
+            message.get_body(),
+        )
+
+    def sealed(self) -> SealedMessage:
+        """Return the sealed message in it. Raises `UnopenableError`."""
+        try:
+            token = self._body.decode("ascii")
+        except UnicodeDecodeError:
+            raise UnopenableError("malformed", "the body is not text") from None
+        sealed = SealedMessage.from_token(token)
+        found = MessageId.parse(self.message_id)
+        # A seal belongs to one message: put under another id, it would slip past the duplicate
+        # detection and be told to the ledger as what it is not.
+        if not found or found.id != sealed.context.message_id:
+            raise UnopenableError("foreign", "it is sealed for another message id")
+        return sealed
+
+    def receipt(
+        self, state: State, attempts: int, detail: str | None = None, **known: Any
+    ) -> Receipt | None:
+        """Return the receipt for a step of it; None for one that is not under an id of ours.
+
+        `known` are the receipt's members that only a sealed or an opened message tells.
+        """
+        found = MessageId.parse(self.message_id)
+        if not found:
+            return None
+        shown = detail and detail[:_LONGEST_DETAIL]
+        replay = found.replay or 0
+        return Receipt(found.id, state, datetime.now(UTC), attempts, replay, shown, **known)
+
+    def owing(self, seconds: float, receipt: Receipt, key: DataKey | None) -> ServiceBusMessage:
+        """Return the same message for the queue of retries, to be taken for its receipt only.
+
+        `key` opened the message; a delivery that it does not confirm is not believed.
+        """
+        confirmation = key.confirmation(receipt.to_json()) if key else None
+        owed = replace(self, owed=receipt, _confirmation=confirmation)
+        return owed.later(seconds, receipt.attempts)
+
+    def is_confirmed(self, key: DataKey) -> bool:
+        """Tell whether the owed receipt was written by who could open the message."""
+        expected = key.confirmation(self.owed.to_json()) if self.owed else ""
+        given = (self._confirmation or "").encode(errors="replace")
+        return bool(expected) and hmac.compare_digest(expected.encode(), given)
+
+    def later(self, seconds: float, attempts: int) -> ServiceBusMessage:
+        """Return the same message for the queue of retries, due in `seconds`.
+
+        Raises `ValueError` for one that is not under an id of ours: it can only be rejected.
+        """
+        found = MessageId.parse(self.message_id)
+        if not found:
+            raise ValueError("the message id is none of ours")
+        properties = {
+            HEADER: self.trace,
+            ATTEMPTS: str(attempts),
+            OWED: self.owed.to_json() if self.owed else None,
+            OWED_CONFIRMATION: self._confirmation if self.owed else None,
+        }
+        message = _message(self._body, found.next_way(self._body), properties)
+        message.scheduled_enqueue_time_utc = datetime.now(UTC) + timedelta(seconds=seconds)
+        return message
+
+    def rejected(self, reason: str, detail: str, attempts: int) -> ServiceBusMessage:
+        """Return the same message, as sealed as it was, for the queue of rejected ones."""
+        return _message(
+            self._body,
+            self.message_id or None,
+            {HEADER: self.trace, ATTEMPTS: str(attempts), **why(reason, detail)},
+        )
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _owed(text: object, found: MessageId | None) -> Receipt | None:
+    try:
+        receipt = Receipt.from_json(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+    # Only for itself: a message must not tell what became of another.
+    return receipt if receipt and found and receipt.message_id == found.id else None
+
+
+def _message(
+    body: str | bytes, message_id: str | None, properties: dict[str, str | None]
+) -> ServiceBusMessage:
+    return ServiceBusMessage(
+        body,
+        message_id=message_id,
+        content_type=MEDIA_TYPE,
+        application_properties={name: text for name, text in properties.items() if text} or None,
+    )

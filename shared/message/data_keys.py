@@ -1,0 +1,119 @@
+"""Data keys in memory: one seals many messages, an opened one opens many."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from shared.concurrency.single_flight import SingleFlight
+from shared.message.envelope import DataKey, WrappedKey
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long one data key seals: whichever of messages, seconds and bytes comes first."""
+
+    messages: int
+    seconds: float
+    bytes: int
+
+
+@dataclass
+class _InUse:
+    key: DataKey
+    wrapped: WrappedKey
+    expires: float
+    process: int
+    messages: int = 0
+    bytes: int = 0
+
+
+class SealingKeys:
+    """Hands out the data key to seal with, and makes a new one when its limits are reached.
+
+    `encrypt` is Key Vault's operation. The next key names the then current version of the vault's
+    key, so a rotation there needs nothing here.
+    """
+
+    def __init__(
+        self,
+        encrypt: Callable[[bytes], Awaitable[WrappedKey]],
+        limits: Limits,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._encrypt = encrypt
+        self._limits = limits
+        self._clock = clock
+        self._current: _InUse | None = None
+        self._making: SingleFlight[str, None] = SingleFlight()
+
+    async def take(self, size: int) -> tuple[DataKey, WrappedKey]:
+        """Return a key to seal one message of `size` bytes, and count it."""
+        while not (current := self._usable(size)):
+            await self._making.run("sealing key", self._make)
+        current.messages += 1
+        current.bytes += size
+        return current.key, current.wrapped
+
+    def _usable(self, size: int) -> _InUse | None:
+        current = self._current
+        # A key is dropped after a fork: parent and child would otherwise each use up its limits.
+        if current is None or current.process != os.getpid() or self._clock() >= current.expires:
+            return None
+        if current.messages >= self._limits.messages:
+            return None
+        if current.messages and current.bytes + size > self._limits.bytes:
+            return None
+        return current
+
+    async def _make(self) -> None:
+        key = DataKey.generate()
+        wrapped = await self._encrypt(key.secret)
+        self._current = _InUse(key, wrapped, self._clock() + self._limits.seconds, os.getpid())
+
+
+class OpenedKeys:
+    """Opens wrapped data keys, and keeps the most recent ones for a while.
+
+    `decrypt` is Key Vault's operation. A right that is taken away therefore still lets messages
+    of the keys in this cache be opened for `seconds` at most.
+    """
+
+    def __init__(
+        self,
+        decrypt: Callable[[WrappedKey], Awaitable[bytes]],
+        entries: int,
+        seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._decrypt = decrypt
+        self._entries = entries
+        self._seconds = seconds
+        self._clock = clock
+        self._kept: OrderedDict[WrappedKey, tuple[DataKey, float]] = OrderedDict()
+        self._opening: SingleFlight[WrappedKey, DataKey] = SingleFlight()
+
+    async def open(self, wrapped: WrappedKey) -> DataKey:
+        """Return the data key in `wrapped`. Raises what `decrypt` raises, and `UnopenableError`."""
+        kept = self._kept.get(wrapped)
+        if kept and self._clock() < kept[1]:
+            self._kept.move_to_end(wrapped)
+            return kept[0]
+        return await self._opening.run(wrapped, lambda: self._open(wrapped))
+
+    async def _open(self, wrapped: WrappedKey) -> DataKey:
+        key = DataKey(await self._decrypt(wrapped))
+        self._drop_expired()
+        self._kept[wrapped] = key, self._clock() + self._seconds
+        self._kept.move_to_end(wrapped)
+        while len(self._kept) > self._entries:
+            self._kept.popitem(last=False)
+        return key
+
+    def _drop_expired(self) -> None:
+        now = self._clock()
+        for wrapped in [w for w, (_, expires) in self._kept.items() if now >= expires]:
+            del self._kept[wrapped]

@@ -1,0 +1,236 @@
+"""The sealed message: JWE in compact serialization (RFC 7516). Pure: no I/O, no clock."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import os
+import re
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Literal
+
+import pybase64
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from shared.message.message_id import is_message_id
+from shared.standards.base64url import encode
+
+ALGORITHM = "RSA-OAEP-256"
+ENCRYPTION = "A256GCM"
+MEDIA_TYPE = "application/jose"
+
+_KEY_BYTES = 32
+_NONCE_BYTES = 12
+_TAG_BYTES = 16
+_MAX_HEADER_CHARS = 8192
+_HEADER_MEMBERS = frozenset({"alg", "enc", "kid", "mid", "cty", "dkc"})
+_WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_QUOTED = r'"(?:[\t !#-\[\]-~]|\\[\t -~])*"'
+_CONTENT_TYPE = re.compile(
+    rf"{_WORD}/{_WORD}(?:[ \t]*;[ \t]*(?:{_WORD}=(?:{_WORD}|{_QUOTED}))?)*", re.ASCII
+)
+_MAX_CONTENT_TYPE = 255
+_BASE64URL = re.compile(r"[A-Za-z0-9_-]*", re.ASCII)
+
+Fault = Literal["malformed", "foreign", "altered"]
+
+
+class UnopenableError(Exception):
+    """A sealed message that can never be opened here.
+
+    `fault` is `malformed` (no sealed message at all), `foreign` (sealed with a key that is not
+    ours, or for another message) or `altered` (authentication failed).
+    """
+
+    def __init__(self, fault: Fault, detail: str) -> None:
+        super().__init__(f"{fault}: {detail}")
+        self.fault: Fault = fault
+        self.detail = detail
+
+
+@dataclass(frozen=True)
+class WrappedKey:
+    """A data key as Key Vault encrypted it. `key_id` is the versioned URL of the vault's key."""
+
+    key_id: str
+    ciphertext: bytes
+
+    @property
+    def version(self) -> str:
+        """The last part of `key_id`: which version of the vault's key it was."""
+        return self.key_id.rpartition("/")[2]
+
+
+class DataKey:
+    """A 256-bit AES key in memory, with its commitment. It never shows itself."""
+
+    __slots__ = ("_aead", "_secret", "commitment")
+
+    def __init__(self, secret: bytes) -> None:
+        if len(secret) != _KEY_BYTES:
+            raise UnopenableError("foreign", f"the data key is not {_KEY_BYTES} bytes long")
+        self._secret = secret
+        self._aead = AESGCM(secret)
+        # AES-GCM does not commit to its key: without this, one ciphertext could be made to open
+        # under two keys. HMAC-SHA256 is collision resistant, so a header names exactly one key.
+        self.commitment = encode(hmac.digest(secret, b"sealed-relay/1 data key", sha256))
+
+    @classmethod
+    def generate(cls) -> DataKey:
+        """Make a new one from the operating system's random source."""
+        return cls(os.urandom(_KEY_BYTES))
+
+    @property
+    def secret(self) -> bytes:
+        """The key itself, for Key Vault to encrypt."""
+        return self._secret
+
+    def confirmation(self, text: str) -> str:
+        """Return what only who has this key can say of `text`, 256 bits in base64url."""
+        return encode(hmac.digest(self._secret, b"sealed-relay/1 text" + text.encode(), sha256))
+
+    def encrypt(self, plaintext: bytes, associated: bytes) -> tuple[bytes, bytes]:
+        """Return the nonce, and the ciphertext with its tag at the end."""
+        # A key seals at most 2^20 messages, so random 96-bit nonces repeat with a chance below
+        # 2^-57 and need no counter that processes would have to share.
+        nonce = os.urandom(_NONCE_BYTES)
+        return nonce, self._aead.encrypt(nonce, plaintext, associated)
+
+    def decrypt(self, nonce: bytes, ciphertext: bytes, associated: bytes) -> bytes:
+        """Return the plaintext, or raise `UnopenableError`."""
+        try:
+            return self._aead.decrypt(nonce, ciphertext, associated)
+        except InvalidTag:
+            raise UnopenableError("altered", "the message does not authenticate") from None
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a sealed message is bound to beside its bytes: its id and its content type.
+
+    The id is of letters, digits, `_` and `-`, at most 80; the content type is a media type as in
+    RFC 9110 section 8.3.1, at most 255 characters. Raises `ValueError` on anything else.
+    """
+
+    message_id: str
+    content_type: str
+
+    def __post_init__(self) -> None:
+        # Both become header fields at the partner, so neither may end one or begin another.
+        if not is_message_id(self.message_id):
+            raise ValueError("the message id must be 1 to 80 letters, digits, _ and -")
+        short = len(self.content_type) <= _MAX_CONTENT_TYPE
+        if not short or not _CONTENT_TYPE.fullmatch(self.content_type):
+            raise ValueError("the content type is not a media type such as text/plain")
+
+
+@dataclass(frozen=True)
+class SealedMessage:
+    """A sealed message taken apart, and not yet opened: nothing in it is to be trusted."""
+
+    context: Context
+    wrapped: WrappedKey
+    commitment: str
+    _associated: bytes = field(repr=False)
+    _nonce: bytes = field(repr=False)
+    _ciphertext: bytes = field(repr=False)
+
+    @classmethod
+    def from_token(cls, token: str) -> SealedMessage:
+        """Take a compact JWE apart. Raises `UnopenableError` (`malformed`) on anything else."""
+        parts = token.split(".", 5)
+        if len(parts) != 5:
+            raise UnopenableError("malformed", "a sealed message has five parts")
+        protected, wrapped, nonce, ciphertext, tag = parts
+        header = _header(protected)
+        nonce_bytes, tag_bytes = _decode(nonce, "nonce"), _decode(tag, "tag")
+        if len(nonce_bytes) != _NONCE_BYTES:
+            raise UnopenableError("malformed", "the nonce is not 96 bits long")
+        # A shorter tag would be easier to guess; GCM itself would take it.
+        if len(tag_bytes) != _TAG_BYTES:
+            raise UnopenableError("malformed", "the tag is not 128 bits long")
+        try:
+            context = Context(header["mid"], header["cty"])
+        except ValueError as error:
+            raise UnopenableError("malformed", str(error)) from None
+        return cls(
+            context,
+            WrappedKey(header["kid"], _decode(wrapped, "encrypted key")),
+            header["dkc"],
+            protected.encode("ascii"),
+            nonce_bytes,
+            _decode(ciphertext, "ciphertext") + tag_bytes,
+        )
+
+    def open(self, key: DataKey) -> bytes:
+        """Return the payload. Raises `UnopenableError` when `key` is another or a bit differs."""
+        if not hmac.compare_digest(key.commitment.encode(), self.commitment.encode()):
+            raise UnopenableError("altered", "the key commitment does not match the data key")
+        return key.decrypt(self._nonce, self._ciphertext, self._associated)
+
+
+def seal(payload: bytes, context: Context, key: DataKey, wrapped: WrappedKey) -> str:
+    """Seal `payload` as a compact JWE. `wrapped` is `key` as Key Vault encrypted it.
+
+    The protected header is the associated data (RFC 7516 section 5.1), so the id, the content
+    type and the key's version cannot be exchanged between messages.
+    """
+    header = {
+        "alg": ALGORITHM,
+        "enc": ENCRYPTION,
+        "kid": wrapped.key_id,
+        "mid": context.message_id,
+        "cty": context.content_type,
+        "dkc": key.commitment,
+    }
+    protected = encode(json.dumps(header, separators=(",", ":")).encode())
+    nonce, ciphertext = key.encrypt(payload, protected.encode())
+    view = memoryview(ciphertext)
+    return ".".join(
+        (
+            protected,
+            encode(wrapped.ciphertext),
+            encode(nonce),
+            encode(view[:-_TAG_BYTES]),
+            encode(view[-_TAG_BYTES:]),
+        )
+    )
+
+
+def _header(protected: str) -> dict[str, str]:
+    if len(protected) > _MAX_HEADER_CHARS:
+        raise UnopenableError("malformed", "the protected header is too long")
+    try:
+        header = json.loads(_decode(protected, "protected header"), object_pairs_hook=_unique)
+    except (ValueError, RecursionError):
+        raise UnopenableError("malformed", "the protected header is not JSON") from None
+    # Only the members that a seal has, all of them strings: `zip`, `crit`, `jku` and whatever a
+    # header may carry elsewhere have no meaning here, so nothing can be smuggled in by them.
+    if not isinstance(header, dict) or header.keys() != _HEADER_MEMBERS:
+        raise UnopenableError("malformed", "the protected header has other members than a seal's")
+    if not all(isinstance(value, str) for value in header.values()):
+        raise UnopenableError("malformed", "the protected header has a member that is no text")
+    if (header["alg"], header["enc"]) != (ALGORITHM, ENCRYPTION):
+        raise UnopenableError("malformed", f"it is not sealed with {ALGORITHM} and {ENCRYPTION}")
+    return header
+
+
+def _unique(members: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(members)
+    if len(found) != len(members):
+        raise ValueError("a member stands there twice")
+    return found
+
+
+def _decode(text: str, what: str) -> bytes:
+    # Strict: no padding, no other alphabet, and no stray bits in the last character. One value
+    # has one spelling, so that no altered token is ever the same token.
+    if not _BASE64URL.fullmatch(text) or len(text) % 4 == 1:
+        raise UnopenableError("malformed", f"the {what} is not base64url")
+    data = pybase64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    tail = len(data) % 3
+    if tail and encode(data[-tail:]) != text[-(tail + 1) :]:
+        raise UnopenableError("malformed", f"the {what} is not base64url in its one spelling")
+    return data

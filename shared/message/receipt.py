@@ -1,0 +1,113 @@
+"""A receipt: what became of one message, as the receiver tells it to the ledger."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from shared.message.message_id import is_message_id
+from shared.message.state import State
+
+_LONGEST = {"detail": 250, "key_version": 64, "content_type": 255}
+_LARGEST = 2**62
+_YEARS = range(2000, 2100)
+# PostgreSQL takes no NUL and nobody takes half a surrogate pair: it could never be written.
+_UNWRITABLE = re.compile(r"[\x00\ud800-\udfff]")
+
+
+_TOLD = frozenset({State.RETRYING, State.DELIVERED, State.REJECTED})
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """One step of one message. Times are in UTC; nothing of the payload but its size in bytes.
+
+    `attempts` were made at the partner so far. `replay` is the sequence number under which the
+    message was rejected before an operator sent it again, 0 on its first way: a step of a later
+    way counts more than all of an earlier one. `key_version` names what sealed it.
+    """
+
+    message_id: str
+    state: State
+    at: datetime
+    attempts: int = 0
+    replay: int = 0
+    detail: str | None = None
+    key_version: str | None = None
+    content_type: str | None = None
+    size: int | None = None
+
+    def to_json(self) -> str:
+        """Write the body of a message for the queue of receipts."""
+        members = {
+            "id": self.message_id,
+            "state": self.state,
+            "at": self.at.astimezone(UTC).isoformat(),
+            "attempts": self.attempts,
+            "replay": self.replay,
+            "detail": self.detail and self.detail[: _LONGEST["detail"]],
+            "key_version": self.key_version,
+            "content_type": self.content_type,
+            "size": self.size,
+        }
+        return json.dumps({name: value for name, value in members.items() if value is not None})
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Receipt:
+        """Read such a body. Raises `ValueError`, which names what is wrong and repeats nothing."""
+        try:
+            members = json.loads(text)
+        except (ValueError, RecursionError):
+            raise ValueError("a receipt must be JSON") from None
+        if not isinstance(members, dict):
+            raise ValueError("a receipt must be a JSON object")  # noqa: TRY004 - one kind of error
+        return cls(
+            _id(members.get("id")),
+            _state(members.get("state")),
+            _time(members.get("at")),
+            _number("attempts", members.get("attempts", 0)),
+            _number("replay", members.get("replay", 0)),
+            _text("detail", members.get("detail")),
+            _text("key_version", members.get("key_version")),
+            _text("content_type", members.get("content_type")),
+            None if members.get("size") is None else _number("size", members["size"]),
+        )
+
+
+def _id(value: Any) -> str:
+    if not isinstance(value, str) or not is_message_id(value):
+        raise ValueError("id must be the id of a message")
+    return value
+
+
+def _state(value: Any) -> State:
+    if not isinstance(value, str) or value not in _TOLD:
+        raise ValueError("state must be retrying, delivered or rejected")
+    return State(value)
+
+
+def _time(value: Any) -> datetime:
+    try:
+        found = datetime.fromisoformat(value)
+        if found.tzinfo is not None and found.astimezone(UTC).year in _YEARS:
+            return found.astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise ValueError("at must be a time of this century with its offset (ISO 8601)")
+
+
+def _number(name: str, value: Any) -> int:
+    if type(value) is not int or not 0 <= value <= _LARGEST:
+        raise ValueError(f"{name} must be a whole number")
+    return value
+
+
+def _text(name: str, value: Any) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or len(value) > _LONGEST[name] or _UNWRITABLE.search(value):
+        raise ValueError(f"{name} must be a text of at most {_LONGEST[name]} characters")
+    return value

@@ -1,0 +1,1 @@
+"""Delivery to the partner: a webhook or a queue, when it is tried again, and how it can end."""

@@ -1,0 +1,44 @@
+"""A payload on its way to the partner, and how that can end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from shared.message.envelope import Context
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One payload for the partner. `trace` is a `traceparent`."""
+
+    context: Context
+    payload: bytes = field(repr=False)
+    trace: str | None = None
+
+
+class DeliveryError(Exception):
+    """The partner did not take a message; the text says why, and nothing of the message."""
+
+
+class PartnerUnavailableError(DeliveryError):
+    """It may take the same message later. `retry_after` is in seconds, where it said so."""
+
+    def __init__(self, why: str, retry_after: float | None = None) -> None:
+        super().__init__(why)
+        self.retry_after = retry_after
+
+
+class PartnerDeniedError(DeliveryError):
+    """It does not accept who we are: its secret has changed, or ours is wrong."""
+
+    is_denial = True
+
+
+class PartnerRefusedError(DeliveryError):
+    """It will never take this message."""
+
+
+class PartnerSecretError(Exception):
+    """The partner's secret is not of a form that can be used; the text never repeats it."""
+
+    is_denial = True

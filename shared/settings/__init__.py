@@ -1,0 +1,1 @@
+"""The environment of an app, read once and validated."""

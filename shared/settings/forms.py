@@ -1,0 +1,96 @@
+"""The forms that settings have: each reads a text, or says in a `ValueError` what it must be.
+
+None repeats the text: what stands in the wrong setting may well be a secret.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from shared.azure.key_vault_id import KeyVaultId
+from shared.azure.queue_name import is_queue_name
+
+_GUID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
+_HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", re.IGNORECASE)
+_ENDPOINT = re.compile(r"sb://[A-Za-z0-9.-]+(:\d{1,5})?/?")
+_BASE_URL = re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?/?")
+
+
+def client_id(text: str) -> str:
+    """Read the client id of an identity."""
+    if not _GUID.fullmatch(text):
+        raise ValueError("must be the client id of a managed identity, a GUID")
+    return text
+
+
+def key(text: str) -> KeyVaultId:
+    """Read the URL of a key, without a version."""
+    return KeyVaultId.parse(text, "keys")
+
+
+def secret(text: str) -> KeyVaultId:
+    """Read the URL of a secret, without a version."""
+    return KeyVaultId.parse(text, "secrets")
+
+
+def queue(text: str) -> str:
+    """Read the name of a queue."""
+    if not is_queue_name(text):
+        raise ValueError("must be the name of a queue")
+    return text
+
+
+def host(text: str) -> str:
+    """Read a host name."""
+    if not _HOST.fullmatch(text):
+        raise ValueError("must be a host name, like <namespace>.servicebus.windows.net")
+    return text
+
+
+def managed_identity(text: str) -> str:
+    """Read the one way in which a trigger signs in."""
+    if text != "managedidentity":
+        raise ValueError("must be managedidentity: the trigger has no other way to sign in")
+    return text
+
+
+def endpoint(text: str) -> str:
+    """Read where a bus is."""
+    if not _ENDPOINT.fullmatch(text):
+        raise ValueError("must look like sb://host:port")
+    return text
+
+
+def base_url(text: str) -> str:
+    """Read the start of URLs; without the slash at its end."""
+    if not _BASE_URL.fullmatch(text):
+        raise ValueError("must look like https://host, without a path")
+    return text.rstrip("/")
+
+
+def file(text: str) -> Path:
+    """Read the path of a file that exists."""
+    path = Path(text)
+    if not path.is_file():
+        raise ValueError("must be the path of a file that exists")
+    return path
+
+
+def yes(text: str) -> bool:
+    """Read true or false."""
+    if text.lower() not in ("true", "false"):
+        raise ValueError("must be true or false")
+    return text.lower() == "true"
+
+
+def between(low: int, high: int) -> Callable[[str], int]:
+    """Return a function that reads a whole number from `low` to `high`."""
+
+    def read(text: str) -> int:
+        if not re.fullmatch(r"\d{1,18}", text, re.ASCII) or not low <= int(text) <= high:
+            raise ValueError(f"must be a whole number from {low} to {high}")
+        return int(text)
+
+    return read

@@ -1,0 +1,1 @@
+"""What the apps write to their logs, and how often."""

@@ -1,0 +1,172 @@
+"""Queues together: who gets which message, and what goes where by itself."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+
+from local.bus.amqp.encoding import encode
+from local.bus.amqp.message import Message, application_properties, parse
+from local.bus.amqp.values import Described, Symbol, Timestamp, ULong
+from local.bus.broker.address import parse_address
+from local.bus.broker.namespace import Namespace, check_forwarding
+from local.bus.broker.queue import Queue
+from local.bus.broker.store import Entry
+from local.deployment.resources import NamespaceSpec, QueueSpec
+
+
+def message(name: str, *, at: int | None = None, size: int = 0) -> Message:
+    annotations = Described(
+        ULong(0x72), {Symbol("x-opt-scheduled-enqueue-time"): Timestamp(at or 0)}
+    )
+    data = Described(ULong(0x75), b"x" * size)
+    return parse(encode(annotations) + encode(Described(ULong(0x73), [name])) + encode(data))
+
+
+@dataclass(eq=False)
+class Taker:
+    credit: int = 0
+    deletes: bool = False
+    got: list[Entry] = field(default_factory=list)
+
+    def is_ready(self) -> bool:
+        return self.credit > 0
+
+    def deliver(self, entry: Entry) -> None:
+        self.credit -= 1
+        self.got.append(entry)
+
+    @property
+    def names(self) -> list[str]:
+        return [entry.message.message_id for entry in self.got]
+
+
+class World:
+    """A namespace, its clock, and the last alarm it set."""
+
+    def __init__(self, *queues: QueueSpec) -> None:
+        self.now = 0.0
+        self.alarm = math.inf
+        spec = NamespaceSpec("/n", "n", "n", "Standard", local_auth=False, queues=queues)
+        self.namespace = Namespace(spec, lambda: self.now, self._set)
+
+    def _set(self, at: float) -> None:
+        self.alarm = min(at, self.alarm)
+
+    def queue(self, address: str) -> Queue:
+        found = self.namespace.find(parse_address(address))
+        assert found is not None
+        return found
+
+    def send(self, queue: str, *messages: Message) -> None:
+        self.namespace.send(self.queue(queue), [(one, one.size) for one in messages])
+
+    def names(self, address: str) -> list[str]:
+        return [one.message.message_id for one in self.queue(address).peek(0, 99, self.now)]
+
+
+def queue(name: str, **properties: object) -> QueueSpec:
+    return QueueSpec(f"/q/{name}", name, **properties)  # type: ignore[arg-type]
+
+
+def test_consumers_take_turns_and_late_ones_get_what_comes() -> None:
+    world = World(queue("q"))
+    one, other = Taker(credit=2), Taker(credit=5, deletes=True)
+    for taker in (one, other):
+        world.namespace.wait(world.queue("q"), taker)
+    world.send("q", *(message(name) for name in "abcde"))
+    assert one.names == ["a", "c"]
+    assert other.names == ["b", "d", "e"]
+    assert world.queue("q").counts(0).locked == 2
+
+
+def test_a_consumer_that_left_gets_nothing() -> None:
+    world = World(queue("q"))
+    taker = Taker(credit=2)
+    world.namespace.wait(world.queue("q"), taker)
+    world.namespace.leave(world.queue("q"), taker)
+    world.send("q", message("a"))
+    assert taker.got == []
+
+
+def test_names_have_no_case() -> None:
+    world = World(queue("Retries", forward_to="MESSAGES"), queue("Messages"))
+    world.send("RETRIES", message("a"))
+    assert world.names("amqps://host/messages") == ["a"]
+    assert list(world.namespace.counts()) == ["Retries", "Messages"]
+
+
+def test_a_scheduled_message_is_forwarded_when_due() -> None:
+    world = World(queue("retries", forward_to="messages"), queue("messages"))
+    taker = Taker(credit=1)
+    world.namespace.wait(world.queue("messages"), taker)
+    world.send("retries", message("a", at=5000))
+    assert (world.alarm, taker.got) == (5, [])
+    world.now = 5.0
+    world.namespace.advance()
+    (entry,) = taker.got
+    assert (entry.enqueued_at, entry.enqueued_sequence_number) == (5.0, 2)
+    assert entry.dead_letter_source is None
+
+
+def test_dead_letters_are_forwarded_with_reason_and_source() -> None:
+    world = World(
+        queue("messages", forward_dead_letters_to="rejected", lock_duration=timedelta(seconds=9)),
+        queue("rejected"),
+    )
+    world.send("messages", message("a"))
+    source = world.queue("messages")
+    entry = source.receive(0)
+    assert entry is not None
+    assert entry.lock is not None
+    source.dead_letter(entry.lock.token, 0, "Bad", "very")
+    world.namespace.changed(source)
+    (entry,) = world.queue("rejected").peek(0, 9, 0)
+    assert entry.dead_letter_source == "messages"
+    assert application_properties(entry.message)["DeadLetterReason"] == "Bad"
+    assert entry.delivery_count == 0
+    assert world.names("messages/$DeadLetterQueue") == []
+
+
+def test_forwarding_waits_for_room_and_loses_nothing() -> None:
+    world = World(queue("q", forward_to="small"), queue("small", max_size_bytes=350))
+    world.send("q", *(message(name, size=100) for name in "abc"))
+    assert world.names("small") == ["a", "b"]
+    assert world.names("q") == ["c"]
+    small = world.queue("small")
+    small.take(0)
+    world.namespace.changed(small)
+    assert world.names("small") == ["b", "c"]
+    assert world.names("q") == []
+
+
+def test_a_duplicate_is_dropped_where_it_is_forwarded_to() -> None:
+    world = World(
+        queue("retries", forward_to="messages"),
+        queue("messages", duplicate_window=timedelta(minutes=1)),
+    )
+    world.send("messages", message("a"))
+    world.send("retries", message("a"), message("a.1"))
+    assert world.names("messages") == ["a", "a.1"]
+
+
+@pytest.mark.parametrize(
+    "queues",
+    [
+        (queue("a", forward_to="b"),),
+        (queue("a", forward_dead_letters_to="b"),),
+        (queue("a", forward_to="a"),),
+        (queue("a", forward_to="b"), queue("b", forward_to="a")),
+        (*(queue(str(n), forward_to=str(n + 1)) for n in range(5)), queue("5")),
+    ],
+)
+def test_forwards_that_cannot_be(queues: tuple[QueueSpec, ...]) -> None:
+    with pytest.raises(ValueError, match="forward"):
+        check_forwarding(queues)
+
+
+def test_four_hops_can_be() -> None:
+    check_forwarding((*(queue(str(n), forward_to=str(n + 1)) for n in range(4)), queue("4")))

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import struct
+import zlib
+from datetime import UTC, datetime, timedelta
+
+from local.cli.demo import Delivery, Sent, Told, ledger_table, limit_of, picture, samples, table
+
+
+def test_the_five_messages_are_of_different_kinds_and_within_the_limit() -> None:
+    made = samples(1000)
+    assert len({sample.name for sample in made}) == 5
+    assert b"\x00" in [sample.payload for sample in made]
+    assert max(len(sample.payload) for sample in samples(190_000)) == 189_999
+
+
+def test_the_picture_is_a_png() -> None:
+    drawn, position, kinds, pixels = picture(), 8, [], b""
+    assert drawn.startswith(b"\x89PNG\r\n\x1a\n")
+    while position < len(drawn):
+        [length] = struct.unpack_from(">I", drawn, position)
+        kind, data = drawn[position + 4 : position + 8], drawn[position + 8 : position + 8 + length]
+        [checksum] = struct.unpack_from(">I", drawn, position + 8 + length)
+        assert checksum == zlib.crc32(kind + data)
+        kinds.append(kind)
+        pixels += data if kind == b"IDAT" else b""
+        position += length + 12
+    assert kinds == [b"IHDR", b"IDAT", b"IEND"]
+    assert len(zlib.decompress(pixels)) == 64 * (1 + 64 * 3)
+
+
+def test_the_limit_is_that_of_the_senders_environment() -> None:
+    assert limit_of({"RELAY_MAX_PAYLOAD_BYTES": "1000"}) == 1000
+    assert limit_of({}) == 190_000
+
+
+def test_the_table_tells_what_differs() -> None:
+    sample = samples(1000)[0]
+    sent = Sent(sample, "id-1", posted_at=10.0, accepted_at=10.01)
+    shown = table([Delivery(sent, 10.2, None), Delivery(sent, None, "not at the partner")])
+    title, good, bad = shown.splitlines()
+    assert title.split()[:2] == ["message", "bytes"]
+    assert "10 ms" in good
+    assert "200 ms" in good
+    assert good.endswith("identical, signature verified")
+    assert bad.endswith("not at the partner")
+
+
+def test_the_ledgers_table_tells_times_from_acceptance_on() -> None:
+    accepted = datetime(2026, 11, 23, 12, 30, 1, 250_000, tzinfo=UTC)
+    times = {"accepted": accepted, "delivered": accepted + timedelta(seconds=1.5)}
+    title, good, bad = ledger_table(
+        [Told("id-1", "delivered", times), Told("id-2", "status 404", {})]
+    ).splitlines()
+    assert title.split() == ["id", "state", "accepted", "(UTC)", "queued", "delivered"]
+    assert good.split() == ["id-1", "delivered", "12:30:01.250", "-", "+1500", "ms"]
+    assert bad.split() == ["id-2", "status", "404", "-", "-", "-"]

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local.net.folder import Folder, hold
+from local.net.loopback import listen, listen_anywhere
+from local.runtime.ports import Ports
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Folder]:
+    with hold(tmp_path / "cloud") as held:
+        yield held
+
+
+def bound(ports: Ports, name: str, usual: int = 0) -> int:
+    with ports.bind(name, usual) as listening:
+        return int(listening.getsockname()[1])
+
+
+def test_a_port_is_found_again(folder: Folder) -> None:
+    first = bound(Ports(folder), "vault")
+    assert bound(Ports(folder), "vault", usual=1) == first
+    assert (folder.path / "ports.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_port_that_is_taken_gives_way_to_a_free_one(folder: Folder) -> None:
+    with Ports(folder).bind("vault", 0) as listening:
+        taken = listening.getsockname()[1]
+        ports = Ports(folder)
+        other = bound(ports, "vault")
+        assert other != taken
+        assert ports.has_moved("vault", other)
+        assert bound(ports, "second", usual=taken) != taken
+    assert bound(Ports(folder), "vault") == taken
+
+
+def test_names_have_ports_of_their_own(folder: Folder) -> None:
+    ports = Ports(folder)
+    with ports.bind("a", 0) as a, ports.bind("b", 0) as b:
+        assert a.getsockname() != b.getsockname()
+    assert ports.of("c", 7) == 7
+    ports.keep("c", 4711)
+    assert [Ports(folder).of(name, 0) for name in "abc"] == [ports.of(name, 1) for name in "abc"]
+
+
+@pytest.mark.parametrize("content", ["", "no json", "[]", '{"vault": "x", "a": 0, "b": true}'])
+def test_a_file_of_nonsense_is_no_file(folder: Folder, content: str) -> None:
+    (folder.path / "ports.json").write_text(content)
+    ports = Ports(folder)
+    assert [ports.of(name, 7) for name in ("vault", "a", "b")] == [7, 7, 7]
+    bound(ports, "vault")
+    assert set(json.loads((folder.path / "ports.json").read_text())) == {"vault"}
+
+
+def test_a_port_is_reserved_for_one_who_listens_later(folder: Folder) -> None:
+    with Ports(folder).reserve("app", 0) as kept:
+        port = kept.getsockname()[1]
+        with Ports(folder).bind("app", 0) as other:
+            assert other.getsockname()[1] != port
+        with listen(port, reserved=True):
+            pass
+        with Ports(folder).reserve("app", 0) as another:
+            assert another.getsockname()[1] != port
+    with Ports(folder).reserve("app", 0) as kept:
+        assert kept.getsockname()[1] == port
+
+
+def test_the_usual_ports_are_left_to_others(folder: Folder) -> None:
+    with listen_anywhere() as free:
+        usual = free.getsockname()[1]
+    first = bound(Ports(folder, free_at_first=True), "vault", usual)
+    assert first != usual
+    assert bound(Ports(folder, free_at_first=True), "vault", usual) == first
+    assert bound(Ports(folder), "vault", usual) == first

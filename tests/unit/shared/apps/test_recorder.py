@@ -1,0 +1,195 @@
+"""A batch is recorded whatever is in it, and however the ledger behaves."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import pytest
+from azure.functions.servicebus import ServiceBusMessage as Triggered
+from azure.servicebus import ServiceBusMessage
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.apps.recorder import Recorder
+from shared.azure.queues import BusDeniedError
+from shared.ledger.errors import LedgerError, LedgerUnavailableError
+from shared.message.receipt import Receipt
+from shared.message.state import State
+from shared.telemetry.outages import Outages
+from tests.fast_clock import run
+
+BAD = [
+    b"",
+    b"planted",
+    b"\xff\xfe planted",
+    b"[" * 400 + b"]" * 400,
+    b'{"a":' * 400 + b"1" + b"}" * 400,
+    b'{"id": "\\ud800", "state": "delivered", "at": "2026-01-01T00:00:00+00:00"}',
+    b'{"id": "a", "state": "delivered", "at": "2026-01-01T00:00:00+00:00", "detail": "\\ud800"}',
+    b'{"id": "a", "state": "queued", "at": "2026-01-01T00:00:00+00:00"}',
+    b"null",
+    b'"planted"',
+    b"1" * 5000,
+    b"NaN",
+]
+
+
+def receipt(message_id: str) -> bytes:
+    return Receipt(message_id, State.DELIVERED, datetime.now(UTC), attempts=1).to_json().encode()
+
+
+def triggered(body: bytes, deliveries: int = 1) -> Triggered:
+    # No message id, no content type: of a batch, the host gives texts to the wrong messages.
+    return Triggered(
+        body=body,
+        delivery_count=deliveries,
+        message_id="",
+        application_properties={},
+        user_properties={},
+    )
+
+
+class Ledger:
+    """Records, except while it is away, and except what it cannot hold."""
+
+    def __init__(self, *unholdable: str, error: Exception | None = None) -> None:
+        self.ids: set[str] = set()
+        self.tries = 0
+        self.back_at = 0.0
+        self._unholdable = set(unholdable)
+        self._error = error or LedgerError("the database cannot hold it (DataError, 22003)")
+
+    async def record(self, receipts: Sequence[Receipt]) -> None:
+        self.tries += 1
+        if asyncio.get_running_loop().time() < self.back_at:
+            raise LedgerUnavailableError("away")
+        ids = {one.message_id for one in receipts}
+        if ids & self._unholdable:
+            raise self._error
+        self.ids |= ids
+
+
+class Aside:
+    def __init__(self) -> None:
+        self.messages: list[ServiceBusMessage] = []
+        self.error: Exception | None = None
+
+    async def send(self, message: ServiceBusMessage) -> None:
+        if self.error:
+            raise self.error
+        self.messages.append(message)
+
+    @property
+    def bodies(self) -> list[bytes]:
+        return [b"".join(message.body) for message in self.messages]
+
+    @property
+    def properties(self) -> list[dict[str, Any]]:
+        return [cast("dict[str, Any]", message.application_properties) for message in self.messages]
+
+
+def recording(ledger: Ledger, aside: Aside, batch: Sequence[Triggered]) -> float:
+    """Record a batch; return how many seconds that took."""
+
+    async def main() -> float:
+        recorder = Recorder(ledger.record, aside.send, 240, Outages(logging.getLogger("test")))
+        await recorder.record(batch)
+        return asyncio.get_running_loop().time()
+
+    return run(main())
+
+
+def failing(
+    ledger: Ledger, aside: Aside, batch: Sequence[Triggered], error: type[Exception]
+) -> float:
+    """Record a batch, which fails; return how many seconds that took."""
+
+    async def main() -> float:
+        recorder = Recorder(ledger.record, aside.send, 240, Outages(logging.getLogger("test")))
+        with pytest.raises(error):
+            await recorder.record(batch)
+        return asyncio.get_running_loop().time()
+
+    return run(main())
+
+
+def test_what_is_no_receipt_is_set_aside_as_it_was_and_the_others_are_recorded(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    ledger, aside = Ledger(), Aside()
+    batch = [triggered(receipt("first")), *map(triggered, BAD), triggered(receipt("last"))]
+    assert recording(ledger, aside, batch) == 0
+    assert ledger.ids == {"first", "last"}
+    assert ledger.tries == 1
+    assert aside.bodies == BAD
+    assert {one["relay-reason"] for one in aside.properties} == {"not-a-receipt"}
+    assert {one["relay-kind"] for one in aside.properties} == {"receipt"}
+    assert all(one["relay-detail"] for one in aside.properties)
+    assert caplog.text.count("dropped what is no receipt") == len(BAD)
+    assert "planted" not in caplog.text + str(aside.properties)
+
+
+@given(st.lists(st.binary(max_size=40), max_size=5))
+def test_whatever_bytes_come_none_keeps_the_others(bodies: list[bytes]) -> None:
+    ledger, aside = Ledger(), Aside()
+    recording(ledger, aside, [*map(triggered, bodies), triggered(receipt("good"))])
+    assert ledger.ids == {"good"}
+    assert aside.bodies == bodies
+
+
+def test_the_ledger_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    ledger, aside = Ledger(), Aside()
+    ledger.back_at = 100
+    seconds = recording(ledger, aside, [triggered(receipt("one")), triggered(b"bad")])
+    assert 100 <= seconds <= 130
+    assert ledger.ids == {"one"}
+    assert len(aside.bodies) == 1
+    assert caplog.text.count("the ledger is away") == 1
+    assert caplog.text.count("the ledger serves again") == 1
+
+
+def test_nothing_is_set_aside_while_the_ledger_stays_away() -> None:
+    ledger, aside = Ledger(), Aside()
+    ledger.back_at = 1e9
+    batch = [triggered(receipt("one")), triggered(b"bad")]
+    assert failing(ledger, aside, batch, LedgerUnavailableError) == pytest.approx(240)
+    assert aside.bodies == [], "it would be set aside once more at each delivery"
+
+
+def test_what_the_ledger_cannot_hold_costs_no_other_its_place() -> None:
+    bad = {"m7", "m50", "m51", "m99"}
+    ledger, aside = Ledger(*bad), Aside()
+    batch = [triggered(receipt(f"m{n}")) for n in range(100)]
+    assert recording(ledger, aside, batch) == 0
+    assert ledger.ids == {f"m{n}" for n in range(100)} - bad
+    assert {message.message_id for message in aside.messages} == bad
+    assert {one["relay-reason"] for one in aside.properties} == {"receipt-not-recorded"}
+    assert {Receipt.from_json(body).message_id for body in aside.bodies} == bad
+    assert ledger.tries < 60
+
+
+def test_what_nobody_foresaw_is_tried_again_after_a_pause_and_then_set_aside() -> None:
+    ledger, aside = Ledger("odd", error=ZeroDivisionError()), Aside()
+    for deliveries, pause in ((1, 1), (2, 2)):
+        batch = [triggered(receipt(one), deliveries) for one in ("a", "odd", "b")]
+        batch.append(triggered(b"bad", deliveries))
+        assert failing(ledger, aside, batch, ZeroDivisionError) == pytest.approx(pause)
+        assert ledger.ids == {"a", "b"}
+        assert aside.bodies == []
+    recording(ledger, aside, [triggered(receipt(one), 3) for one in ("a", "odd", "b")])
+    (properties,) = aside.properties
+    assert properties["relay-detail"] == "it cannot be recorded (ZeroDivisionError)"
+
+
+def test_no_way_to_the_operator_is_no_hot_loop() -> None:
+    ledger, aside = Ledger(), Aside()
+    aside.error = BusDeniedError("refused")
+    batch = [triggered(receipt("one"), 30), triggered(b"bad", 30)]
+    assert failing(ledger, aside, batch, BusDeniedError) == pytest.approx(20)
+    assert ledger.ids == {"one"}

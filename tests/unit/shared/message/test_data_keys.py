@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import asyncio
+import os
+
+import pytest
+
+from shared.message.data_keys import Limits, OpenedKeys, SealingKeys
+from shared.message.envelope import UnopenableError, WrappedKey
+
+
+class Vault:
+    """Stands for the operation: encrypts by reversing, counts, fails on demand."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.failing = False
+        self.version = "v1"
+
+    async def encrypt(self, secret: bytes) -> WrappedKey:
+        await self._work()
+        return WrappedKey(self.version, secret[::-1])
+
+    async def decrypt(self, wrapped: WrappedKey) -> bytes:
+        await self._work()
+        return wrapped.ciphertext[::-1]
+
+    async def _work(self) -> None:
+        self.calls += 1
+        await asyncio.sleep(0)
+        if self.failing:
+            raise ConnectionError
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def vault() -> Vault:
+    return Vault()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+async def test_any_number_of_concurrent_users_make_one_call(vault: Vault) -> None:
+    keys = SealingKeys(vault.encrypt, Limits(1000, 60, 2**30))
+    taken = await asyncio.gather(*(keys.take(10) for _ in range(200)))
+    assert vault.calls == 1
+    assert len({wrapped for _, wrapped in taken}) == 1
+
+
+async def test_a_key_seals_no_more_messages_than_its_limit(vault: Vault) -> None:
+    keys = SealingKeys(vault.encrypt, Limits(3, 60, 2**30))
+    taken = await asyncio.gather(*(keys.take(10) for _ in range(10)))
+    uses = [[w for _, w in taken].count(w) for _, w in taken]
+    assert max(uses) == 3
+    assert vault.calls == 4
+
+
+async def test_a_key_seals_no_more_bytes_than_its_limit(vault: Vault) -> None:
+    keys = SealingKeys(vault.encrypt, Limits(1000, 60, 100))
+    for size, calls in [(60, 1), (40, 1), (1, 2), (500, 3), (1, 4)]:
+        await keys.take(size)
+        assert vault.calls == calls
+
+
+async def test_a_key_is_used_no_longer_than_its_limit(vault: Vault, clock: Clock) -> None:
+    keys = SealingKeys(vault.encrypt, Limits(1000, 60, 2**30), clock)
+    first, _ = await keys.take(1)
+    clock.now = 59.9
+    assert (await keys.take(1))[0] is first
+    clock.now = 60
+    assert (await keys.take(1))[0] is not first
+
+
+async def test_the_next_key_names_the_new_version(vault: Vault) -> None:
+    keys = SealingKeys(vault.encrypt, Limits(1, 60, 2**30))
+    assert (await keys.take(1))[1].key_id == "v1"
+    vault.version = "v2"
+    assert (await keys.take(1))[1].key_id == "v2"
+
+
+async def test_a_failure_reaches_everyone_who_waits_and_is_not_kept(vault: Vault) -> None:
+    keys = SealingKeys(vault.encrypt, Limits(1000, 60, 2**30))
+    vault.failing = True
+    outcomes = await asyncio.gather(*(keys.take(1) for _ in range(5)), return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [ConnectionError] * 5
+    assert vault.calls == 1
+    vault.failing = False
+    await keys.take(1)
+
+
+async def test_a_caller_that_goes_away_leaves_the_others_their_key(vault: Vault) -> None:
+    keys = SealingKeys(vault.encrypt, Limits(1000, 60, 2**30))
+    gone, stays = asyncio.create_task(keys.take(1)), asyncio.create_task(keys.take(1))
+    await asyncio.sleep(0)
+    gone.cancel()
+    await stays
+    assert vault.calls == 1
+
+
+async def test_a_key_is_dropped_after_a_fork(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = SealingKeys(vault.encrypt, Limits(1000, 60, 2**30))
+    first, _ = await keys.take(1)
+    child = os.getpid() + 1
+    monkeypatch.setattr(os, "getpid", lambda: child)
+    assert (await keys.take(1))[0] is not first
+
+
+def wrapped(number: int) -> WrappedKey:
+    return WrappedKey("v1", bytes([number]) * 32)
+
+
+async def test_one_wrapped_key_is_opened_once(vault: Vault) -> None:
+    keys = OpenedKeys(vault.decrypt, 10, 60)
+    await asyncio.gather(*(keys.open(wrapped(1)) for _ in range(100)))
+    await keys.open(wrapped(1))
+    assert vault.calls == 1
+    await asyncio.gather(*(keys.open(wrapped(n)) for n in (1, 2, 3, 2)))
+    assert vault.calls == 3
+
+
+async def test_the_cache_is_bounded_and_keeps_what_was_used_last(vault: Vault) -> None:
+    keys = OpenedKeys(vault.decrypt, 2, 60)
+    for number in (1, 2, 1, 3):
+        await keys.open(wrapped(number))
+    assert vault.calls == 3
+    await keys.open(wrapped(1))
+    assert vault.calls == 3
+    await keys.open(wrapped(2))
+    assert vault.calls == 4
+
+
+async def test_an_opened_key_is_kept_no_longer_than_its_time(vault: Vault, clock: Clock) -> None:
+    keys = OpenedKeys(vault.decrypt, 10, 60, clock)
+    await keys.open(wrapped(1))
+    clock.now = 60
+    await keys.open(wrapped(2))
+    assert vault.calls == 2
+    assert len(keys._kept) == 1
+    await keys.open(wrapped(1))
+    assert vault.calls == 3
+
+
+async def test_what_is_no_data_key_is_unopenable_and_not_kept(vault: Vault) -> None:
+    keys = OpenedKeys(vault.decrypt, 10, 60)
+    for _ in range(2):
+        with pytest.raises(UnopenableError):
+            await keys.open(WrappedKey("v1", b"short"))
+    assert vault.calls == 2

@@ -1,0 +1,86 @@
+"""Ids of messages: each way through the queue has its own, which nobody else can foresee."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.message.message_id import MessageId, first_way, is_message_id, mark, spellings
+
+BODY = b"a.sealed.message"
+
+
+@pytest.mark.parametrize("text", ["0af7651916cd43dd8448eb211c80319c", "a", "_-", "a" * 80])
+def test_an_id(text: str) -> None:
+    assert is_message_id(text)
+    assert MessageId.parse(text) == MessageId(text)
+
+
+@pytest.mark.parametrize("text", ["", "../x", "a b", "a\n", "ä", "٣", "a" * 81])
+def test_no_id(text: str) -> None:
+    assert not is_message_id(text)
+    assert MessageId.parse(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "following"),
+    [
+        ("id-1", "id-1.1"),
+        ("id-1.1", "id-1.2"),
+        (f"id-1.1{mark(BODY)}", "id-1.2"),
+        ("id-1.r7", "id-1.r7.1"),
+        (f"id-1.r7{mark(BODY)}", "id-1.r7.1"),
+        (f"id-1.r7.9{mark(b'another')}", "id-1.r7.10"),
+    ],
+)
+def test_every_way_has_an_id_of_its_own_and_always_the_same(text: str, following: str) -> None:
+    found = MessageId.parse(text)
+    assert found is not None
+    assert found.next_way(BODY) == found.next_way(BODY) == f"{following}{mark(BODY)}"
+
+
+def test_a_mark_is_of_one_body() -> None:
+    marks = {mark(body) for body in (b"", b"a", b"b", BODY, BODY + b"\n")}
+    assert len(marks) == 5
+    assert {len(one) for one in marks} == {17}
+
+
+def test_the_first_way_is_the_same_for_each_try_and_another_for_another_message() -> None:
+    assert first_way("id-1", None) == "id-1"
+    assert first_way("id-1", b"f") == first_way("id-1", b"f") != first_way("id-1", b"g")
+    assert MessageId.parse(first_way("id-1", b"f")) == MessageId("id-1")
+
+
+@given(st.text(max_size=30) | st.from_regex(r"[a-z]{1,3}(\.r\d)?(\.\d)?(~.{16})?", fullmatch=True))
+def test_an_id_that_is_read_is_followed_by_one_that_is_read(text: str) -> None:
+    found = MessageId.parse(text)
+    if found:
+        following = MessageId.parse(found.next_way(BODY))
+        assert following == MessageId(found.id, found.replay, found.way + 1)
+
+
+def test_the_longest_id_is_no_longer_than_the_bus_takes() -> None:
+    longest = MessageId("x" * 80, 10**18 - 1, 10**9 - 2).next_way(BODY)
+    assert len(longest) <= 128
+    assert MessageId.parse(longest) == MessageId("x" * 80, 10**18 - 1, 10**9 - 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("0f8fad5b-d9cb-469f-a165-70867728950e", ("0f8fad5b-d9cb-469f-a165-70867728950e",)),
+        (
+            "0F8FAD5B-D9CB-469F-A165-70867728950E",
+            ("0F8FAD5B-D9CB-469F-A165-70867728950E", "0f8fad5b-d9cb-469f-a165-70867728950e"),
+        ),
+        ("Mine", ("Mine",)),
+        ("", ()),
+        ("a/b", ()),
+        ("A" * 81, ()),
+    ],
+)
+def test_an_id_in_capitals_means_the_same_where_it_is_a_uuid(
+    text: str, meant: tuple[str, ...]
+) -> None:
+    assert spellings(text) == meant

@@ -1,0 +1,95 @@
+"""Receipts: what is written is read as it was, and nothing else is taken for one."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.message.receipt import Receipt
+from shared.message.state import State
+
+AT = datetime(2026, 11, 23, 12, 30, 0, 123456, tzinfo=UTC)
+GOOD: dict[str, Any] = {"id": "a-1", "state": "delivered", "at": AT.isoformat()}
+text = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=60)
+
+
+@given(
+    st.builds(
+        Receipt,
+        message_id=st.from_regex(r"[A-Za-z0-9_-]{1,80}", fullmatch=True),
+        state=st.sampled_from([State.RETRYING, State.DELIVERED, State.REJECTED]),
+        at=st.integers(0, 2**31).map(lambda second: AT.replace(year=2001) + timedelta(0, second)),
+        attempts=st.integers(0, 2**31),
+        replay=st.integers(0, 2**62),
+        detail=st.none() | text,
+        key_version=st.none() | text,
+        content_type=st.none() | text,
+        size=st.none() | st.integers(0, 2**40),
+    )
+)
+def test_reads_what_it_writes(receipt: Receipt) -> None:
+    assert Receipt.from_json(receipt.to_json()) == receipt
+    assert Receipt.from_json(receipt.to_json().encode()) == receipt
+
+
+def test_a_long_detail_is_cut_and_times_are_in_utc() -> None:
+    east = AT.astimezone(timezone(timedelta(hours=5)))
+    receipt = Receipt("a", State.REJECTED, east, detail="x" * 300)
+    read = Receipt.from_json(receipt.to_json())
+    assert read.detail == "x" * 250
+    assert read.at.tzinfo == UTC
+    assert read.at == AT
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"id": None}, "id"),
+        ({"id": "a b"}, "id"),
+        ({"id": "a.r1.2"}, "id"),
+        ({"id": "a" * 81}, "id"),
+        ({"id": "a\n"}, "id"),
+        ({"state": "queued"}, "state"),
+        ({"state": "accepted"}, "state"),
+        ({"state": ["delivered"]}, "state"),
+        ({"at": "2026-11-23T12:30:00"}, "at"),
+        ({"at": "yesterday"}, "at"),
+        ({"at": "0500-01-01T00:00:00+00:00"}, "at"),
+        ({"at": "0001-01-01T00:00:00+23:00"}, "at"),
+        ({"at": "9999-12-31T23:59:59-23:00"}, "at"),
+        ({"at": 5}, "at"),
+        ({"attempts": -1}, "attempts"),
+        ({"attempts": True}, "attempts"),
+        ({"attempts": "1"}, "attempts"),
+        ({"replay": 2**63}, "replay"),
+        ({"size": 1.5}, "size"),
+        ({"detail": "x" * 251}, "detail"),
+        ({"detail": "a\x00b"}, "detail"),
+        ({"detail": "a\ud800b"}, "detail"),
+        ({"content_type": 5}, "content_type"),
+        ({"at": "0001-01-01T00:00:00+10:00"}, "at"),
+    ],
+)
+def test_what_is_wrong_is_named_and_not_repeated(change: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValueError, match=f"^{told} must be ") as raised:
+        Receipt.from_json(json.dumps(GOOD | change))
+    assert "xxx" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"\xff\xfe", "[]", "null", '{"id"', "5", b"\x80" * 9, "[" * 100_000]
+)
+def test_what_is_no_json_object_is_no_receipt(body: str | bytes) -> None:
+    with pytest.raises(ValueError, match="a receipt must be"):
+        Receipt.from_json(body)
+
+
+@given(st.text() | st.binary())
+def test_garbage_is_never_taken(body: str | bytes) -> None:
+    with pytest.raises(ValueError, match="must be"):
+        Receipt.from_json(body)

@@ -1,0 +1,107 @@
+"""One line when a service stops serving, one when it serves again."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from shared.telemetry.outages import Outages
+
+_log = logging.getLogger("test_outages")
+
+
+class AwayError(Exception):
+    pass
+
+
+class DeniedError(Exception):
+    is_denial = True
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def outages(clock: Clock, caplog: pytest.LogCaptureFixture) -> Outages:
+    caplog.set_level(logging.INFO)
+    return Outages(_log, clock)
+
+
+def lines(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
+    return [(record.levelname, record.getMessage()) for record in caplog.records]
+
+
+def test_hundreds_of_failures_are_two_lines(
+    outages: Outages, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    outages.works("the vault")
+    for _ in range(300):
+        outages.failed("the vault", AwayError("no answer"))
+        clock.now += 1
+    outages.works("the vault")
+    outages.works("the vault")
+    assert lines(caplog) == [
+        ("WARNING", "the vault is away, until further notice: no answer"),
+        ("WARNING", "the vault serves again, after 300 s and 300 failures"),
+    ]
+
+
+def test_a_refusal_is_an_error_and_told_apart_from_being_away(
+    outages: Outages, caplog: pytest.LogCaptureFixture
+) -> None:
+    outages.failed("the vault", AwayError("no answer"))
+    outages.failed("the vault", DeniedError("status 403"))
+    outages.failed("the vault", AwayError("no answer"))
+    outages.failed("the vault", DeniedError("status 403"))
+    outages.failed("the bus", DeniedError("refused"))
+    assert [level for level, _ in lines(caplog)] == ["WARNING", "ERROR", "ERROR"]
+    assert "the vault refuses, until further notice: status 403" in caplog.text
+
+
+def test_one_that_comes_and_goes_does_not_fill_the_log(
+    outages: Outages, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(200):
+        outages.failed("the vault", AwayError("no answer"))
+        clock.now += 1
+        outages.works("the vault")
+    assert len(lines(caplog)) == 6
+    outages.failed("the vault", AwayError("still"))
+    clock.now += 1000
+    outages.failed("the vault", AwayError("still"))
+    outages.works("the vault")
+    assert len(lines(caplog)) == 8, "what lasts is told, even if it began unseen"
+
+
+def test_of_an_outage_a_few_messages_are_told(outages: Outages) -> None:
+    levels = []
+    for _ in range(10):
+        outages.failed("the vault", AwayError())
+        levels.append(outages.level)
+    assert levels == [logging.INFO] * 5 + [logging.DEBUG] * 5
+    outages.works("the vault")
+    assert outages.level == logging.INFO
+
+
+def test_what_is_watched_ends_an_outage_by_being_done(
+    outages: Outages, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(AwayError), outages.watching("the vault", AwayError):
+        raise AwayError
+    with pytest.raises(ValueError, match="odd"), outages.watching("the vault", AwayError):
+        raise ValueError("odd")
+    assert len(lines(caplog)) == 1
+    with outages.watching("the vault", AwayError):
+        pass
+    assert len(lines(caplog)) == 2
