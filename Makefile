@@ -36,7 +36,7 @@ help:
 	@echo "make azure    try in a subscription what only Azure can show; costs money, asks first"
 	@echo "make bench    measure the ledger, and write down what came of it"
 	@echo "make check    format, lint, types, layers, locks, workflows, infrastructure, documents"
-	@echo "make format   mend what can be mended by a machine"
+	@echo "make format   fix what a machine can fix"
 	@echo "make lock     write the locks of the packages anew, where an input was changed"
 	@echo "make lock UPGRADE=1  the same with the newest versions, or UPGRADE=NAME for one package"
 	@echo "make infra    write the snapshots of infra/ anew (needs the Bicep CLI)"

@@ -19,7 +19,7 @@ BLUEPRINTS = {
     "tracker": "shared.apps.tracker",
 }
 
-logs.quiet()
+logs.silence_sdk_logs()
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 try:
     loaded = settings.load(os.environ)
@@ -30,6 +30,8 @@ else:
     of_any = next(iter(loaded.values()))
     if of_any.proves_access:
         access = import_module("shared.access.endpoint")
-        app.register_functions(access.blueprint(list(loaded), of_any, settings.known(os.environ)))
+        app.register_functions(
+            access.blueprint(list(loaded), of_any, settings.inventory(os.environ))
+        )
     for name in loaded.keys() & BLUEPRINTS.keys():
         app.register_functions(import_module(BLUEPRINTS[name]).blueprint(loaded[name]))

@@ -27,7 +27,7 @@ the same run, so that it says more of the ledger than of the machine; below one 
 
 
 def main() -> None:
-    """Measure both databases, or the one that is to be had."""
+    """Measure both databases, or the one that is available."""
     rows = []
     with tempfile.TemporaryDirectory(prefix="relay-bench-") as folder:
         rows.append(("SQLite", asyncio.run(measured(Path(folder), None))))

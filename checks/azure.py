@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from checks.infra import INFRA, InfraError, compile_json, compiler, evaluated
-from checks.waivers import told
+from checks.waivers import report
 from local.resource_manager import first, second
 from local.resource_manager.standing import a_year_later
 from local.resource_manager.template import Template
@@ -94,9 +94,9 @@ def main(folder: Path = INFRA) -> int:
         f"{count} deployments, {clock}"
     )
     try:
-        return told("azure", _all(folder, bicep), summary)
+        return report("azure", _all(folder, bicep), summary)
     except InfraError as error:
-        return told("azure", [f"{error}"], summary)
+        return report("azure", [f"{error}"], summary)
 
 
 if __name__ == "__main__":

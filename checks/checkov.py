@@ -17,7 +17,7 @@ from typing import Any
 
 from checks import snapshot, waivers
 from checks.infra import INFRA
-from checks.waivers import AcceptedError, Finding
+from checks.waivers import Finding, WaiverError
 
 # An environment of its own: checkov pins a hundred packages.
 PROGRAM = Path(__file__).resolve().parents[1] / ".venv-checkov" / "bin" / "checkov"
@@ -101,12 +101,12 @@ def main() -> int:
     found: list[Finding] = []
     try:
         found = findings(templates)
-        problems = waivers.judged(found, waivers.load("checkov"))
-    except (CheckovError, AcceptedError) as error:
+        problems = waivers.compare(found, waivers.load("checkov"))
+    except (CheckovError, WaiverError) as error:
         problems = [f"{error}"]
     count = sum(len(_resources(content)) for content in templates.values())
     seen = f"{count} resources of {len(templates)} deployments"
-    return waivers.told("checkov", problems, f"{seen}, {len(found)} accepted")
+    return waivers.report("checkov", problems, f"{seen}, {len(found)} accepted")
 
 
 if __name__ == "__main__":

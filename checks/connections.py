@@ -19,7 +19,7 @@ from checks import snapshot
 from checks.hardening import DATABASE, SITE, at
 from checks.infra import INFRA
 from checks.snapshot import Resource, Snapshot, of_type, place
-from local.deployment.expressions import UnknownExpression, parse
+from local.deployment.expressions import UnknownExpressionError, parse
 from local.deployment.resource_id import last, parent
 from local.deployment.resources import Reference
 from shared.ledger.engine import POOL_SIZE
@@ -161,7 +161,7 @@ def _answered(value: str) -> str:
     """Give a setting as Azure would, with made-up values for what only Azure knows."""
     try:
         expression = parse(value)
-    except UnknownExpression:
+    except UnknownExpressionError:
         return ""
     if not isinstance(expression, Reference):
         return value

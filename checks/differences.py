@@ -16,10 +16,10 @@ from checks.machines import (
     asked_for,
     declared_commands,
     deployed_commands,
-    ways_in,
+    machine_exposures,
 )
 from checks.network import TYPES as ENDPOINT_TYPES
-from checks.network import openings
+from checks.network import exposures
 from checks.roles import KEY_ACTIONS, OWN_BLOBS, SEE_QUEUES, SEND_TELEMETRY, STORE_PACKAGES
 from checks.snapshot import (
     SUFFIX,
@@ -33,8 +33,8 @@ from checks.snapshot import (
     operators,
     place,
     properties,
+    render,
     rights,
-    spelled,
     without_effect,
 )
 
@@ -336,7 +336,7 @@ def _setting(family: str, name: str) -> str:
 def deployed_settings(snapshot: Snapshot, site: Resource) -> list[tuple[str, str]]:
     """Give an app's settings as they stand in the snapshot, values as `spelled` gives them."""
     given = properties(site).get("siteConfig", {}).get("appSettings", [])
-    return [(entry["name"], spelled(snapshot, entry["value"])) for entry in given]
+    return [(entry["name"], render(snapshot, entry["value"])) for entry in given]
 
 
 def _settings(
@@ -390,8 +390,8 @@ _JUDGED_TYPES = frozenset(
 def _ways_round(snapshot: Snapshot) -> Iterator[Difference]:
     """Name what could give access without any grant."""
     yield from _unjudged(snapshot)
-    yield from (Difference("undeclared", what) for what in openings(snapshot))
-    yield from (Difference("undeclared", what) for what in ways_in(snapshot))
+    yield from (Difference("undeclared", what) for what in exposures(snapshot))
+    yield from (Difference("undeclared", what) for what in machine_exposures(snapshot))
     for vault in of_type(snapshot, "Microsoft.KeyVault/vaults"):
         if not isinstance(properties(vault).get("enableRbacAuthorization"), bool):
             yield Difference("missing", f"{place(snapshot, vault['id'])} says how it decides")

@@ -17,7 +17,7 @@ from azure_functions_doctor.api import run_diagnostics
 from checks import package, snapshot, waivers
 from checks.checkov import template
 from checks.infra import INFRA
-from checks.waivers import AcceptedError, Finding
+from checks.waivers import Finding, WaiverError
 
 _SEEN = "check_flex_runtime_config"
 """A check that passes only where the doctor has seen the deployment's function apps."""
@@ -65,11 +65,11 @@ def main() -> int:
         for path in paths:
             name = path.name.removesuffix(".snapshot.json")
             found += findings(package.ROOT, snapshot.load(path), name)
-        problems = waivers.judged(found, waivers.load("functions"))
-    except (DoctorError, AcceptedError) as error:
+        problems = waivers.compare(found, waivers.load("functions"))
+    except (DoctorError, WaiverError) as error:
         problems = [f"{error}"]
     seen = f"{len(paths)} deployments of the package"
-    return waivers.told("functions", problems, f"{seen}, {len(found)} accepted")
+    return waivers.report("functions", problems, f"{seen}, {len(found)} accepted")
 
 
 if __name__ == "__main__":

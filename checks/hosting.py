@@ -23,7 +23,7 @@ from local.deployment.resources import QueueSpec
 from local.host.host_json import HostJson
 from shared.apps.receiver import CALL_SECONDS
 from shared.apps.recorder import PAUSE_SECONDS, SET_ASIDE_SECONDS
-from shared.apps.triage import MOST_RETURNS
+from shared.apps.triage import MAX_RETURNS
 from shared.concurrency.holding import LONGEST_PAUSE_AFTER_FAILURE
 from shared.settings.settings import AppSettings, ReceiverSettings, TrackerSettings, load
 
@@ -162,11 +162,11 @@ def _of_tracker(settings: TrackerSettings, queue: QueueSpec, limit: float) -> It
             f"RELAY_RECEIPT_WAIT_SECONDS is {wait}: a batch may take {longest:.0f} s, "
             f"functionTimeout is {limit:.0f} s"
         )
-    patience = timedelta(seconds=wait * queue.max_delivery_count * MOST_RETURNS)
+    patience = timedelta(seconds=wait * queue.max_delivery_count * MAX_RETURNS)
     if patience < _PATIENCE:
         yield (
             f"RELAY_RECEIPT_WAIT_SECONDS is {wait}: with {queue.max_delivery_count} deliveries and "
-            f"{MOST_RETURNS} returns, receipts wait only {patience} for their database"
+            f"{MAX_RETURNS} returns, receipts wait only {patience} for their database"
         )
 
 

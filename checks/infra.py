@@ -15,7 +15,7 @@ from pathlib import Path
 
 from checks import access, once, snapshot
 from checks.differences import differences
-from checks.variants import mistaken
+from checks.variants import mismatches
 
 INFRA = Path(__file__).resolve().parents[1] / "infra"
 
@@ -91,7 +91,7 @@ def _departures(folder: Path) -> Iterator[str]:
             yield f"{path.name} is not there: run make infra"
             continue
         made = snapshot.load(path)
-        for problem in (*differences(declared, made), *mistaken(parameters.stem, made)):
+        for problem in (*differences(declared, made), *mismatches(parameters.stem, made)):
             yield f"{path.name}: {problem}"
 
 

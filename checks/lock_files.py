@@ -64,7 +64,7 @@ class Locked:
 
 
 def applies(requirement: Requirement, environment: Environment, extra: str = "") -> bool:
-    """Tell whether a requirement counts in an environment, for one of its package's extras."""
+    """Return whether a requirement counts in an environment, for one of its package's extras."""
     return requirement.marker is None or requirement.marker.evaluate(
         {**environment, "extra": extra}
     )

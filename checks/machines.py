@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from checks.access import Access, Machine
-from checks.snapshot import Resource, Snapshot, of_type, place, properties, spelled
+from checks.snapshot import Resource, Snapshot, of_type, place, properties, render
 
 MACHINE = "Microsoft.Compute/virtualMachines"
 COMMAND = f"{MACHINE}/runCommands"
@@ -67,7 +67,7 @@ def deployed_commands(snapshot: Snapshot) -> Iterator[str]:
         same = given.get("source") == {"script": script}
         yield f"{here} runs {f'infra/scripts/{_SCRIPT.name}' if same else 'something else'}"
         for parameter in given.get("parameters", []):
-            told = spelled(snapshot, parameter["value"])
+            told = render(snapshot, parameter["value"])
             yield f"{here} is told {parameter['name']} = {told}"
         if given.get("protectedParameters"):
             yield f"{here} is told something in secret"
@@ -82,7 +82,7 @@ def _also_runs(snapshot: Snapshot, machine: Resource) -> Iterator[str]:
             yield f"{place(snapshot, machine['id'])} is started with {name}"
 
 
-def ways_in(snapshot: Snapshot) -> Iterator[str]:
+def machine_exposures(snapshot: Snapshot) -> Iterator[str]:
     """Name what lets somebody from outside reach a machine."""
     guarded = set(_guarded_subnets(snapshot))
     for card in of_type(snapshot, "Microsoft.Network/networkInterfaces"):

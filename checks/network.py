@@ -24,7 +24,7 @@ _PARTS = {
 _FIREWALLED = (VAULT, STORAGE)
 
 
-def openings(snapshot: Snapshot) -> Iterator[str]:
+def exposures(snapshot: Snapshot) -> Iterator[str]:
     """Name what can be reached that should not, and what private endpoints do not lead to."""
     rules = of_type(snapshot, f"{DATABASE}/firewallRules")
     if snapshot["outputs"].get("DEPLOYED_NETWORK") == "private":

@@ -195,6 +195,6 @@ def _control(block: Permission) -> Iterator[str]:
 
 @cache  # the same few patterns are held against the same actions thousands of times
 def fits(action: str, pattern: str) -> bool:
-    """Tell whether an action falls under a pattern, where `*` stands for anything, also for `/`."""
+    """Return whether an action matches a pattern, where `*` is anything, `/` included."""
     parts = (re.escape(part) for part in pattern.split("*"))
     return re.fullmatch(".*".join(parts), action, re.IGNORECASE) is not None

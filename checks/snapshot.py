@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypedDict, cast
 
 from checks.roles import BUILT_IN, permitted
-from local.deployment.expressions import Call, UnknownExpression, parse
+from local.deployment.expressions import FunctionCall, UnknownExpressionError, parse
 
 SUFFIX = "local"
 """What the names in the snapshots end with (`suffix` in the parameter files)."""
@@ -115,7 +115,7 @@ _REFERENCE = re.compile(
 )
 
 
-def spelled(snapshot: Snapshot, value: str) -> str:
+def render(snapshot: Snapshot, value: str) -> str:
     """Spell a value that exists only at run time as `clientId of identities/decrypt`."""
     if match := _REFERENCE.fullmatch(value):
         return f"{match[2]} of {place(snapshot, match[1])}"
@@ -130,7 +130,7 @@ def operators(snapshot: Snapshot) -> dict[str, list[str]]:
 def _principals(snapshot: Snapshot, value: str) -> list[str]:
     """Name who a principal id is: an identity, an app, or each operator that it is said to be."""
     named = [name for name, ids in operators(snapshot).items() if value in ids]
-    who = spelled(snapshot, value).removeprefix("principalId of identities/")
+    who = render(snapshot, value).removeprefix("principalId of identities/")
     return named or [who.removeprefix("identity.principalId of ")]
 
 
@@ -156,7 +156,7 @@ _WIDEST = ("group", "subscription")
 
 
 def covers(scope: str, where: str) -> bool:
-    """Tell whether what holds at a scope holds at a place, too."""
+    """Return whether what holds at a scope holds at a place, too."""
     return scope == where or where.startswith(f"{scope}/") or scope in _WIDEST
 
 
@@ -177,7 +177,7 @@ def _vaults(snapshot: Snapshot) -> list[Resource]:
 
 
 def _by_role(vault: Resource) -> bool:
-    """Tell a vault's mode; what does not say it goes by roles, as it does in Azure from 2026 on."""
+    """Return a vault's mode: by default roles, as in Azure from 2026 on."""
     return properties(vault).get("enableRbacAuthorization") is not False
 
 
@@ -193,9 +193,9 @@ def scope_of(assignment: Resource) -> str:
     given = assignment["id"]
     try:
         expression = parse(given)
-    except UnknownExpression:
+    except UnknownExpressionError:
         return given
-    if isinstance(expression, Call) and expression.name == "extensionResourceId":
+    if isinstance(expression, FunctionCall) and expression.name == "extensionResourceId":
         scope, kind, _ = expression.arguments
         return f"{scope}" if f"{kind}".lower() == _ASSIGNMENT.lower() else given
     return given[: given.lower().rfind(f"/providers/{_ASSIGNMENT}/".lower())]

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from shared.settings.settings import ACCESS_FAMILIES, APPS, AppName
+from shared.settings.settings import ACCESS_PREFIXES, APPS, AppName
 
 _ROOT = Path(__file__).parent.parent
 
@@ -36,7 +36,7 @@ def settings() -> str:
     ):
         where = "all" if len(apps) == len(APPS) else ", ".join(apps)
         lines.append(f"| `{name}` | {where} | {meaning} | {default} |")
-    for family, meaning in ACCESS_FAMILIES:
+    for family, meaning in ACCESS_PREFIXES:
         lines.append(f"| `{family}*` | all | {meaning}, for `ops prove` | none |")
     return "\n".join(lines)
 

@@ -93,7 +93,7 @@ def _named(node: ast.stmt, name: str) -> bool:
 
 
 def _never(node: ast.AST) -> bool:
-    """Tell whether it skips or excuses a test whatever the circumstances."""
+    """Return whether it skips or excuses a test whatever the circumstances."""
     return any(
         isinstance(part, ast.Attribute) and ast.unparse(part) in _NEVER for part in ast.walk(node)
     )

@@ -9,7 +9,7 @@ from checks.hardening import BUS, VAULT, at
 from checks.snapshot import Snapshot, of_type
 
 
-class Choice(NamedTuple):
+class Variant(NamedTuple):
     """How vaults decide, how everything is reached, and the tier of the bus."""
 
     authorization: str
@@ -17,22 +17,22 @@ class Choice(NamedTuple):
     tier: str
 
 
-CHOICES = {
-    "local": Choice("rbac", "public", "Standard"),
-    "local-premium": Choice("rbac", "public", "Premium"),
-    "local-private": Choice("rbac", "private", "Premium"),
-    "local-policies": Choice("accessPolicies", "public", "Standard"),
-    "local-policies-premium": Choice("accessPolicies", "public", "Premium"),
-    "local-policies-private": Choice("accessPolicies", "private", "Premium"),
-    "machines": Choice("rbac", "public", "Standard"),
-    "machines-private": Choice("rbac", "private", "Premium"),
+VARIANTS = {
+    "local": Variant("rbac", "public", "Standard"),
+    "local-premium": Variant("rbac", "public", "Premium"),
+    "local-private": Variant("rbac", "private", "Premium"),
+    "local-policies": Variant("accessPolicies", "public", "Standard"),
+    "local-policies-premium": Variant("accessPolicies", "public", "Premium"),
+    "local-policies-private": Variant("accessPolicies", "private", "Premium"),
+    "machines": Variant("rbac", "public", "Standard"),
+    "machines-private": Variant("rbac", "private", "Premium"),
 }
 """Every supported choice by the name of its snapshot; private endpoints take the Premium tier."""
 
 
-def mistaken(name: str, snapshot: Snapshot) -> Iterator[str]:
+def mismatches(name: str, snapshot: Snapshot) -> Iterator[str]:
     """Name each vault, namespace and statement that is not of the choice in the name."""
-    choice = CHOICES.get(name)
+    choice = VARIANTS.get(name)
     if choice is None:
         yield f"{name} is named after no choice"
         return

@@ -16,7 +16,7 @@ _KEYS = ({"check", "where", "reason"}, {"check", "where", "deployments", "reason
 Tool = Literal["checkov", "functions"]
 
 
-class AcceptedError(Exception):
+class WaiverError(Exception):
     """The list of accepted findings is malformed."""
 
 
@@ -34,7 +34,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Accepted:
+class Waiver:
     """Findings of one check that stand; `where` and each of `deployments` are patterns with `*`."""
 
     check: str
@@ -43,7 +43,7 @@ class Accepted:
     reason: str
 
     def covers(self, finding: Finding) -> bool:
-        """Tell whether it speaks of a finding."""
+        """Return whether it speaks of a finding."""
         return (
             self.check == finding.check
             and fnmatchcase(finding.where, self.where)
@@ -54,23 +54,23 @@ class Accepted:
         return f"{self.check} at {self.where} in {', '.join(self.deployments)}"
 
 
-def load(tool: Tool, file: Path = FILE) -> list[Accepted]:
-    """Read what is accepted of a tool's findings. Raises `AcceptedError`."""
-    accepted = []
+def load(tool: Tool, file: Path = FILE) -> list[Waiver]:
+    """Read what is accepted of a tool's findings. Raises `WaiverError`."""
+    waivers = []
     for entry in json.loads(file.read_text(encoding="utf-8"))[tool]:
         if set(entry) not in _KEYS or not all(entry.values()):
-            raise AcceptedError(f"{file.name}: {entry}: needs check, where and a reason")
+            raise WaiverError(f"{file.name}: {entry}: needs check, where and a reason")
         deployments = tuple(entry.get("deployments", ["*"]))
-        accepted.append(Accepted(entry["check"], entry["where"], deployments, entry["reason"]))
-    return accepted
+        waivers.append(Waiver(entry["check"], entry["where"], deployments, entry["reason"]))
+    return waivers
 
 
-def judged(findings: Iterable[Finding], accepted: Iterable[Accepted]) -> list[str]:
+def compare(findings: Iterable[Finding], waivers: Iterable[Waiver]) -> list[str]:
     """Say which findings are not accepted, and which entries of the list nothing is found for.
 
     An entry that is not needed any more fails as well, or it would hide the next such fault.
     """
-    there, listed = sorted(set(findings)), list(accepted)
+    there, listed = sorted(set(findings)), list(waivers)
     open_ = [f"{f}" for f in there if not any(entry.covers(f) for entry in listed)]
     stale = [
         f"{FILE.name}: {entry}: is not found any more, take it out"
@@ -80,7 +80,7 @@ def judged(findings: Iterable[Finding], accepted: Iterable[Accepted]) -> list[st
     return open_ + stale
 
 
-def told(tool: str, problems: Iterable[str], summary: str) -> int:
+def report(tool: str, problems: Iterable[str], summary: str) -> int:
     """Say what came of a tool's run; 1 if there is a problem."""
     lines = [f"{tool}: {problem}\n" for problem in problems]
     if lines:

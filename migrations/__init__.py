@@ -11,8 +11,8 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
 
-from shared.ledger.database import translated
-from shared.ledger.engine import engine_of
+from shared.ledger.database import map_error
+from shared.ledger.engine import make_engine
 
 _SECONDS = 3600.0
 _LOCK = 0x5EA1ED  # an advisory lock of PostgreSQL: a number of one's own
@@ -26,23 +26,23 @@ class Upgraded:
     after: str | None
 
 
-def upgrade(url: str, authorities: Path | None = None) -> Upgraded:
+def upgrade(url: str, ca_file: Path | None = None) -> Upgraded:
     """Bring the schema of the database at `url` up to date; several at once wait for each other.
 
     All of it is done or nothing. Raises `LedgerError`, or `ValueError` for a URL that is none;
     neither repeats the URL.
     """
-    return asyncio.run(upgrading(url, authorities))
+    return asyncio.run(upgrading(url, ca_file))
 
 
-async def upgrading(url: str, authorities: Path | None = None) -> Upgraded:
+async def upgrading(url: str, ca_file: Path | None = None) -> Upgraded:
     """Do the same inside a running event loop."""
-    engine = engine_of(url, authorities, _SECONDS)
+    engine = make_engine(url, ca_file, _SECONDS)
     try:
         async with engine.begin() as connection:
             return await connection.run_sync(_upgrade)
     except Exception as error:  # noqa: BLE001 - drivers raise what they like
-        raise translated(error) from None
+        raise map_error(error) from None
     finally:
         await engine.dispose()
 

@@ -11,20 +11,20 @@ from dataclasses import dataclass, field
 import aiohttp
 from azure.core.credentials_async import AsyncTokenCredential
 
-from ops.access_comparison import NoAnswerError, Proof, Report, Told, Use, unused
+from ops.access_comparison import GrantUse, NoAnswerError, ProbeResult, Proof, Report, unused
 from ops.access_report import as_json, show
 from shared.access.declaration import Declaration
-from shared.access.probes import Place
+from shared.access.probes import ProbeTarget
 from shared.access.probing import tried_as
-from shared.azure.network import Network
-from shared.settings.settings import Known
+from shared.azure.network import ConnectionOptions
+from shared.settings.settings import Inventory
 
 _ANSWER_SECONDS = 200
 _OPERATOR_SECONDS = 120.0
 _BUSY_SECONDS = 5
 _BUSY_TIMES = 12
 _LONGEST_ANSWER = 4 * 1024 * 1024
-_NOTHING = Known({}, (), (), ())
+_NOTHING = Inventory({}, (), (), ())
 
 
 @dataclass(frozen=True)
@@ -37,26 +37,26 @@ class AskedApp:
 
 
 @dataclass(frozen=True)
-class Speaker:
+class OperatorSession:
     """An operator, the credential to be it with, and the bus; objects are where the apps say."""
 
     name: str
     credential: AsyncTokenCredential
     namespace: str
-    network: Network
+    network: ConnectionOptions
 
 
 async def prove(
     declaration: Declaration,
     apps: Sequence[AskedApp],
-    speakers: Sequence[Speaker],
+    speakers: Sequence[OperatorSession],
     used: object,
     *,
     json_only: bool,
 ) -> int:
     """Ask, compare, tell: 0 if all is as declared, and used where `used` tells of uses."""
     proof = await proof_of(declaration, apps, speakers)
-    idle = None if used is None else unused(declaration, Use.from_json(used))
+    idle = None if used is None else unused(declaration, GrantUse.from_json(used))
     if json_only:
         print(json.dumps(as_json(proof, idle)))
     else:
@@ -65,13 +65,13 @@ async def prove(
 
 
 async def proof_of(
-    declaration: Declaration, apps: Sequence[AskedApp], speakers: Sequence[Speaker]
+    declaration: Declaration, apps: Sequence[AskedApp], speakers: Sequence[OperatorSession]
 ) -> Proof:
     """Ask all apps at once, and the operators after them, and compare with the declaration."""
     given = {one.app: one for one in apps}
     answers = _agreeing(await _answers(declaration.objects["app"], given))
     reports = [answer for answer in answers.values() if isinstance(answer, Report)]
-    spoken: list[Told] = []
+    spoken: list[ProbeResult] = []
     for speaker in speakers:
         spoken += await _as_operator(speaker, reports[0].objects if reports else _NOTHING)
     return Proof(
@@ -147,7 +147,7 @@ def _meaning(status: int) -> str:
     return f"status {status}"
 
 
-async def _as_operator(speaker: Speaker, objects: Known) -> list[Told]:
-    place = Place(objects, speaker.namespace, speaker.network)
+async def _as_operator(speaker: OperatorSession, objects: Inventory) -> list[ProbeResult]:
+    place = ProbeTarget(objects, speaker.namespace, speaker.network)
     found = await tried_as(place, speaker.name, speaker.credential, _OPERATOR_SECONDS)
-    return [Told(one.grant, speaker.name, one.outcome, one.detail) for one in found]
+    return [ProbeResult(one.grant, speaker.name, one.outcome, one.detail) for one in found]

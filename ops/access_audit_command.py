@@ -17,13 +17,13 @@ from urllib.parse import urlsplit
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential
 
-from ops.access_audit import AskedApp, Speaker, prove
+from ops.access_audit import AskedApp, OperatorSession, prove
 from ops.access_comparison import NoAnswerError
-from ops.output import tell
-from ops.target import NAMESPACE, NowhereError, namespace_in
+from ops.output import notify
+from ops.target import NAMESPACE, TargetNotGivenError, namespace_in
 from shared.access.declaration import FILE, Declaration, NotDeclaredError
 from shared.access.probes import USER_AGENT
-from shared.azure.network import Network
+from shared.azure.network import ConnectionOptions
 from shared.settings.settings import SettingsError, bus_settings
 
 _APP = re.compile(r"([a-z][a-z0-9]*)=(https?://[A-Za-z0-9.-]+(?::\d{1,5})?)/?")
@@ -37,7 +37,7 @@ class _Outside:
 
     name: str
     namespace: str
-    network: Network
+    network: ConnectionOptions
     variables: Mapping[str, str] | None
 
 
@@ -83,15 +83,15 @@ def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
         declaration = Declaration.load(FILE)
         here = options.local or options.folder
         there = _local(options) if here else _in_azure(parser, options, declaration)
-    except (NowhereError, SettingsError) as error:
+    except (TargetNotGivenError, SettingsError) as error:
         parser.error(str(error))
     except NotDeclaredError as error:
-        tell(f"error: {error}")
+        notify(f"error: {error}")
         return 1
     try:
         return asyncio.run(_prove(declaration, there, json_only=options.json))
     except NoAnswerError as error:
-        tell(f"error: {error}")
+        notify(f"error: {error}")
         return 1
 
 
@@ -101,7 +101,7 @@ async def _prove(declaration: Declaration, there: _Deployment, *, json_only: boo
         for one in there.operators:
             credential = _credential(one)
             await stack.enter_async_context(credential)
-            speakers.append(Speaker(one.name, credential, one.namespace, one.network))
+            speakers.append(OperatorSession(one.name, credential, one.namespace, one.network))
         return await prove(declaration, there.apps, speakers, there.used, json_only=json_only)
 
 
@@ -115,8 +115,8 @@ def _credential(operator: _Outside) -> AsyncTokenCredential:
 
 def _local(options: argparse.Namespace) -> _Deployment:
     # Only here: an operator of Azure needs nothing of the local cloud.
-    from local.cli.client import Client, Refused
-    from local.net.folder import NotUp
+    from local.cli.client import Client, RequestRefusedError
+    from local.net.folder import NotUpError
     from local.runtime.apps import ROOT
 
     try:
@@ -140,8 +140,8 @@ def _local(options: argparse.Namespace) -> _Deployment:
             for keys in [client.keys(name)]
         ]
         used = client.control("GET", "/grants/used") if options.used else None
-    except (NotUp, Refused, KeyError) as error:
-        raise NowhereError(str(error)) from None
+    except (NotUpError, RequestRefusedError, KeyError) as error:
+        raise TargetNotGivenError(str(error)) from None
     return _Deployment(apps, operators, used)
 
 

@@ -17,7 +17,7 @@ from shared.access.declaration import (
     verdict,
 )
 from shared.azure.key_vault_id import KeyVaultId
-from shared.settings.settings import Known
+from shared.settings.settings import Inventory
 
 # What the local cloud calls by the name that it has in the vault's interface.
 _CALLED = {("key", "versions"): "get", ("secret", "versions"): "list"}
@@ -29,7 +29,7 @@ class NoAnswerError(Exception):
 
 
 @dataclass(frozen=True)
-class Told:
+class ProbeResult:
     """What came of one try; `where` is the app it was made in, or the name of an operator."""
 
     grant: Grant
@@ -43,9 +43,9 @@ class Report:
     """All that one app told; `digest` is that of the declaration it was deployed with."""
 
     app: str
-    told: tuple[Told, ...]
+    results: tuple[ProbeResult, ...]
     digest: str | None
-    objects: Known
+    objects: Inventory
 
     @classmethod
     def from_json(cls, app: str, body: object) -> Report:
@@ -62,8 +62,8 @@ class Report:
         return cls(app, told, digest if isinstance(digest, str) else None, objects)
 
 
-def _objects(listed: Mapping[str, Any]) -> Known:
-    return Known(
+def _objects(listed: Mapping[str, Any]) -> Inventory:
+    return Inventory(
         {},
         tuple(KeyVaultId.parse(url, "keys") for url in listed["keys"]),
         tuple(KeyVaultId.parse(url, "secrets") for url in listed["secrets"]),
@@ -71,14 +71,14 @@ def _objects(listed: Mapping[str, Any]) -> Known:
     )
 
 
-def _told(app: str, found: Mapping[str, Any]) -> Told:
+def _told(app: str, found: Mapping[str, Any]) -> ProbeResult:
     kind, operation, actual = found["kind"], found["operation"], found["actual"]
     if operation not in OPERATIONS[kind] or actual not in get_args(Outcome):
         raise ValueError("no such operation or outcome")
     grant = Grant(str(found["identity"]), kind, str(found["object"]), operation)
     if kind == "app" and grant.object != app:
         raise ValueError("it speaks for another app")
-    return Told(grant, app, actual, str(found["detail"])[:100])
+    return ProbeResult(grant, app, actual, str(found["detail"])[:100])
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class Proof:
     declaration: Declaration
     reports: Sequence[Report]
     silent: Mapping[str, str] = field(default_factory=dict)
-    operators: Sequence[Told] = ()
+    operators: Sequence[ProbeResult] = ()
 
     @property
     def rows(self) -> tuple[str, ...]:
@@ -124,7 +124,7 @@ class Proof:
 
     def lines(self) -> list[Line]:
         """Judge all that was tried or should have been."""
-        told: dict[Grant, list[Told]] = {grant: [] for grant in self._expected()}
+        told: dict[Grant, list[ProbeResult]] = {grant: [] for grant in self._expected()}
         for one in self._told():
             told.setdefault(one.grant, []).append(one)
         return [self._line(grant, ones) for grant, ones in told.items()]
@@ -134,9 +134,9 @@ class Proof:
         wrong = [line for line in self.lines() if line.verdict != "as declared"]
         return sorted(wrong, key=lambda line: (_GRAVEST_FIRST.index(line.verdict), line.grant))
 
-    def _told(self) -> Iterator[Told]:
+    def _told(self) -> Iterator[ProbeResult]:
         for report in self.reports:
-            yield from report.told
+            yield from report.results
         yield from self.operators
 
     def _expected(self) -> Iterator[Grant]:
@@ -160,7 +160,7 @@ class Proof:
             one.grant.identity == name and one.actual == "allowed" for one in self._told()
         )
 
-    def _line(self, grant: Grant, told: Sequence[Told]) -> Line:
+    def _line(self, grant: Grant, told: Sequence[ProbeResult]) -> Line:
         declared = grant in self.declaration.grants
         # Of an identity in two apps it is enough that one of them could tell.
         ones = [one for one in told if one.actual != "could not tell"] or list(told)
@@ -184,14 +184,14 @@ class Proof:
 
 
 @dataclass(frozen=True)
-class Use:
+class GrantUse:
     """That a grant was exercised by the running pipeline, and by which apps or operators."""
 
     grant: Grant
     by: frozenset[str]
 
     @classmethod
-    def from_json(cls, listed: object) -> list[Use]:
+    def from_json(cls, listed: object) -> list[GrantUse]:
         """Read what the local cloud says of used grants. Raises `NoAnswerError`."""
         try:
             return [cls._of(one) for one in cast("list[Mapping[str, Any]]", listed)]
@@ -199,14 +199,14 @@ class Use:
             raise NoAnswerError("the local cloud does not tell which grants are used") from None
 
     @classmethod
-    def _of(cls, one: Mapping[str, Any]) -> Use:
+    def _of(cls, one: Mapping[str, Any]) -> GrantUse:
         kind = cast("Kind", one["kind"])
         operation = _CALLED.get((kind, one["operation"]), str(one["operation"]))
         grant = Grant(str(one["identity"]), kind, str(one["object"]), operation)
         return cls(grant, frozenset(one["apps"]))
 
 
-def unused(declaration: Declaration, uses: Iterable[Use]) -> list[Grant]:
+def unused(declaration: Declaration, uses: Iterable[GrantUse]) -> list[Grant]:
     """Give the declared grants that nobody exercised, attachments to apps among them.
 
     An app's own identity and that of its package are the platform's to use, and may do nothing

@@ -6,12 +6,12 @@ import asyncio
 
 from azure.servicebus import ServiceBusReceivedMessage
 
-from ops.queue_job import Deed, Messages
+from ops.queue_job import Action, Messages
 from ops.rejected import NotReplayableError, is_receipt, replayed, replayed_receipt
 from shared.azure.queues import MessageTooLargeError, QueueSender
 
 
-def replaying(messages_sender: QueueSender, receipts_sender: QueueSender) -> Deed:
+def replaying(messages_sender: QueueSender, receipts_sender: QueueSender) -> Action:
     """Send first; the message is completed after that, so a crash between the two can only repeat.
 
     The repeat has the same id, and the queue drops it within its window of duplicate detection.

@@ -14,11 +14,11 @@ from pathlib import Path
 from azure.core.exceptions import AzureError
 
 from ops import access_audit_command
-from ops.commands import Choice, discard, replay, show
-from ops.output import cause, tell
-from ops.partner_secret import OFFICER, SECRET, NotSetError, set_partner, unseen
-from ops.secret_target import SecretPlace
-from ops.target import NAMESPACE, NowhereError, Where
+from ops.commands import Selection, discard, replay, show
+from ops.output import cause, notify
+from ops.partner_secret import OFFICER, SECRET, NotSetError, prompt_secret, set_partner
+from ops.secret_target import SecretTarget
+from ops.target import NAMESPACE, Target, TargetNotGivenError
 from shared.azure.queues import BusError
 
 _LIMIT = 100
@@ -40,15 +40,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _migrate(options)
         if options.command == "secrets":
             return _set_secret(options)
-        if options.command == "provisioned":
-            return _provisioned()
+        if options.command == "post-provision":
+            return _post_provision()
         where = _where(options)
-    except NowhereError as error:
+    except TargetNotGivenError as error:
         parser.error(str(error))
     try:
         return asyncio.run(_run(where, options))
     except (AzureError, BusError, OSError) as error:
-        tell(f"error: {cause(error)}")
+        notify(f"error: {cause(error)}")
         return 1
 
 
@@ -61,35 +61,35 @@ def _migrate(options: argparse.Namespace) -> int:
     return migrate(url, as_json=options.json)
 
 
-async def _run(where: Where, options: argparse.Namespace) -> int:
+async def _run(where: Target, options: argparse.Namespace) -> int:
     if options.command == "rejected":
         return await show(where, options.reason, options.limit, as_json=options.json)
     if options.command == "replay":
-        return await replay(where, Choice(options.ids, options.reason), as_json=options.json)
-    choice = Choice(options.ids, None)
+        return await replay(where, Selection(options.ids, options.reason), as_json=options.json)
+    choice = Selection(options.ids, None)
     return await discard(where, choice, as_json=options.json, sure=options.yes)
 
 
-def _provisioned() -> int:
+def _post_provision() -> int:
     # Only here: it takes Alembic, too.
-    from ops.post_provision import provisioned
+    from ops.post_provision import post_provision
 
-    return provisioned(os.environ)
+    return post_provision(os.environ)
 
 
 def _set_secret(options: argparse.Namespace) -> int:
-    """Set the partner's secret; `NowhereError` if it is not said where."""
+    """Set the partner's secret; `TargetNotGivenError` if it is not said where."""
     if options.local or options.folder:
-        place = SecretPlace.in_folder(SECRET, OFFICER, options.folder)
+        place = SecretTarget.in_folder(SECRET, OFFICER, options.folder)
     else:
-        place = SecretPlace.in_azure(SECRET, options.vault, os.environ)
+        place = SecretTarget.in_azure(SECRET, options.vault, os.environ)
     setting = set_partner(
-        place, options.days, replace=options.replace, patience=options.patience, read=unseen
+        place, options.days, replace=options.replace, patience=options.patience, read=prompt_secret
     )
     try:
         asyncio.run(setting)
     except NotSetError as error:
-        tell(f"error: {error}")
+        notify(f"error: {error}")
         return 1
     return 0
 
@@ -105,11 +105,11 @@ def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
         parser.error("there is no terminal to ask on: --yes drops without asking")
 
 
-def _where(options: argparse.Namespace) -> Where:
+def _where(options: argparse.Namespace) -> Target:
     if options.local or options.folder:
-        return Where.in_folder(options.folder)
+        return Target.in_folder(options.folder)
     given = {NAMESPACE: options.namespace} if options.namespace else {}
-    return Where.from_environment({**os.environ, **given})
+    return Target.from_environment({**os.environ, **given})
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -141,7 +141,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_local_options(migration.add_mutually_exclusive_group())
     migration.add_argument("--json", action="store_true", help="print the outcome as JSON")
     access_audit_command.add_to(commands)
-    commands.add_parser("provisioned", help="all that is to be done after `azd provision`")
+    commands.add_parser("post-provision", help="all that is to be done after `azd provision`")
     _secrets_options(commands.add_parser("secrets", help="set the partner's secret"))
     return parser
 

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 from migrations import Upgraded, upgrade
-from ops.output import tell
-from ops.target import NowhereError
+from ops.output import notify
+from ops.target import TargetNotGivenError
 from shared.ledger.errors import LedgerError
 
 URL = "RELAY_DATABASE_URL"
@@ -23,33 +23,33 @@ def migrate(url: str, *, as_json: bool) -> int:
     try:
         done = upgrade(url, Path(authorities) if authorities else None)
     except (LedgerError, ValueError, OSError) as error:
-        tell(f"error: {error}; nothing is changed")
+        notify(f"error: {error}; nothing is changed")
         return 1
     print(json.dumps({"from": done.before, "to": done.after}) if as_json else _sentence(done))
     return 0
 
 
 def given_url() -> str:
-    """Read the database's URL from the environment or standard input. Raises `NowhereError`.
+    """Read the database's URL from the environment or standard input. Raises `TargetNotGivenError`.
 
     Never from an argument: every user of the machine can read those.
     """
     url = os.environ.get(URL) or _read()
     if not url:
-        raise NowhereError(f"say where: the database's URL in {URL} or on standard input")
+        raise TargetNotGivenError(f"say where: the database's URL in {URL} or on standard input")
     return url
 
 
 def local_url(folder: Path) -> str:
-    """Ask the local cloud that is up in a folder. Raises `NowhereError`."""
+    """Ask the local cloud that is up in a folder. Raises `TargetNotGivenError`."""
     # Only here: an operator of Azure needs nothing of the local cloud.
-    from local.cli.client import Client, Refused
-    from local.net.folder import NotUp
+    from local.cli.client import Client, RequestRefusedError
+    from local.net.folder import NotUpError
 
     try:
         found = Client(folder).control("GET", "/database")
-    except (NotUp, Refused) as error:
-        raise NowhereError(str(error)) from None
+    except (NotUpError, RequestRefusedError) as error:
+        raise TargetNotGivenError(str(error)) from None
     return str(found["url"]) if isinstance(found, dict) else ""
 
 

@@ -13,7 +13,7 @@ from azure.servicebus.exceptions import (
     ServiceBusAuthorizationError,
 )
 
-from ops.queue_job import Errand
+from ops.queue_job import QueueJob
 from ops.rejected import Rejected
 from shared.azure.queues import BusDeniedError
 
@@ -21,7 +21,7 @@ _REFUSED = (ServiceBusAuthenticationError, ServiceBusAuthorizationError, BusDeni
 _HEADINGS = ("ID", "SEQUENCE", "REASON", "ATTEMPTS", "AGE", "DETAIL")
 
 
-def tell(text: str) -> None:
+def notify(text: str) -> None:
     """Say something that is not a command's result."""
     print(text, file=sys.stderr, flush=True)
 
@@ -87,7 +87,7 @@ def cause(error: Exception) -> str:
     if isinstance(error, _REFUSED):
         return "refused: this principal has not the rights of an operator (infra/access.json)"
     if isinstance(error, ClientAuthenticationError):
-        return "there is no token to be had: sign in first, with az login for example"
+        return "there is no token available: sign in first, with az login for example"
     if isinstance(error, MessagingEntityNotFoundError):
         return "there is no such queue"
     first = str(error).partition("\n")[0]
@@ -95,22 +95,22 @@ def cause(error: Exception) -> str:
 
 
 class Progress:
-    """Shows how far an errand is, on a terminal only."""
+    """Shows how far a job is, on a terminal only."""
 
     def __init__(self, verb: str) -> None:
         self._verb = verb
         self._shown = 0
 
-    def __call__(self, errand: Errand) -> None:
+    def __call__(self, job: QueueJob) -> None:
         """Show it."""
         if sys.stderr.isatty():
-            line = f"{self._verb} {len(errand.done)} of {errand.total}"
-            if errand.held:
-                line += f", waiting for {len(errand.wanted)} that are in other hands"
+            line = f"{self._verb} {len(job.done)} of {job.total}"
+            if job.held:
+                line += f", waiting for {len(job.wanted)} that are in other hands"
             print(f"\r{line.ljust(self._shown)}", end="", file=sys.stderr, flush=True)
             self._shown = len(line)
 
     def end(self) -> None:
         """Leave the line."""
         if self._shown:
-            tell("")
+            notify("")

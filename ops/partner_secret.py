@@ -14,8 +14,8 @@ from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpRes
 from azure.keyvault.secrets import SecretProperties
 from azure.keyvault.secrets.aio import SecretClient
 
-from ops.output import tell
-from ops.secret_target import SecretPlace
+from ops.output import notify
+from ops.secret_target import SecretTarget
 from shared.partner.delivery import PartnerSecretError
 from shared.partner.partner import read_secret
 
@@ -36,7 +36,7 @@ class NotSetError(Exception):
 
 
 async def set_partner(
-    place: SecretPlace, days: int, *, replace: bool, patience: float, read: Callable[[], str]
+    place: SecretTarget, days: int, *, replace: bool, patience: float, read: Callable[[], str]
 ) -> None:
     """Set the secret where it is still unset, or with `replace` in any case.
 
@@ -44,20 +44,20 @@ async def set_partner(
     effect. Raises `NotSetError`.
     """
     async with place.client() as client:
-        current = await patiently(lambda: _current(client), patience)
+        current = await retry_while_forbidden(lambda: _current(client), patience)
         if current and not _is_placeholder(current) and not replace:
-            tell(f"{place.name} is set{_since(current)}: it stays; --replace sets another one")
+            notify(f"{place.name} is set{_since(current)}: it stays; --replace sets another one")
             return
         # Only now, so that nobody is asked for what is not needed.
         value = checked(read())
         expires = datetime.now(UTC) + timedelta(days=days)
-        await patiently(
+        await retry_while_forbidden(
             lambda: client.set_secret(
                 SECRET, value, content_type=_CONTENT_TYPE, expires_on=expires
             ),
             patience,
         )
-    tell(f"{place.name} is set; it is to be replaced before {expires:%Y-%m-%d}")
+    notify(f"{place.name} is set; it is to be replaced before {expires:%Y-%m-%d}")
 
 
 def checked(text: str) -> str:
@@ -72,7 +72,7 @@ def checked(text: str) -> str:
     return text
 
 
-def unseen() -> str:
+def prompt_secret() -> str:
     """Read a value from a hidden prompt, or from standard input where there is no terminal.
 
     Never from an argument: those stand in the list of processes and in the shell's history.
@@ -97,7 +97,7 @@ def _since(current: SecretProperties) -> str:
     return f" since {current.created_on:%Y-%m-%d}" if current.created_on else ""
 
 
-async def patiently(attempt: Callable[[], Awaitable[_T]], patience: float) -> _T:
+async def retry_while_forbidden(attempt: Callable[[], Awaitable[_T]], patience: float) -> _T:
     """Try again while the vault says 403: a new role takes minutes until it is known everywhere."""
     until = time.monotonic() + patience
     told = False
@@ -109,7 +109,7 @@ async def patiently(attempt: Callable[[], Awaitable[_T]], patience: float) -> _T
             if not refused or time.monotonic() >= until:
                 raise NotSetError(why(error)) from error
         if not told:
-            tell("the vault refuses; new rights take some minutes, waiting for them")
+            notify("the vault refuses; new rights take some minutes, waiting for them")
             told = True
         await asyncio.sleep(min(_PAUSE, max(0.0, until - time.monotonic())))
 
@@ -120,6 +120,6 @@ def why(error: AzureError) -> str:
     if status in (401, 403):
         return "refused: it takes an operator of infra/access.json, or the right is too new"
     if isinstance(error, ClientAuthenticationError):
-        return "there is no token to be had: sign in first, with az login for example"
+        return "there is no token available: sign in first, with az login for example"
     # The type only: an answer could repeat what was asked.
     return f"the vault does not answer as it should ({status or type(error).__name__})"

@@ -7,37 +7,43 @@ import sys
 from collections.abc import Iterator, Mapping
 
 from ops.migrate import migrate
-from ops.output import tell
-from ops.partner_secret import SECRET, NotSetError, patiently, set_partner, unseen
-from ops.secret_target import SecretPlace
+from ops.output import notify
+from ops.partner_secret import (
+    SECRET,
+    NotSetError,
+    prompt_secret,
+    retry_while_forbidden,
+    set_partner,
+)
+from ops.secret_target import SecretTarget
 
 _DATABASE = "database-connection"
 _PATIENCE = 900.0  # seconds: what Azure says a new role may take, and some more
 _DAYS = 365
-_LATER = "later, where the deployment can be reached: python -m ops provisioned"
+_LATER = "later, where the deployment can be reached: python -m ops post-provision"
 
 
-def provisioned(environ: Mapping[str, str]) -> int:
+def post_provision(environ: Mapping[str, str]) -> int:
     """Do it for the deployment that `azd` tells of; 1 if something of it is left to do.
 
-    Raises `NowhereError` where `azd` tells of none. A private deployment is not reached from
+    Raises `TargetNotGivenError` where `azd` tells of none. A private deployment is not reached from
     outside, so there it only says what is left.
     """
-    ledger = SecretPlace.in_azure(_DATABASE, None, environ)
-    partner = SecretPlace.in_azure(SECRET, None, environ)
+    ledger = SecretTarget.in_azure(_DATABASE, None, environ)
+    partner = SecretTarget.in_azure(SECRET, None, environ)
     if environ.get("DEPLOYED_NETWORK") == "private" and not environ.get("RELAY_INSIDE"):
-        tell(f"the network is private; {_LATER}, with RELAY_INSIDE=1")
+        notify(f"the network is private; {_LATER}, with RELAY_INSIDE=1")
         return 0
     # The second even without the first: neither needs the other.
     left = [*make_tables(ledger), *set_secret(partner)]
     for what in left:
-        tell(f"left to do: {what}")
+        notify(f"left to do: {what}")
     if left:
-        tell(_LATER)
+        notify(_LATER)
     return 1 if left else 0
 
 
-def make_tables(ledger: SecretPlace) -> Iterator[str]:
+def make_tables(ledger: SecretTarget) -> Iterator[str]:
     """Migrate the database of a secret; yield what is left to do."""
     try:
         # The URL goes from the vault to the migration in memory, and nowhere else.
@@ -49,7 +55,7 @@ def make_tables(ledger: SecretPlace) -> Iterator[str]:
         yield "the ledger's tables: is this machine's address among RELAY_ALLOWED_ADDRESSES?"
 
 
-def set_secret(partner: SecretPlace) -> Iterator[str]:
+def set_secret(partner: SecretTarget) -> Iterator[str]:
     """Ask for the partner's secret where it is unset; yield what is left to do."""
     try:
         asyncio.run(set_partner(partner, _DAYS, replace=False, patience=_PATIENCE, read=_asked))
@@ -61,10 +67,12 @@ def _asked() -> str:
     # A hook's standard input may never end.
     if not sys.stdin.isatty():
         raise NotSetError("there is no terminal to ask on: python -m ops secrets")
-    return unseen()
+    return prompt_secret()
 
 
-async def _value(place: SecretPlace) -> str:
+async def _value(place: SecretTarget) -> str:
     async with place.client() as client:
-        secret = await patiently(lambda: client.get_secret(place.secret.name), _PATIENCE)
+        secret = await retry_while_forbidden(
+            lambda: client.get_secret(place.secret.name), _PATIENCE
+        )
     return secret.value or ""

@@ -25,10 +25,10 @@ from ops.rejected import Rejected
 from shared.azure.queues import BusError
 
 Messages = Sequence[ServiceBusReceivedMessage]
-Deed = Callable[[Messages], Awaitable[Sequence[str | None]]]
+Action = Callable[[Messages], Awaitable[Sequence[str | None]]]
 """What is done to messages before they are completed; tells for each what hindered it, or None."""
 
-_HANDS = 4
+_WORKERS = 4
 _AT_ONCE = 50
 _OCTETS_AT_ONCE = 256 * 1024  # of deferred messages, because they come in one answer
 _PEEK_AT_ONCE = 250
@@ -54,25 +54,25 @@ async def look(
 
 
 @dataclass
-class Errand:
-    """A deed on the messages of a queue that are `wanted`, by sequence number.
+class QueueJob:
+    """An action on the messages of a queue that are `wanted`, by sequence number.
 
-    `run` ends when each is `done`, `gone` (somebody else took it) or `hindered`, or when `stop` is
-    set, by the user or by a `failure` of the bus: then what is in hand is finished, the rest stays
-    `wanted`, and the same errand can be run again. `ahead` is how many messages stand on the queue
-    up to the last wanted one.
+    `run` ends when each is `done`, `vanished` (somebody else took it) or `failed`, or when `stop`
+    is set, by the user or by a `failure` of the bus: then what is in hand is finished, the rest
+    stays `wanted`, and the same job can be run again. `backlog` is how many messages stand on the
+    queue up to the last wanted one.
     """
 
     client: ServiceBusClient
     queue: str
     wanted: dict[int, Rejected]
-    ahead: int
-    deed: Deed
-    tell: Callable[[Errand], None]
+    backlog: int
+    action: Action
+    on_progress: Callable[[QueueJob], None]
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     done: list[Rejected] = field(default_factory=list)
-    gone: list[Rejected] = field(default_factory=list)
-    hindered: list[tuple[Rejected, str]] = field(default_factory=list)
+    vanished: list[Rejected] = field(default_factory=list)
+    failed: list[tuple[Rejected, str]] = field(default_factory=list)
     failure: Exception | None = None
     held: bool = False
 
@@ -82,9 +82,9 @@ class Errand:
         patience = time.monotonic() + _PATIENCE
         while self.wanted and not self.stop.is_set():
             before = len(self.wanted)
-            async with asyncio.TaskGroup() as hands:
+            async with asyncio.TaskGroup() as workers:
                 for part in self._parts():
-                    hands.create_task(self._guarded(self._with_a_hand(part)))
+                    workers.create_task(self._guarded(self._with_a_worker(part)))
             if self.wanted and not self.stop.is_set():
                 await self._guarded(self._look_again())
             if len(self.wanted) < before:
@@ -97,14 +97,14 @@ class Errand:
     @property
     def total(self) -> int:
         """How many messages it is about."""
-        return sum(map(len, (self.wanted, self.done, self.gone, self.hindered)))
+        return sum(map(len, (self.wanted, self.done, self.vanished, self.failed)))
 
     def _parts(self) -> Iterator[list[Rejected]]:
         """Deal out the deferred messages to as many hands as are of use."""
         aside = [message for message in self.wanted.values() if message.set_aside]
-        hands = min(_HANDS, -(-self.ahead // _AT_ONCE))
-        for hand in range(hands):
-            yield aside[hand::hands]
+        workers = min(_WORKERS, -(-self.backlog // _AT_ONCE))
+        for worker in range(workers):
+            yield aside[worker::workers]
 
     async def _guarded(self, work: Awaitable[None]) -> None:
         """Let a failure of one hand end the others' work in good order."""
@@ -114,11 +114,11 @@ class Errand:
             self.failure = self.failure or error
             self.stop.set()
 
-    async def _with_a_hand(self, aside: list[Rejected]) -> None:
+    async def _with_a_worker(self, aside: list[Rejected]) -> None:
         async with self.client.get_queue_receiver(self.queue) as receiver:
-            hand = _Hand(self, receiver)
-            await hand.take_waiting()
-            await hand.take_deferred(aside)
+            worker = _QueueWorker(self, receiver)
+            await worker.take_waiting()
+            await worker.take_deferred(aside)
 
     async def _look_again(self) -> None:
         """Learn which of the messages somebody else took, or deferred, meanwhile."""
@@ -127,47 +127,47 @@ class Errand:
             there = {one.sequence_number: one async for one in look(receiver, first, last)}
         for number in list(self.wanted):
             if number not in there:
-                self.gone.append(self.wanted.pop(number))
+                self.vanished.append(self.wanted.pop(number))
             else:
                 self.wanted[number] = there[number]
-        self.ahead = len(self.wanted)
+        self.backlog = len(self.wanted)
 
     async def _pause(self) -> None:
         self.held = True
-        self.tell(self)
+        self.on_progress(self)
         try:
             await asyncio.wait_for(self.stop.wait(), _WAIT)
         except TimeoutError:
             self.held = False
 
-    def tick_off(self, number: int, problem: str | None) -> None:
+    def mark_done(self, number: int, problem: str | None) -> None:
         """Note what became of a message."""
         message = self.wanted.pop(number, None)
         if message and problem is None:
             self.done.append(message)
         elif message and problem is not None:
-            self.hindered.append((message, problem))
+            self.failed.append((message, problem))
 
     @property
     def is_waiting(self) -> bool:
-        """Tell whether any of the messages is one that is received in turn."""
+        """Return whether any of the messages is one that is received in turn."""
         return any(not message.set_aside for message in self.wanted.values())
 
 
-class _Hand:
-    """One receiver at work on an errand."""
+class _QueueWorker:
+    """One receiver at work on a job."""
 
-    def __init__(self, errand: Errand, receiver: ServiceBusReceiver) -> None:
-        self._errand = errand
+    def __init__(self, job: QueueJob, receiver: ServiceBusReceiver) -> None:
+        self._job = job
         self._receiver = receiver
 
     async def take_waiting(self) -> None:
         """Receive in turn until there is nothing more, or nothing more that is wanted."""
-        errand = self._errand
-        while errand.is_waiting and not errand.stop.is_set():
+        job = self._job
+        while job.is_waiting and not job.stop.is_set():
             batch = await self._receiver.receive_messages(_AT_ONCE, max_wait_time=_WAIT)
-            wanted = [m for m in batch if m.sequence_number in errand.wanted]
-            others = [m for m in batch if m.sequence_number not in errand.wanted]
+            wanted = [m for m in batch if m.sequence_number in job.wanted]
+            others = [m for m in batch if m.sequence_number not in job.wanted]
             await self._do(wanted)
             for message in others:
                 await self._pass_over(message)
@@ -176,14 +176,14 @@ class _Hand:
 
     async def take_deferred(self, messages: list[Rejected]) -> None:
         """Receive messages by their numbers."""
-        for some in portions(messages):
-            if self._errand.stop.is_set():
+        for some in chunks(messages):
+            if self._job.stop.is_set():
                 return
             await self._do(await self._receive([message.sequence_number for message in some]))
 
     async def _receive(self, numbers: list[int]) -> Messages:
         """Receive those that are there: of several, one that is not spoils the request for all."""
-        numbers = [number for number in numbers if number in self._errand.wanted]
+        numbers = [number for number in numbers if number in self._job.wanted]
         if not numbers:
             return []
         try:
@@ -197,9 +197,9 @@ class _Hand:
     async def _do(self, messages: Messages) -> None:
         if not messages:
             return
-        for message, problem in zip(messages, await self._errand.deed(messages), strict=True):
+        for message, problem in zip(messages, await self._job.action(messages), strict=True):
             await self._settle(message, problem)
-        self._errand.tell(self._errand)
+        self._job.on_progress(self._job)
 
     async def _settle(self, message: ServiceBusReceivedMessage, problem: str | None) -> None:
         if problem is not None:
@@ -209,7 +209,7 @@ class _Hand:
                 await self._receiver.complete_message(message)
             except _NOT_HERE:
                 return  # It took longer than the lock lasts: the message comes again.
-        self._errand.tick_off(message.sequence_number or 0, problem)
+        self._job.mark_done(message.sequence_number or 0, problem)
 
     async def _pass_over(self, message: ServiceBusReceivedMessage) -> None:
         try:
@@ -221,10 +221,10 @@ class _Hand:
             pass
 
     def _is_before_last(self, message: ServiceBusReceivedMessage) -> bool:
-        return (message.sequence_number or 0) <= self._errand.last
+        return (message.sequence_number or 0) <= self._job.last
 
 
-def portions(messages: list[Rejected]) -> Iterator[list[Rejected]]:
+def chunks(messages: list[Rejected]) -> Iterator[list[Rejected]]:
     """Cut a list so that no portion has too many messages or octets."""
     portion: list[Rejected] = []
     octets = 0

@@ -14,7 +14,7 @@ from azure.servicebus import (
 )
 from azure.servicebus.amqp import AmqpMessageBodyType
 
-from shared.message.message_id import MessageId, mark
+from shared.message.message_id import MessageId, digest_suffix
 from shared.message.receipt import Receipt
 from shared.message.rejected import ATTEMPTS, BUS_DETAIL, BUS_REASON, DETAIL, KIND, REASON, RECEIPT
 from shared.standards.trace_context import HEADER, traceparent
@@ -31,7 +31,7 @@ class NotReplayableError(Exception):
 class Rejected:
     """What is told of a rejected message: never its payload.
 
-    `id` is the message's own id, None where what is on the bus is none of ours. `set_aside` are
+    `id` is the message's own id, None where it is not a message of this relay. `set_aside` are
     messages that an operator has passed over: only their sequence number leads to them. `size` is
     that of the body, in bytes. A receipt goes by the id of the message that it tells of.
     """
@@ -88,7 +88,7 @@ def chosen(
 
 
 def is_receipt(message: ServiceBusReceivedMessage) -> bool:
-    """Tell whether an app of ours put it here from the queue of receipts.
+    """Return whether an app of ours put it here from the queue of receipts.
 
     Never by what it looks like: whoever may send to `messages` can have anything rejected, and
     must not have it sent to the ledger. What the bus itself forwarded here has a dead-letter
@@ -128,7 +128,7 @@ def replayed(message: ServiceBusReceivedMessage) -> ServiceBusMessage:
 def replay_id(message_id: str, sequence_number: int, body: bytes) -> str:
     """Return the id on the bus of a replay: `<id>.r<number of the rejected one>~<mark>`."""
     ours = MessageId.parse(message_id)
-    ending = f".r{sequence_number}{mark(body)}"
+    ending = f".r{sequence_number}{digest_suffix(body)}"
     return (ours.id if ours else message_id)[: _LONGEST_ID - len(ending)] + ending
 
 

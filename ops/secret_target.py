@@ -11,9 +11,9 @@ from pathlib import Path
 from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential
 from azure.keyvault.secrets.aio import SecretClient
 
-from ops.target import NowhereError, local_environment
+from ops.target import TargetNotGivenError, local_environment
 from shared.azure.key_vault_id import KeyVaultId
-from shared.azure.network import Network
+from shared.azure.network import ConnectionOptions
 from shared.azure.vault import client_options
 
 _VAULT = re.compile(r"[A-Za-z](?!.*--)[A-Za-z0-9-]{1,22}[A-Za-z0-9]", re.ASCII)
@@ -21,35 +21,35 @@ _HOST = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+", re.ASCII)
 
 
 @dataclass(frozen=True)
-class SecretPlace:
+class SecretTarget:
     """A secret and the way to its vault."""
 
     secret: KeyVaultId
-    network: Network
+    network: ConnectionOptions
     is_local: bool
 
     @classmethod
-    def in_azure(cls, secret: str, vault: str | None, environ: Mapping[str, str]) -> SecretPlace:
-        """Take the vault by its name or host, or from what `azd` knows. Raises `NowhereError`."""
+    def in_azure(cls, secret: str, vault: str | None, environ: Mapping[str, str]) -> SecretTarget:
+        """Take the vault by name, by host, or from `azd`. Raises `TargetNotGivenError`."""
         variable = f"RELAY_VAULT_{secret.partition('-')[0].upper()}"
         given = vault or environ.get(variable, "")
         if not given:
-            raise NowhereError(f"say where: --vault NAME, or {variable}, or --local")
+            raise TargetNotGivenError(f"say where: --vault NAME, or {variable}, or --local")
         if _VAULT.fullmatch(given):
             given += ".vault.azure.net"
         if not _HOST.fullmatch(given):
-            raise NowhereError("a vault is told by its name, or by its host in other clouds")
+            raise TargetNotGivenError("a vault is told by its name, or by its host in other clouds")
         found = KeyVaultId.parse(f"https://{given}/secrets/{secret}", "secrets")
-        return cls(found, Network(), is_local=False)
+        return cls(found, ConnectionOptions(), is_local=False)
 
     @classmethod
-    def in_folder(cls, secret: str, operator: str, folder: Path | None) -> SecretPlace:
-        """Ask the local cloud that is up in a folder. Raises `NowhereError`."""
+    def in_folder(cls, secret: str, operator: str, folder: Path | None) -> SecretTarget:
+        """Ask the local cloud that is up in a folder. Raises `TargetNotGivenError`."""
         environment = local_environment(operator, folder)
         url = environment.get(f"RELAY_SECRET_{secret.upper().replace('-', '_')}")
         if url is None:
-            raise NowhereError(f"{operator} may do nothing with secret {secret} there")
-        network = Network(Path(environment["RELAY_CA_BUNDLE"]), verify_challenge=False)
+            raise TargetNotGivenError(f"{operator} may do nothing with secret {secret} there")
+        network = ConnectionOptions(Path(environment["RELAY_CA_BUNDLE"]), verify_challenge=False)
         return cls(KeyVaultId.parse(url, "secrets"), network, is_local=True)
 
     @property

@@ -11,7 +11,7 @@ from pathlib import Path
 from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential
 from azure.servicebus.aio import ServiceBusClient
 
-from shared.azure.network import Network
+from shared.azure.network import ConnectionOptions
 from shared.azure.queues import connect
 from shared.settings.settings import SettingsError, bus_settings
 
@@ -21,39 +21,39 @@ _OPERATOR = "operator"
 _IDENTITY = ("IDENTITY_ENDPOINT", "IDENTITY_HEADER")
 
 
-class NowhereError(Exception):
+class TargetNotGivenError(Exception):
     """It is not said where, or there is nothing."""
 
 
 @dataclass(frozen=True)
-class Where:
+class Target:
     """A namespace, the way there, and its queues that matter to an operator."""
 
     namespace: str
-    network: Network
+    network: ConnectionOptions
     rejected: str
     messages: str
     is_local: bool
     receipts: str = "receipts"
 
     @classmethod
-    def from_environment(cls, environ: Mapping[str, str], *, is_local: bool = False) -> Where:
-        """Read the settings that apps have too. Raises `NowhereError`."""
+    def from_environment(cls, environ: Mapping[str, str], *, is_local: bool = False) -> Target:
+        """Read the settings that apps have too. Raises `TargetNotGivenError`."""
         namespace = namespace_in(environ)
         if not namespace:
-            raise NowhereError(f"say where: --namespace HOST, or {NAMESPACE}, or --local")
+            raise TargetNotGivenError(f"say where: --namespace HOST, or {NAMESPACE}, or --local")
         try:
             bus = bus_settings({**environ, NAMESPACE: namespace})
         except SettingsError as error:
-            raise NowhereError("; ".join(error.problems)) from None
+            raise TargetNotGivenError("; ".join(error.problems)) from None
         rejected = environ.get("RELAY_QUEUE_REJECTED", "rejected")
         messages = environ.get("RELAY_QUEUE_MESSAGES", "messages")
         receipts = environ.get("RELAY_QUEUE_RECEIPTS", "receipts")
         return cls(bus.bus_namespace, bus.network, rejected, messages, is_local, receipts)
 
     @classmethod
-    def in_folder(cls, folder: Path | None) -> Where:
-        """Ask the local cloud that is up in a folder. Raises `NowhereError`."""
+    def in_folder(cls, folder: Path | None) -> Target:
+        """Ask the local cloud that is up in a folder. Raises `TargetNotGivenError`."""
         environment = local_environment(_OPERATOR, folder)
         return cls.from_environment(environment, is_local=True)
 
@@ -74,17 +74,17 @@ def namespace_in(environ: Mapping[str, str]) -> str | None:
 def local_environment(operator: str, folder: Path | None) -> Mapping[str, str]:
     """Become an operator of the local cloud that is up in a folder, and return what it is told.
 
-    Raises `NowhereError`.
+    Raises `TargetNotGivenError`.
     """
     # Only here: an operator of Azure needs nothing of the local cloud.
-    from local.cli.client import Client, Refused
-    from local.net.folder import NotUp
+    from local.cli.client import Client, RequestRefusedError
+    from local.net.folder import NotUpError
     from local.runtime.apps import ROOT
 
     try:
         environment = Client(folder or ROOT / ".local").environment(operator)
-    except (NotUp, Refused) as error:
-        raise NowhereError(str(error)) from None
+    except (NotUpError, RequestRefusedError) as error:
+        raise TargetNotGivenError(str(error)) from None
     # The one place where the credential looks for them.
     os.environ.update({name: environment[name] for name in _IDENTITY})
     return environment

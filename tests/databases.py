@@ -6,7 +6,7 @@ import uuid
 from pathlib import Path
 
 from migrations import upgrading
-from shared.ledger.engine import engine_of
+from shared.ledger.engine import make_engine
 from tests.postgres import Postgres
 
 # Nobody listens there, and nobody can: it is for multiplexing.
@@ -49,7 +49,7 @@ async def postgresql(server: Postgres) -> str:
 
 async def run(url: str, *statements: str) -> None:
     """Run statements, each for itself and outside of any transaction."""
-    engine = engine_of(url, seconds=600)
+    engine = make_engine(url, seconds=600)
     try:
         async with engine.connect() as connection:
             alone = await connection.execution_options(isolation_level="AUTOCOMMIT")

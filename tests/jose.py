@@ -12,7 +12,7 @@ from joserfc.jwk import RSAKey
 from jwcrypto.jwe import JWE
 from jwcrypto.jwk import JWK
 
-from shared.message.envelope import ALGORITHM, ENCRYPTION, Context, DataKey
+from shared.message.envelope import ALGORITHM, ENCRYPTION, DataKey, MessageHeader
 
 
 def open_by_jwcrypto(token: str, key: rsa.RSAPrivateKey) -> bytes:
@@ -29,7 +29,9 @@ def open_by_joserfc(token: str, key: rsa.RSAPrivateKey) -> bytes:
     return payload
 
 
-def seal_by_jwcrypto(payload: bytes, context: Context, key: rsa.RSAPrivateKey, kid: str) -> str:
+def seal_by_jwcrypto(
+    payload: bytes, context: MessageHeader, key: rsa.RSAPrivateKey, kid: str
+) -> str:
     data_key = DataKey.generate()
     message = JWE(payload, protected=json.dumps(_header(context, data_key, kid)))
     message.cek = data_key.secret
@@ -38,13 +40,15 @@ def seal_by_jwcrypto(payload: bytes, context: Context, key: rsa.RSAPrivateKey, k
     return token
 
 
-def seal_by_joserfc(payload: bytes, context: Context, key: rsa.RSAPrivateKey, kid: str) -> str:
+def seal_by_joserfc(
+    payload: bytes, context: MessageHeader, key: rsa.RSAPrivateKey, kid: str
+) -> str:
     data_key = DataKey.generate()
     header = _header(context, data_key, kid)
     return jwe.encrypt_compact(header, payload, _joserfc_key(key), registry=_Registry(data_key))
 
 
-def _header(context: Context, data_key: DataKey, kid: str) -> dict[str, str]:
+def _header(context: MessageHeader, data_key: DataKey, kid: str) -> dict[str, str]:
     return {
         "alg": ALGORITHM,
         "enc": ENCRYPTION,

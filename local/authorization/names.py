@@ -25,7 +25,7 @@ _KINDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Thing:
+class ResourceLabel:
     """A kind and a name, such as key payload."""
 
     kind: str
@@ -54,7 +54,7 @@ class Names:
         self._identities: dict[str, str] = {}
         self._selected: dict[str, str] = {}
         self._callers: dict[str, str] = {}
-        self._things: dict[str, Thing] = {}
+        self._labels: dict[str, ResourceLabel] = {}
         self._roles: dict[str, str] = {}
         if deployment is not None:
             self._read(deployment)
@@ -63,25 +63,25 @@ class Names:
         """Name a principal as access.json does; None if there is no such one."""
         return self._identities.get((principal_id or "").lower())
 
-    def selected(self, value: str) -> Thing:
+    def selected(self, value: str) -> ResourceLabel:
         """Name the identity of that client id, principal id or resource id."""
-        return Thing("identity", self._selected.get(normal(value), UNKNOWN))
+        return ResourceLabel("identity", self._selected.get(normal(value), UNKNOWN))
 
     def caller(self, name: str | None) -> str | None:
         """Name an app, or an operator, by the name that it is deployed under."""
         return None if name is None else self._callers.get(name, name)
 
-    def thing(self, resource_id: str) -> Thing:
+    def label(self, resource_id: str) -> ResourceLabel:
         """Name what a resource id stands for."""
-        known = self._things.get(normal(resource_id))
-        return known or Thing(_kind(resource_id), UNKNOWN)
+        known = self._labels.get(normal(resource_id))
+        return known or ResourceLabel(_kind(resource_id), UNKNOWN)
 
     def known(self, resource_id: str) -> bool:
-        """Tell whether the deployment has that resource."""
-        return normal(resource_id) in self._things
+        """Return whether the deployment has that resource."""
+        return normal(resource_id) in self._labels
 
     def assignment(self, assignment_id: str) -> str:
-        """Tell which role is assigned where."""
+        """Return which role is assigned where."""
         return self._roles.get(normal(assignment_id), UNKNOWN)
 
     def _read(self, deployment: Deployment) -> None:
@@ -94,25 +94,25 @@ class Names:
         for machine in deployment.machines:
             if own := machine.system_identity:
                 self._identities[own.principal_id.lower()] = f"{machine.name} (system)"
-        self._read_things(deployment)
+        self._read_labels(deployment)
         every = [*deployment.identities, *(one.identity for one in deployment.operators)]
         every += [app.system_identity for app in deployment.apps if app.system_identity]
         every += [one.system_identity for one in deployment.machines if one.system_identity]
         for identity in every:
             name = self._identities[identity.principal_id.lower()]
-            self._things[normal(identity.resource_id)] = Thing("identity", name)
+            self._labels[normal(identity.resource_id)] = ResourceLabel("identity", name)
             for value in (identity.client_id, identity.principal_id, identity.resource_id):
                 self._selected[normal(value)] = name
         self._read_roles(deployment)
 
-    def _read_things(self, deployment: Deployment) -> None:
+    def _read_labels(self, deployment: Deployment) -> None:
         every: list[_Named] = [*deployment.vaults, *deployment.namespaces]
         for vault in deployment.vaults:
             every += [*vault.keys, *vault.secrets]
         for namespace in deployment.namespaces:
             every += namespace.queues
         for one in every:
-            self._things[normal(one.resource_id)] = Thing(_kind(one.resource_id), one.name)
+            self._labels[normal(one.resource_id)] = ResourceLabel(_kind(one.resource_id), one.name)
 
     def _read_roles(self, deployment: Deployment) -> None:
         roles = {name_of(role.resource_id): role.name for role in deployment.role_definitions}
@@ -123,8 +123,8 @@ class Names:
 
     def _scope(self, scope: str) -> str:
         # A scope comes from the deployment, so its name may be told even where nothing is there.
-        known = self._things.get(normal(scope))
-        return str(known or Thing(_kind(scope), last(scope) or "/"))
+        known = self._labels.get(normal(scope))
+        return str(known or ResourceLabel(_kind(scope), last(scope) or "/"))
 
 
 def _kind(resource_id: str) -> str:

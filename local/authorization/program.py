@@ -7,5 +7,5 @@ _PROBE = "relay-access/"
 
 
 def is_probe(user_agent: object) -> bool:
-    """Tell whether a User-Agent header, or the property of AMQP, is that of the apps' own proof."""
+    """Return whether a User-Agent header, or AMQP's property, is that of the apps' own proof."""
     return isinstance(user_agent, str) and _PROBE in user_agent

@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.host.keys import HEADER, AppKeys, KeysUnreadable
-from local.net.folder import KEY_FILE, PARTNER_KEY_FILE, NotUp, app_keys_file, endpoints
+from local.host.keys import HEADER, AppKeys, KeysUnreadableError
+from local.net.folder import KEY_FILE, PARTNER_KEY_FILE, NotUpError, app_keys_file, endpoints
 
 _SECONDS = 60.0
 
 
-class Refused(Exception):  # noqa: N818 - named after what happened
+class RequestRefusedError(Exception):
     """The other side answered with an error, or not at all."""
 
 
@@ -34,7 +34,7 @@ class Answer:
 
 
 class Client:
-    """The programs of a cloud, found by its folder; NotUp if none is up there."""
+    """The programs of a cloud, found by its folder; NotUpError if none is up there."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -50,7 +50,9 @@ class Client:
         answer = self.request(method, url, body, self._bearer(KEY_FILE))
         content = answer.json()
         if answer.status >= 400:
-            raise Refused(str(content.get("error") if isinstance(content, dict) else content))
+            raise RequestRefusedError(
+                str(content.get("error") if isinstance(content, dict) else content)
+            )
         return content
 
     def keys(self, app: str) -> AppKeys | None:
@@ -58,8 +60,8 @@ class Client:
         file = self._folder / app_keys_file(app)
         try:
             return AppKeys.read(file) if file.exists() else None
-        except KeysUnreadable as error:
-            raise Refused(str(error)) from None
+        except KeysUnreadableError as error:
+            raise RequestRefusedError(str(error)) from None
 
     def app(
         self,
@@ -91,7 +93,7 @@ class Client:
         try:
             return (self._folder / file).read_text()
         except OSError:
-            raise NotUp(self._folder) from None
+            raise NotUpError(self._folder) from None
 
     def environment(self, name: str) -> Mapping[str, str]:
         """Return what makes a program that app, operator or machine; Refused if there is none."""
@@ -118,7 +120,9 @@ class Client:
             with error:
                 return _answer(error.code, error.headers.items(), error.read())
         except OSError as error:
-            raise Refused(f"{url} does not answer: {getattr(error, 'reason', error)}") from None
+            raise RequestRefusedError(
+                f"{url} does not answer: {getattr(error, 'reason', error)}"
+            ) from None
 
     def _opener(self) -> urllib.request.OpenerDirector:
         # Loopback is never reached through a proxy, whatever the environment says.

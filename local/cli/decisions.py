@@ -8,8 +8,8 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from local.cli.client import Client, Refused
-from local.cli.up import tell
+from local.cli.client import Client, RequestRefusedError
+from local.cli.up import notify
 
 _PAGE = 1000
 _POLL = 0.5  # seconds
@@ -54,7 +54,7 @@ def _show(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         return 130
     if not found:
-        tell("no such decision is on record")
+        notify("no such decision is on record")
     # Whoever asks for one by its id wants to know whether it is there.
     return 1 if options.request and not found else 0
 
@@ -65,9 +65,9 @@ def _all(folder: Path, *, follow: bool) -> Iterator[Mapping[str, object]]:
         page = client.control("GET", f"/decisions?after={after}&limit={_PAGE}")
         decisions = page.get("decisions") if isinstance(page, dict) else None
         if not isinstance(page, dict) or not isinstance(decisions, list):
-            raise Refused("the cloud answered something unexpected")
+            raise RequestRefusedError("the cloud answered something unexpected")
         if page["dropped"]:
-            tell(f"{page['dropped']} older ones are not on record any more")
+            notify(f"{page['dropped']} older ones are not on record any more")
         for one in decisions:
             yield one
             after = one["n"]

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from local.cli.client import Client, Refused
+from local.cli.client import Client, RequestRefusedError
 from shared.settings.settings import SenderSettings
 
 _PATIENCE = 30.0  # seconds until every message must be at the partner
@@ -39,7 +39,7 @@ class Sent:
 
 
 @dataclass(frozen=True)
-class Delivery:
+class DemoDelivery:
     """What became of a sent message; `problem` is None if it arrived as it was sent."""
 
     sent: Sent
@@ -48,7 +48,7 @@ class Delivery:
 
 
 @dataclass(frozen=True)
-class Told:
+class TrackedMessage:
     """What the tracker tells of a message: its state, and since when it was in which (UTC)."""
 
     id: str
@@ -70,7 +70,7 @@ def samples(limit: int) -> Sequence[Sample]:
 
 
 def limit_of(environment: Mapping[str, str]) -> int:
-    """Tell the largest payload that a sender with this environment takes, in bytes."""
+    """Return the largest payload that a sender with this environment takes, in bytes."""
     return int(environment.get("RELAY_MAX_PAYLOAD_BYTES") or SenderSettings.max_payload_bytes)
 
 
@@ -79,14 +79,14 @@ def send(client: Client, payload: bytes, content_type: str) -> tuple[str, str]:
     headers = {"Content-Type": content_type}
     answer = client.app("sender", "POST", "/api/messages", payload, headers)
     if answer.status != 202:
-        raise Refused(f"the sender says {answer.status}: {_detail(answer.body)}")
+        raise RequestRefusedError(f"the sender says {answer.status}: {_detail(answer.body)}")
     content = answer.json()
     if not isinstance(content, dict) or not isinstance(content.get("id"), str):
-        raise Refused("the sender took it, but told no id")
+        raise RequestRefusedError("the sender took it, but told no id")
     return content["id"], answer.headers.get("location", "")
 
 
-def carry(client: Client, sending: Sequence[Sample]) -> Sequence[Delivery]:
+def carry(client: Client, sending: Sequence[Sample]) -> Sequence[DemoDelivery]:
     """Send the samples, wait until the partner has them, and compare each with what it got."""
     sent = []
     for sample in sending:
@@ -97,19 +97,19 @@ def carry(client: Client, sending: Sequence[Sample]) -> Sequence[Delivery]:
     return [_compare(one, arrived.get(one.id)) for one in sent]
 
 
-def look_up(client: Client, ids: Sequence[str]) -> Sequence[Told]:
+def look_up(client: Client, ids: Sequence[str]) -> Sequence[TrackedMessage]:
     """Ask the tracker for each message until it is delivered, or patience ends."""
     deadline = time.monotonic() + _PATIENCE
     return [_look_up(client, message_id, deadline) for message_id in ids]
 
 
-def table(deliveries: Sequence[Delivery]) -> str:
+def table(deliveries: Sequence[DemoDelivery]) -> str:
     """Show each message's way, a line each."""
     titles = ("message", "bytes", "content type", "id", "accepted", "at the partner", "")
     return _aligned([titles, *(_row(delivery) for delivery in deliveries)])
 
 
-def ledger_table(told: Sequence[Told]) -> str:
+def ledger_table(told: Sequence[TrackedMessage]) -> str:
     """Show what the ledger has of each message: when it was accepted, and what came after that."""
     titles = ("id", "state", "accepted (UTC)", "queued", "delivered")
     return _aligned([titles, *(_ledger_row(one) for one in told)])
@@ -123,7 +123,7 @@ def _aligned(rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def _row(delivery: Delivery) -> tuple[str, ...]:
+def _row(delivery: DemoDelivery) -> tuple[str, ...]:
     sent = delivery.sent
     return (
         sent.sample.name,
@@ -136,19 +136,19 @@ def _row(delivery: Delivery) -> tuple[str, ...]:
     )
 
 
-def _ledger_row(told: Told) -> tuple[str, ...]:
+def _ledger_row(told: TrackedMessage) -> tuple[str, ...]:
     accepted = told.times.get("accepted")
     shown = accepted.strftime("%H:%M:%S.%f")[:-3] if accepted else "-"
     return (told.id, told.state, shown, *(_since(told, state) for state in ("queued", "delivered")))
 
 
-def _since(told: Told, state: str) -> str:
+def _since(told: TrackedMessage, state: str) -> str:
     if state not in told.times or "accepted" not in told.times:
         return "-"
     return f"+{(told.times[state] - told.times['accepted']).total_seconds() * 1000:.0f} ms"
 
 
-def _look_up(client: Client, message_id: str, deadline: float) -> Told:
+def _look_up(client: Client, message_id: str, deadline: float) -> TrackedMessage:
     while True:
         answer = client.app("tracker", "GET", f"/api/messages/{message_id}")
         content = answer.json() if answer.status == 200 else None
@@ -156,7 +156,7 @@ def _look_up(client: Client, message_id: str, deadline: float) -> Told:
         if state == "delivered" or time.monotonic() > deadline:
             times = content["times"] if isinstance(content, dict) else {}
             known = {name: datetime.fromisoformat(str(time)) for name, time in times.items()}
-            return Told(message_id, state, known)
+            return TrackedMessage(message_id, state, known)
         time.sleep(_POLL)
 
 
@@ -189,9 +189,9 @@ def _wait(client: Client, ids: set[str]) -> Mapping[str, Mapping[str, object]]:
     return arrived
 
 
-def _compare(sent: Sent, got: Mapping[str, object] | None) -> Delivery:
+def _compare(sent: Sent, got: Mapping[str, object] | None) -> DemoDelivery:
     if got is None:
-        return Delivery(sent, None, f"not at the partner after {_PATIENCE:.0f} s")
+        return DemoDelivery(sent, None, f"not at the partner after {_PATIENCE:.0f} s")
     at = datetime.fromisoformat(str(got["received_at"])).timestamp()
     checks = {
         "the bytes differ": base64.b64decode(str(got["body"])) == sent.sample.payload,
@@ -199,7 +199,7 @@ def _compare(sent: Sent, got: Mapping[str, object] | None) -> Delivery:
         "the signature is not verified": got["verified"] is True,
     }
     wrong = [problem for problem, right in checks.items() if not right]
-    return Delivery(sent, at, "; ".join(wrong) or None)
+    return DemoDelivery(sent, at, "; ".join(wrong) or None)
 
 
 def _detail(body: bytes) -> str:

@@ -6,10 +6,10 @@ import argparse
 import json
 from collections.abc import Iterator, Mapping
 
-from local.cli.client import Client, Refused
+from local.cli.client import Client, RequestRefusedError
 from local.faults.faults import ANSWERS, OPERATIONS, SERVICES
 
-_MADE_WELL = 3600  # seconds that tokens are good for, usually
+_USUAL_SECONDS = 3600  # seconds that tokens are good for, usually
 _EXAMPLES = """examples:
   fault set partner status 429 --retry-after 5 --times 10
   fault set partner status 400 --content-type fault=400
@@ -59,23 +59,23 @@ def fault_lines(status: Mapping[str, object]) -> Iterator[str]:
     """Show the faults of a status, a line each; none if all is well."""
     for fault in _list_of(status, "faults"):
         told = dict(fault) if isinstance(fault, dict) else {}
-        head = f"{told.pop('fault', '')}  {told.pop('at', '')} {told.pop('answer', '')}"
+        head = f"{told.pop('fault', '')}  {told.pop('service', '')} {told.pop('answer', '')}"
         rest = "  ".join(f"{name} {value}" for name, value in told.items())
         yield f"fault    {head}  {rest}"
     for identity in _list_of(status, "grants_off"):
         yield f"grants   {identity} off"
-    if status.get("token_seconds", _MADE_WELL) != _MADE_WELL:
+    if status.get("token_seconds", _USUAL_SECONDS) != _USUAL_SECONDS:
         yield f"tokens   good for {status['token_seconds']} s"
 
 
 def _add_set(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("at", choices=SERVICES)
+    parser.add_argument("service", choices=SERVICES)
     parser.add_argument("answer", choices=ANSWERS)
     parser.add_argument("status", type=int, nargs="?", help="with the answer status or redirect")
     parser.add_argument("--retry-after", metavar="S", help="header of the answer status")
     parser.add_argument("--seconds", type=float, help="of the answer slow")
     parser.add_argument(
-        "--taken",
+        "--deliver-first",
         action="store_const",
         const=True,
         help="the partner takes the message first, then answers so",
@@ -94,9 +94,9 @@ def _list(options: argparse.Namespace) -> int:
     status = _status(Client(options.folder))
     lines = list(fault_lines(status))
     print("\n".join(lines) if lines else "no fault is in force")
-    struck = status.get("struck")
-    if isinstance(struck, dict):
-        print("struck   " + "  ".join(f"{service} {count}" for service, count in struck.items()))
+    hits = status.get("hits")
+    if isinstance(hits, dict):
+        print("hits     " + "  ".join(f"{service} {count}" for service, count in hits.items()))
     return 0
 
 
@@ -119,16 +119,16 @@ def _clear(options: argparse.Namespace) -> int:
         client.control("DELETE", f"/faults/{number}")
         print(f"fault {number} is no longer in force")
     if not options.numbers:
-        _make_well(client)
+        _reset(client)
         print("no fault is in force, all grants are given, tokens are good for the usual time")
     return 0
 
 
-def _make_well(client: Client) -> None:
+def _reset(client: Client) -> None:
     for identity in _list_of(_status(client), "grants_off"):
         client.control("PUT", f"/grants/{identity}/on")
     client.control("DELETE", "/faults")
-    _lifetime(client, _MADE_WELL)
+    _lifetime(client, _USUAL_SECONDS)
 
 
 def _grants(options: argparse.Namespace) -> int:
@@ -161,7 +161,7 @@ def _lifetime(client: Client, seconds: int) -> None:
 def _status(client: Client) -> Mapping[str, object]:
     status = client.control("GET", "/faults")
     if not isinstance(status, dict):
-        raise Refused("the cloud answered something unexpected")
+        raise RequestRefusedError("the cloud answered something unexpected")
     return status
 
 

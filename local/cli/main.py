@@ -16,31 +16,31 @@ from urllib.parse import urljoin
 
 from local.authorization.audit_log import USUAL_SIZE
 from local.bus.broker.journal import JournalError
-from local.cli.client import Client, Refused
+from local.cli.client import Client, RequestRefusedError
 from local.cli.decisions import add_decisions_command
 from local.cli.demo import carry, ledger_table, limit_of, look_up, samples, send, table
 from local.cli.faults import add_fault_commands, fault_lines
 from local.cli.proving import prove_access
-from local.cli.up import Start, run, tell, until_told
+from local.cli.up import Start, notify, run, until_told
 from local.deployment.resource_id import kind
 from local.deployment.snapshot import DeploymentError
-from local.net.folder import FolderInUse, NotUp
-from local.runtime.apps import ROOT, AppFailed
-from local.runtime.cloud import Cloud, NotPossible
-from local.runtime.redeployment import DeploymentRefused
+from local.net.folder import FolderInUseError, NotUpError
+from local.runtime.apps import ROOT, AppFailedError
+from local.runtime.cloud import Cloud, UnsupportedDeploymentError
+from local.runtime.redeployment import DeploymentRefusedError
 
 _FOLDER = ROOT / ".local"
 _MOST_DECISIONS = 1_000_000  # about a gigabyte
 _ERRORS = (
     *(
-        AppFailed,
+        AppFailedError,
         DeploymentError,
-        DeploymentRefused,
-        FolderInUse,
+        DeploymentRefusedError,
+        FolderInUseError,
         JournalError,
-        NotPossible,
-        NotUp,
-        Refused,
+        UnsupportedDeploymentError,
+        NotUpError,
+        RequestRefusedError,
     ),
     OSError,
 )
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         result: int = options.command(options)
         return result
     except _ERRORS as error:
-        tell(f"error: {error}")
+        notify(f"error: {error}")
         return 1
 
 
@@ -129,7 +129,7 @@ def _parser() -> argparse.ArgumentParser:
         "decisions", parents=[folder], help="show who was allowed what, and who was not"
     )
     add_decisions_command(decisions)
-    fault = commands.add_parser("fault", help="make something go wrong, and well again")
+    fault = commands.add_parser("fault", help="inject faults, and clear them")
     add_fault_commands(fault, folder)
     return parser
 
@@ -184,7 +184,9 @@ def _key(options: argparse.Namespace) -> int:
         return 0
     keys = client.keys(options.app)
     if keys is None:
-        raise Refused(f"there is no app {options.app!r} here, or it asks for no key (--no-keys)")
+        raise RequestRefusedError(
+            f"there is no app {options.app!r} here, or it asks for no key (--no-keys)"
+        )
     if options.master:
         print(keys.master)
     else:
@@ -229,7 +231,7 @@ def _rotate(options: argparse.Namespace) -> int:
     keys = list(_object(_object(client.control("GET", "/status"))["keys"]))
     found = [key for key in keys if options.key in (key, key.partition("/")[2])]
     if len(found) != 1:
-        raise Refused(f"{options.key!r} names no one key; there is: {', '.join(keys)}")
+        raise RequestRefusedError(f"{options.key!r} names no one key; there is: {', '.join(keys)}")
     rotated = _object(client.control("POST", f"/keys/{found[0]}/rotate"))
     print(f"{found[0]} has the new version {rotated['version']}")
     return 0
@@ -261,9 +263,9 @@ def _payload(file: str) -> tuple[bytes, str]:
 
 
 def _addresses(cloud: Cloud) -> str:
-    kinds = Counter(map(kind, cloud.deployment.left_out))
+    kinds = Counter(map(kind, cloud.deployment.ignored))
     left_out = ", ".join(f"{name} ({count})" for name, count in kinds.items())
-    told = f"left out  changing nothing on this machine: {left_out}"
+    told = f"ignored   changing nothing on this machine: {left_out}"
     lines = wrap(told, 100, subsequent_indent=" " * 10, break_on_hyphens=False)
     for name, address in cloud.endpoints.items():
         if isinstance(address, Mapping):
@@ -291,5 +293,5 @@ def _curl(client: Client, options: argparse.Namespace) -> str:
 
 def _object(value: object) -> Mapping[str, object]:
     if not isinstance(value, dict):
-        raise Refused("the cloud answered something unexpected")
+        raise RequestRefusedError("the cloud answered something unexpected")
     return value

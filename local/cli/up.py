@@ -13,14 +13,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.authorization.audit_log import USUAL_SIZE, Decisions
+from local.authorization.audit_log import USUAL_SIZE, AuditLog
 from local.control.endpoint import control_app
 from local.net.bearer import new_key
-from local.net.folder import KEY_FILE, hold
+from local.net.folder import KEY_FILE, lock
 from local.net.serving import serve
 from local.partner.inbox import PartnerInbox
 from local.partner.keys import PartnerKeys
-from local.partner.webhook import Partner
+from local.partner.webhook import PartnerWebhook
 from local.runtime.cloud import Cloud
 from local.runtime.redeployment import FILE as DEPLOYED_FILE
 from local.runtime.redeployment import Redeployment, over, read
@@ -82,7 +82,7 @@ async def _run(start: Start, during: Callable[[Cloud], Awaitable[int]]) -> int:
         # A second signal must not cut the stopping short and leave an app running.
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, lambda: None)
-        tell("Stopping ...")
+        notify("Stopping ...")
     return result
 
 
@@ -90,23 +90,23 @@ async def _run(start: Start, during: Callable[[Cloud], Awaitable[int]]) -> int:
 async def _up(start: Start) -> AsyncIterator[Cloud]:
     content = read(start.snapshot)
     async with AsyncExitStack() as stack:
-        folder = stack.enter_context(hold(start.folder))
+        folder = stack.enter_context(lock(start.folder))
         redeployment = over(folder.path, content, start.snapshot)
         tell_staying(redeployment)
         partner_keys = PartnerKeys.kept_in(folder)
-        decisions = Decisions(size=start.decisions)
+        decisions = AuditLog(size=start.decisions)
         database = os.environ.get(_DATABASE)
         cloud = Cloud(
             redeployment.deployment,
             folder,
-            tell,
+            notify,
             start.log_level,
             database,
             free_ports=start.free_ports,
             keys=start.keys,
-            partner=Partner(secret=partner_keys.signing),
+            partner=PartnerWebhook(secret=partner_keys.signing),
             inbox=PartnerInbox(key=partner_keys.queue),
-            decisions=decisions,
+            audit_log=decisions,
             rewritten=redeployment.rewritten,
         )
         await stack.enter_async_context(cloud)
@@ -116,8 +116,8 @@ async def _up(start: Start) -> AsyncIterator[Cloud]:
         control = control_app(cloud, key)
         listening = cloud.ports.bind("control", _CONTROL_PORT)
         cloud.endpoints["control"] = await serve(stack, control, listening)
-        folder.announce(cloud.endpoints)
-        stack.callback(folder.withdraw)
+        folder.publish_endpoints(cloud.endpoints)
+        stack.callback(folder.withdraw_endpoints)
         yield cloud
 
 
@@ -126,7 +126,7 @@ def tell_staying(redeployment: Redeployment) -> None:
     if redeployment.staying:
         kinds = Counter(redeployment.staying.values())
         listed = ", ".join(f"{name} ({count})" for name, count in kinds.items())
-        tell(
+        notify(
             "note: an earlier deployment made what this one no longer has. It stays, rights among "
             f"it, as in Azure, which deletes nothing by deploying: {listed}. To start anew, name "
             "another folder (--folder)."
@@ -140,6 +140,6 @@ def _allow_open_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
-def tell(text: str) -> None:
+def notify(text: str) -> None:
     """Say something that is not a command's result."""
     print(text, file=sys.stderr, flush=True)

@@ -4,36 +4,36 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from local.authorization.audit_log import Decisions, as_json
+from local.authorization.audit_log import AuditLog, as_json
 
 _MOST = 1000
 
 
-def add_decisions(app: web.Application, decisions: Decisions) -> None:
+def add_decisions(app: web.Application, audit_log: AuditLog) -> None:
     """Add these commands to the control endpoint.
 
     - `GET /decisions?after=N&limit=M`: `{"decisions": [...], "last": n, "dropped": n}`, up to M
       (1000) of those that follow on number N (0), oldest first, each as
-      `local.authorization.audit_log.Record`; `last` is the newest number, `dropped` how many
+      `local.authorization.audit_log.AuditRecord`; `last` is the newest number, `dropped` how many
       after N are not kept any more
     - `GET /grants/used`: how often each right was used, and when last, by identity, object and
       operation; the tries of the apps' own proof left out
     """
-    control = _Control(decisions)
+    control = _DecisionRoutes(audit_log)
     app.router.add_get("/decisions", control.after)
     app.router.add_get("/grants/used", control.used)
 
 
-class _Control:
-    def __init__(self, decisions: Decisions) -> None:
-        self._decisions = decisions
+class _DecisionRoutes:
+    def __init__(self, audit_log: AuditLog) -> None:
+        self._audit_log = audit_log
 
     async def after(self, request: web.Request) -> web.Response:
         after, limit = _number(request, "after", 0), _number(request, "limit", _MOST)
-        return web.json_response(as_json(self._decisions.after(after, min(limit, _MOST))))
+        return web.json_response(as_json(self._audit_log.after(after, min(limit, _MOST))))
 
     async def used(self, _: web.Request) -> web.Response:
-        return web.json_response(self._decisions.uses())
+        return web.json_response(self._audit_log.uses())
 
 
 def _number(request: web.Request, name: str, usual: int) -> int:

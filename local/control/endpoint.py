@@ -16,8 +16,8 @@ from local.deployment.deployment import load_bytes
 from local.deployment.snapshot import DeploymentError
 from local.net.bearer import has_key
 from local.partner.webhook import stream_json
-from local.runtime.apps import App, AppFailed
-from local.runtime.cloud import Cloud, NotPossible, Vault
+from local.runtime.apps import AppFailedError, AppProcess
+from local.runtime.cloud import Cloud, RunningVault, UnsupportedDeploymentError
 
 _LARGEST_SNAPSHOT = 16 * 1024 * 1024  # bytes; one of a few apps has a tenth of one
 
@@ -58,7 +58,7 @@ def control_app(cloud: Cloud, key: str) -> web.Application:
     app.router.add_get("/partner/secrets", control.partner_secrets)
     app.router.add_get("/database", control.database)
     app.router.add_put("/deployment", control.replace)
-    add_decisions(app, cloud.decisions)
+    add_decisions(app, cloud.audit_log)
     add_faults(app, cloud)
     return app
 
@@ -117,7 +117,7 @@ class _Control:
     async def partner_queue(self, request: web.Request) -> web.StreamResponse:
         after = request.query.get("after", "0")
         if not (after.isascii() and after.isdigit()):
-            raise NotPossible("after must be a number")
+            raise UnsupportedDeploymentError("after must be a number")
         messages = (json.dumps(one.as_json()) for one in self._cloud.inbox.arrived(int(after)))
         return await stream_json(request, "[", messages, "]")
 
@@ -127,25 +127,25 @@ class _Control:
     async def database(self, _: web.Request) -> web.Response:
         url = self._cloud.database_url
         if url is None:
-            raise NotPossible("the deployment has no database")
+            raise UnsupportedDeploymentError("the deployment has no database")
         return web.json_response({"url": url})
 
     async def replace(self, request: web.Request) -> web.Response:
         deployment = load_bytes(await request.read(), Path("the given snapshot"))
         self._cloud.replace(deployment)
-        return web.json_response({"left_out": self._cloud.deployment.left_out})
+        return web.json_response({"ignored": self._cloud.deployment.ignored})
 
-    def _app(self, request: web.Request) -> App:
+    def _app(self, request: web.Request) -> AppProcess:
         name = request.match_info["app"]
         return self._cloud.apps[_known(name, list(self._cloud.apps), "app")]
 
-    def _vault(self, request: web.Request) -> Vault:
+    def _vault(self, request: web.Request) -> RunningVault:
         name = request.match_info["vault"]
         return self._cloud.vaults[_known(name, list(self._cloud.vaults), "vault")]
 
 
 def status(cloud: Cloud) -> Mapping[str, object]:
-    """Tell how a cloud is doing: apps, queues, versions of keys, what the partner has."""
+    """Return how a cloud is doing: apps, queues, versions of keys, what the partner has."""
     return {
         "apps": {
             name: {"url": app.url, "state": app.state, "log": str(app.log)}
@@ -185,5 +185,5 @@ def _only_with(key: str) -> Middleware:
 async def _tell_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
-    except (AppFailed, DeploymentError, NotPossible, ValueError) as error:
+    except (AppFailedError, DeploymentError, UnsupportedDeploymentError, ValueError) as error:
         return web.json_response({"error": str(error)}, status=409)

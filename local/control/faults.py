@@ -21,9 +21,9 @@ def add_faults(app: web.Application, cloud: Cloud) -> None:
 
     - `GET /faults`
     - `POST /faults` with a fault as `local.faults.faults.Fault` describes it, such as
-      `{"at": "partner", "answer": "status", "status": 429, "retry_after": 5, "times": 10}`;
+      `{"service": "partner", "answer": "status", "status": 429, "retry_after": 5, "times": 10}`;
       answers `{"fault": its number}`
-    - `DELETE /faults`, `/faults?at=partner`, `/faults/{number}`
+    - `DELETE /faults`, `/faults?service=partner`, `/faults/{number}`
     - `PUT /grants/{identity}/off`, `/grants/{identity}/on`
     - `PUT /bus/clock` with `{"ahead": seconds}`: the queues live so far ahead of the real time
     - `PUT /tokens/lifetime` with `{"seconds": whole number}`, of the tokens made from then on
@@ -31,7 +31,7 @@ def add_faults(app: web.Application, cloud: Cloud) -> None:
       were made with them are broken. The Azure SDKs go on using a token until its own
       time is over; of tokens that live for less than five minutes they ask anew after 30 seconds
     """
-    control = _Control(cloud)
+    control = _FaultRoutes(cloud)
     app.router.add_get("/faults", control.show)
     app.router.add_post("/faults", control.set)
     app.router.add_delete("/faults", control.clear)
@@ -43,20 +43,20 @@ def add_faults(app: web.Application, cloud: Cloud) -> None:
 
 
 def fault_status(cloud: Cloud) -> Mapping[str, object]:
-    """Tell what is made to go wrong, and how many requests were struck so far."""
+    """Return what is made to go wrong, and how many requests were struck so far."""
     return {
-        "faults": [one.as_json() for one in cloud.faults.standing()],
-        "struck": {service: cloud.faults.struck[service] for service in SERVICES},
+        "faults": [one.as_json() for one in cloud.faults.active()],
+        "hits": {service: cloud.faults.hits[service] for service in SERVICES},
         "grants_off": [
             name
             for name, principal in principals(cloud.deployment).items()
-            if cloud.authorization.withholds(principal)
+            if cloud.authorization.is_suspended(principal)
         ],
         "token_seconds": cloud.issuer.seconds,
     }
 
 
-class _Control:
+class _FaultRoutes:
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
 
@@ -72,9 +72,9 @@ class _Control:
         return web.json_response({"fault": self._cloud.faults.set(fault)})
 
     async def clear(self, request: web.Request) -> web.Response:
-        at = request.query.get("at")
+        at = request.query.get("service")
         if at is not None and at not in SERVICES:
-            raise FaultError(f"at must be one of {', '.join(SERVICES)}")
+            raise FaultError(f"service must be one of {', '.join(SERVICES)}")
         service: Service | None = next((one for one in SERVICES if one == at), None)
         return web.json_response({"cleared": self._cloud.faults.clear(service)})
 
@@ -90,9 +90,9 @@ class _Control:
         if identity not in known:
             raise FaultError(f"there is no such identity; there is: {', '.join(known)}")
         if state == "off":
-            self._cloud.authorization.withhold(known[identity])
+            self._cloud.authorization.suspend(known[identity])
         else:
-            self._cloud.authorization.give_back(known[identity])
+            self._cloud.authorization.restore(known[identity])
         return web.json_response({"identity": identity, "grants": state})
 
     async def clock(self, request: web.Request) -> web.Response:
@@ -100,7 +100,7 @@ class _Control:
         ahead = asked.get("ahead") if isinstance(asked, dict) else None
         if not isinstance(ahead, int) or isinstance(ahead, bool) or not 0 <= ahead <= _YEAR:
             raise FaultError(f"say how far: {{'ahead': seconds}}, from 0 to {_YEAR}")
-        self._cloud.bus.turn_ahead(ahead)
+        self._cloud.bus.advance_clock(ahead)
         return web.json_response({"ahead": ahead})
 
     async def lifetime(self, request: web.Request) -> web.Response:

@@ -26,7 +26,7 @@ from local.deployment.resources import (
     VaultSpec,
 )
 from local.deployment.roles import BUILT_IN, name_of
-from local.deployment.snapshot import Body, Place, Resource, read, read_bytes
+from local.deployment.snapshot import Location, PredictedResource, StrictObject, read, read_bytes
 from local.resource_manager.template import MADE_ONCE
 
 _READ = (
@@ -122,10 +122,14 @@ def _url(reference: Reference, known: Mapping[str, str]) -> str:
 class _Loading:
     """One snapshot while it is being read: what is referred to comes before what refers."""
 
-    def __init__(self, path: Path, resources: list[Resource], outputs: Body) -> None:
-        self._place = Place(path)
+    def __init__(
+        self, path: Path, resources: list[PredictedResource], outputs: StrictObject
+    ) -> None:
+        self._place = Location(path)
         self._outputs = outputs
-        self._of_kind: dict[str, list[Resource]] = {kind: [] for kind in (*_READ, *_LEFT_OUT)}
+        self._of_kind: dict[str, list[PredictedResource]] = {
+            kind: [] for kind in (*_READ, *_LEFT_OUT)
+        }
         self._sort(resources)
         self._identities = [identities.read(r) for r in self._of_kind[identities.KIND]]
         known = {normal(identity.resource_id): identity for identity in self._identities}
@@ -161,37 +165,37 @@ class _Loading:
             self._machines(),
         )
 
-    def _sort(self, resources: list[Resource]) -> None:
+    def _sort(self, resources: list[PredictedResource]) -> None:
         kinds = {kind.lower(): kind for kind in self._of_kind}
         seen: set[str] = set()
         for resource in resources:
             kind = kinds.get(resource.type.lower())
             if kind is None:
-                raise resource.place.refuse(f"{resource.type} is not to be had here")
+                raise resource.found_at.error(f"{resource.type} is not supported here")
             if resource.computed is None:
                 if normal(resource.id) in seen:
-                    raise resource.place.refuse("stands in the snapshot twice")
+                    raise resource.found_at.error("stands in the snapshot twice")
                 seen.add(normal(resource.id))
             elif kind != access.ASSIGNMENT_KIND:
-                raise (resource.place / "id").refuse("must be a literal, not an expression")
+                raise (resource.found_at / "id").error("must be a literal, not an expression")
             self._of_kind[kind].append(resource)
 
-    def _named(self, assignments: list[Resource]) -> list[Resource]:
+    def _named(self, assignments: list[PredictedResource]) -> list[PredictedResource]:
         """Give assignments their ids, which may be made of a principal's."""
-        named: dict[str, Resource] = {}
+        named: dict[str, PredictedResource] = {}
         for resource in assignments:
             if resource.computed is not None:
-                found = self._references.computed(resource.computed, resource.place / "id")
+                found = self._references.computed(resource.computed, resource.found_at / "id")
                 resource = replace(resource, id=found)  # noqa: PLW2901
             if normal(resource.id) in named:
-                raise resource.place.refuse("stands in the snapshot twice")
+                raise resource.found_at.error("stands in the snapshot twice")
             named[normal(resource.id)] = resource
         return list(named.values())
 
     def _tenant(self) -> str:
         tenants = {vaults.tenant(r): r for r in self._of_kind[vaults.KIND]}
         if len(tenants) > 1:
-            raise self._place.refuse("its vaults are in different tenants")
+            raise self._place.error("its vaults are in different tenants")
         return next(iter(tenants), _NO_TENANT)
 
     def _refer(self) -> References:
@@ -241,7 +245,7 @@ class _Loading:
         for site, attached in zip(self._of_kind[sites.KIND], self._attached, strict=True):
             app = sites.read(site, attached, self._references)
             if app.app in apps:
-                raise site.place.refuse(f"its RELAY_APP is that of {apps[app.app].name}")
+                raise site.found_at.error(f"its RELAY_APP is that of {apps[app.app].name}")
             apps[app.app] = app
         return tuple(apps.values())
 
@@ -252,7 +256,7 @@ class _Loading:
         for resource, attached in zip(self._of_kind[machines.KIND], self._on_machines, strict=True):
             machine = machines.read(resource, attached, commands, self._references)
             if machine.name in found:
-                raise resource.place.refuse(f"its host name {machine.name} is another machine's")
+                raise resource.found_at.error(f"its host name {machine.name} is another machine's")
             found[machine.name] = machine
         return tuple(found.values())
 
@@ -260,4 +264,4 @@ class _Loading:
         parents = {normal(resource.id) for resource in self._of_kind[kind]}
         for child in (resource for name in children for resource in self._of_kind[name]):
             if normal(parent(child.id)) not in parents:
-                raise child.place.refuse("belongs to a resource that is not deployed with it")
+                raise child.found_at.error("belongs to a resource that is not deployed with it")

@@ -19,20 +19,20 @@ _NAMESPACE = uuid.UUID("11fb06fb-712d-4ddd-98c7-e71bbd588830")
 
 
 @dataclass(frozen=True)
-class Call:
+class FunctionCall:
     """A function of Resource Manager whose arguments are known only at run time, at least in part.
 
     `name` is `guid`, or `extensionResourceId` of a scope, a type and a name.
     """
 
     name: str
-    arguments: tuple[str | Reference | Call, ...]
+    arguments: tuple[str | Reference | FunctionCall, ...]
 
 
-Expression = str | Reference | Call
+Expression = str | Reference | FunctionCall
 
 
-class UnknownExpression(ValueError):  # noqa: N818 - named after what it is
+class UnknownExpressionError(ValueError):
     """An expression that is none of the known ones; `text` is what stands there."""
 
     def __init__(self, text: str) -> None:
@@ -45,7 +45,7 @@ def parse(text: str) -> Expression:
 
     Known is `[reference('<id>', '<version>').<path>]`, and with `'full'` as the third argument,
     where `properties.` in front of a path is dropped; `[guid(…)]` and `[extensionResourceId(…)]`
-    of texts and of known expressions. Raises `UnknownExpression` for any other.
+    of texts and of known expressions. Raises `UnknownExpressionError` for any other.
 
     Source: ARM template functions. A snapshot shows an escaped literal `[[x]` as `[x]`, so a
     literal in brackets cannot be told from an expression and counts as unknown.
@@ -55,7 +55,7 @@ def parse(text: str) -> Expression:
     try:
         return _Reader(text[1:-1]).whole()
     except ValueError:
-        raise UnknownExpression(text) from None
+        raise UnknownExpressionError(text) from None
 
 
 def evaluated(expression: Expression, answer: Callable[[Reference], str]) -> str:
@@ -82,11 +82,11 @@ class _Reader:
     def __init__(self, text: str) -> None:
         self._tokens = [*_tokens(text), ("end", "")]
 
-    def whole(self) -> Reference | Call:
+    def whole(self) -> Reference | FunctionCall:
         found = self._expression(0)
         self._take("end")
         if isinstance(found, str):
-            raise UnknownExpression(found)
+            raise UnknownExpressionError(found)
         return found
 
     def _expression(self, depth: int) -> Expression:
@@ -105,7 +105,7 @@ class _Reader:
         )
         if path or not known:
             raise ValueError
-        return Call(name, tuple(arguments))
+        return FunctionCall(name, tuple(arguments))
 
     def _arguments(self, depth: int) -> list[Expression]:
         self._take("(")

@@ -13,7 +13,7 @@ def normal(resource_id: str) -> str:
 
 
 def within(resource_id: str, scope: str) -> bool:
-    """Tell whether a resource is the scope itself or lies below it."""
+    """Return whether a resource is the scope itself or lies below it."""
     # By whole segments: `/keys/pay` must not become a scope of `/keys/payload`.
     return f"{normal(resource_id)}/".startswith(f"{normal(scope)}/")
 

@@ -165,7 +165,7 @@ class RoleAssignment:
 
 @dataclass(frozen=True)
 class Deployment:
-    """All of it. `left_out` lists what was deployed but changes nothing locally."""
+    """All of it. `ignored` lists what was deployed but changes nothing locally."""
 
     tenant_id: str
     identities: tuple[Identity, ...]
@@ -174,6 +174,6 @@ class Deployment:
     apps: tuple[AppSpec, ...]
     role_definitions: tuple[RoleDefinition, ...]
     role_assignments: tuple[RoleAssignment, ...]
-    left_out: tuple[str, ...]
+    ignored: tuple[str, ...]
     operators: tuple[Operator, ...] = ()
     machines: tuple[MachineSpec, ...] = ()

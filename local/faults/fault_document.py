@@ -14,7 +14,7 @@ class FaultError(ValueError):
 
 
 class Document:
-    """The named values of an object; `done` refuses those that nobody asked for."""
+    """The named values of an object; `reject_unread` refuses those that nobody asked for."""
 
     def __init__(self, values: Mapping[str, object]) -> None:
         self._values = values
@@ -28,7 +28,7 @@ class Document:
         return cls({str(name): value for name, value in document.items()})
 
     def has(self, name: str) -> bool:
-        """Tell whether a value was given; null is none."""
+        """Return whether a value was given; null is none."""
         return self._values.get(name) is not None
 
     def choice(self, name: str, choices: tuple[_Choice, ...]) -> _Choice:
@@ -89,7 +89,7 @@ class Document:
             raise FaultError(f"{name} must be true or false")
         return value is True
 
-    def done(self) -> None:
+    def reject_unread(self) -> None:
         """Refuse names that nothing reads: a slip must not pass for a fault that plays."""
         unknown = sorted(set(self._values) - self._read)
         if unknown:

@@ -28,7 +28,7 @@ OPERATIONS = (
     *("keys/wrapKey", "keys/unwrapKey"),
     *("secrets/list", "secrets/versions", "secrets/get", "secrets/set"),
 )
-MAX_STANDING = 100
+MAX_ACTIVE = 100
 MAX_SECONDS = 3600.0
 _MOST = 1_000_000_000
 # What a fault may only have with one service, or with one answer.
@@ -36,7 +36,7 @@ _OF_SERVICE = {
     "id": "partner",
     "content_type": "partner",
     "body": "partner",
-    "taken": "partner",
+    "deliver_first": "partner",
     "vault": "vault",
     "operation": "vault",
 }
@@ -44,10 +44,10 @@ _OF_ANSWER = {"status": ("status", "redirect"), "retry_after": ("status",), "sec
 
 
 @dataclass(frozen=True)
-class Asked:
+class ObservedRequest:
     """A request, as far as faults look at it; `operation` is `keys/decrypt`, for example."""
 
-    at: Service
+    service: Service
     id: str = ""
     content_type: str = ""
     body: bytes = field(default=b"", repr=False)
@@ -67,15 +67,15 @@ class Fault:
     Every mark given must be there: `id`, `content_type` (in any case) and `body` are parts of a
     message's; `vault` and `operation` name a vault and what is asked of it, `keys/decrypt` or
     `decrypt`. It strikes the next `times` of these requests, or all, each with `probability`.
-    The partner keeps no message that met a fault, unless `taken`: then it takes it first.
+    The partner keeps no message that met a fault, unless `deliver_first`: then it takes it first.
     """
 
-    at: Service
+    service: Service
     answer: Answer
     status: int | None = None
     retry_after: str | None = None
     seconds: float | None = None
-    taken: bool = False
+    deliver_first: bool = False
     times: int | None = None
     probability: float = 1.0
     seed: int | None = None
@@ -89,16 +89,16 @@ class Fault:
     def from_json(cls, document: object) -> Fault:
         """Read a JSON object with these names. Raises `FaultError`, which names what is wrong."""
         given = Document.of(document)
-        at = given.choice("at", SERVICES)
+        service = given.choice("service", SERVICES)
         answer = given.choice("answer", ANSWERS)
-        _refuse_strangers(given, at, answer)
+        _reject_misplaced(given, service, answer)
         fault = cls(
-            at=at,
+            service=service,
             answer=answer,
             status=_status(given, answer),
             retry_after=given.header("retry_after"),
             seconds=given.number("seconds", MAX_SECONDS, needed=answer == "slow"),
-            taken=given.flag("taken"),
+            deliver_first=given.flag("deliver_first"),
             times=given.whole("times", 1, _MOST),
             probability=given.number("probability", 1.0) or 1.0,
             seed=given.whole("seed", 0, 2**63 - 1),
@@ -108,17 +108,17 @@ class Fault:
             vault=given.text("vault"),
             operation=_operation(given),
         )
-        given.done()
+        given.reject_unread()
         return fault
 
     def as_json(self) -> dict[str, object]:
         """Return what was told, without what was not."""
         return {name: value for name, value in vars(self).items() if value != _UNTOLD.get(name)}
 
-    def concerns(self, asked: Asked) -> bool:
-        """Tell whether a request has all the marks."""
+    def concerns(self, asked: ObservedRequest) -> bool:
+        """Return whether a request has all the marks."""
         return (
-            self.at == asked.at
+            self.service == asked.service
             and (self.id is None or self.id in asked.id)
             and (
                 self.content_type is None or self.content_type.lower() in asked.content_type.lower()
@@ -129,64 +129,64 @@ class Fault:
         )
 
 
-_UNTOLD: dict[str, object] = {"taken": False, "probability": 1.0}
+_UNTOLD: dict[str, object] = {"deliver_first": False, "probability": 1.0}
 
 
-class Standing:
+class ActiveFault:
     """A fault in force, under its number."""
 
     def __init__(self, number: int, fault: Fault) -> None:
         self.number = number
         self.fault = fault
-        self.struck = 0
+        self.hits = 0
         self._chance = random.Random(fault.seed)  # noqa: S311 - a game to be repeated, no secret
 
     @property
     def spent(self) -> bool:
         """Whether it has struck as often as it should."""
-        return self.fault.times is not None and self.struck >= self.fault.times
+        return self.fault.times is not None and self.hits >= self.fault.times
 
-    def strikes(self, asked: Asked) -> bool:
+    def hit(self, asked: ObservedRequest) -> bool:
         """Decide on one request, and count it."""
         if not self.fault.concerns(asked):
             return False
         # Drawn only for requests that it concerns, so that others do not change the sequence.
         if self.fault.probability < 1 and self._chance.random() >= self.fault.probability:
             return False
-        self.struck += 1
+        self.hits += 1
         return True
 
     def as_json(self) -> dict[str, object]:
         """Return what was told, its number and how many requests it struck."""
-        return {"fault": self.number, **self.fault.as_json(), "struck": self.struck}
+        return {"fault": self.number, **self.fault.as_json(), "hits": self.hits}
 
 
 class Faults:
-    """All faults in force, in the order told; none at first. `struck` counts by service."""
+    """All faults in force, in the order told; none at first. `hits` counts by service."""
 
     def __init__(self, new_seed: Callable[[], int] = lambda: secrets.randbelow(2**32)) -> None:
-        self.struck: Counter[Service] = Counter()
-        self._standing: list[Standing] = []
+        self.hits: Counter[Service] = Counter()
+        self._active: list[ActiveFault] = []
         self._last = 0
         self._new_seed = new_seed
 
     def set(self, fault: Fault) -> int:
         """Put a fault in force; return its number. FaultError if there are too many."""
-        if len(self._standing) >= MAX_STANDING:
-            raise FaultError(f"{MAX_STANDING} faults are in force: clear some first")
+        if len(self._active) >= MAX_ACTIVE:
+            raise FaultError(f"{MAX_ACTIVE} faults are in force: clear some first")
         if fault.probability < 1 and fault.seed is None:
             fault = replace(fault, seed=self._new_seed())
         self._last += 1
-        self._standing.append(Standing(self._last, fault))
+        self._active.append(ActiveFault(self._last, fault))
         return self._last
 
-    def standing(self) -> list[Standing]:
+    def active(self) -> list[ActiveFault]:
         """Return those in force."""
-        return list(self._standing)
+        return list(self._active)
 
     def any_at(self, service: Service) -> bool:
-        """Tell whether a service has any, at almost no cost."""
-        return any(one.fault.at == service for one in self._standing)
+        """Return whether a service has any, at almost no cost."""
+        return any(one.fault.service == service for one in self._active)
 
     def clear_number(self, number: int) -> bool:
         """Take one out of force; False if it was not."""
@@ -194,22 +194,22 @@ class Faults:
 
     def clear(self, service: Service | None = None) -> int:
         """Take out all, or those of one service; return how many."""
-        return self._keep(lambda one: service is not None and one.fault.at != service)
+        return self._keep(lambda one: service is not None and one.fault.service != service)
 
-    def decide(self, asked: Asked) -> Fault | None:
+    def decide(self, asked: ObservedRequest) -> Fault | None:
         """Return what to play for a request: the first fault told that strikes it."""
-        for one in self._standing:
-            if one.strikes(asked):
-                self.struck[asked.at] += 1
+        for one in self._active:
+            if one.hit(asked):
+                self.hits[asked.service] += 1
                 if one.spent:
-                    self._standing.remove(one)
+                    self._active.remove(one)
                 return one.fault
         return None
 
-    def _keep(self, kept: Callable[[Standing], bool]) -> int:
-        before = len(self._standing)
-        self._standing = [one for one in self._standing if kept(one)]
-        return before - len(self._standing)
+    def _keep(self, kept: Callable[[ActiveFault], bool]) -> int:
+        before = len(self._active)
+        self._active = [one for one in self._active if kept(one)]
+        return before - len(self._active)
 
 
 def _names(told: str, operation: str) -> bool:
@@ -229,14 +229,14 @@ def _status(given: Document, answer: Answer) -> int | None:
     return given.whole("status", 300, 599, needed=answer == "status")
 
 
-def _refuse_strangers(given: Document, at: Service, answer: Answer) -> None:
-    if answer == "redirect" and at != "partner":
+def _reject_misplaced(given: Document, service: Service, answer: Answer) -> None:
+    if answer == "redirect" and service != "partner":
         raise FaultError("only the partner can answer with a redirect")
-    if answer == "slow" and given.has("taken"):
-        raise FaultError("taken is said of answers that are none; slow takes in any case")
-    for name, service in _OF_SERVICE.items():
-        if given.has(name) and at != service:
-            raise FaultError(f"{name} can only be told of a fault at the {service}")
+    if answer == "slow" and given.has("deliver_first"):
+        raise FaultError("deliver_first is said of answers that are none; slow takes in any case")
+    for name, only_at in _OF_SERVICE.items():
+        if given.has(name) and service != only_at:
+            raise FaultError(f"{name} can only be told of a fault at the {only_at}")
     for name, answers in _OF_ANSWER.items():
         if given.has(name) and answer not in answers:
             raise FaultError(f"{name} can only be told with the answer {' or '.join(answers)}")

@@ -17,11 +17,11 @@ from pathlib import Path
 from local.host import logs
 from local.host.bindings import BoundFunction, HttpFunction, QueueFunction, bind
 from local.host.dispatcher import Dispatcher
-from local.host.errors import AppRefused
+from local.host.errors import AppRefusedError
 from local.host.host_json import HostJson
 from local.host.http import Front, http_app
 from local.host.invocation import Invoker
-from local.host.keys import AppKeys, KeysUnreadable
+from local.host.keys import AppKeys, KeysUnreadableError
 from local.host.servicebus import QueueTrigger
 from local.host.settings import Settings
 from local.host.worker import loader
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         host = HostJson.load(root / "host.json", os.environ)
         logs.configure(host, options.log_level)
         asyncio.run(_run(root, host, options))
-    except (AppRefused, KeysUnreadable) as refusal:
+    except (AppRefusedError, KeysUnreadableError) as refusal:
         print(f"local.host: {refusal}", file=sys.stderr)
         return 2
     return 0
@@ -63,7 +63,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 async def _run(root: Path, host: HostJson, options: argparse.Namespace) -> None:
     if not (root / "function_app.py").is_file():
-        raise AppRefused(f"there is no function_app.py in {root}")
+        raise AppRefusedError(f"there is no function_app.py in {root}")
     # A file, not an argument and not a variable: an argument is for every process list to see, and
     # variables are inherited by whatever the app starts. Azure's host reads its keys itself, too.
     keys = AppKeys.read(options.keys) if options.keys else None

@@ -36,7 +36,7 @@ class Admin:
 
     @staticmethod
     def is_asked(path: str) -> bool:
-        """Tell whether a decoded path is one of the host's own."""
+        """Return whether a decoded path is one of the host's own."""
         return segments(path.lower())[:1] in (["admin"], ["runtime"])
 
     def answer(self, path: str, method: str, key: str | None, url: str) -> web.Response:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from local.host.body import DataType
-from local.host.errors import AppRefused
+from local.host.errors import AppRefusedError
 from local.host.keys import Level, level_of
 from local.host.routes import Route
 from local.host.settings import Connection, Settings
@@ -56,13 +56,13 @@ def bind(
 ) -> tuple[BoundFunction, ...]:
     """Read the bindings of all functions, each a JSON object, as the worker found them.
 
-    AppRefused names the function and the binding.
+    AppRefusedError names the function and the binding.
     """
     bound = tuple(_bind(name, bindings, settings) for name, bindings in functions)
     names = [function.name.lower() for function in bound]
     for name in names:
         if names.count(name) > 1:
-            raise AppRefused(f"function '{name}' is declared more than once")
+            raise AppRefusedError(f"function '{name}' is declared more than once")
     return bound
 
 
@@ -72,8 +72,8 @@ def _bind(name: str, given: Sequence[str], settings: Settings) -> BoundFunction:
         if trigger["type"] == "httpTrigger":
             return _http(name, trigger)
         return _queue(name, trigger, settings)
-    except AppRefused as refusal:
-        raise AppRefused(f"function '{name}': {refusal}") from None
+    except AppRefusedError as refusal:
+        raise AppRefusedError(f"function '{name}': {refusal}") from None
 
 
 def _trigger(bindings: Sequence[Mapping[str, object]]) -> Mapping[str, object]:
@@ -81,16 +81,16 @@ def _trigger(bindings: Sequence[Mapping[str, object]]) -> Mapping[str, object]:
         _check_kind(binding)
     triggers = [b for b in bindings if b["type"] != "http"]
     if len(triggers) != 1:
-        raise AppRefused(f"it has {len(triggers)} triggers instead of one")
+        raise AppRefusedError(f"it has {len(triggers)} triggers instead of one")
     if len(bindings) > 1 and triggers[0]["type"] != "httpTrigger":
-        raise AppRefused("binding '$return' of type 'http' needs an HTTP trigger")
+        raise AppRefusedError("binding '$return' of type 'http' needs an HTTP trigger")
     return triggers[0]
 
 
 def _object(text: str) -> Mapping[str, object]:
     value = json.loads(text)
     if not isinstance(value, dict):
-        raise AppRefused(f"a binding is not an object: {text}")
+        raise AppRefusedError(f"a binding is not an object: {text}")
     return value
 
 
@@ -98,7 +98,7 @@ def _check_kind(binding: Mapping[str, object]) -> None:
     kind, name = binding.get("type"), binding.get("name")
     known = kind in {"httpTrigger", "serviceBusTrigger"} or (kind == "http" and name == "$return")
     if not known:
-        raise AppRefused(f"binding '{name}' of type '{kind}' is not supported by this host")
+        raise AppRefusedError(f"binding '{name}' of type '{kind}' is not supported by this host")
 
 
 def _http(name: str, trigger: Mapping[str, object]) -> HttpFunction:
@@ -110,30 +110,30 @@ def _http(name: str, trigger: Mapping[str, object]) -> HttpFunction:
     try:
         level = level_of(trigger)
     except ValueError:
-        raise AppRefused(f"authLevel {trigger.get('authLevel')!r} is not known") from None
+        raise AppRefusedError(f"authLevel {trigger.get('authLevel')!r} is not known") from None
     return HttpFunction(name, str(trigger["name"]), route, frozenset(methods), level)
 
 
 def _queue(name: str, trigger: Mapping[str, object], settings: Settings) -> QueueFunction:
     bound = f"binding '{trigger['name']}'"
     if not isinstance(trigger.get("queueName"), str):
-        raise AppRefused(f"{bound}: topics are not supported by this host")
+        raise AppRefusedError(f"{bound}: topics are not supported by this host")
     cardinality = str(trigger.get("cardinality", "one")).lower()
     if cardinality not in {"one", "many"}:
-        raise AppRefused(f"{bound}: cardinality '{cardinality}' is neither 'one' nor 'many'")
+        raise AppRefusedError(f"{bound}: cardinality '{cardinality}' is neither 'one' nor 'many'")
     if trigger.get("isSessionsEnabled"):
-        raise AppRefused(f"{bound}: sessions are not supported by this host")
+        raise AppRefusedError(f"{bound}: sessions are not supported by this host")
     data_type = str(trigger.get("dataType", DataType.UNDEFINED)).lower()
     if data_type not in set(DataType):
-        raise AppRefused(f"{bound}: dataType '{data_type}' is not supported by this host")
+        raise AppRefusedError(f"{bound}: dataType '{data_type}' is not supported by this host")
     largest = trigger.get("maxMessageBatchSize", _LARGEST_BATCH)
     if not isinstance(largest, int) or largest < 1:
-        raise AppRefused(f"{bound}: maxMessageBatchSize must be a number of at least 1")
+        raise AppRefusedError(f"{bound}: maxMessageBatchSize must be a number of at least 1")
     try:
         queue = settings.resolve(str(trigger["queueName"]))
         connection = settings.connection(str(trigger.get("connection", "AzureWebJobsServiceBus")))
-    except AppRefused as refusal:
-        raise AppRefused(f"{bound}: {refusal}") from None
+    except AppRefusedError as refusal:
+        raise AppRefusedError(f"{bound}: {refusal}") from None
     return QueueFunction(
         name,
         str(trigger["name"]),

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from local.host.errors import AppRefused
+from local.host.errors import AppRefusedError
 from local.host.worker.messages import Decoder, Indexed, Invocation, Outcome, Refused, Stop, encode
 
 _ROOT = Path(__file__).resolve().parents[2]  # where `local` can be imported from
@@ -64,17 +64,17 @@ class Channel(asyncio.Protocol):
         return self._process.pid
 
     async def index(self) -> Indexed:
-        """Wait for the app's functions; AppRefused says why it has none."""
+        """Wait for the app's functions; AppRefusedError says why it has none."""
         ended = asyncio.create_task(self.ended.wait())
         either: set[asyncio.Future[Any]] = {ended, self._first_word}
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         ended.cancel()
         if not self._first_word.done():
             code = self._process.returncode
-            raise AppRefused(f"the worker ended with code {code} before it had read the app")
+            raise AppRefusedError(f"the worker ended with code {code} before it had read the app")
         said = self._first_word.result()
         if isinstance(said, Refused):
-            raise AppRefused(said.reason)
+            raise AppRefusedError(said.reason)
         return said
 
     async def invoke(self, invocation: Invocation) -> Outcome:

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Sequence
 
 from local.host.channel import Channel
-from local.host.errors import AppRefused
+from local.host.errors import AppRefusedError
 from local.host.worker.messages import Invocation, Outcome
 
 _PAUSE = (0.3, 5.0)  # seconds; first and longest pause before another worker
@@ -24,11 +24,11 @@ class Dispatcher:
         self._channel: Channel
 
     async def start(self) -> Sequence[tuple[str, Sequence[str]]]:
-        """Start the first worker; return each function's name and bindings. Raises AppRefused."""
+        """Start a worker; return each function's name and bindings. Raises AppRefusedError."""
         self._channel = await Channel.open(self._arguments, self._ready.clear)
         try:
             indexed = await self._channel.index()
-        except AppRefused:
+        except AppRefusedError:
             await self._channel.stop()
             raise
         _log.info("worker %d has read the app", self._channel.pid)
@@ -72,7 +72,7 @@ class Dispatcher:
             self._channel = await Channel.open(self._arguments, self._ready.clear)
             try:
                 await self._channel.index()
-            except AppRefused as refusal:
+            except AppRefusedError as refusal:
                 pause = min(2 * pause, _PAUSE[1])
                 _log.error("no worker: %s", refusal)
                 await self._channel.stop()

@@ -3,5 +3,5 @@
 from __future__ import annotations
 
 
-class AppRefused(Exception):  # noqa: N818 - named after what happened to the app
+class AppRefusedError(Exception):
     """The app, its host.json or its settings ask for something this host cannot honour."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-from local.host.errors import AppRefused
+from local.host.errors import AppRefusedError
 
 _LEVELS = {
     "trace": logging.DEBUG,
@@ -56,7 +56,7 @@ class HostJson:
 
     @classmethod
     def load(cls, path: Path, settings: Mapping[str, str] | None = None) -> HostJson:
-        """Read a host.json; AppRefused names what is malformed or cannot be honoured.
+        """Read a host.json; AppRefusedError names what is malformed or cannot be honoured.
 
         Settings such as `AzureFunctionsJobHost__functionTimeout` come before what it says
         (Microsoft Learn, "host.json reference", "Override host.json values").
@@ -64,18 +64,18 @@ class HostJson:
         try:
             document = json.loads(path.read_bytes())
         except (OSError, ValueError) as error:
-            raise AppRefused(f"{path.name} cannot be read: {error}") from None
+            raise AppRefusedError(f"{path.name} cannot be read: {error}") from None
         try:
             return cls.parse(_overridden(document, settings or {}))
-        except AppRefused as refusal:
-            raise AppRefused(f"{path.name}: {refusal}") from None
+        except AppRefusedError as refusal:
+            raise AppRefusedError(f"{path.name}: {refusal}") from None
 
     @classmethod
     def parse(cls, document: object) -> HostJson:
         """Read the parsed document."""
         top = _Section("", document)
         if top.get("version") != "2.0":
-            raise AppRefused("version must be '2.0'")
+            raise AppRefusedError("version must be '2.0'")
         top.refuse_others(_WITHOUT_EFFECT | _HONOURED)
         extensions = top.section("extensions")
         extensions.refuse_others({"http", "servicebus"})
@@ -111,7 +111,7 @@ class _Section:
 
     def __init__(self, path: str, value: object) -> None:
         if not isinstance(value, dict):
-            raise AppRefused(f"{path or 'the document'} must be an object")
+            raise AppRefusedError(f"{path or 'the document'} must be an object")
         self.path = path
         self._values = {str(name).lower(): (str(name), given) for name, given in value.items()}
 
@@ -131,14 +131,14 @@ class _Section:
     def refuse_others(self, known: set[str]) -> None:
         for name, (written, _) in self._values.items():
             if name not in known:
-                raise AppRefused(f"{self.place(written)} is not supported by this host")
+                raise AppRefusedError(f"{self.place(written)} is not supported by this host")
 
     def number(self, name: str, default: int, at_least: int) -> int:
         value = self.get(name)
         if value is None:
             return default
         if not isinstance(value, int) or isinstance(value, bool) or value < at_least:
-            raise AppRefused(f"{self.place(name)} must be a number of at least {at_least}")
+            raise AppRefusedError(f"{self.place(name)} must be a number of at least {at_least}")
         return value
 
     def duration(self, name: str, default: timedelta) -> timedelta:
@@ -147,7 +147,7 @@ class _Section:
             return default
         parsed = _DURATION.fullmatch(value) if isinstance(value, str) else None
         if parsed is None:
-            raise AppRefused(f"{self.place(name)} must be a duration such as '00:05:00'")
+            raise AppRefusedError(f"{self.place(name)} must be a duration such as '00:05:00'")
         days, hours, minutes, seconds = (int(part or 0) for part in parsed.groups()[:4])
         fraction = int((parsed[5] or "").ljust(6, "0")[:6])
         return timedelta(days, seconds, fraction, minutes=minutes, hours=hours)
@@ -159,7 +159,7 @@ def _route_prefix(http: _Section) -> str:
     if prefix is None:
         return "api"
     if not isinstance(prefix, str):
-        raise AppRefused("extensions.http.routePrefix must be text")
+        raise AppRefusedError("extensions.http.routePrefix must be text")
     return prefix.strip("/")
 
 
@@ -173,7 +173,7 @@ def _log_levels(levels: _Section) -> Mapping[str, int]:
     found = {}
     for category, level in levels:
         if not isinstance(level, str) or level.lower() not in _LEVELS:
-            raise AppRefused(f"{levels.place(category)} must be one of {', '.join(_LEVELS)}")
+            raise AppRefusedError(f"{levels.place(category)} must be one of {', '.join(_LEVELS)}")
         found[category] = _LEVELS[level.lower()]
     return found
 

@@ -19,7 +19,7 @@ from local.host.bindings import HttpFunction
 from local.host.invocation import FunctionError, Invoker
 from local.host.keys import AppKeys, opens, presented
 from local.host.placing import place
-from local.host.target import BadTarget, path_of
+from local.host.target import BadTargetError, path_of
 from local.host.tracing import Trace
 from local.host.worker.messages import Data
 
@@ -73,7 +73,7 @@ class _Handler:
     async def _answer(self, request: web.Request) -> web.Response:
         try:
             path = path_of(request.raw_path, request.host)
-        except BadTarget:
+        except BadTargetError:
             return web.Response(status=400)
         if not _is_text(request):
             return web.Response(status=400)
@@ -140,7 +140,7 @@ def write_response(returned: Data) -> web.Response:
 
 
 def _is_text(request: web.Request) -> bool:
-    """Tell whether all headers are UTF-8; the host's web server takes no others."""
+    """Return whether all headers are UTF-8; the host's web server takes no others."""
     try:
         for _, value in request.raw_headers:
             value.decode()

@@ -29,7 +29,7 @@ class Level(Enum):
     ADMIN = "admin"
 
 
-class KeysUnreadable(Exception):  # noqa: N818 - named after what is the case
+class KeysUnreadableError(Exception):
     """A file of keys is not there, or holds something else."""
 
     def __init__(self, path: Path) -> None:
@@ -55,13 +55,13 @@ class AppKeys:
 
     @classmethod
     def read(cls, path: Path) -> AppKeys:
-        """Read what `text` was written to; KeysUnreadable if that is not there."""
+        """Read what `text` was written to; KeysUnreadableError if that is not there."""
         try:
             root = bytes.fromhex(path.read_text("ascii"))
         except (OSError, ValueError):
-            raise KeysUnreadable(path) from None
+            raise KeysUnreadableError(path) from None
         if len(root) != _ROOT_BYTES:
-            raise KeysUnreadable(path)
+            raise KeysUnreadableError(path)
         return cls(root)
 
     def text(self) -> str:
@@ -107,7 +107,7 @@ def presented(headers: _Headers, query: Iterable[tuple[str, str]]) -> str | None
 def opens(
     level: Level, given: str | None, keys: AppKeys | None, function: str | None = None
 ) -> bool:
-    """Tell whether the key `given` opens what asks for `level`, in an app or a function of it.
+    """Return whether the key `given` opens what asks for `level`, in an app or a function of it.
 
     Without `keys` nobody is asked for one, which is what `func start` does.
     """

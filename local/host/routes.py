@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from local.host.errors import AppRefused
+from local.host.errors import AppRefusedError
 from local.host.target import segments
 
 _PARAMETER = re.compile(
@@ -35,7 +35,7 @@ class Parameter:
 
     @property
     def may_be_absent(self) -> bool:
-        """Tell whether a path may end before it."""
+        """Return whether a path may end before it."""
         return self.optional or self.rest
 
 
@@ -51,12 +51,12 @@ class Route:
 
     @classmethod
     def parse(cls, template: str) -> Route:
-        """Parse `messages/{id:guid?}`; AppRefused for what this host does not know."""
+        """Parse `messages/{id:guid?}`; AppRefusedError for what this host does not know."""
         texts = [text for text in template.strip("/").split("/") if text]
         segments = tuple(_segment(text, template) for text in texts)
         for segment in segments[:-1]:
             if isinstance(segment, Parameter) and segment.may_be_absent:
-                raise AppRefused(f"route {template!r}: {segment.name!r} must come last")
+                raise AppRefusedError(f"route {template!r}: {segment.name!r} must come last")
         return cls(template, segments)
 
     def match(self, path: str) -> Mapping[str, str] | None:
@@ -78,12 +78,12 @@ class Route:
 
 
 def same(one: str, other: str) -> bool:
-    """Tell whether two templates are the same route (`ScriptHost.HttpRoutesConflict`)."""
+    """Return whether two templates are the same route (`ScriptHost.HttpRoutesConflict`)."""
     return one.strip("/").lower() == other.strip("/").lower()
 
 
 def is_built_in(template: str) -> bool:
-    """Tell whether a template lies among the host's own (`ScriptHost.ValidateHttpFunction`)."""
+    """Return whether a template lies among the host's own (`ScriptHost.ValidateHttpFunction`)."""
     return template.strip("/").lower().startswith(("admin", "runtime"))
 
 
@@ -92,10 +92,10 @@ def _segment(text: str, template: str) -> Segment:
         return Literal(text)
     parsed = _PARAMETER.fullmatch(text)
     if parsed is None:
-        raise AppRefused(f"route {template!r}: segment {text!r} is not supported by this host")
+        raise AppRefusedError(f"route {template!r}: segment {text!r} is not supported by this host")
     constraints = tuple(parsed["constraints"].lower().split(":")[1:])
     for unknown in set(constraints) - set(_CONSTRAINTS):
-        raise AppRefused(
+        raise AppRefusedError(
             f"route {template!r}: constraint {unknown!r} is not supported by this host"
         )
     return Parameter(parsed["name"], constraints, bool(parsed["optional"]), bool(parsed["rest"]))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from local.host.errors import AppRefused
+from local.host.errors import AppRefusedError
 
 _EXPRESSION = re.compile(r"%([^%]+)%")
 
@@ -40,7 +40,7 @@ class Settings:
         return self._values.get(name.lower()) or None
 
     def resolve(self, text: str) -> str:
-        """Replace each `%NAME%` by that setting; AppRefused if it is not there."""
+        """Replace each `%NAME%` by that setting; AppRefusedError if it is not there."""
         return _EXPRESSION.sub(lambda found: self._required(found[1]), text)
 
     def connection(self, name: str) -> Connection:
@@ -57,7 +57,7 @@ class Settings:
         namespace = self._required(f"{section}__fullyQualifiedNamespace")
         credential = self.get(f"{section}__credential")
         if credential is None or credential.lower() != "managedidentity":
-            raise AppRefused(
+            raise AppRefusedError(
                 f"setting {section}__credential must be 'managedidentity', not {credential!r}"
             )
         return IdentityConnection(namespace, self.get(f"{section}__clientId"))
@@ -71,7 +71,7 @@ class Settings:
     def _required(self, name: str) -> str:
         value = self.get(name)
         if value is None:
-            raise AppRefused(f"setting {name} is missing")
+            raise AppRefusedError(f"setting {name} is missing")
         return value
 
 

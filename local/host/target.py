@@ -14,7 +14,7 @@ _ENCODED = re.compile(rb"(?:%[0-9A-Fa-f]{2})+")
 _SLASH = re.compile(rb"(%2[Ff])")
 
 
-class BadTarget(Exception):  # noqa: N818 - named after what it is
+class BadTargetError(Exception):
     """A target that is refused with 400 before anybody asks whose it is."""
 
 
@@ -22,20 +22,20 @@ def path_of(target: str, host: str) -> str:
     """Return the decoded path of a request's target, without dot segments.
 
     `%2F` stays as it is, and so does what is no UTF-8 once decoded. `host` is the Host header,
-    which an absolute target must agree with. Raises BadTarget.
+    which an absolute target must agree with. Raises BadTargetError.
     """
     if absolute := _ABSOLUTE.fullmatch(target):
         if absolute["authority"].lower() != host.lower():
-            raise BadTarget
+            raise BadTargetError
         target = absolute["rest"]
         if not target.startswith("/"):
             target = f"/{target}"
     if not target.startswith("/") or not target.isascii():
-        raise BadTarget
+        raise BadTargetError
     raw, _, _ = target.partition("?")
     decoded = _ENCODED.sub(lambda run: _decoded(run[0]), raw.encode())
     if b"\0" in decoded:
-        raise BadTarget
+        raise BadTargetError
     return _without_dots(decoded.decode())
 
 

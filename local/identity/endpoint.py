@@ -12,7 +12,7 @@ from typing import Protocol
 
 from aiohttp import web
 
-from local.authorization.audit_log import Asker, Decisions
+from local.authorization.audit_log import AuditLog, Requester
 from local.authorization.program import is_probe
 from local.deployment.resource_id import normal
 from local.deployment.resources import Identity
@@ -53,18 +53,18 @@ class Caller(Protocol):
         """The identity that it gets without naming any."""
 
 
-class _Refused(Exception):  # noqa: N818 - named after what happened
+class _RefusedError(Exception):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
 
 
-class _Stranger(_Refused):
+class _UnknownCallerError(_RefusedError):
     """It comes from no app."""
 
 
-class _NotAttached(_Refused):
+class _NotAttachedError(_RefusedError):
     """The app has no identity of the id `selected`; no system-assigned one, for None."""
 
     def __init__(self, selected: str | None) -> None:
@@ -78,28 +78,28 @@ class _NotAttached(_Refused):
 
 
 def token_endpoint(
-    issuer: TokenIssuer, callers: Mapping[str, Caller], decisions: Decisions | None = None
+    issuer: TokenIssuer, callers: Mapping[str, Caller], audit_log: AuditLog | None = None
 ) -> web.Application:
     """Return the endpoint, at `/msi/token`, for callers by their secret X-IDENTITY-HEADER.
 
-    `decisions` is told who got a token of what, and who did not.
+    `audit_log` is told who got a token of what, and who did not.
     Source: "How to use managed identities for App Service and Azure Functions", REST endpoint
     reference, api-version 2019-08-01.
     """
-    kept = decisions or Decisions()
+    kept = audit_log or AuditLog()
 
     async def token(request: web.Request) -> web.Response:
         probe = is_probe(request.headers.get("User-Agent"))
-        asker = Asker(request_id=str(uuid.uuid4()), probe=probe)
+        asker = Requester(request_id=str(uuid.uuid4()), probe=probe)
         try:
             caller = _asking(request, callers)
             asker = replace(asker, app=caller.name)
             identity, resource = _asked(request, caller)
-        except _Refused as refused:
+        except _RefusedError as refused:
             _keep(kept, asker, refused)
             return _refusal(refused, asker)
         token = issuer.issue(identity, resource, caller.name)
-        kept.gave_token(replace(asker, principal_id=identity.principal_id), identity.resource_id)
+        kept.token_issued(replace(asker, principal_id=identity.principal_id), identity.resource_id)
         _LOG.debug("token for %s of %s for %s", identity.name, caller.name, resource)
         return web.json_response(_answer(token), headers=NOT_KEPT)
 
@@ -123,17 +123,17 @@ def _answer(token: Token) -> dict[str, str]:
     }
 
 
-def _keep(decisions: Decisions, asker: Asker, refused: _Refused) -> None:
+def _keep(audit_log: AuditLog, asker: Requester, refused: _RefusedError) -> None:
     # What is wrong with the request itself is no decision about who may do what.
-    if isinstance(refused, _Stranger):
-        decisions.refused("identity", asker, "token", "", "the secret header of an app")
-    elif isinstance(refused, _NotAttached):
-        decisions.gave_no_token(asker, refused.selected)
+    if isinstance(refused, _UnknownCallerError):
+        audit_log.refused("identity", asker, "token", "", "the secret header of an app")
+    elif isinstance(refused, _NotAttachedError):
+        audit_log.gave_no_token(asker, refused.selected)
 
 
 def _asked(request: web.Request, caller: Caller) -> tuple[Identity, str]:
     if request.query.get("api-version") != _API_VERSION:
-        raise _Refused(400, f"The api-version must be {_API_VERSION}.")
+        raise _RefusedError(400, f"The api-version must be {_API_VERSION}.")
     resource = _resource(request)
     return _identity(request, caller), resource
 
@@ -143,7 +143,7 @@ def _asking(request: web.Request, callers: Mapping[str, Caller]) -> Caller:
     # app into fetching (SSRF) does not carry it.
     header = request.headers.get("X-IDENTITY-HEADER")
     if not header:
-        raise _Stranger(401, "The header X-IDENTITY-HEADER is missing.")
+        raise _UnknownCallerError(401, "The header X-IDENTITY-HEADER is missing.")
     given = header.encode("utf-8", "surrogateescape")
     found = None
     for secret, caller in callers.items():
@@ -151,17 +151,17 @@ def _asking(request: web.Request, callers: Mapping[str, Caller]) -> Caller:
         if hmac.compare_digest(secret.encode(), given):
             found = caller
     if found is None:
-        raise _Stranger(403, "The header X-IDENTITY-HEADER is not valid.")
+        raise _UnknownCallerError(403, "The header X-IDENTITY-HEADER is not valid.")
     return found
 
 
 def _resource(request: web.Request) -> str:
     resource = request.query.get("resource", "")
     if not resource:
-        raise _Refused(400, "The parameter 'resource' is missing.")
+        raise _RefusedError(400, "The parameter 'resource' is missing.")
     if resource.rstrip("/").lower() not in RESOURCES:
         named = resource if HARMLESS.fullmatch(resource) else "asked for"
-        raise _Refused(
+        raise _RefusedError(
             400,
             f"AADSTS500011: The resource principal named {named} was not found in the tenant.",
         )
@@ -171,11 +171,11 @@ def _resource(request: web.Request) -> str:
 def _identity(request: web.Request, caller: Caller) -> Identity:
     selected = [name for name in _SELECTORS if request.query.get(name)]
     if len(selected) > 1:
-        raise _Refused(400, f"Only one of {', '.join(_SELECTORS)} may be given.")
+        raise _RefusedError(400, f"Only one of {', '.join(_SELECTORS)} may be given.")
     value = request.query[selected[0]] if selected else None
     found = caller.system_identity if value is None else attached(caller, selected[0], value)
     if found is None:
-        raise _NotAttached(value)
+        raise _NotAttachedError(value)
     return found
 
 
@@ -194,7 +194,7 @@ def attached(caller: Caller, selector: str, value: str) -> Identity | None:
     return None
 
 
-def _refusal(refused: _Refused, asker: Asker) -> web.Response:
+def _refusal(refused: _RefusedError, asker: Requester) -> web.Response:
     body = {
         "statusCode": refused.status,
         "message": refused.message,

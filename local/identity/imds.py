@@ -14,7 +14,7 @@ from dataclasses import replace
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from local.authorization.audit_log import Asker, Decisions
+from local.authorization.audit_log import AuditLog, Requester
 from local.authorization.program import is_probe
 from local.deployment.resources import Identity
 from local.identity.endpoint import HARMLESS, NOT_KEPT, RESOURCES, Caller, attached
@@ -26,7 +26,7 @@ _VERSION = re.compile(r"20\d\d-\d\d-\d\d")
 _SELECTORS = ("client_id", "object_id", "msi_res_id")
 
 
-class _Refused(Exception):  # noqa: N818 - named after what happened
+class _RefusedError(Exception):
     def __init__(self, status: int, error: str, description: str) -> None:
         super().__init__(description)
         self.status = status
@@ -34,7 +34,7 @@ class _Refused(Exception):  # noqa: N818 - named after what happened
         self.description = description
 
 
-class _NoIdentity(_Refused):
+class _NoIdentityError(_RefusedError):
     """There is none of the id `selected`, or none that is meant without one."""
 
     def __init__(self, description: str, selected: str | None) -> None:
@@ -43,29 +43,29 @@ class _NoIdentity(_Refused):
 
 
 def imds_endpoint(
-    issuer: TokenIssuer, machine: Callable[[], Caller], decisions: Decisions | None = None
+    issuer: TokenIssuer, machine: Callable[[], Caller], audit_log: AuditLog | None = None
 ) -> web.Application:
     """Return the endpoint, at `/metadata/identity/oauth2/token`, of what `machine` gives.
 
-    `decisions` is told who got a token of what, and who did not.
+    `audit_log` is told who got a token of what, and who did not.
     Sources: "How to use managed identities for Azure resources on an Azure VM to acquire an access
     token" and "Azure Instance Metadata Service"; what these leave open is worded as clients of the
     service have seen it. That a machine asks too often (429) or that the service is being updated
     (404, 410) happens here only as a fault that is asked for.
     """
-    kept = decisions or Decisions()
+    kept = audit_log or AuditLog()
 
     async def token(request: web.Request) -> web.Response:
         probe = is_probe(request.headers.get("User-Agent"))
         caller = machine()
-        asker = Asker(request_id=str(uuid.uuid4()), probe=probe, app=caller.name)
+        asker = Requester(request_id=str(uuid.uuid4()), probe=probe, app=caller.name)
         try:
             identity, resource = _asked(request, caller, issuer.tenant_id)
-        except _NoIdentity as refused:
+        except _NoIdentityError as refused:
             kept.gave_no_token(asker, refused.selected)
             raise
         given = issuer.issue(identity, resource, caller.name)
-        kept.gave_token(replace(asker, principal_id=identity.principal_id), identity.resource_id)
+        kept.token_issued(replace(asker, principal_id=identity.principal_id), identity.resource_id)
         return web.json_response(_answer(given), headers=NOT_KEPT)
 
     application = web.Application(middlewares=[_tell], client_max_size=1024)
@@ -85,7 +85,7 @@ async def _tell(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         _check_headers(request)
         return await handler(request)
-    except _Refused as refused:
+    except _RefusedError as refused:
         return error(refused.status, refused.error, refused.description)
     except web.HTTPNotFound:
         return error(404, "not_found", "There is nothing at this path.")
@@ -97,22 +97,22 @@ def _check_headers(request: web.Request) -> None:
     # Who makes a program on the machine fetch a URL (SSRF) cannot make it send this header; and
     # what a proxy passes on does not come from the machine.
     if request.headers.get("Metadata") != "true":
-        raise _Refused(400, "invalid_request", "Required metadata header not specified")
+        raise _RefusedError(400, "invalid_request", "Required metadata header not specified")
     if "X-Forwarded-For" in request.headers:
-        raise _Refused(400, "invalid_request", "A request must not have been forwarded")
+        raise _RefusedError(400, "invalid_request", "A request must not have been forwarded")
 
 
 def _asked(request: web.Request, caller: Caller, tenant: str) -> tuple[Identity, str]:
     query = request.query
     if len(set(query)) != len(query):
-        raise _Refused(400, "invalid_request", "A parameter is given more than once")
+        raise _RefusedError(400, "invalid_request", "A parameter is given more than once")
     _check_version(query.get("api-version", ""))
     resource = query.get("resource", "")
     if not resource:
-        raise _Refused(400, "invalid_request", "Required audience parameter not specified")
+        raise _RefusedError(400, "invalid_request", "Required audience parameter not specified")
     if resource.rstrip("/").lower() not in RESOURCES:
         named = resource if HARMLESS.fullmatch(resource) else "asked for"
-        raise _Refused(
+        raise _RefusedError(
             400,
             "invalid_resource",
             f"AADSTS500011: The resource principal named {named} was not found in the tenant "
@@ -123,7 +123,7 @@ def _asked(request: web.Request, caller: Caller, tenant: str) -> tuple[Identity,
 
 def _check_version(version: str) -> None:
     if not (_VERSION.fullmatch(version) and version >= _FIRST_VERSION):
-        raise _Refused(
+        raise _RefusedError(
             400,
             "invalid_request",
             "Bad request. api-version is invalid or was not specified in the request.",
@@ -133,24 +133,26 @@ def _check_version(version: str) -> None:
 def _identity(query: Mapping[str, str], caller: Caller) -> Identity:
     selected = [name for name in _SELECTORS if query.get(name)]
     if len(selected) > 1:
-        raise _Refused(400, "invalid_request", f"Only one of {', '.join(_SELECTORS)} is possible")
+        raise _RefusedError(
+            400, "invalid_request", f"Only one of {', '.join(_SELECTORS)} is possible"
+        )
     if selected:
         value = query[selected[0]]
         found = attached(caller, selected[0], value)
         if found is None:
             # On another machine or not existing at all: the answer does not tell which.
-            raise _NoIdentity("Identity not found", value)
+            raise _NoIdentityError("Identity not found", value)
         return found
     if caller.system_identity is not None:
         return caller.system_identity
     if len(caller.identities) > 1:
-        raise _NoIdentity(
+        raise _NoIdentityError(
             "Multiple user assigned identities exist, please specify the clientId / resourceId "
             "of the identity in the token request",
             None,
         )
     if not caller.identities:
-        raise _NoIdentity("Identity not found", None)
+        raise _NoIdentityError("Identity not found", None)
     return caller.identities[0]
 
 

@@ -18,7 +18,7 @@ Reason = Literal["malformed", "signature", "audience", "issuer", "expired", "not
 _CLAIMS = ("aud", "iss", "iat", "nbf", "exp", "oid", "appid", "tid")
 
 
-class InvalidToken(Exception):  # noqa: N818 - named after what it is
+class InvalidTokenError(Exception):
     """A token that is not to be believed; `reason` says why, and nothing of the token."""
 
     def __init__(self, reason: Reason) -> None:
@@ -101,7 +101,7 @@ class TokenIssuer:
     def verify(self, token: str, audience: str) -> Claims:
         """Believe a token that this issuer made for that audience and that is in its time.
 
-        A trailing slash of an audience makes no difference. Raises `InvalidToken`.
+        A trailing slash of an audience makes no difference. Raises `InvalidTokenError`.
         """
         bare = audience.rstrip("/")
         try:
@@ -117,12 +117,12 @@ class TokenIssuer:
             )
             believed = replace(_claims(claims), issued_to=self._ids.read(claims.get("uti")) or None)
             if jwt.get_unverified_header(token).get("kid") != self._key_id:
-                raise InvalidToken("expired")
+                raise InvalidTokenError("expired")
             return believed
         except jwt.PyJWTError as error:
-            raise InvalidToken(_reason(error)) from None
+            raise InvalidTokenError(_reason(error)) from None
         except (TypeError, ValueError, RecursionError):
-            raise InvalidToken("malformed") from None
+            raise InvalidTokenError("malformed") from None
 
 
 def _claims(claims: dict[str, object]) -> Claims:
@@ -139,7 +139,7 @@ def _claims(claims: dict[str, object]) -> Claims:
 def _text(claims: dict[str, object], name: str) -> str:
     value = claims[name]
     if not isinstance(value, str):
-        raise InvalidToken("malformed")
+        raise InvalidTokenError("malformed")
     return value
 
 

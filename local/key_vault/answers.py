@@ -11,7 +11,7 @@ Answer = dict[str, object]
 
 
 def about(version: KeyVersion | SecretVersion) -> Answer:
-    """Tell what is told of every key and secret: enabled, since when, how recovered."""
+    """Return what is told of every key and secret: enabled, since when, how recovered."""
     attributes = {
         "enabled": version.enabled if isinstance(version, KeyVersion) else True,
         "created": version.created,
@@ -26,7 +26,7 @@ def about(version: KeyVersion | SecretVersion) -> Answer:
 
 
 def about_secret(secret: SecretVersion) -> Answer:
-    """Tell what is told of every secret: its attributes, its tags and its content type."""
+    """Return what is told of every secret: its attributes, its tags and its content type."""
     content_type = {"contentType": secret.content_type} if secret.content_type else {}
     return {**content_type, **about(secret), "tags": secret.tags}
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from local.authorization.authorization import Decision
 from local.deployment.resources import VaultSpec
-from local.identity.tokens import Claims, InvalidToken
-from local.key_vault.store import ObjectNotFound
+from local.identity.tokens import Claims, InvalidTokenError
+from local.key_vault.store import ObjectNotFoundError
 
 AUDIENCE = "https://vault.azure.net"
 _RECOVERY_HELP = "https://go.microsoft.com/fwlink/?linkid=2125182"
@@ -16,7 +16,7 @@ _PROPAGATION = (
 _POLICY_HELP = "https://go.microsoft.com/fwlink/?linkid=2125287"
 
 
-class Refusal(Exception):  # noqa: N818 - named after what it is
+class KeyVaultError(Exception):
     """An HTTP status with Key Vault's error code, message and inner code."""
 
     def __init__(self, status: int, code: str, message: str, inner: str | None = None) -> None:
@@ -34,12 +34,12 @@ class Refusal(Exception):  # noqa: N818 - named after what it is
         return {"error": error}
 
 
-def missing_token() -> Refusal:
+def missing_token() -> KeyVaultError:
     """Refuse a request without a token; the SDKs expect it, as their first request has none."""
-    return Refusal(401, "Unauthorized", "AKV10000: Request is missing a Bearer or PoP token.")
+    return KeyVaultError(401, "Unauthorized", "AKV10000: Request is missing a Bearer or PoP token.")
 
 
-def invalid_token(error: InvalidToken, issuer: str) -> Refusal:
+def invalid_token(error: InvalidTokenError, issuer: str) -> KeyVaultError:
     """Refuse a token that is not to be believed."""
     messages = {
         "malformed": "[BearerReadAccessTokenFailed] Error validating token: 'S2S12005'.",
@@ -49,10 +49,12 @@ def invalid_token(error: InvalidToken, issuer: str) -> Refusal:
         "expired": "[TokenExpired] Error validating token: 'S2S12086'.",
         "not yet valid": "[TokenNotYetValid] Error validating token: 'S2S12086'.",
     }
-    return Refusal(401, "Unauthorized", messages[error.reason])
+    return KeyVaultError(401, "Unauthorized", messages[error.reason])
 
 
-def forbidden(decision: Decision, permission: str, claims: Claims, vault: VaultSpec) -> Refusal:
+def forbidden(
+    decision: Decision, permission: str, claims: Claims, vault: VaultSpec
+) -> KeyVaultError:
     """Refuse what roles or policies do not allow; `permission` as in "keys encrypt"."""
     caller = f"appid={claims.client_id};oid={claims.principal_id};iss={claims.issuer}"
     if decision.model == "rbac":
@@ -62,10 +64,10 @@ def forbidden(decision: Decision, permission: str, claims: Claims, vault: VaultS
         f"key vault '{vault.name};location={vault.location}'. For help resolving this issue, "
         f"please see {_POLICY_HELP}"
     )
-    return Refusal(403, "Forbidden", message, "ForbiddenByPolicy")
+    return KeyVaultError(403, "Forbidden", message, "ForbiddenByPolicy")
 
 
-def _forbidden_by_role(decision: Decision, caller: str, vault: VaultSpec) -> Refusal:
+def _forbidden_by_role(decision: Decision, caller: str, vault: VaultSpec) -> KeyVaultError:
     lines = (
         "Caller is not authorized to perform action on resource.",
         _PROPAGATION,
@@ -78,22 +80,22 @@ def _forbidden_by_role(decision: Decision, caller: str, vault: VaultSpec) -> Ref
         f"Vault: {vault.name};location={vault.location}",
         "",
     )
-    return Refusal(403, "Forbidden", "\r\n".join(lines), "ForbiddenByRbac")
+    return KeyVaultError(403, "Forbidden", "\r\n".join(lines), "ForbiddenByRbac")
 
 
-def not_permitted_on_key(operation: str) -> Refusal:
+def not_permitted_on_key(operation: str) -> KeyVaultError:
     """Refuse what the caller may do but the key is not for."""
     message = f"Operation {operation} is not permitted on this key."
-    return Refusal(403, "Forbidden", message, "KeyOperationForbidden")
+    return KeyVaultError(403, "Forbidden", message, "KeyOperationForbidden")
 
 
-def disabled_key(operation: str) -> Refusal:
+def disabled_key(operation: str) -> KeyVaultError:
     """Refuse the use of a version of a key that is disabled."""
     message = f"Operation {operation} is not allowed on a disabled key."
-    return Refusal(403, "Forbidden", message, "KeyDisabled")
+    return KeyVaultError(403, "Forbidden", message, "KeyDisabled")
 
 
-def not_found(error: ObjectNotFound) -> Refusal:
+def not_found(error: ObjectNotFoundError) -> KeyVaultError:
     """Say that there is no such key, secret or version."""
     name = f"{error.name}/{error.version}" if error.version else error.name
     message = (
@@ -101,15 +103,15 @@ def not_found(error: ObjectNotFound) -> Refusal:
         f"deleted this {error.kind} you may be able to recover it using the correct recovery "
         f"command. For help resolving this issue, please see {_RECOVERY_HELP}"
     )
-    return Refusal(404, f"{error.kind.capitalize()}NotFound", message)
+    return KeyVaultError(404, f"{error.kind.capitalize()}NotFound", message)
 
 
-def bad_parameter(message: str) -> Refusal:
+def bad_parameter(message: str) -> KeyVaultError:
     """Refuse input that cannot be used; the message never repeats it."""
-    return Refusal(400, "BadParameter", message)
+    return KeyVaultError(400, "BadParameter", message)
 
 
-def no_such_method() -> Refusal:
+def no_such_method() -> KeyVaultError:
     """Refuse an operation that the local vault does not have."""
     message = "The requested operation is not supported by the local vault."
-    return Refusal(405, "MethodNotAllowed", message)
+    return KeyVaultError(405, "MethodNotAllowed", message)

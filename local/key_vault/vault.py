@@ -13,17 +13,17 @@ from dataclasses import replace
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from local.authorization.audit_log import Asker, Decisions
+from local.authorization.audit_log import AuditLog, Requester
 from local.authorization.authorization import Authorization
 from local.authorization.program import is_probe
 from local.deployment.resources import KeySpec, VaultSpec
-from local.identity.tokens import Claims, InvalidToken, TokenIssuer
+from local.identity.tokens import Claims, InvalidTokenError, TokenIssuer
 from local.key_vault import rsa as vault_rsa
 from local.key_vault.answers import Answer, about, about_secret, big_endian, page
 from local.key_vault.operations import Call, parse
 from local.key_vault.refusals import (
     AUDIENCE,
-    Refusal,
+    KeyVaultError,
     bad_parameter,
     disabled_key,
     forbidden,
@@ -32,7 +32,7 @@ from local.key_vault.refusals import (
     not_found,
     not_permitted_on_key,
 )
-from local.key_vault.store import KeyVersion, ObjectNotFound, SecretVersion, VaultStore
+from local.key_vault.store import KeyVersion, ObjectNotFoundError, SecretVersion, VaultStore
 
 _LOG = logging.getLogger(__name__)
 _API_VERSION = re.compile(r"(\d{4}-\d{2}-\d{2}|\d\.\d)(-preview(\.\d+)?)?", re.ASCII)
@@ -48,14 +48,14 @@ def vault_app(
     issuer: TokenIssuer,
     authorization: Authorization,
     uri: str,
-    decisions: Decisions | None = None,
+    audit_log: AuditLog | None = None,
 ) -> web.Application:
     """Return the vault, to be served over TLS at `uri`, `https://host:port/`.
 
-    `decisions` is told what was allowed and what was not.
+    `audit_log` is told what was allowed and what was not.
     Source: Azure Key Vault REST API reference, keys and secrets; any api-version of known form.
     """
-    kept = decisions or Decisions()
+    kept = audit_log or AuditLog()
     vault = _Vault(spec, store, issuer, authorization, uri.rstrip("/"), kept)
     application = web.Application(client_max_size=_MAX_BODY)
     application.router.add_route("*", "/{path:.*}", vault.serve)
@@ -70,14 +70,14 @@ class _Vault:
         issuer: TokenIssuer,
         authorization: Authorization,
         uri: str,
-        decisions: Decisions,
+        audit_log: AuditLog,
     ) -> None:
         self._spec = spec
         self._store = store
         self._issuer = issuer
         self._authorization = authorization
         self._uri = uri
-        self._decisions = decisions
+        self._audit_log = audit_log
         self._handlers: dict[tuple[str, str], Callable[[Call, web.Request], Awaitable[Answer]]] = {
             ("keys", "list"): self._list_keys,
             ("keys", "versions"): self._list_key_versions,
@@ -99,14 +99,14 @@ class _Vault:
         request_id = str(uuid.uuid4())
         try:
             response = web.json_response(await self._answer(request, request_id))
-        except Refusal as refusal:
+        except KeyVaultError as refusal:
             response = self._refused(refusal)
-        except ObjectNotFound as error:
+        except ObjectNotFoundError as error:
             response = self._refused(not_found(error))
         except Exception as error:  # noqa: BLE001 - the client must see nothing of what went wrong
             # The type only: an exception's text can hold what the request held.
             _LOG.error("vault %s: %s", self._spec.name, type(error).__name__)
-            response = self._refused(Refusal(500, "InternalServerError", "Unexpected error."))
+            response = self._refused(KeyVaultError(500, "InternalServerError", "Unexpected error."))
         response.headers["x-ms-request-id"] = request_id
         response.headers["x-ms-keyvault-region"] = self._spec.location
         response.headers["Cache-Control"] = "no-cache"
@@ -115,7 +115,7 @@ class _Vault:
     async def _answer(self, request: web.Request, request_id: str) -> Answer:
         # In this order: nobody learns of anything before the token is believed, nor whether an
         # object exists before its use is allowed.
-        asker = Asker(request_id=request_id, probe=is_probe(request.headers.get("User-Agent")))
+        asker = Requester(request_id=request_id, probe=is_probe(request.headers.get("User-Agent")))
         claims = self._authenticate(request, asker)
         asker = replace(asker, principal_id=claims.principal_id, app=claims.issued_to)
         call = parse(request.method, request.rel_url.raw_path)
@@ -124,32 +124,32 @@ class _Vault:
         self._authorize(claims, call, asker)
         return await self._do(call, request, asker)
 
-    async def _do(self, call: Call, request: web.Request, asker: Asker) -> Answer:
+    async def _do(self, call: Call, request: web.Request, asker: Requester) -> Answer:
         operation, resource_id = call.operation, self._resource_id(call)
         try:
             answer = await self._handlers[operation.kind, operation.name](call, request)
-        except Refusal as refusal:
+        except KeyVaultError as refusal:
             if refusal.status == 403:
                 needs = f"{operation.name} among the operations of the key"
-                self._decisions.refused("vault", asker, operation.data_action, resource_id, needs)
+                self._audit_log.refused("vault", asker, operation.data_action, resource_id, needs)
             raise
         # Only what was done is a use: a try with garbage is none.
-        self._decisions.use(asker, operation.name, resource_id).once_more()
+        self._audit_log.use(asker, operation.name, resource_id).once_more()
         return answer
 
-    def _authenticate(self, request: web.Request, asker: Asker) -> Claims:
+    def _authenticate(self, request: web.Request, asker: Requester) -> Claims:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             # The SDKs' usual first request, which only wants the challenge: no decision.
             raise missing_token()
         try:
             return self._issuer.verify(token.strip(), AUDIENCE)
-        except InvalidToken as error:
+        except InvalidTokenError as error:
             needs = f"a valid token ({error.reason})"
-            self._decisions.refused("vault", asker, None, self._spec.resource_id, needs)
+            self._audit_log.refused("vault", asker, None, self._spec.resource_id, needs)
             raise invalid_token(error, self._issuer.name) from None
 
-    def _authorize(self, claims: Claims, call: Call, asker: Asker) -> None:
+    def _authorize(self, claims: Claims, call: Call, asker: Requester) -> None:
         operation, resource_id = call.operation, self._resource_id(call)
         decision = self._authorization.decide(
             claims.principal_id,
@@ -157,7 +157,7 @@ class _Vault:
             resource_id,
             permission=operation.permission,
         )
-        self._decisions.decided("vault", decision, asker)
+        self._audit_log.decided("vault", decision, asker)
         if not decision.allowed:
             permission = f"{operation.kind} {operation.permission}"
             raise forbidden(decision, permission, claims, self._spec)
@@ -275,7 +275,7 @@ class _Vault:
         # From configuration, never from the Host header: a message carries a key's id onwards.
         return f"{self._uri}/{kind}/{name}" + (f"/{version}" if version else "")
 
-    def _refused(self, refusal: Refusal) -> web.Response:
+    def _refused(self, refusal: KeyVaultError) -> web.Response:
         response = web.json_response(refusal.body(), status=refusal.status)
         if refusal.status == 401:
             authority = f"https://login.microsoftonline.com/{self._spec.tenant_id}"
@@ -289,9 +289,9 @@ async def _json(request: web.Request) -> dict[str, object]:
         async with asyncio.timeout(_BODY_TIMEOUT):
             body = json.loads(await request.read())
     except TimeoutError:
-        raise Refusal(408, "RequestTimeout", "The request took too long.") from None
+        raise KeyVaultError(408, "RequestTimeout", "The request took too long.") from None
     except web.HTTPRequestEntityTooLarge:
-        raise Refusal(413, "RequestEntityTooLarge", "The request is too large.") from None
+        raise KeyVaultError(413, "RequestEntityTooLarge", "The request is too large.") from None
     except (ValueError, RecursionError):
         raise bad_parameter("The request body is not JSON.") from None
     if not isinstance(body, dict):

@@ -17,6 +17,6 @@ def new_key() -> str:
 
 
 def has_key(request: web.Request, key: str) -> bool:
-    """Tell whether a request comes with the key. Compared in constant time."""
+    """Return whether a request comes with the key. Compared in constant time."""
     given = request.headers.get("Authorization", "").encode(errors="surrogateescape")
     return hmac.compare_digest(given, f"Bearer {key}".encode())

@@ -25,7 +25,7 @@ def app_keys_file(app: str) -> str:
     return f"app-{app}.key"
 
 
-class FolderInUse(Exception):  # noqa: N818 - named after what is the case
+class FolderInUseError(Exception):
     """Another local cloud runs in the folder; `pid` is its process, where known."""
 
     def __init__(self, path: Path, pid: int | None) -> None:
@@ -34,7 +34,7 @@ class FolderInUse(Exception):  # noqa: N818 - named after what is the case
         self.pid = pid
 
 
-class NotUp(Exception):  # noqa: N818 - named after what is the case
+class NotUpError(Exception):
     """No local cloud runs in the folder."""
 
     def __init__(self, path: Path) -> None:
@@ -43,7 +43,7 @@ class NotUp(Exception):  # noqa: N818 - named after what is the case
 
 
 class Folder:
-    """A folder that this process holds; made by `hold`."""
+    """A folder that this process holds; made by `lock`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -69,11 +69,11 @@ class Folder:
         _make_private(path)
         return path
 
-    def announce(self, endpoints: Mapping[str, object]) -> None:
+    def publish_endpoints(self, endpoints: Mapping[str, object]) -> None:
         """Write endpoints.json, whose presence means that everything is up."""
         self.write_private(_ENDPOINTS, json.dumps(endpoints, indent=2) + "\n")
 
-    def withdraw(self) -> None:
+    def withdraw_endpoints(self) -> None:
         """Remove endpoints.json."""
         (self.path / _ENDPOINTS).unlink(missing_ok=True)
 
@@ -93,8 +93,8 @@ class Folder:
 
 
 @contextmanager
-def hold(path: Path) -> Iterator[Folder]:
-    """Hold the folder exclusively, making it if need be; FolderInUse if somebody else does.
+def lock(path: Path) -> Iterator[Folder]:
+    """Hold the folder exclusively, making it if need be; FolderInUseError if somebody else does.
 
     The lock is the kernel's (flock), so that of a process that died is no obstacle.
     """
@@ -105,27 +105,27 @@ def hold(path: Path) -> Iterator[Folder]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise FolderInUse(path, _number(os.pread(descriptor, 20, 0))) from None
+            raise FolderInUseError(path, _number(os.pread(descriptor, 20, 0))) from None
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         folder = Folder(path)
-        folder.withdraw()
+        folder.withdraw_endpoints()
         try:
             yield folder
         finally:
-            folder.withdraw()
+            folder.withdraw_endpoints()
     finally:
         os.close(descriptor)
 
 
 def endpoints(path: Path) -> Mapping[str, object]:
-    """Read the endpoints of the cloud that is up in a folder; NotUp if none is."""
+    """Read the endpoints of the cloud that is up in a folder; NotUpError if none is."""
     try:
         found = json.loads((path / _ENDPOINTS).read_bytes())
     except (OSError, ValueError):
-        raise NotUp(path) from None
+        raise NotUpError(path) from None
     if not isinstance(found, dict):
-        raise NotUp(path)
+        raise NotUpError(path)
     return found
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from local.bus.amqp.message import application_properties, data_body, properties_fields
-from local.bus.broker.store import Entry
+from local.bus.broker.store import QueueEntry
 from local.bus.security.sas import SasAccess, SasRule
 from local.bus.server.server import BusServer
 from local.deployment.resources import NamespaceSpec, QueueSpec
@@ -50,7 +50,7 @@ class Arrived:
     received_at: float
 
     @classmethod
-    def from_entry(cls, entry: Entry) -> Arrived:
+    def from_entry(cls, entry: QueueEntry) -> Arrived:
         """Read what lies in the queue; what a sender left out or misused is empty."""
         message = entry.message
         content_type = properties_fields(message)[_CONTENT_TYPE]

@@ -57,7 +57,7 @@ class SigningSecret:
 def verify(
     secrets_in_force: Iterable[SigningSecret], headers: Mapping[str, str], body: bytes, now: float
 ) -> bool:
-    """Tell whether one signature of the headers is by one of the secrets, and timely.
+    """Return whether one signature of the headers is by one of the secrets, and timely.
 
     `headers` must look names up without regard to case; `body` is the raw body as received.
     """

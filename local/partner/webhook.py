@@ -66,7 +66,7 @@ class Taken:
         return replace(self, times=self.times + 1, same=self.same and same)
 
 
-class Partner:
+class PartnerWebhook:
     """The partner's state; `secrets` are all in force, more than one while one is rotated."""
 
     def __init__(
@@ -119,7 +119,7 @@ class Partner:
             self._kept_bytes -= len(self._kept.popleft().body)
 
 
-def partner_app(partner: Partner, key: str) -> web.Application:
+def partner_app(partner: PartnerWebhook, key: str) -> web.Application:
     """Serve `POST` on any path (204, or 401 if not verified) and `GET /received`, with its key.
 
     - `/received?after=N`: a list of the messages kept, with their bodies

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from local.resource_manager.refusal import Fault, Rule
+from local.resource_manager.refusal import Rule, Violation
 from local.resource_manager.template import Template, is_expression, is_whole
 
 SERVER = "Microsoft.DBforPostgreSQL/flexibleServers"
@@ -26,33 +26,33 @@ _RESERVED = {
 }
 
 
-def _storage(template: Template) -> Iterator[Fault]:
+def _storage(template: Template) -> Iterator[Violation]:
     path = "storage.storageSizeGB"
     for server in template.of(SERVER):
         size, disk = server.at(path), server.known("storage.type")
         if is_expression(size) or server.at("createMode") not in (None, "Default", "Create"):
             continue
         if size is None:
-            yield Fault(server, path, "is missing")
+            yield Violation(server, path, "is missing")
         elif disk in (None, "Premium_LRS") and size not in SIZES:
-            yield Fault(server, path, f"must be one of {', '.join(map(str, SIZES))}")
+            yield Violation(server, path, f"must be one of {', '.join(map(str, SIZES))}")
 
 
-def _grow(template: Template) -> Iterator[Fault]:
+def _grow(template: Template) -> Iterator[Violation]:
     for server in template.of(SERVER):
         grow = server.known("storage.autoGrow")
         if grow not in (None, "Enabled", "Disabled"):
-            yield Fault(server, "storage.autoGrow", "must be Enabled or Disabled")
+            yield Violation(server, "storage.autoGrow", "must be Enabled or Disabled")
 
 
-def _version(template: Template) -> Iterator[Fault]:
+def _version(template: Template) -> Iterator[Violation]:
     for server in template.of(SERVER):
         version = server.known("version")
         if version is not None and version not in _VERSIONS:
-            yield Fault(server, "version", f"must be one of {', '.join(_VERSIONS)}")
+            yield Violation(server, "version", f"must be one of {', '.join(_VERSIONS)}")
 
 
-def _sku(template: Template) -> Iterator[Fault]:
+def _sku(template: Template) -> Iterator[Violation]:
     for server in template.of(SERVER):
         name, tier = server.known("/sku.name"), server.known("/sku.tier")
         if not isinstance(name, str) or not isinstance(tier, str):
@@ -60,29 +60,29 @@ def _sku(template: Template) -> Iterator[Fault]:
         family = _TIERS.get(tier.lower())
         if family is None or not name.lower().startswith(family):
             what = "must be a Standard_B size for Burstable, Standard_D for GeneralPurpose, "
-            yield Fault(server, "sku", f"{what}Standard_E for MemoryOptimized")
+            yield Violation(server, "sku", f"{what}Standard_E for MemoryOptimized")
 
 
-def _availability(template: Template) -> Iterator[Fault]:
+def _availability(template: Template) -> Iterator[Violation]:
     for server in template.of(SERVER):
         mode = server.known("highAvailability.mode")
         if mode not in (None, "Disabled", "SameZone", "ZoneRedundant"):
-            yield Fault(
+            yield Violation(
                 server, "highAvailability.mode", "must be Disabled, SameZone or ZoneRedundant"
             )
         burstable = str(server.known("/sku.tier")).lower() == "burstable"
         if burstable and mode in ("SameZone", "ZoneRedundant"):
-            yield Fault(server, "highAvailability.mode", "the Burstable tier does not have it")
+            yield Violation(server, "highAvailability.mode", "the Burstable tier does not have it")
 
 
-def _backups(template: Template) -> Iterator[Fault]:
+def _backups(template: Template) -> Iterator[Violation]:
     for server in template.of(SERVER):
         days = server.known("backup.backupRetentionDays")
         if days is not None and not is_whole(days, 7, 35):
-            yield Fault(server, "backup.backupRetentionDays", "must be from 7 to 35")
+            yield Violation(server, "backup.backupRetentionDays", "must be from 7 to 35")
 
 
-def _administrator(template: Template) -> Iterator[Fault]:
+def _administrator(template: Template) -> Iterator[Violation]:
     for server in template.of(SERVER):
         name = server.known("administratorLogin")
         if isinstance(name, str):
@@ -91,27 +91,31 @@ def _administrator(template: Template) -> Iterator[Fault]:
                 what = (
                     "must be 1 to 63 characters, and none of the reserved names (admin, root, ...)"
                 )
-                yield Fault(server, "administratorLogin", what)
+                yield Violation(server, "administratorLogin", what)
 
 
-def _sign_in(template: Template) -> Iterator[Fault]:
+def _sign_in(template: Template) -> Iterator[Violation]:
     for server in template.of(SERVER):
         passwords = server.known("authConfig.passwordAuth")
         directory = server.known("authConfig.activeDirectoryAuth")
         if passwords == "Disabled" and directory != "Enabled":
-            yield Fault(server, "authConfig", "leaves no way to sign in")
+            yield Violation(server, "authConfig", "leaves no way to sign in")
         if passwords != "Disabled" and server.at("createMode") in (None, "Default", "Create"):
             for name in ("administratorLogin", "administratorLoginPassword"):
                 if server.at(name) is None:
-                    yield Fault(server, name, "is missing, and password authentication needs it")
+                    yield Violation(
+                        server, name, "is missing, and password authentication needs it"
+                    )
 
 
-def _addresses(template: Template) -> Iterator[Fault]:
+def _addresses(template: Template) -> Iterator[Violation]:
     for rule in template.of(f"{SERVER}/firewallRules"):
         first, last = rule.known("startIpAddress"), rule.known("endIpAddress")
         start, end = _number(first), _number(last)
         if first is not None and last is not None and (start is None or end is None or start > end):
-            yield Fault(rule, "startIpAddress", "must be an IPv4 address, not after endIpAddress")
+            yield Violation(
+                rule, "startIpAddress", "must be an IPv4 address, not after endIpAddress"
+            )
 
 
 def _number(address: object) -> tuple[int, ...] | None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from local.resource_manager.flex_lists import HARMFUL_SETTINGS, PROPERTIES, SETTINGS
-from local.resource_manager.refusal import Fault, Rule
+from local.resource_manager.refusal import Rule, Violation
 from local.resource_manager.template import Resource, Template, items, member, members
 
 SITE = "Microsoft.Web/sites"
@@ -16,11 +16,11 @@ PLAN = "Microsoft.Web/serverfarms"
 _INVALID = "BadRequest 51021"
 PLAN_PAGE = "learn.microsoft.com, Azure Functions Flex Consumption plan hosting"
 _SETTING_NAME = re.compile(r"[A-Za-z0-9_.\-]+")
-Finding = Iterator[Fault]
+Finding = Iterator[Violation]
 
 
 def is_flex_plan(plan: Resource) -> bool:
-    """Tell whether a plan is one of Flex Consumption."""
+    """Return whether a plan is one of Flex Consumption."""
     tier, name = plan.at("/sku.tier"), plan.at("/sku.name")
     return str(tier).lower() == "flexconsumption" or str(name).upper() == "FC1"
 
@@ -51,11 +51,11 @@ def _property(name: str, instead: str) -> Callable[[Template], Finding]:
         for site in flex_sites(template):
             for path in (f"siteConfig.{name}", name):
                 if site.at(path) is not None:
-                    yield Fault(site, path, f"Flex Consumption does not take it: {instead}")
+                    yield Violation(site, path, f"Flex Consumption does not take it: {instead}")
             for config in template.of(f"{SITE}/config"):
                 web = config.parent == site.key and config.name.lower() == "web"
                 if web and config.at(name) is not None:
-                    yield Fault(config, name, f"Flex Consumption does not take it: {instead}")
+                    yield Violation(config, name, f"Flex Consumption does not take it: {instead}")
 
     return find
 
@@ -65,7 +65,7 @@ def _setting(name: str, instead: str) -> Callable[[Template], Finding]:
         for site in flex_sites(template):
             for resource, path, given, _ in settings_of(template, site):
                 if given.upper() == name:
-                    yield Fault(resource, path, f"Flex Consumption does not take it: {instead}")
+                    yield Violation(resource, path, f"Flex Consumption does not take it: {instead}")
 
     return find
 
@@ -75,7 +75,7 @@ def _setting_names(template: Template) -> Finding:
         for resource, path, name, _ in settings_of(template, site):
             if not _SETTING_NAME.fullmatch(name):
                 what = "its name has other characters than letters, digits and _ . -; say __ for :"
-                yield Fault(resource, path, what)
+                yield Violation(resource, path, what)
 
 
 def _settings_twice(template: Template) -> Finding:
@@ -83,14 +83,14 @@ def _settings_twice(template: Template) -> Finding:
         seen: set[tuple[str, str]] = set()
         for resource, path, name, _ in settings_of(template, site):
             if (resource.key, name.lower()) in seen:
-                yield Fault(resource, path, "the setting is given twice")
+                yield Violation(resource, path, "the setting is given twice")
             seen.add((resource.key, name.lower()))
 
 
 def _windows_plan(template: Template) -> Finding:
     for plan in template.of(PLAN):
         if is_flex_plan(plan) and plan.at("reserved") is not True:
-            yield Fault(plan, "reserved", "must be true: the Flex Consumption plan runs Linux")
+            yield Violation(plan, "reserved", "must be true: the Flex Consumption plan runs Linux")
 
 
 def _shared_plan(template: Template) -> Finding:
@@ -99,14 +99,16 @@ def _shared_plan(template: Template) -> Finding:
         plan = str(site.at("serverFarmId")).lower()
         other = first.setdefault(plan, site)
         if other is not site and template.get(plan):
-            yield Fault(site, "serverFarmId", f"the plan has the app {other.name}: it takes one")
+            yield Violation(
+                site, "serverFarmId", f"the plan has the app {other.name}: it takes one"
+            )
 
 
 def _slots(template: Template) -> Finding:
     sites = {site.key for site in flex_sites(template)}
     for slot in template.of(f"{SITE}/slots"):
         if slot.parent in sites:
-            yield Fault(slot, "", "a Flex Consumption app has no deployment slots")
+            yield Violation(slot, "", "a Flex Consumption app has no deployment slots")
 
 
 def _subnets(template: Template) -> Finding:
@@ -127,17 +129,17 @@ def _subnet(site: Resource, name: str, subnet: Mapping[str, Any]) -> Finding:
         for one in items(member(subnet, "delegations"))
     ]
     if "microsoft.app/environments" not in services:
-        yield Fault(site, path, "the subnet must be delegated to Microsoft.App/environments")
+        yield Violation(site, path, "the subnet must be delegated to Microsoft.App/environments")
     if "_" in name:
-        yield Fault(site, path, "the subnet's name must have no underscore")
+        yield Violation(site, path, "the subnet's name must have no underscore")
 
 
 def _policies_without_location(template: Template) -> Finding:
     for policy in template.of(f"{SITE}/basicPublishingCredentialsPolicies"):
         if not policy.location:
-            yield Fault(policy, "location", "is missing; Azure takes that of the site")
+            yield Violation(policy, "location", "is missing; Azure takes that of the site")
         if policy.name.lower() not in ("ftp", "scm"):
-            yield Fault(policy, "name", "must be ftp or scm")
+            yield Violation(policy, "name", "must be ftp or scm")
 
 
 RULES: tuple[Rule[Template], ...] = (

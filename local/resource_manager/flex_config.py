@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from local.resource_manager.flex import PLAN_PAGE, Finding, flex_sites, settings_of
 from local.resource_manager.flex_lists import AVM
-from local.resource_manager.refusal import Fault, Rule
+from local.resource_manager.refusal import Rule, Violation
 from local.resource_manager.template import (
     Resource,
     Template,
@@ -33,7 +33,7 @@ _AUTHENTICATIONS = (
 def _without_config(template: Template) -> Finding:
     for site in flex_sites(template):
         if site.at("functionAppConfig") is None:
-            yield Fault(
+            yield Violation(
                 site, "functionAppConfig", "is missing, and a Flex Consumption app needs it"
             )
 
@@ -45,7 +45,7 @@ def _up_to_a_thousand(name: str) -> Callable[[Template], Finding]:
         for site in flex_sites(template):
             count = site.known(path)
             if count is not None and not is_whole(count, 1, 1000):
-                yield Fault(site, path, "must be from 1 to 1000")
+                yield Violation(site, path, "must be from 1 to 1000")
 
     return find
 
@@ -55,7 +55,7 @@ def _memory(template: Template) -> Finding:
     for site in flex_sites(template):
         size = site.known(path)
         if size is not None and size not in (512, 2048, 4096):
-            yield Fault(site, path, "must be 512, 2048 or 4096")
+            yield Violation(site, path, "must be 512, 2048 or 4096")
 
 
 def _always_ready(template: Template) -> Finding:
@@ -68,13 +68,13 @@ def _always_ready(template: Template) -> Finding:
             name, count = member(entry, "name"), member(entry, "instanceCount")
             if not isinstance(name, str) or not _is_group(name):
                 what = "its name must be http, blob, durable or function:<name of a function>"
-                yield Fault(site, path, what)
+                yield Violation(site, path, what)
             elif name.lower() in seen:
-                yield Fault(site, path, "the group is given twice")
+                yield Violation(site, path, "the group is given twice")
             seen.add(str(name).lower())
             high = most if is_whole(most, 1, 1000) else 1000
             if count is not None and not is_whole(count, 0, high):
-                yield Fault(site, path, f"its instanceCount must be from 0 to {high}")
+                yield Violation(site, path, f"its instanceCount must be from 0 to {high}")
 
 
 def _is_group(name: str) -> bool:
@@ -87,7 +87,7 @@ def _runtime(template: Template) -> Finding:
         name = site.known("functionAppConfig.runtime.name")
         if config is not None and str(name).lower() not in _RUNTIMES:
             known = ", ".join(_RUNTIMES)
-            yield Fault(site, "functionAppConfig.runtime.name", f"must be one of {known}")
+            yield Violation(site, "functionAppConfig.runtime.name", f"must be one of {known}")
 
 
 def _python(template: Template) -> Finding:
@@ -98,7 +98,7 @@ def _python(template: Template) -> Finding:
             continue
         if version not in _PYTHONS:
             known = ", ".join(_PYTHONS)
-            yield Fault(site, path, f"must be one of {known}: no other ever starts")
+            yield Violation(site, path, f"must be one of {known}: no other ever starts")
 
 
 def _package_place(template: Template) -> Finding:
@@ -107,10 +107,10 @@ def _package_place(template: Template) -> Finding:
         if site.at("functionAppConfig") is None:
             continue
         if str(site.known(f"{at}.type")).lower() != "blobcontainer":
-            yield Fault(site, f"{at}.type", "must be blobContainer")
+            yield Violation(site, f"{at}.type", "must be blobContainer")
         value = site.at(f"{at}.value")
         if not is_expression(value) and not _CONTAINER.fullmatch(str(value).rstrip("/")):
-            yield Fault(site, f"{at}.value", "must be the https address of a blob container")
+            yield Violation(site, f"{at}.value", "must be the https address of a blob container")
 
 
 def _package_access(template: Template) -> Finding:
@@ -120,23 +120,23 @@ def _package_access(template: Template) -> Finding:
             continue
         kind = str(site.known(f"{at}.type")).lower()
         if kind not in [known.lower() for known in _AUTHENTICATIONS]:
-            yield Fault(site, f"{at}.type", f"must be one of {', '.join(_AUTHENTICATIONS)}")
+            yield Violation(site, f"{at}.type", f"must be one of {', '.join(_AUTHENTICATIONS)}")
         elif kind == "systemassignedidentity" and "systemassigned" not in _identity_kinds(site):
-            yield Fault(site, f"{at}.type", "the site has no system-assigned identity")
+            yield Violation(site, f"{at}.type", "the site has no system-assigned identity")
         elif kind == "userassignedidentity":
             yield from _package_identity(site, f"{at}.userAssignedIdentityResourceId")
         elif kind == "storageaccountconnectionstring":
             path = f"{at}.storageAccountConnectionStringName"
             names = [name for _, _, name, _ in settings_of(template, site)]
             if site.at(path) not in names:
-                yield Fault(site, path, "must name a setting of the site")
+                yield Violation(site, path, "must name a setting of the site")
 
 
 def _package_identity(site: Resource, path: str) -> Finding:
     wanted = site.at(path)
     attached = [str(one).lower() for one in members(site.at("/identity.userAssignedIdentities"))]
     if not is_expression(wanted) and str(wanted).lower() not in attached:
-        yield Fault(site, path, "must be the id of an identity that is attached to the site")
+        yield Violation(site, path, "must be the id of an identity that is attached to the site")
 
 
 def _identity_kinds(site: Resource) -> list[str]:
@@ -148,7 +148,7 @@ def _update_strategy(template: Template) -> Finding:
     for site in flex_sites(template):
         kind = site.known(path)
         if kind is not None and str(kind).lower() not in ("recreate", "rollingupdate"):
-            yield Fault(site, path, "must be Recreate or RollingUpdate")
+            yield Violation(site, path, "must be Recreate or RollingUpdate")
 
 
 RULES: tuple[Rule[Template], ...] = (

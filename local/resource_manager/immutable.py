@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from local.resource_manager.databases import SERVER
 from local.resource_manager.flex import PLAN, SITE
 from local.resource_manager.names import LIVING
-from local.resource_manager.refusal import Fault, Rule
+from local.resource_manager.refusal import Rule, Violation
 from local.resource_manager.service_bus import BUS, QUEUE
 from local.resource_manager.standing import Change
 from local.resource_manager.storages import ACCOUNT
@@ -94,8 +94,8 @@ FIXED = (
 )
 
 
-def _stays(fixed: Fixed) -> Callable[[Change], Iterator[Fault]]:
-    def find(change: Change) -> Iterator[Fault]:
+def _stays(fixed: Fixed) -> Callable[[Change], Iterator[Violation]]:
+    def find(change: Change) -> Iterator[Violation]:
         for old, new in change.pairs(fixed.kind):
             was, becomes = old.at(fixed.path), new.at(fixed.path)
             if is_expression(was) or is_expression(becomes):
@@ -105,7 +105,7 @@ def _stays(fixed: Fixed) -> Callable[[Change], Iterator[Fault]]:
             # What a deployment leaves out stays as it is; what it names first is checked by Azure.
             if was is not None and becomes is not None and _plain(was) != _plain(becomes):
                 what = "is decided when the resource is made, and this deployment has another"
-                yield Fault(new, fixed.path.removeprefix("/"), what)
+                yield Violation(new, fixed.path.removeprefix("/"), what)
 
     return find
 
@@ -114,55 +114,55 @@ def _plain(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
 
-def _locations(change: Change) -> Iterator[Fault]:
+def _locations(change: Change) -> Iterator[Violation]:
     for old, new in change.pairs(*LIVING):
         if old.location and new.location and old.location != new.location:
-            yield Fault(new, "location", f"it lives in {old.location}: nothing moves")
+            yield Violation(new, "location", f"it lives in {old.location}: nothing moves")
 
 
-def _group_location(change: Change) -> Iterator[Fault]:
+def _group_location(change: Change) -> Iterator[Violation]:
     for old, new in change.pairs(GROUP):
         if old.location and new.location and old.location != new.location:
-            yield Fault(new, "location", f"the group is in {old.location}: nothing moves")
+            yield Violation(new, "location", f"the group is in {old.location}: nothing moves")
 
 
-def _tiers(change: Change) -> Iterator[Fault]:
+def _tiers(change: Change) -> Iterator[Violation]:
     for old, new in change.pairs(BUS):
         was, becomes = (str(one.known("/sku.name")).lower() for one in (old, new))
         if was != becomes and "premium" in (was, becomes):
             what = f"is {was}, and a namespace does not come to or from the Premium tier"
-            yield Fault(new, "sku.name", what)
+            yield Violation(new, "sku.name", what)
 
 
-def _plans(change: Change) -> Iterator[Fault]:
+def _plans(change: Change) -> Iterator[Violation]:
     for old, new in change.pairs(PLAN):
         was, becomes = (str(one.known("/sku.tier")).lower() for one in (old, new))
         if was != becomes and "flexconsumption" in (was, becomes):
-            yield Fault(new, "sku.tier", "a plan does not come to or from Flex Consumption")
+            yield Violation(new, "sku.tier", "a plan does not come to or from Flex Consumption")
 
 
-def _site_plans(change: Change) -> Iterator[Fault]:
+def _site_plans(change: Change) -> Iterator[Violation]:
     for old, new in change.pairs(SITE):
         was, becomes = (str(one.at("serverFarmId")).lower() for one in (old, new))
         if was != becomes and new.at("functionAppConfig") is not None:
-            yield Fault(new, "serverFarmId", "a Flex Consumption app stays on its plan")
+            yield Violation(new, "serverFarmId", "a Flex Consumption app stays on its plan")
 
 
-def _site_kinds(change: Change) -> Iterator[Fault]:
+def _site_kinds(change: Change) -> Iterator[Violation]:
     for old, new in change.pairs(SITE):
         was, becomes = ("linux" in str(one.known("/kind")).lower() for one in (old, new))
         if was != becomes:
-            yield Fault(new, "kind", "an app does not come from Windows to Linux, nor back")
+            yield Violation(new, "kind", "an app does not come from Windows to Linux, nor back")
 
 
-def _versions(change: Change) -> Iterator[Fault]:
+def _versions(change: Change) -> Iterator[Violation]:
     for old, new in change.pairs(SERVER):
         was, becomes = str(old.known("version")), str(new.known("version"))
         if was.isdigit() and becomes.isdigit() and int(becomes) < int(was):
-            yield Fault(new, "version", f"is {was} already: no server goes back")
+            yield Violation(new, "version", f"is {was} already: no server goes back")
 
 
-def _disks(change: Change) -> Iterator[Fault]:
+def _disks(change: Change) -> Iterator[Violation]:
     for old, new in change.pairs(SERVER):
         path = "storage.storageSizeGB"
         was, becomes = old.known(path), new.known(path)
@@ -170,7 +170,7 @@ def _disks(change: Change) -> Iterator[Fault]:
         if isinstance(becomes, int) and becomes < size:
             grown = size != was
             why = "has grown to" if grown else "has"
-            yield Fault(new, path, f"the disk {why} {size} GB, and no disk shrinks")
+            yield Violation(new, path, f"the disk {why} {size} GB, and no disk shrinks")
 
 
 RULES: tuple[Rule[Change], ...] = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from local.resource_manager.refusal import Fault, Rule
+from local.resource_manager.refusal import Rule, Violation
 from local.resource_manager.template import Template, is_expression, members
 
 _PAGE = "learn.microsoft.com, Naming rules and restrictions for Azure resources"
@@ -170,38 +170,40 @@ LIVING = (
 
 def _name(
     kind: str, pattern: str, longest: int, what: str
-) -> Callable[[Template], Iterator[Fault]]:
-    def find(template: Template) -> Iterator[Fault]:
+) -> Callable[[Template], Iterator[Violation]]:
+    def find(template: Template) -> Iterator[Violation]:
         for resource in template.of(kind):
             name = resource.name
             # What is made of what only Azure knows is right when it is made.
             if re.search(r"\[|\w\(", name):
                 continue
             if len(name) > longest or not re.fullmatch(pattern, name):
-                yield Fault(resource, "name", f"must be {what}")
+                yield Violation(resource, "name", f"must be {what}")
 
     return find
 
 
-def _homeless(template: Template) -> Iterator[Fault]:
+def _homeless(template: Template) -> Iterator[Violation]:
     for resource in template.of(*LIVING):
         location = resource.body.get("location")
         if not isinstance(location, str) or not location.strip():
-            yield Fault(resource, "location", "is missing")
+            yield Violation(resource, "location", "is missing")
 
 
-def _tags(template: Template) -> Iterator[Fault]:
+def _tags(template: Template) -> Iterator[Violation]:
     for resource in template.resources:
         tags = members(resource.body.get("tags"))
         if len(tags) > (15 if resource.kind.startswith("microsoft.keyvault/vaults/") else 50):
-            yield Fault(resource, "tags", "are too many")
+            yield Violation(resource, "tags", "are too many")
         for name, value in tags.items():
             # Links between resources, which Azure makes itself, are tags with ids in their names.
             hidden = name.startswith("hidden-")
             if (re.search(r"[<>%&\\?/]", name) and not hidden) or not 0 < len(name) <= 512:
-                yield Fault(resource, f"tags.{name}", "its name must have none of < > % & \\ ? /")
+                yield Violation(
+                    resource, f"tags.{name}", "its name must have none of < > % & \\ ? /"
+                )
             if isinstance(value, str) and not is_expression(value) and len(value) > 256:
-                yield Fault(resource, f"tags.{name}", "is longer than 256 characters")
+                yield Violation(resource, f"tags.{name}", "is longer than 256 characters")
 
 
 RULES: tuple[Rule[Template], ...] = (

@@ -39,7 +39,7 @@ class Refusal:
 
 
 @dataclass(frozen=True)
-class Fault:
+class Violation:
     """What a rule finds in a resource; the rule knows the code and the source."""
 
     resource: Resource
@@ -53,7 +53,7 @@ class Rule(Generic[T]):
 
     code: str
     source: str
-    find: Callable[[T], Iterable[Fault]]
+    find: Callable[[T], Iterable[Violation]]
 
     def refusals(self, subject: T) -> Iterator[Refusal]:
         """Give what it finds."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from local.resource_manager.refusal import Fault, Rule
+from local.resource_manager.refusal import Rule, Violation
 from local.resource_manager.template import Resource, Template, is_expression, items, member
 
 DEFINITION = "Microsoft.Authorization/roleDefinitions"
@@ -43,82 +43,84 @@ def deployed_principal(assignment: Resource) -> str:
 
 
 def depends_on_principal(assignment: Resource) -> bool:
-    """Tell whether the name is made of the principal's id, where that is known only to Azure."""
+    """Return whether the name is made of the principal's id, where that is known only to Azure."""
     name, principal = assignment.name.lower(), deployed_principal(assignment)
     return bool(principal) and principal in name and "principalid" in name
 
 
-def _scopes(template: Template) -> Iterator[Fault]:
+def _scopes(template: Template) -> Iterator[Violation]:
     for role in template.of(DEFINITION):
         scopes = role.at("assignableScopes")
         if not is_expression(scopes) and not items(scopes):
-            yield Fault(role, "assignableScopes", "is missing: it must name one scope at least")
+            yield Violation(role, "assignableScopes", "is missing: it must name one scope at least")
         for position, scope in enumerate(items(scopes)):
             if scope == "/":
-                yield Fault(role, f"assignableScopes[{position}]", "a custom role is not for /")
+                yield Violation(role, f"assignableScopes[{position}]", "a custom role is not for /")
 
 
-def _same_name(template: Template) -> Iterator[Fault]:
+def _same_name(template: Template) -> Iterator[Violation]:
     seen: dict[str, Resource] = {}
     for role in template.of(DEFINITION):
         name = role.known("roleName")
         if isinstance(name, str):
             other = seen.setdefault(name.lower(), role)
             if other is not role:
-                yield Fault(role, "roleName", f"{other.name} has it: names are unique in a tenant")
+                yield Violation(
+                    role, "roleName", f"{other.name} has it: names are unique in a tenant"
+                )
 
 
-def _nameless(template: Template) -> Iterator[Fault]:
+def _nameless(template: Template) -> Iterator[Violation]:
     for role in template.of(DEFINITION):
         name = role.at("roleName")
         if not is_expression(name) and not (isinstance(name, str) and 0 < len(name) <= 512):
-            yield Fault(role, "roleName", "must be 1 to 512 characters")
+            yield Violation(role, "roleName", "must be 1 to 512 characters")
 
 
-def _actions(template: Template) -> Iterator[Fault]:
+def _actions(template: Template) -> Iterator[Violation]:
     for role in template.of(DEFINITION):
         for position, permission in enumerate(items(role.at("permissions"))):
             for family in ("actions", "notActions", "dataActions", "notDataActions"):
                 for action in items(member(permission, family)):
                     if not is_expression(action) and not _ACTION.fullmatch(str(action)):
                         path = f"permissions[{position}].{family}"
-                        yield Fault(role, path, f"{action} is no action")
+                        yield Violation(role, path, f"{action} is no action")
 
 
-def _exists(template: Template) -> Iterator[Fault]:
+def _exists(template: Template) -> Iterator[Violation]:
     seen: dict[tuple[str, str, str], Resource] = {}
     for assignment in template.of(ASSIGNMENT):
         grant = principal_of(assignment), role_of(assignment), scope_of(assignment)
         other = seen.setdefault(grant, assignment)
         if other is not assignment and other.key != assignment.key:
             what = f"{other.name} gives the same principal the same role at the same scope"
-            yield Fault(assignment, "", what)
+            yield Violation(assignment, "", what)
 
 
-def _same_assignment_name(template: Template) -> Iterator[Fault]:
+def _same_assignment_name(template: Template) -> Iterator[Violation]:
     seen: dict[str, Resource] = {}
     for assignment in template.of(ASSIGNMENT):
         other = seen.setdefault(assignment.name.lower(), assignment)
         if other.key != assignment.key and not depends_on_principal(assignment):
             what = f"is that of an assignment at {scope_of(other)}: names are unique in a tenant"
-            yield Fault(assignment, "name", what)
+            yield Violation(assignment, "name", what)
 
 
-def _new_principals(template: Template) -> Iterator[Fault]:
+def _new_principals(template: Template) -> Iterator[Violation]:
     for assignment in template.of(ASSIGNMENT):
         source = template.get(deployed_principal(assignment))
         if source and assignment.at("principalType") is None:
             what = (
                 "is missing: a principal that is made just before is not found everywhere at once"
             )
-            yield Fault(assignment, "principalType", what)
+            yield Violation(assignment, "principalType", what)
 
 
-def _complete(template: Template) -> Iterator[Fault]:
+def _complete(template: Template) -> Iterator[Violation]:
     for assignment in template.of(ASSIGNMENT):
         for name in ("roleDefinitionId", "principalId"):
             if not assignment.at(name):
-                yield Fault(assignment, name, "is missing")
+                yield Violation(assignment, name, "is missing")
 
 
 RULES: tuple[Rule[Template], ...] = (

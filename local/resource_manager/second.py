@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from local.resource_manager import immutable
-from local.resource_manager.refusal import Fault, Refusal, Rule, found
+from local.resource_manager.refusal import Refusal, Rule, Violation, found
 from local.resource_manager.roles import (
     ASSIGNMENT,
     DEFINITION,
@@ -42,19 +42,19 @@ def _made_again(change: Change) -> Iterator[tuple[Resource, Resource]]:
             yield old, new
 
 
-def _keys(change: Change) -> Iterator[Fault]:
+def _keys(change: Change) -> Iterator[Violation]:
     for old, new in _made_again(change):
         for path, default in _PARAMETERS:
             was, becomes = _given(old, path, default), _given(new, path, default)
             if was != becomes and not is_expression(becomes) and not is_expression(was):
                 what = f"is not that of the key that is there, which stays as made: {_ONCE}"
-                yield Fault(new, path, what)
+                yield Violation(new, path, what)
         operations = [sorted(map(str, items(one.at("keyOps")))) for one in (old, new)]
         if operations[0] != operations[1]:
-            yield Fault(new, "keyOps", f"are not those of the key that is there: {_ONCE}")
+            yield Violation(new, "keyOps", f"are not those of the key that is there: {_ONCE}")
         tags = [members(one.body.get("tags")) for one in (old, new)]
         if tags[0] != tags[1]:
-            yield Fault(new, "tags", f"are not those of the key that is there: {_ONCE}")
+            yield Violation(new, "tags", f"are not those of the key that is there: {_ONCE}")
 
 
 def _given(key: Resource, path: str, default: object) -> Any:
@@ -64,17 +64,17 @@ def _given(key: Resource, path: str, default: object) -> Any:
     return default if value is None else value
 
 
-def _rotated_keys(change: Change) -> Iterator[Fault]:
+def _rotated_keys(change: Change) -> Iterator[Violation]:
     """Name keys with a newer version: a rotation gives it the policy's expiry, or none."""
     for _, new in _made_again(change):
         fixed = new.at("attributes.exp") is not None
         expires = new.at("rotationPolicy.attributes.expiryTime") is not None
         if new.key in change.before.rotated and (fixed or expires):
             what = f"is not that of the version that a rotation has made since: {_ONCE}"
-            yield Fault(new, "attributes.exp", what)
+            yield Violation(new, "attributes.exp", what)
 
 
-def _assignments(change: Change) -> Iterator[Fault]:
+def _assignments(change: Change) -> Iterator[Violation]:
     """Name assignments that would become another: principal, role and scope stay as made."""
     standing = {one.name.lower(): one for one in change.before.template.of(ASSIGNMENT)}
     for new in change.after.of(ASSIGNMENT):
@@ -82,17 +82,17 @@ def _assignments(change: Change) -> Iterator[Fault]:
         if old is None:
             continue
         if scope_of(old) != scope_of(new):
-            yield Fault(new, "scope", f"{old.name} is at {scope_of(old)}")
+            yield Violation(new, "scope", f"{old.name} is at {scope_of(old)}")
         if principal_of(old) != principal_of(new):
-            yield Fault(new, "principalId", f"is not that of {old.name}, which stays")
+            yield Violation(new, "principalId", f"is not that of {old.name}, which stays")
         elif deployed_principal(new) in change.before.made_anew and not depends_on_principal(new):
             what = "is another once it is made anew: make the name of the principal's id, too"
-            yield Fault(new, "principalId", what)
+            yield Violation(new, "principalId", what)
         if role_of(old) != role_of(new):
-            yield Fault(new, "roleDefinitionId", f"is not that of {old.name}, which stays")
+            yield Violation(new, "roleDefinitionId", f"is not that of {old.name}, which stays")
 
 
-def _grants(change: Change) -> Iterator[Fault]:
+def _grants(change: Change) -> Iterator[Violation]:
     """Nothing goes away by itself, so that the same grant under another name is one too many."""
     standing = {
         (principal_of(one), role_of(one), scope_of(one)): one
@@ -103,26 +103,28 @@ def _grants(change: Change) -> Iterator[Fault]:
         old = standing.get((principal_of(new), role_of(new), scope_of(new)))
         if old is not None and old.name.lower() != new.name.lower():
             what = f"{old.name} gives the same principal the same role at the same scope, and stays"
-            yield Fault(new, "", what)
+            yield Violation(new, "", what)
 
 
-def _role_names(change: Change) -> Iterator[Fault]:
+def _role_names(change: Change) -> Iterator[Violation]:
     standing = {
         str(one.at("roleName")).lower(): one for one in change.before.template.of(DEFINITION)
     }
     for new in change.after.of(DEFINITION):
         old = standing.get(str(new.at("roleName")).lower())
         if old is not None and old.name.lower() != new.name.lower():
-            yield Fault(
+            yield Violation(
                 new, "roleName", f"{old.name} has it, and stays: names are unique in a tenant"
             )
 
 
-def _deleted_vaults(change: Change) -> Iterator[Fault]:
+def _deleted_vaults(change: Change) -> Iterator[Violation]:
     for vault in change.after.of(VAULT):
         recovering = str(vault.at("createMode")).lower() == "recover"
         if vault.name.lower() in change.before.deleted_vaults and not recovering:
-            yield Fault(vault, "name", "is that of a deleted vault: recover that one, or purge it")
+            yield Violation(
+                vault, "name", "is that of a deleted vault: recover that one, or purge it"
+            )
 
 
 RULES: tuple[Rule[Change], ...] = (

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 from local.resource_manager import durations
-from local.resource_manager.refusal import Fault, Rule
+from local.resource_manager.refusal import Rule, Violation
 from local.resource_manager.template import Resource, Template, is_whole, items, member
 
 BUS = "Microsoft.ServiceBus/namespaces"
@@ -37,44 +37,46 @@ def _queues(template: Template) -> Iterator[tuple[Resource, str]]:
         yield queue, tier(template.get(queue.parent))
 
 
-def _tier(template: Template) -> Iterator[Fault]:
+def _tier(template: Template) -> Iterator[Violation]:
     for namespace in template.of(BUS):
         if namespace.body.get("sku") is None:
             continue
         said = str(namespace.known("/sku.tier") or tier(namespace)).lower()
         if tier(namespace) not in _TIERS or said != tier(namespace):
-            yield Fault(namespace, "sku", "must be Basic, Standard or Premium, name and tier alike")
+            yield Violation(
+                namespace, "sku", "must be Basic, Standard or Premium, name and tier alike"
+            )
 
 
-def _capacity(template: Template) -> Iterator[Fault]:
+def _capacity(template: Template) -> Iterator[Violation]:
     for namespace in template.of(BUS):
         units = namespace.known("/sku.capacity")
         if tier(namespace) == "premium" and units is not None and units not in (1, 2, 4, 8, 16):
-            yield Fault(namespace, "sku.capacity", "must be 1, 2, 4, 8 or 16 messaging units")
+            yield Violation(namespace, "sku.capacity", "must be 1, 2, 4, 8 or 16 messaging units")
         if tier(namespace) in ("basic", "standard") and units not in (None, 0):
-            yield Fault(namespace, "sku.capacity", "only the Premium tier has messaging units")
+            yield Violation(namespace, "sku.capacity", "only the Premium tier has messaging units")
 
 
-def _private(template: Template) -> Iterator[Fault]:
+def _private(template: Template) -> Iterator[Violation]:
     for endpoint in template.of(ENDPOINT):
         for connection in items(endpoint.at("privateLinkServiceConnections")):
             target = member(member(connection, "properties"), "privateLinkServiceId")
             namespace = template.get(target)
             if namespace and tier(namespace) in ("basic", "standard"):
                 what = f"leads to {namespace.name}, and only the Premium tier has private endpoints"
-                yield Fault(endpoint, "privateLinkServiceConnections", what)
+                yield Violation(endpoint, "privateLinkServiceConnections", what)
 
 
-def _rule_sets(template: Template) -> Iterator[Fault]:
+def _rule_sets(template: Template) -> Iterator[Violation]:
     for rules in template.of(f"{BUS}/networkRuleSets"):
         if tier(template.get(rules.parent)) in ("basic", "standard"):
-            yield Fault(rules, "", "only the Premium tier has network rules")
+            yield Violation(rules, "", "only the Premium tier has network rules")
 
 
 def _span(
     name: str, low: timedelta, high: timedelta | None, what: str
-) -> Callable[[Template], Iterator[Fault]]:
-    def find(template: Template) -> Iterator[Fault]:
+) -> Callable[[Template], Iterator[Violation]]:
+    def find(template: Template) -> Iterator[Violation]:
         for queue, _ in _queues(template):
             value = queue.known(name)
             if value is None:
@@ -82,54 +84,54 @@ def _span(
             try:
                 span = durations.parse(str(value))
             except ValueError:
-                yield Fault(queue, name, "must be a duration such as PT1M")
+                yield Violation(queue, name, "must be a duration such as PT1M")
                 continue
             if (span is None and high is not None) or (
                 span is not None and not low <= span <= (high or span)
             ):
-                yield Fault(queue, name, what)
+                yield Violation(queue, name, what)
 
     return find
 
 
-def _deliveries(template: Template) -> Iterator[Fault]:
+def _deliveries(template: Template) -> Iterator[Violation]:
     for queue, _ in _queues(template):
         count = queue.known("maxDeliveryCount")
         if count is not None and not is_whole(count, 1, 2000):
-            yield Fault(queue, "maxDeliveryCount", "must be from 1 to 2000")
+            yield Violation(queue, "maxDeliveryCount", "must be from 1 to 2000")
 
 
-def _size(template: Template) -> Iterator[Fault]:
+def _size(template: Template) -> Iterator[Violation]:
     for queue, of_tier in _queues(template):
         size = queue.known("maxSizeInMegabytes")
         known = _SIZES.get(of_tier)
         if known and size is not None and size not in known:
             sizes = ", ".join(map(str, known))
-            yield Fault(queue, "maxSizeInMegabytes", f"must be one of {sizes}")
+            yield Violation(queue, "maxSizeInMegabytes", f"must be one of {sizes}")
 
 
-def _message_size(template: Template) -> Iterator[Fault]:
+def _message_size(template: Template) -> Iterator[Violation]:
     for queue, of_tier in _queues(template):
         size = queue.known("maxMessageSizeInKilobytes")
         if of_tier in ("basic", "standard") and size not in (None, 256):
-            yield Fault(queue, "maxMessageSizeInKilobytes", "only the Premium tier has it")
+            yield Violation(queue, "maxMessageSizeInKilobytes", "only the Premium tier has it")
         if of_tier == "premium" and size is not None and not is_whole(size, 1024, 102400):
-            yield Fault(queue, "maxMessageSizeInKilobytes", "must be from 1024 to 102400")
+            yield Violation(queue, "maxMessageSizeInKilobytes", "must be from 1024 to 102400")
 
 
-def _basic(template: Template) -> Iterator[Fault]:
+def _basic(template: Template) -> Iterator[Violation]:
     for queue, of_tier in _queues(template):
         if of_tier != "basic":
             continue
         for name in ("requiresDuplicateDetection", "requiresSession"):
             if queue.at(name) is True:
-                yield Fault(queue, name, "the Basic tier does not have it")
+                yield Violation(queue, name, "the Basic tier does not have it")
         for name in ("forwardTo", "forwardDeadLetteredMessagesTo"):
             if queue.at(name):
-                yield Fault(queue, name, "the Basic tier does not forward")
+                yield Violation(queue, name, "the Basic tier does not forward")
 
 
-def _basic_life(template: Template) -> Iterator[Fault]:
+def _basic_life(template: Template) -> Iterator[Violation]:
     for queue, of_tier in _queues(template):
         if of_tier == "basic":
             value = queue.known("defaultMessageTimeToLive")
@@ -139,23 +141,23 @@ def _basic_life(template: Template) -> Iterator[Fault]:
                 continue
             if span is None or span > 14 * _DAY:
                 what = "must be given in the Basic tier, 14 days at most: a second deployment fails"
-                yield Fault(queue, "defaultMessageTimeToLive", what)
+                yield Violation(queue, "defaultMessageTimeToLive", what)
 
 
-def _premium(template: Template) -> Iterator[Fault]:
+def _premium(template: Template) -> Iterator[Violation]:
     for queue, of_tier in _queues(template):
         for name in ("enableExpress", "enablePartitioning"):
             if of_tier == "premium" and queue.at(name) is True:
-                yield Fault(queue, name, "the Premium tier does not have it")
+                yield Violation(queue, name, "the Premium tier does not have it")
 
 
-def _sessions(template: Template) -> Iterator[Fault]:
+def _sessions(template: Template) -> Iterator[Violation]:
     for queue, _ in _queues(template):
         if queue.at("requiresSession") is True and queue.at("forwardTo"):
-            yield Fault(queue, "forwardTo", "a queue with sessions does not forward")
+            yield Violation(queue, "forwardTo", "a queue with sessions does not forward")
 
 
-def _targets(template: Template) -> Iterator[Fault]:
+def _targets(template: Template) -> Iterator[Violation]:
     """Hold forwards to queues that there are, and not to the queue itself."""
     for queue, _ in _queues(template):
         for name in ("forwardTo", "forwardDeadLetteredMessagesTo"):
@@ -163,9 +165,9 @@ def _targets(template: Template) -> Iterator[Fault]:
             if not target or not template.get(queue.parent):
                 continue
             if str(target).lower() == queue.name.lower():
-                yield Fault(queue, name, "is the queue itself")
+                yield Violation(queue, name, "is the queue itself")
             elif not _target(template, queue, target):
-                yield Fault(queue, name, f"there is no {target} in the namespace")
+                yield Violation(queue, name, f"there is no {target} in the namespace")
 
 
 def _target(template: Template, queue: Resource, name: object) -> Resource | None:
@@ -175,7 +177,7 @@ def _target(template: Template, queue: Resource, name: object) -> Resource | Non
     return None
 
 
-def _hops(template: Template) -> Iterator[Fault]:
+def _hops(template: Template) -> Iterator[Violation]:
     for queue, _ in _queues(template):
         at: Resource | None = queue
         passed: set[str] = set()
@@ -184,7 +186,7 @@ def _hops(template: Template) -> Iterator[Fault]:
             at = _target(template, at, at.known("forwardTo")) if at.known("forwardTo") else None
         if at is not None:
             what = f"leads round in a circle, or further than {_MOST_HOPS} hops"
-            yield Fault(queue, "forwardTo", what)
+            yield Violation(queue, "forwardTo", what)
 
 
 RULES: tuple[Rule[Template], ...] = (

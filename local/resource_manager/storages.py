@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from local.resource_manager.refusal import Fault, Rule
+from local.resource_manager.refusal import Rule, Violation
 from local.resource_manager.template import Resource, Template
 
 ACCOUNT = "Microsoft.Storage/storageAccounts"
@@ -27,11 +27,11 @@ _SKUS = {
 _KINDS = ("Storage", "StorageV2", "BlobStorage", "BlockBlobStorage", "FileStorage")
 
 
-def _sku(template: Template) -> Iterator[Fault]:
+def _sku(template: Template) -> Iterator[Violation]:
     for account in template.of(ACCOUNT):
         kind, sku = account.known("/kind"), account.known("/sku.name")
         if kind is not None and kind not in _KINDS:
-            yield Fault(account, "kind", f"must be one of {', '.join(_KINDS)}")
+            yield Violation(account, "kind", f"must be one of {', '.join(_KINDS)}")
         known = _SKUS.get(str(kind))
         if (
             known
@@ -39,26 +39,26 @@ def _sku(template: Template) -> Iterator[Fault]:
             and sku not in known
             and not str(sku).startswith(("StandardV2", "PremiumV2"))
         ):
-            yield Fault(account, "sku.name", f"{kind} does not come as {sku}")
+            yield Violation(account, "sku.name", f"{kind} does not come as {sku}")
 
 
-def _public(template: Template) -> Iterator[Fault]:
+def _public(template: Template) -> Iterator[Violation]:
     for container in template.of(CONTAINER):
         account = template.get(_account_of(container))
         access = container.known("publicAccess")
         closed = account is not None and account.at("allowBlobPublicAccess") is not True
         if access not in (None, "None") and closed:
-            yield Fault(container, "publicAccess", "the account permits no public blobs")
+            yield Violation(container, "publicAccess", "the account permits no public blobs")
 
 
 def _account_of(container: Resource) -> str:
     return container.key.partition("/blobservices/")[0]
 
 
-def _services(template: Template) -> Iterator[Fault]:
+def _services(template: Template) -> Iterator[Violation]:
     for service in template.of(f"{ACCOUNT}/blobServices"):
         if service.name.lower() != "default":
-            yield Fault(service, "name", "must be default")
+            yield Violation(service, "name", "must be default")
 
 
 RULES: tuple[Rule[Template], ...] = (

@@ -87,7 +87,7 @@ class Template:
         return self._by_id.get(resource_id.lower()) if isinstance(resource_id, str) else None
 
     def made_once(self, resource: Resource) -> bool:
-        """Tell whether `@onlyIfNotExists()` stands before it, as an output of the deployment says.
+        """Return whether `@onlyIfNotExists()` stands before it, as a deployment's output says.
 
         `bicep snapshot` leaves the decorator itself out.
         """
@@ -114,12 +114,12 @@ def items(value: Any) -> list[Any]:
 
 
 def is_expression(value: object) -> bool:
-    """Tell whether something is evaluated only while Azure deploys."""
+    """Return whether something is evaluated only while Azure deploys."""
     return isinstance(value, str) and _EXPRESSION.fullmatch(value) is not None
 
 
 def is_whole(value: object, low: int, high: int) -> bool:
-    """Tell whether something is a whole number within limits."""
+    """Return whether something is a whole number within limits."""
     return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from local.resource_manager import durations
-from local.resource_manager.refusal import Fault, Rule
+from local.resource_manager.refusal import Rule, Violation
 from local.resource_manager.template import (
     Resource,
     Template,
@@ -31,108 +31,108 @@ _CURVES = ("P-256", "P-384", "P-521", "P-256K")
 _LONGEST_VALUE = 25 * 1024  # bytes
 
 
-def _purge_protection(template: Template) -> Iterator[Fault]:
+def _purge_protection(template: Template) -> Iterator[Violation]:
     for vault in template.of(VAULT):
         if vault.at("enablePurgeProtection") is False:
-            yield Fault(vault, "enablePurgeProtection", "cannot be set to false; leave it out")
+            yield Violation(vault, "enablePurgeProtection", "cannot be set to false; leave it out")
 
 
-def _soft_delete(template: Template) -> Iterator[Fault]:
+def _soft_delete(template: Template) -> Iterator[Violation]:
     for vault in template.of(VAULT):
         if vault.at("enableSoftDelete") is False:
-            yield Fault(vault, "enableSoftDelete", "cannot be set to false: every vault has it")
+            yield Violation(vault, "enableSoftDelete", "cannot be set to false: every vault has it")
 
 
-def _retention(template: Template) -> Iterator[Fault]:
+def _retention(template: Template) -> Iterator[Violation]:
     for vault in template.of(VAULT):
         days = vault.known("softDeleteRetentionInDays")
         if days is not None and not is_whole(days, 7, 90):
-            yield Fault(vault, "softDeleteRetentionInDays", "must be from 7 to 90")
+            yield Violation(vault, "softDeleteRetentionInDays", "must be from 7 to 90")
 
 
-def _sku(template: Template) -> Iterator[Fault]:
+def _sku(template: Template) -> Iterator[Violation]:
     for vault in template.of(VAULT):
         family, name = vault.known("sku.family"), vault.known("sku.name")
         if str(family).upper() != "A" or str(name).lower() not in ("standard", "premium"):
-            yield Fault(vault, "sku", "must be of family A, standard or premium")
+            yield Violation(vault, "sku", "must be of family A, standard or premium")
 
 
-def _kty(template: Template) -> Iterator[Fault]:
+def _kty(template: Template) -> Iterator[Violation]:
     for key in template.of(KEY):
         kind = key.at("kty")
         if not is_expression(kind) and str(kind) not in ("RSA", "RSA-HSM", "EC", "EC-HSM"):
-            yield Fault(key, "kty", "must be RSA, RSA-HSM, EC or EC-HSM")
+            yield Violation(key, "kty", "must be RSA, RSA-HSM, EC or EC-HSM")
 
 
-def _hsm(template: Template) -> Iterator[Fault]:
+def _hsm(template: Template) -> Iterator[Violation]:
     for key in template.of(KEY):
         vault = template.get(key.parent)
         hardware = str(key.at("kty")).upper().endswith("-HSM")
         if hardware and vault and str(vault.known("sku.name")).lower() == "standard":
-            yield Fault(key, "kty", "a vault of the standard tier has no HSM")
+            yield Violation(key, "kty", "a vault of the standard tier has no HSM")
 
 
-def _size(template: Template) -> Iterator[Fault]:
+def _size(template: Template) -> Iterator[Violation]:
     for key in template.of(KEY):
         size, curve = key.known("keySize"), key.known("curveName")
         kind = _family(key)
         if kind == "RSA" and size is not None and size not in (2048, 3072, 4096):
-            yield Fault(key, "keySize", "must be 2048, 3072 or 4096")
+            yield Violation(key, "keySize", "must be 2048, 3072 or 4096")
         if kind == "EC" and curve is not None and curve not in _CURVES:
-            yield Fault(key, "curveName", f"must be one of {', '.join(_CURVES)}")
+            yield Violation(key, "curveName", f"must be one of {', '.join(_CURVES)}")
 
 
-def _operations(template: Template) -> Iterator[Fault]:
+def _operations(template: Template) -> Iterator[Violation]:
     for key in template.of(KEY):
         known = _OPERATIONS.get(_family(key), ())
         for position, operation in enumerate(items(key.at("keyOps"))):
             if known and not is_expression(operation) and operation not in known:
                 what = f"{_family(key)} keys can {', '.join(known)}"
-                yield Fault(key, f"keyOps[{position}]", what)
+                yield Violation(key, f"keyOps[{position}]", what)
 
 
-def _exportable(template: Template) -> Iterator[Fault]:
+def _exportable(template: Template) -> Iterator[Violation]:
     for key in template.of(KEY):
         if key.at("attributes.exportable") is True and key.at("release_policy") is None:
-            yield Fault(key, "attributes.exportable", "takes a release policy and an HSM")
+            yield Violation(key, "attributes.exportable", "takes a release policy and an HSM")
 
 
 def _family(key: Resource) -> str:
     return str(key.at("kty")).upper().removesuffix("-HSM")
 
 
-def _rotation(template: Template) -> Iterator[Fault]:
+def _rotation(template: Template) -> Iterator[Violation]:
     for key in template.of(KEY):
         policy = key.at("rotationPolicy")
         if policy is None or is_expression(policy):
             continue
         actions = key.at("rotationPolicy.lifetimeActions")
         if not isinstance(actions, list):
-            yield Fault(key, "rotationPolicy.lifetimeActions", "is missing")
+            yield Violation(key, "rotationPolicy.lifetimeActions", "is missing")
         expires = _days(key.at("rotationPolicy.attributes.expiryTime"))
         if expires is not None and expires < 28:
-            yield Fault(key, "rotationPolicy.attributes.expiryTime", "must be at least 28 days")
+            yield Violation(key, "rotationPolicy.attributes.expiryTime", "must be at least 28 days")
         for position, action in enumerate(items(actions)):
             yield from _action(key, f"rotationPolicy.lifetimeActions[{position}]", action, expires)
 
 
-def _action(key: Resource, path: str, action: object, expires: float | None) -> Iterator[Fault]:
+def _action(key: Resource, path: str, action: object, expires: float | None) -> Iterator[Violation]:
     kind = str(member(member(action, "action"), "type")).lower()
     trigger = member(action, "trigger")
     after, before = member(trigger, "timeAfterCreate"), member(trigger, "timeBeforeExpiry")
     if kind not in ("rotate", "notify"):
-        yield Fault(key, path, "its action must be rotate or notify")
+        yield Violation(key, path, "its action must be rotate or notify")
     if (after is None) == (before is None):
-        yield Fault(key, path, "takes one of timeAfterCreate and timeBeforeExpiry")
+        yield Violation(key, path, "takes one of timeAfterCreate and timeBeforeExpiry")
     if kind == "notify" and after is not None:
-        yield Fault(key, path, "notify takes timeBeforeExpiry")
+        yield Violation(key, path, "notify takes timeBeforeExpiry")
     if before is not None and expires is None:
-        yield Fault(key, path, "timeBeforeExpiry takes an expiryTime")
+        yield Violation(key, path, "timeBeforeExpiry takes an expiryTime")
     for name, span in (("timeAfterCreate", _days(after)), ("timeBeforeExpiry", _days(before))):
         if kind == "rotate" and span is not None and span < 7:
-            yield Fault(key, path, f"{name} must be at least 7 days")
+            yield Violation(key, path, f"{name} must be at least 7 days")
         if span is not None and expires is not None and span > expires - 7 and kind == "rotate":
-            yield Fault(key, path, f"{name} must leave 7 days of the time to expiry")
+            yield Violation(key, path, f"{name} must leave 7 days of the time to expiry")
 
 
 def _days(value: object) -> float | None:
@@ -149,23 +149,23 @@ def _days(value: object) -> float | None:
     return span.total_seconds() / 86400 if span is not None else None
 
 
-def _values(template: Template) -> Iterator[Fault]:
+def _values(template: Template) -> Iterator[Violation]:
     for secret in template.of(SECRET):
         value = secret.at("value")
         if isinstance(value, str) and len(value.encode()) > _LONGEST_VALUE:
-            yield Fault(secret, "value", "is longer than 25 KiB")
+            yield Violation(secret, "value", "is longer than 25 KiB")
 
 
-def _policies(template: Template) -> Iterator[Fault]:
+def _policies(template: Template) -> Iterator[Violation]:
     for vault in template.of(VAULT):
         if len(items(vault.at("accessPolicies"))) > 1024:
-            yield Fault(vault, "accessPolicies", "are more than 1024")
+            yield Violation(vault, "accessPolicies", "are more than 1024")
 
 
-def _tenant(template: Template) -> Iterator[Fault]:
+def _tenant(template: Template) -> Iterator[Violation]:
     for vault in template.of(VAULT):
         if vault.at("tenantId") is None:
-            yield Fault(vault, "tenantId", "is missing")
+            yield Violation(vault, "tenantId", "is missing")
 
 
 RULES: tuple[Rule[Template], ...] = (

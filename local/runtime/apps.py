@@ -24,7 +24,7 @@ _TAIL = 20  # lines of a log shown when an app fails
 _OF_A_PROCESS = ("PATH", "HOME", "LANG", "TMPDIR")
 
 
-class AppFailed(Exception):  # noqa: N818 - named after what happened
+class AppFailedError(Exception):
     """An app did not come up; the message ends with the end of its log."""
 
     def __init__(self, app: str, what: str, log: Path) -> None:
@@ -34,7 +34,7 @@ class AppFailed(Exception):  # noqa: N818 - named after what happened
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class AppEnvironment:
     """What the local cloud tells each app beside its settings."""
 
     token_url: str
@@ -53,7 +53,7 @@ class Surroundings:
 
 
 @dataclass
-class App:
+class AppProcess:
     """An app and its process. `environment` is all that the app is given by the deployment.
 
     `port` is reserved for it. `keys` is the file of its access keys; without it none is asked for.
@@ -64,7 +64,7 @@ class App:
     log: Path
     log_level: str | None
     port: int
-    tell: Callable[[str], None]
+    on_event: Callable[[str], None]
     keys: Path | None = None
     url: str | None = None
     process: asyncio.subprocess.Process | None = None
@@ -78,7 +78,7 @@ class App:
         return "up" if code is None else f"ended ({code})"
 
     async def start(self) -> None:
-        """Start it and wait until it serves; AppFailed if it does not."""
+        """Start it and wait until it serves; AppFailedError if it does not."""
         descriptor = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             self.process = await asyncio.create_subprocess_exec(
@@ -98,10 +98,12 @@ class App:
             self.url = await asyncio.wait_for(self._ready(self.process), _START)
         except TimeoutError:
             await self.stop()
-            raise AppFailed(self.spec.app, f"was not up after {_START:.0f} s", self.log) from None
+            raise AppFailedError(
+                self.spec.app, f"was not up after {_START:.0f} s", self.log
+            ) from None
         if problems := await _wrong_settings(self.url):
             await self.stop()
-            raise AppFailed(self.spec.app, f"does not run: {'; '.join(problems)}", self.log)
+            raise AppFailedError(self.spec.app, f"does not run: {'; '.join(problems)}", self.log)
         self._watching = asyncio.create_task(self._watch(self.process))
 
     async def stop(self) -> None:
@@ -113,10 +115,10 @@ class App:
         await self._end(signal.SIGKILL)
 
     async def _watch(self, process: asyncio.subprocess.Process) -> None:
-        """Tell when the app ends by itself."""
+        """Return when the app ends by itself."""
         code = await process.wait()
         if self.process is process:
-            self.tell(str(AppFailed(self.spec.app, f"ended with code {code}", self.log)))
+            self.on_event(str(AppFailedError(self.spec.app, f"ended with code {code}", self.log)))
 
     async def _end(self, number: signal.Signals) -> None:
         process, self.process = self.process, None
@@ -134,7 +136,7 @@ class App:
         line = await process.stdout.readline()
         if not line:
             await process.wait()
-            raise AppFailed(self.spec.app, f"ended with code {process.returncode}", self.log)
+            raise AppFailedError(self.spec.app, f"ended with code {process.returncode}", self.log)
         return str(json.loads(line)["url"])
 
     def _command(self) -> Sequence[str]:

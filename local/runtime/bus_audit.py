@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from local.authorization.audit_log import Asker, Decisions, Use
+from local.authorization.audit_log import AuditLog, Requester, UseCount
 from local.authorization.authorization import Authorization
 from local.bus.security.access import decide, queue_id
-from local.bus.security.audit_sink import Asked, Witness
+from local.bus.security.audit_sink import AccessRequest, AuditSink
 from local.bus.security.principal import Principal, Right
 from local.deployment.resources import NamespaceSpec
 
@@ -15,28 +15,28 @@ from local.deployment.resources import NamespaceSpec
 _OPERATIONS: Mapping[Right, str] = {"send": "send", "listen": "receive"}
 
 
-class BusRecord(Witness):
+class BusAudit(AuditSink):
     """Tells the record of decisions what the bus of a namespace decides, and counts the uses."""
 
     def __init__(
-        self, namespace: NamespaceSpec, authorization: Authorization, decisions: Decisions
+        self, namespace: NamespaceSpec, authorization: Authorization, audit_log: AuditLog
     ) -> None:
         self._namespace = namespace
         self._authorization = authorization
-        self._decisions = decisions
-        self._uses: dict[tuple[str, str | None, Right, str], Use] = {}
+        self._audit_log = audit_log
+        self._uses: dict[tuple[str, str | None, Right, str], UseCount] = {}
 
-    def decided(self, principal: Principal, right: Right, asked: Asked) -> None:
+    def decided(self, principal: Principal, right: Right, asked: AccessRequest) -> None:
         """Ask again, at the same moment, for the reasons too, and keep the answer with them."""
         decision = decide(self._authorization, self._namespace, principal, right, asked.entity)
-        asker = Asker(principal.id, principal.app, asked.probe, asked.request_id)
-        self._decisions.decided("bus", decision, asker)
+        asker = Requester(principal.id, principal.app, asked.probe, asked.request_id)
+        self._audit_log.decided("bus", decision, asker)
 
-    def disbelieved(self, why: str, asked: Asked) -> None:
+    def authentication_failed(self, why: str, asked: AccessRequest) -> None:
         """Keep a refusal of somebody unknown."""
-        asker = Asker(probe=asked.probe, request_id=asked.request_id)
+        asker = Requester(probe=asked.probe, request_id=asked.request_id)
         needs = f"a valid token ({why})"
-        self._decisions.refused("bus", asker, None, queue_id(self._namespace, asked.entity), needs)
+        self._audit_log.refused("bus", asker, None, queue_id(self._namespace, asked.entity), needs)
 
     def used(self, principal: Principal, right: Right, entity: str, count: int) -> None:
         """Count what was sent or received."""
@@ -44,7 +44,7 @@ class BusRecord(Witness):
         use = self._uses.get(key)
         if use is None:
             # Found once for all messages to come: there are many, and this is their way.
-            asker = Asker(principal.id, principal.app)
-            use = self._decisions.use(asker, _OPERATIONS[right], queue_id(self._namespace, entity))
+            asker = Requester(principal.id, principal.app)
+            use = self._audit_log.use(asker, _OPERATIONS[right], queue_id(self._namespace, entity))
             self._uses[key] = use
         use.once_more(count)

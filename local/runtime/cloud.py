@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
-from local.authorization.audit_log import Decisions
+from local.authorization.audit_log import AuditLog
 from local.authorization.authorization import Authorization
 from local.authorization.names import Names
 from local.bus.broker.journal import Journal
@@ -42,16 +42,16 @@ from local.net.folder import PARTNER_KEY_FILE, Folder, app_keys_file
 from local.net.loopback import LOOPBACK, listen
 from local.net.serving import serve
 from local.partner.inbox import PartnerInbox
-from local.partner.webhook import Partner, partner_app
-from local.runtime.apps import App, Surroundings, new_header
-from local.runtime.bus_audit import BusRecord
+from local.partner.webhook import PartnerWebhook, partner_app
+from local.runtime.apps import AppEnvironment, AppProcess, new_header
+from local.runtime.bus_audit import BusAudit
 from local.runtime.fault_middleware import (
-    before_identity,
-    before_imds,
-    before_partner,
-    before_vault,
+    identity_faults,
+    imds_faults,
+    partner_faults,
+    vault_faults,
 )
-from local.runtime.machines import Machine
+from local.runtime.machines import RunningMachine
 from local.runtime.operators import objects_of
 from local.runtime.operators import settings_of as settings_of_operator
 from local.runtime.ports import Ports
@@ -69,12 +69,12 @@ _DATABASE = "database-connection"
 _Attached = TypeVar("_Attached", AppSpec, MachineSpec)
 
 
-class NotPossible(Exception):  # noqa: N818 - named after what is the case
+class UnsupportedDeploymentError(Exception):
     """The deployment, or a change of it, is more than the local cloud can do."""
 
 
 @dataclass
-class Vault:
+class RunningVault:
     """A vault that is served at `url`, which ends with a slash."""
 
     spec: VaultSpec
@@ -84,27 +84,27 @@ class Vault:
 
 @dataclass
 class Cloud:
-    """All of it, up between `async with` and its end; `tell` is given what happens meanwhile.
+    """All of it, up between `async with` and its end; `on_event` gets a line for each event.
 
     `rewritten`: ids, in small letters, of the secrets that the deployment makes a new version of.
     """
 
     deployment: Deployment
     folder: Folder
-    tell: Callable[[str], None]
+    on_event: Callable[[str], None]
     log_level: str | None = None
     database: str | None = None
     free_ports: bool = False
     keys: bool = True
-    partner: Partner = field(default_factory=Partner)
+    partner: PartnerWebhook = field(default_factory=PartnerWebhook)
     inbox: PartnerInbox = field(default_factory=PartnerInbox)
-    vaults: dict[str, Vault] = field(default_factory=dict)
-    apps: dict[str, App] = field(default_factory=dict)
-    machines: dict[str, Machine] = field(default_factory=dict)
+    vaults: dict[str, RunningVault] = field(default_factory=dict)
+    apps: dict[str, AppProcess] = field(default_factory=dict)
+    machines: dict[str, RunningMachine] = field(default_factory=dict)
     operators: dict[str, Mapping[str, str]] = field(default_factory=dict)
     endpoints: dict[str, object] = field(default_factory=dict)
     faults: Faults = field(default_factory=Faults)
-    decisions: Decisions = field(default_factory=Decisions)
+    audit_log: AuditLog = field(default_factory=AuditLog)
     rewritten: frozenset[str] = frozenset()
 
     async def __aenter__(self) -> Cloud:
@@ -128,15 +128,15 @@ class Cloud:
 
         All else must be the same. Tokens live on until they expire, as in Azure.
         """
-        was, becomes = _things(self.deployment), _things(deployment)
+        was, becomes = _without_permissions(self.deployment), _without_permissions(deployment)
         if others := [one.name for one in fields(was) if _differ(was, becomes, one.name)]:
-            raise NotPossible(
+            raise UnsupportedDeploymentError(
                 f"this deployment changes more than rights and attachments ({', '.join(others)}): "
                 "stop, then start"
             )
         self.deployment = deployment
         self.authorization.replace(deployment)
-        self.decisions.names = Names(deployment)
+        self.audit_log.names = Names(deployment)
         for header, caller in self._callers.items():
             self._callers[header] = _caller_named(deployment, caller.name)
         for machine in deployment.machines:
@@ -162,7 +162,7 @@ class Cloud:
         self.ports = Ports(self.folder, free_at_first=self.free_ports)
         self.issuer = TokenIssuer(self.deployment.tenant_id)
         self.authorization = Authorization(self.deployment)
-        self.decisions.names = Names(self.deployment)
+        self.audit_log.names = Names(self.deployment)
         callers: tuple[Caller, ...] = (*self.deployment.apps, *self.deployment.operators)
         self._callers = {new_header(): caller for caller in callers}
         await self._start_identity(stack)
@@ -176,17 +176,17 @@ class Cloud:
         await self._start_apps(stack)
 
     async def _start_identity(self, stack: AsyncExitStack) -> None:
-        app = token_endpoint(self.issuer, self._callers, self.decisions)
-        app.middlewares.append(before_identity(self.faults))
+        app = token_endpoint(self.issuer, self._callers, self.audit_log)
+        app.middlewares.append(identity_faults(self.faults))
         self.endpoints["identity"] = await serve(
             stack, app, self.ports.bind("identity", _IDENTITY_PORT)
         )
 
     async def _start_machines(self, stack: AsyncExitStack) -> None:
         for position, spec in enumerate(self.deployment.machines):
-            machine = Machine(spec)
-            app = imds_endpoint(self.issuer, machine.caller, self.decisions)
-            app.middlewares.append(before_imds(self.faults))
+            machine = RunningMachine(spec)
+            app = imds_endpoint(self.issuer, machine.caller, self.audit_log)
+            app.middlewares.append(imds_faults(self.faults))
             name = f"machine {spec.name}"
             listening = self.ports.bind(name, _FIRST_MACHINE_PORT + position)
             machine.url = await serve(stack, app, listening)
@@ -206,17 +206,17 @@ class Cloud:
             listening = self._bind_vault(spec.name, _FIRST_VAULT_PORT + position)
             url = f"https://{LOOPBACK}:{listening.getsockname()[1]}/"
             store = VaultStore(folder / spec.name, spec)
-            app = vault_app(spec, store, self.issuer, self.authorization, url, self.decisions)
-            app.middlewares.append(before_vault(self.faults, spec.name))
+            app = vault_app(spec, store, self.issuer, self.authorization, url, self.audit_log)
+            app.middlewares.append(vault_faults(self.faults, spec.name))
             await serve(stack, app, listening, tls)
-            self.vaults[spec.name] = Vault(spec, store, url)
+            self.vaults[spec.name] = RunningVault(spec, store, url)
         self.endpoints["vaults"] = {name: vault.url for name, vault in self.vaults.items()}
 
     def _bind_vault(self, vault: str, usual: int) -> socket.socket:
         name = f"vault {vault}"
         listening = self.ports.bind(name, usual)
         if self.ports.has_moved(name, listening.getsockname()[1]):
-            self.tell(
+            self.on_event(
                 f"warning: port {self.ports.of(name, usual)} of vault {vault} is taken. What was "
                 "sealed there before cannot be opened: stop, free the port, start again."
             )
@@ -232,10 +232,10 @@ class Cloud:
 
     def _open_bus(self) -> None:
         access = IdentityAccess(self._namespace, self.issuer, self.authorization)
-        record = BusRecord(self._namespace, self.authorization, self.decisions)
+        record = BusAudit(self._namespace, self.authorization, self.audit_log)
         journal = Journal(self.folder.subfolder("bus") / "journal.sqlite3")
         try:
-            self.bus = BusServer(self._namespace, access, journal=journal, witness=record)
+            self.bus = BusServer(self._namespace, access, journal=journal, audit=record)
         except BaseException:
             journal.close()
             raise
@@ -244,7 +244,7 @@ class Cloud:
     async def _start_partner(self, stack: AsyncExitStack, tls: ssl.SSLContext) -> None:
         key_file = self.folder.kept(PARTNER_KEY_FILE, new_key)
         app = partner_app(self.partner, key_file.read_text())
-        app.middlewares.append(before_partner(self.faults))
+        app.middlewares.append(partner_faults(self.faults))
         url = await serve(stack, app, self.ports.bind("partner", _PARTNER_PORT), tls)
         self.endpoints["partner"] = url
         stack.push_async_callback(self.inbox.bus.close)
@@ -278,7 +278,7 @@ class Cloud:
             return
         store.set_secret(spec.name, value, deployed=True)
         if newest and not newest.deployed and newest.value != value:
-            self.tell(
+            self.on_event(
                 f"note: secret {spec.name} was set by hand, and each deployment writes it: it has "
                 "the deployment's value again."
             )
@@ -297,7 +297,7 @@ class Cloud:
             try:
                 await upgrading(self.database_url)
             except (LedgerError, ValueError) as error:
-                raise NotPossible(f"there is no ledger to be had: {error}") from None
+                raise UnsupportedDeploymentError(f"there is no ledger available: {error}") from None
 
     async def _start_apps(self, stack: AsyncExitStack) -> None:
         urls = {vault.spec.resource_id: vault.url for vault in self.vaults.values()}
@@ -325,17 +325,19 @@ class Cloud:
     async def _stop_apps(self) -> None:
         await asyncio.gather(*(app.stop() for app in self.apps.values()))
 
-    def _make_app(self, spec: AppSpec, header: str, port: int, urls: Mapping[str, str]) -> App:
+    def _make_app(
+        self, spec: AppSpec, header: str, port: int, urls: Mapping[str, str]
+    ) -> AppProcess:
         settings = settings_of(spec, urls, self.deployment.apps)
         log = self.folder.subfolder("logs") / f"{spec.app}.log"
         log.unlink(missing_ok=True)
-        return App(
+        return AppProcess(
             spec=spec,
             environment={**settings, **self._surroundings().environment(header)},
             log=log,
             log_level=self.log_level,
             port=port,
-            tell=self.tell,
+            on_event=self.on_event,
             keys=self._keys_of(spec.app) if self.keys else None,
         )
 
@@ -351,15 +353,15 @@ class Cloud:
         }
         return {**settings, **self._surroundings().environment(header)}
 
-    def _surroundings(self) -> Surroundings:
-        return Surroundings(
+    def _surroundings(self) -> AppEnvironment:
+        return AppEnvironment(
             token_url=f"{self.endpoints['identity']}/msi/token",
             ca_file=Path(str(self.endpoints["ca"])),
             bus_url=str(self.endpoints["bus"]),
         )
 
 
-def partner_connection(partner: Partner, url: str) -> str:
+def partner_connection(partner: PartnerWebhook, url: str) -> str:
     """Write the partner's secret as Relay reads it: where it is and what to sign with."""
     texts = [secret.text for secret in partner.secrets]
     return json.dumps({"kind": "webhook", "url": f"{url}/messages", "secrets": texts})
@@ -367,14 +369,14 @@ def partner_connection(partner: Partner, url: str) -> str:
 
 def _only_namespace(deployment: Deployment) -> NamespaceSpec:
     if len(deployment.namespaces) != 1:
-        raise NotPossible(
+        raise UnsupportedDeploymentError(
             f"the deployment has {len(deployment.namespaces)} Service Bus namespaces; "
             "the local cloud runs exactly one"
         )
     return deployment.namespaces[0]
 
 
-def _things(deployment: Deployment) -> Deployment:
+def _without_permissions(deployment: Deployment) -> Deployment:
     """Leave out of a deployment who may do what: its roles, its policies, who is attached."""
     return replace(
         deployment,
@@ -383,7 +385,7 @@ def _things(deployment: Deployment) -> Deployment:
         machines=tuple(_attached_to_nobody(one) for one in deployment.machines),
         role_definitions=(),
         role_assignments=(),
-        left_out=(),
+        ignored=(),
     )
 
 

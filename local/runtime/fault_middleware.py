@@ -8,10 +8,10 @@ import uuid
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from local.faults.faults import Asked, Fault, Faults
+from local.faults.faults import Fault, Faults, ObservedRequest
 from local.identity.imds import error
 from local.key_vault.operations import parse
-from local.key_vault.refusals import Refusal
+from local.key_vault.refusals import KeyVaultError
 
 _LOOK = 0.1  # seconds between two looks whether a client that gets no answer is still there
 # Cut inside a header's name: nobody can take it for an answer, whatever its status.
@@ -23,7 +23,7 @@ _VAULT_ERRORS = {
 }
 
 
-def before_partner(faults: Faults) -> Middleware:
+def partner_faults(faults: Faults) -> Middleware:
     """Play the partner's faults for each message posted, with any signature or none."""
 
     @web.middleware
@@ -31,14 +31,14 @@ def before_partner(faults: Faults) -> Middleware:
         if request.method != "POST" or not faults.any_at("partner"):
             return await handler(request)
         fault = faults.decide(
-            Asked(
+            ObservedRequest(
                 "partner",
                 id=request.headers.get("webhook-id", ""),
                 content_type=request.headers.get("Content-Type", ""),
                 body=await request.read(),
             )
         )
-        if fault is not None and fault.taken:
+        if fault is not None and fault.deliver_first:
             await handler(request)
         plain = web.Response(status=fault.status or 500) if fault else web.Response()
         return await _answer(fault, request, handler, plain)
@@ -46,7 +46,7 @@ def before_partner(faults: Faults) -> Middleware:
     return play
 
 
-def before_vault(faults: Faults, vault: str) -> Middleware:
+def vault_faults(faults: Faults, vault: str) -> Middleware:
     """Play the faults of one vault for each operation that is asked with a token."""
 
     @web.middleware
@@ -54,21 +54,21 @@ def before_vault(faults: Faults, vault: str) -> Middleware:
         operation = _operation(request) if faults.any_at("vault") else None
         if operation is None:
             return await handler(request)
-        fault = faults.decide(Asked("vault", vault=vault, operation=operation))
+        fault = faults.decide(ObservedRequest("vault", vault=vault, operation=operation))
         status = (fault.status if fault else None) or 500
         code, message = _VAULT_ERRORS.get(status, ("Fault", "A fault that was asked for."))
-        body = Refusal(status, code, message).body()
+        body = KeyVaultError(status, code, message).body()
         return await _answer(fault, request, handler, web.json_response(body, status=status))
 
     return play
 
 
-def before_identity(faults: Faults) -> Middleware:
+def identity_faults(faults: Faults) -> Middleware:
     """Play the identity endpoint's faults for each token that is asked for."""
 
     @web.middleware
     async def play(request: web.Request, handler: Handler) -> web.StreamResponse:
-        fault = faults.decide(Asked("identity"))
+        fault = faults.decide(ObservedRequest("identity"))
         status = (fault.status if fault else None) or 500
         body = {
             "statusCode": status,
@@ -80,12 +80,12 @@ def before_identity(faults: Faults) -> Middleware:
     return play
 
 
-def before_imds(faults: Faults) -> Middleware:
+def imds_faults(faults: Faults) -> Middleware:
     """Play the same faults at the metadata service of a machine."""
 
     @web.middleware
     async def play(request: web.Request, handler: Handler) -> web.StreamResponse:
-        fault = faults.decide(Asked("identity"))
+        fault = faults.decide(ObservedRequest("identity"))
         status = (fault.status if fault else None) or 500
         refusal = error(status, "fault", "A fault that was asked for.")
         return await _answer(fault, request, handler, refusal)
@@ -130,6 +130,6 @@ def _operation(request: web.Request) -> str | None:
         return None
     try:
         call = parse(request.method, request.rel_url.raw_path)
-    except Refusal:
+    except KeyVaultError:
         return None
     return f"{call.operation.kind}/{call.operation.name}"

@@ -11,7 +11,7 @@ from local.deployment.resources import MachineSpec
 
 
 @dataclass
-class Machine:
+class RunningMachine:
     """A machine whose metadata service is at `url`.
 
     Nothing runs on it by itself: `environment` makes any program one of that machine.
@@ -21,7 +21,7 @@ class Machine:
     url: str = ""
 
     def caller(self) -> MachineSpec:
-        """Tell who asks the metadata service, by the deployment that is in effect now."""
+        """Return who asks the metadata service, by the deployment that is in effect now."""
         return self.spec
 
     def environment(self, vault_uris: Mapping[str, str], ca_file: Path) -> Mapping[str, str]:
@@ -36,6 +36,6 @@ class Machine:
         }
 
     def status(self) -> Mapping[str, object]:
-        """Tell where the service is and which identities are attached."""
+        """Return where the service is and which identities are attached."""
         own = ["its own"] if self.spec.system_identity else []
         return {"url": self.url, "identities": own + [one.name for one in self.spec.identities]}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from local.authorization.authorization import Authorization
-from local.bus.security.principal import Access, Principal, Right
+from local.bus.security.principal import AccessControl, Principal, Right
 from local.deployment.resources import NamespaceSpec, Operator, VaultSpec
 
 _SECRET_ACTIONS = tuple(
@@ -19,13 +19,15 @@ _KEY_ACTIONS = tuple(
 _RIGHTS: tuple[Right, ...] = ("send", "listen")
 
 
-def settings_of(operator: Operator, namespace: NamespaceSpec, access: Access) -> Mapping[str, str]:
+def settings_of(
+    operator: Operator, namespace: NamespaceSpec, access: AccessControl
+) -> Mapping[str, str]:
     """Name the bus and the queues that the operator may use, as apps are told theirs."""
     who = Principal("identity", operator.identity.principal_id, None)
     usable = [
         queue.name
         for queue in namespace.queues
-        if any(access.may(who, right, queue.name) for right in _RIGHTS)
+        if any(access.is_allowed(who, right, queue.name) for right in _RIGHTS)
     ]
     return {
         "RELAY_BUS__fullyQualifiedNamespace": namespace.host,

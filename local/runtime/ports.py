@@ -29,11 +29,11 @@ class Ports:
         self._free_at_first = free_at_first
 
     def of(self, name: str, usual: int) -> int:
-        """Tell where it should listen: where it did before, or else at the usual port."""
+        """Return where it should listen: where it did before, or else at the usual port."""
         return self._known.get(name, usual)
 
     def has_moved(self, name: str, port: int) -> bool:
-        """Tell whether it listens at another port than before."""
+        """Return whether it listens at another port than before."""
         return self._known.get(name, port) != port
 
     def bind(self, name: str, usual: int, connections: int = CONNECTIONS) -> Listener:

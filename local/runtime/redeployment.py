@@ -16,7 +16,7 @@ from typing import Any
 
 from local.deployment.deployment import load_bytes
 from local.deployment.resources import Deployment
-from local.deployment.snapshot import DeploymentError, Place
+from local.deployment.snapshot import DeploymentError, Location
 from local.key_vault.store import rotated_keys
 from local.resource_manager.first import refusals
 from local.resource_manager.refusal import Refusal
@@ -35,7 +35,7 @@ _GROUP = re.compile(r"/subscriptions/[^/]+(?:/resourcegroups/[^/]+)?")
 Json = Mapping[str, Any]
 
 
-class DeploymentRefused(Exception):  # noqa: N818 - named after what is the case
+class DeploymentRefusedError(Exception):
     """Azure would refuse the deployment; `refusals` says what and why.
 
     `folder` is where another deployment stands that is in the way of this one, if that is why.
@@ -71,13 +71,13 @@ class Redeployment:
 
 
 def read(path: Path) -> bytes:
-    """Read a snapshot. Raises `DeploymentError`, and `DeploymentRefused` if Azure would."""
+    """Read a snapshot. Raises `DeploymentError`, and `DeploymentRefusedError` if Azure would."""
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise Place(path).refuse(f"cannot be read: {error.strerror}") from None
+        raise Location(path).error(f"cannot be read: {error.strerror}") from None
     if found := refusals(_json(content)):
-        raise DeploymentRefused(path, found, None)
+        raise DeploymentRefusedError(path, found, None)
     return content
 
 
@@ -85,7 +85,7 @@ def over(folder: Path, content: bytes, path: Path) -> Redeployment:
     """Work out what a snapshot comes to over what a folder holds; nothing is changed yet.
 
     `path` is how errors call the snapshot. Raises `DeploymentError` for what the local cloud
-    cannot honour, and `DeploymentRefused` for what Azure would not.
+    cannot honour, and `DeploymentRefusedError` for what Azure would not.
     """
     before = _remembered(folder)
     after = _json(content)
@@ -94,7 +94,7 @@ def over(folder: Path, content: bytes, path: Path) -> Redeployment:
     template = Template({"predictedResources": before})
     standing = Standing(template, rotated=_rotated(folder, template))
     if found := blockers(standing, after):
-        raise DeploymentRefused(path, found, folder)
+        raise DeploymentRefusedError(path, found, folder)
     run, elsewhere, staying = _together(before, after)
     deployment = _load({**after, "predictedResources": run}, path, staying)
     rewritten = frozenset(_rewritten(before, run))
@@ -160,7 +160,7 @@ def _remembered(folder: Path) -> list[Json] | None:
     except ValueError:
         found = None
     if not isinstance(found, dict) or found.get("version") != _VERSION:
-        raise Place(place).refuse(
+        raise Location(place).error(
             "was written by another version of the local cloud: name another folder (--folder)"
         )
     return _resources({"predictedResources": found.get("resources")})

@@ -23,7 +23,7 @@ def upgrade() -> None:
         sa.Column("replay", sa.BigInteger(), nullable=False),
         sa.Column("detail", sa.Text()),
         sa.Column("state_at", _TIME, nullable=False),
-        sa.Column("known_at", _TIME, nullable=False),
+        sa.Column("first_seen_at", _TIME, nullable=False),
         sa.Column("accepted_at", _TIME),
         sa.Column("queued_at", _TIME),
         sa.Column("retrying_at", _TIME),
@@ -31,5 +31,5 @@ def upgrade() -> None:
         sa.Column("rejected_at", _TIME),
         sa.Column("fingerprint", sa.LargeBinary()),
     )
-    op.create_index("messages_by_time", "messages", ["known_at", "id"])
-    op.create_index("messages_by_state", "messages", ["state", "known_at", "id"])
+    op.create_index("messages_by_time", "messages", ["first_seen_at", "id"])
+    op.create_index("messages_by_state", "messages", ["state", "first_seen_at", "id"])

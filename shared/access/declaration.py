@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 FILE = Path(__file__).parents[2] / "infra" / "access.json"
 
-# `app` stands for an app as a place where an identity's tokens are to be had.
+# `app` stands for an app as a place where an identity's tokens are available.
 Kind = Literal["app", "key", "secret", "queue"]
 Outcome = Literal["allowed", "refused", "could not tell"]
 Verdict = Literal["as declared", "wider", "narrower", "could not tell"]
@@ -46,7 +46,7 @@ class Grant:
 
 
 class NotDeclaredError(Exception):
-    """There is no declaration to be had, or none of the form of access.schema.json."""
+    """There is no declaration available, or none of the form of access.schema.json."""
 
 
 @dataclass(frozen=True)

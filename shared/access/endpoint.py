@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 import azure.functions as func
 
 from shared.access.declaration import Declaration, NotDeclaredError, own, verdict
-from shared.settings.settings import AppSettings, Known
+from shared.settings.settings import AppSettings, Inventory
 from shared.standards.problems import problem
 
 if TYPE_CHECKING:
-    from shared.access.probing import Finding
+    from shared.access.probing import ProbeFinding
 
 # Less than the 230 seconds after which Azure's front end gives up on an answer.
 _SECONDS = 120.0
@@ -28,7 +28,7 @@ _SECONDS = 120.0
 _log = logging.getLogger("relay.access")
 
 
-def blueprint(apps: list[str], settings: AppSettings, known: Known) -> func.Blueprint:
+def blueprint(apps: list[str], settings: AppSettings, known: Inventory) -> func.Blueprint:
     """Register the function `access`; `settings` are those of any app of this process."""
     functions = func.Blueprint()
     prover = _Prover(",".join(apps), settings, known)
@@ -45,7 +45,7 @@ def blueprint(apps: list[str], settings: AppSettings, known: Known) -> func.Blue
 class _Prover:
     """One run at a time in a process: a run makes dozens of connections and requests."""
 
-    def __init__(self, app: str, settings: AppSettings, known: Known) -> None:
+    def __init__(self, app: str, settings: AppSettings, known: Inventory) -> None:
         self._app = app
         self._settings = settings
         self._known = known
@@ -64,11 +64,11 @@ class _Prover:
 
     async def _prove(self) -> Mapping[str, object]:
         # Only when it is asked for: no app starts with the means of all the others.
-        from shared.access.probes import Place
+        from shared.access.probes import ProbeTarget
         from shared.access.probing import tried_in_app
 
         began = time.monotonic()
-        place = Place(self._known, self._settings.bus_namespace, self._settings.network)
+        place = ProbeTarget(self._known, self._settings.bus_namespace, self._settings.network)
         identities = {**self._known.identities, own(self._app): None}
         findings = await tried_in_app(place, self._app, identities, _SECONDS)
         seconds = time.monotonic() - began
@@ -96,7 +96,7 @@ def _declaration() -> Declaration | None:
         return None
 
 
-def _as_json(finding: Finding, declaration: Declaration | None) -> Mapping[str, object]:
+def _as_json(finding: ProbeFinding, declaration: Declaration | None) -> Mapping[str, object]:
     grant = finding.grant
     told: dict[str, object] = {
         "identity": grant.identity,

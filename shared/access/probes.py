@@ -25,11 +25,11 @@ from azure.servicebus.exceptions import ServiceBusAuthorizationError, ServiceBus
 
 from shared.access.declaration import OPERATIONS, Grant, Outcome
 from shared.azure.key_vault_id import KeyVaultId
-from shared.azure.network import Network
+from shared.azure.network import ConnectionOptions
 from shared.azure.queues import connect
 from shared.azure.vault import client_options
 from shared.message.envelope import ALGORITHM
-from shared.settings.settings import Known
+from shared.settings.settings import Inventory
 from shared.standards.base64url import encode
 
 # Tells a probe's requests from the app's own, in audit logs for example.
@@ -41,28 +41,28 @@ _REFUSALS = frozenset({"ForbiddenByRbac", "ForbiddenByPolicy", "AccessDenied"})
 _CODE = re.compile(r"[A-Za-z]{1,60}")
 
 Attempt = Callable[[], Awaitable[tuple[Outcome, str]]]
-Trial = tuple[Grant, Attempt]
+Probe = tuple[Grant, Attempt]
 Ask = Callable[[KeyVaultId, HttpRequest], Awaitable[AsyncHttpResponse]]
 
 
 @dataclass(frozen=True)
-class Place:
+class ProbeTarget:
     """Where tries are made: what there is, the bus, and the way to it."""
 
-    known: Known
+    inventory: Inventory
     namespace: str
-    network: Network
+    network: ConnectionOptions
 
 
 @asynccontextmanager
-async def trials(
-    place: Place, name: str, credential: AsyncTokenCredential
-) -> AsyncIterator[list[Trial]]:
+async def probes(
+    target: ProbeTarget, name: str, credential: AsyncTokenCredential
+) -> AsyncIterator[list[Probe]]:
     """Give every try that there is, as one who has that credential."""
-    known = place.known
+    known = target.inventory
     async with (
-        _vaults(place, credential) as vaults,
-        connect(place.namespace, credential, place.network, user_agent=USER_AGENT) as bus,
+        _vaults(target, credential) as vaults,
+        connect(target.namespace, credential, target.network, user_agent=USER_AGENT) as bus,
     ):
         yield [
             *_on_keys(name, known.keys, vaults),
@@ -72,11 +72,11 @@ async def trials(
 
 
 @asynccontextmanager
-async def _vaults(place: Place, credential: AsyncTokenCredential) -> AsyncIterator[Ask]:
+async def _vaults(target: ProbeTarget, credential: AsyncTokenCredential) -> AsyncIterator[Ask]:
     """Give a way to ask the vault of an object."""
-    options = client_options(place.network) | {"user_agent": USER_AGENT}
+    options = client_options(target.network) | {"user_agent": USER_AGENT}
     clients: dict[tuple[str, str], KeyClient | SecretClient] = {}
-    for there in (*place.known.keys, *place.known.secrets):
+    for there in (*target.inventory.keys, *target.inventory.secrets):
         if (there.vault_url, there.kind) not in clients:
             kind = KeyClient if there.kind == "keys" else SecretClient
             clients[there.vault_url, there.kind] = kind(there.vault_url, credential, **options)
@@ -91,7 +91,7 @@ async def _vaults(place: Place, credential: AsyncTokenCredential) -> AsyncIterat
         await asyncio.gather(*(client.close() for client in clients.values()))
 
 
-def _on_keys(name: str, keys: Iterable[KeyVaultId], ask: Ask) -> Iterable[Trial]:
+def _on_keys(name: str, keys: Iterable[KeyVaultId], ask: Ask) -> Iterable[Probe]:
     for key in keys:
         for operation in OPERATIONS["key"]:
             grant = Grant(name, "key", key.name, operation)
@@ -103,7 +103,7 @@ def _on_keys(name: str, keys: Iterable[KeyVaultId], ask: Ask) -> Iterable[Trial]
                 yield grant, _asked(ask, key, request)
 
 
-def _on_secrets(name: str, known: Iterable[KeyVaultId], ask: Ask) -> Iterable[Trial]:
+def _on_secrets(name: str, known: Iterable[KeyVaultId], ask: Ask) -> Iterable[Probe]:
     for secret in known:
         get = HttpRequest("GET", f"secrets/{secret.name}")
         # Not the vault's list: a right to see what there is can also reach one secret alone.
@@ -113,7 +113,7 @@ def _on_secrets(name: str, known: Iterable[KeyVaultId], ask: Ask) -> Iterable[Tr
         yield Grant(name, "secret", secret.name, "list"), _asked(ask, secret, listing)
 
 
-def _on_queues(name: str, queues: Iterable[str], bus: ServiceBusClient) -> Iterable[Trial]:
+def _on_queues(name: str, queues: Iterable[str], bus: ServiceBusClient) -> Iterable[Probe]:
     for queue in queues:
         sender = partial(bus.get_queue_sender, queue)
         receiver = partial(bus.get_queue_receiver, queue)

@@ -11,7 +11,7 @@ from azure.core.exceptions import AzureError, HttpResponseError
 from azure.identity.aio import ManagedIdentityCredential
 
 from shared.access.declaration import OPERATIONS, Grant, Kind, Outcome
-from shared.access.probes import USER_AGENT, Attempt, Place, trials
+from shared.access.probes import USER_AGENT, Attempt, ProbeTarget, probes
 
 _VAULT_SCOPE = "https://vault.azure.net/.default"
 _TRY_SECONDS = 60.0
@@ -19,7 +19,7 @@ _AT_ONCE = 64
 
 
 @dataclass(frozen=True)
-class Finding:
+class ProbeFinding:
     """What came of one try; `detail` is a status or the kind of an error, never content."""
 
     grant: Grant
@@ -28,15 +28,15 @@ class Finding:
 
 
 async def tried_in_app(
-    place: Place, app: str, identities: Mapping[str, str | None], seconds: float
-) -> list[Finding]:
+    target: ProbeTarget, app: str, identities: Mapping[str, str | None], seconds: float
+) -> list[ProbeFinding]:
     """Ask for a token of each identity, by client id, and try everything as those that give one.
 
     An identity without a client id is the app's own. After `seconds`, what is not known yet could
     not be told.
     """
     limit = asyncio.Semaphore(_AT_ONCE)
-    found: list[Finding] = []
+    found: list[ProbeFinding] = []
 
     async def as_identity(name: str, client_id: str | None) -> None:
         # Made for this run: a credential that has served before would answer from its cache for an
@@ -47,22 +47,22 @@ async def tried_in_app(
             token = await _token(credential, Grant(name, "app", app, "token"))
             found.append(token)
             if token.outcome == "allowed":
-                await _try_all(place, name, credential, limit, found)
+                await _try_all(target, name, credential, limit, found)
 
     await _within(seconds, [as_identity(*one) for one in identities.items()])
     asked = [Grant(name, "app", app, "token") for name in identities]
     having = {one.grant.identity for one in found if one.outcome == "allowed"}
-    return _complete(found, [*asked, *(grant for name in having for grant in _all(name, place))])
+    return _complete(found, [*asked, *(grant for name in having for grant in _all(name, target))])
 
 
 async def tried_as(
-    place: Place, name: str, credential: AsyncTokenCredential, seconds: float
-) -> list[Finding]:
+    target: ProbeTarget, name: str, credential: AsyncTokenCredential, seconds: float
+) -> list[ProbeFinding]:
     """Try everything as one who has a credential already: an operator."""
-    found: list[Finding] = []
+    found: list[ProbeFinding] = []
     limit = asyncio.Semaphore(_AT_ONCE)
-    await _within(seconds, [_try_all(place, name, credential, limit, found)])
-    return _complete(found, _all(name, place))
+    await _within(seconds, [_try_all(target, name, credential, limit, found)])
+    return _complete(found, _all(name, target))
 
 
 async def _within(seconds: float, work: Iterable[Awaitable[None]]) -> None:
@@ -74,8 +74,8 @@ async def _within(seconds: float, work: Iterable[Awaitable[None]]) -> None:
         pass
 
 
-def _all(name: str, place: Place) -> list[Grant]:
-    known = place.known
+def _all(name: str, target: ProbeTarget) -> list[Grant]:
+    known = target.inventory
     objects: Mapping[Kind, Iterable[str]] = {
         "key": (key.name for key in known.keys),
         "secret": (secret.name for secret in known.secrets),
@@ -89,14 +89,14 @@ def _all(name: str, place: Place) -> list[Grant]:
     ]
 
 
-def _complete(found: list[Finding], asked: Iterable[Grant]) -> list[Finding]:
+def _complete(found: list[ProbeFinding], asked: Iterable[Grant]) -> list[ProbeFinding]:
     """Add what there was no time for, so that nothing asked goes without an answer."""
     missing = set(asked) - {finding.grant for finding in found}
-    late = [Finding(grant, "could not tell", "no answer in time") for grant in missing]
+    late = [ProbeFinding(grant, "could not tell", "no answer in time") for grant in missing]
     return sorted([*found, *late], key=lambda finding: finding.grant)
 
 
-async def _token(credential: ManagedIdentityCredential, grant: Grant) -> Finding:
+async def _token(credential: ManagedIdentityCredential, grant: Grant) -> ProbeFinding:
     try:
         async with asyncio.timeout(_TRY_SECONDS):
             await credential.get_token(_VAULT_SCOPE)
@@ -104,30 +104,30 @@ async def _token(credential: ManagedIdentityCredential, grant: Grant) -> Finding
         status = error.status_code if isinstance(error, HttpResponseError) else None
         # 400 is how App Service and virtual machines say that there is no such identity here.
         outcome: Outcome = "refused" if status == 400 else "could not tell"
-        return Finding(grant, outcome, str(status or type(error).__name__))
-    return Finding(grant, "allowed", "token")
+        return ProbeFinding(grant, outcome, str(status or type(error).__name__))
+    return ProbeFinding(grant, "allowed", "token")
 
 
 async def _try_all(
-    place: Place,
+    target: ProbeTarget,
     name: str,
     credential: AsyncTokenCredential,
     limit: asyncio.Semaphore,
-    found: list[Finding],
+    found: list[ProbeFinding],
 ) -> None:
     async def attempt(grant: Grant, trial: Attempt) -> None:
         async with limit:
             found.append(await _told(grant, trial))
 
-    async with trials(place, name, credential) as each, asyncio.TaskGroup() as group:
+    async with probes(target, name, credential) as each, asyncio.TaskGroup() as group:
         for grant, trial in each:
             group.create_task(attempt(grant, trial))
 
 
-async def _told(grant: Grant, trial: Attempt) -> Finding:
+async def _told(grant: Grant, trial: Attempt) -> ProbeFinding:
     try:
         async with asyncio.timeout(_TRY_SECONDS):
             outcome, detail = await trial()
     except Exception as error:  # noqa: BLE001 - whatever it is, it tells that this could not be told
-        return Finding(grant, "could not tell", type(error).__name__)
-    return Finding(grant, outcome, detail)
+        return ProbeFinding(grant, "could not tell", type(error).__name__)
+    return ProbeFinding(grant, outcome, detail)

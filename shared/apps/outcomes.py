@@ -10,7 +10,7 @@ from azure.servicebus import ServiceBusMessage
 from azure.servicebus.aio import ServiceBusClient
 
 from shared.azure.queues import BusDeniedError, BusError, BusUnavailableError, QueueSender
-from shared.message.bus_message import Incoming, receipt_message
+from shared.message.bus_message import ReceivedMessage, receipt_message
 from shared.message.envelope import DataKey
 from shared.message.receipt import Receipt
 from shared.message.state import State
@@ -28,11 +28,11 @@ Send = Callable[[ServiceBusMessage], Awaitable[None]]
 class Outcomes:
     """The queues that the receiver sends to, under its one identity for all of them.
 
-    `later` lets a message wait for its time, `set_aside` puts it to the rejected ones, `record`
-    sends a receipt to the ledger. What is owed waits for `wait_seconds`.
+    `requeue` lets a message wait for its time, `set_aside` puts it to the rejected ones, `record`
+    sends a receipt to the ledger. A pending receipt waits for `wait_seconds`.
     """
 
-    later: Send
+    requeue: Send
     set_aside: Send
     record: Send
     wait_seconds: float
@@ -62,18 +62,18 @@ class Outcomes:
         )
 
     async def reject(
-        self, incoming: Incoming, reason: str, detail: str, attempts: int | None = None
+        self, incoming: ReceivedMessage, reason: str, detail: str, attempts: int | None = None
     ) -> Receipt | None:
         """Put a message to the rejected ones; return its receipt, which nobody has yet."""
         used = incoming.attempts if attempts is None else attempts
         await self.set_aside(incoming.rejected(reason, detail, used))
-        _log.warning("rejected %s: %s: %s", _shown(incoming), reason, detail)
+        _log.warning("rejected %s: %s: %s", _for_log(incoming), reason, detail)
         return incoming.receipt(State.REJECTED, used, f"{reason}: {detail}")
 
-    async def tell(
-        self, incoming: Incoming, receipt: Receipt | None, key: DataKey | None = None
+    async def publish_receipt(
+        self, incoming: ReceivedMessage, receipt: Receipt | None, key: DataKey | None = None
     ) -> None:
-        """Send a receipt; one of an outcome is owed until it can be sent.
+        """Send a receipt; one of an outcome stays pending until it can be sent.
 
         The step itself is done: it must be repeated neither at the partner nor among the rejected
         because its receipt has no way.
@@ -84,11 +84,11 @@ class Outcomes:
             await self.record(receipt_message(receipt))
         except BusError as error:
             _log.log(self.outages.level, "no receipt for %s yet: %s", receipt.message_id, error)
-            # A retry's receipt is not owed: that of a later step will tell more.
+            # A retry's receipt is not kept pending: that of a later step will tell more.
             if receipt.state is not State.RETRYING:
-                await self.later(incoming.owing(self.wait_seconds, receipt, key))
+                await self.requeue(incoming.with_pending_receipt(self.wait_seconds, receipt, key))
 
 
-def _shown(incoming: Incoming) -> str:
-    # The id of a message that is none of ours may be anything, and is no text for a log.
+def _for_log(incoming: ReceivedMessage) -> str:
+    # The id of a message that is not this relay's may be anything, and is no text for a log.
     return repr(incoming.message_id[:128])

@@ -12,9 +12,9 @@ from shared.azure.identities import credential
 from shared.azure.queues import connect
 from shared.azure.vault import VaultDeniedError, VaultError, VaultSecret, VaultUnavailableError
 from shared.concurrency.holding import pausing
-from shared.message.bus_message import Incoming
-from shared.message.data_keys import OpenedKeys
-from shared.message.envelope import UnopenableError, WrappedKey
+from shared.message.bus_message import ReceivedMessage
+from shared.message.data_keys import DataKeyCache
+from shared.message.envelope import DecryptionError, WrappedKey
 from shared.message.payload_key import VaultKey
 from shared.message.state import State
 from shared.partner.delivery import (
@@ -75,7 +75,9 @@ class Receiver:
         network = settings.network
         self._outages = Outages(_log)
         self._key = VaultKey(settings.payload_key, credential(settings.decrypt_identity), network)
-        self._keys = OpenedKeys(self._decrypt, settings.opened_keys, settings.opened_keys_seconds)
+        self._keys = DataKeyCache(
+            self._decrypt, settings.data_key_cache_entries, settings.data_key_cache_seconds
+        )
         secret = VaultSecret(
             settings.partner_secret,
             credential(settings.partner_identity),
@@ -96,74 +98,74 @@ class Receiver:
         Returning completes the message, and only then: a crash before can repeat it, not lose it.
         What it raises leaves the message on the queue, to be delivered again.
         """
-        incoming = Incoming.from_trigger(message)
-        if incoming.owed and incoming.owed.state is State.REJECTED:
+        incoming = ReceivedMessage.from_trigger(message)
+        if incoming.pending_receipt and incoming.pending_receipt.state is State.REJECTED:
             # Believed as it is: whoever may send to the queue can have garbage rejected anyway.
-            await self._outcomes.tell(incoming, incoming.owed)
+            await self._outcomes.publish_receipt(incoming, incoming.pending_receipt)
             return
         if incoming.deliveries >= self._max_deliveries:
             # Here, where the ledger hears of it, and not by the queue's own count.
             detail = f"handed over {incoming.deliveries} times without an outcome"
-            await self._reject(incoming, "handed-over-too-often", detail)
+            await self._reject(incoming, "max-deliveries-exceeded", detail)
             return
         try:
             await self._deliver(incoming)
-        except UnopenableError as error:
-            await self._reject(incoming, f"unopenable-{error.fault}", error.detail)
+        except DecryptionError as error:
+            await self._reject(incoming, f"undecryptable-{error.fault}", error.detail)
         except PartnerRefusedError as error:
             await self._reject(incoming, "partner-refused", str(error), incoming.attempts + 1)
         except PartnerUnavailableError as error:
             await self._retry(incoming, error)
         except (VaultError, PartnerSecretError, PartnerDeniedError) as error:
             # Not the message's fault: it waits for as long as it takes, and uses up no attempt.
-            await self._wait(incoming, error)
+            await self._requeue_uncounted(incoming, error)
 
     async def _decrypt(self, wrapped: WrappedKey) -> bytes:
         with self._outages.watching(self._key.url, (VaultUnavailableError, VaultDeniedError)):
             return await self._key.decrypt(wrapped)
 
-    async def _deliver(self, incoming: Incoming) -> None:
+    async def _deliver(self, incoming: ReceivedMessage) -> None:
         sealed = incoming.sealed()
         key = await self._keys.open(sealed.wrapped)
         payload = sealed.open(key)
         # A right to send must not be one to say `delivered`, which is final in the ledger.
-        if incoming.owed and incoming.is_confirmed(key):
-            await self._outcomes.tell(incoming, incoming.owed, key)
+        if incoming.pending_receipt and incoming.has_authentic_receipt(key):
+            await self._outcomes.publish_receipt(incoming, incoming.pending_receipt, key)
             return
         away = (VaultError, PartnerSecretError, PartnerDeniedError, PartnerUnavailableError)
         with self._outages.watching("the partner", away):
-            await self._partner.deliver(Delivery(sealed.context, payload, incoming.trace))
-        _log.info("delivered %s: %d bytes", sealed.context.message_id, len(payload))
+            await self._partner.deliver(Delivery(sealed.header, payload, incoming.trace))
+        _log.info("delivered %s: %d bytes", sealed.header.message_id, len(payload))
         receipt = incoming.receipt(
             State.DELIVERED,
             incoming.attempts + 1,
             key_version=sealed.wrapped.version,
-            content_type=sealed.context.content_type,
+            content_type=sealed.header.content_type,
             size=len(payload),
         )
-        await self._outcomes.tell(incoming, receipt, key)
+        await self._outcomes.publish_receipt(incoming, receipt, key)
 
-    async def _retry(self, incoming: Incoming, error: PartnerUnavailableError) -> None:
+    async def _retry(self, incoming: ReceivedMessage, error: PartnerUnavailableError) -> None:
         attempts = incoming.attempts + 1
         delay = self._schedule.delay(attempts, error.retry_after)
         if delay is None:
-            await self._reject(incoming, "schedule-used-up", str(error), attempts)
+            await self._reject(incoming, "retries-exhausted", str(error), attempts)
             return
-        await self._outcomes.later(incoming.later(delay, attempts))
+        await self._outcomes.requeue(incoming.rescheduled(delay, attempts))
         _log.info("retry %s in %.0f s: %s", incoming.message_id, delay, error)
         receipt = incoming.receipt(State.RETRYING, attempts, str(error))
-        await self._outcomes.tell(incoming, receipt)
+        await self._outcomes.publish_receipt(incoming, receipt)
 
-    async def _wait(self, incoming: Incoming, error: Exception) -> None:
+    async def _requeue_uncounted(self, incoming: ReceivedMessage, error: Exception) -> None:
         delay = max(self._wait_seconds, getattr(error, "retry_after", None) or 0)
-        await self._outcomes.later(incoming.later(delay, incoming.attempts))
+        await self._outcomes.requeue(incoming.rescheduled(delay, incoming.attempts))
         level = self._outages.level
         _log.log(level, "waits %s for %.0f s: %s", incoming.message_id, delay, error)
         receipt = incoming.receipt(State.RETRYING, incoming.attempts, str(error))
-        await self._outcomes.tell(incoming, receipt)
+        await self._outcomes.publish_receipt(incoming, receipt)
 
     async def _reject(
-        self, incoming: Incoming, reason: str, detail: str, attempts: int | None = None
+        self, incoming: ReceivedMessage, reason: str, detail: str, attempts: int | None = None
     ) -> None:
         receipt = await self._outcomes.reject(incoming, reason, detail, attempts)
-        await self._outcomes.tell(incoming, receipt)
+        await self._outcomes.publish_receipt(incoming, receipt)

@@ -31,9 +31,9 @@ from shared.concurrency.single_flight import SingleFlight
 from shared.ledger.errors import LedgerError, LedgerUnavailableError
 from shared.ledger.ledger import Ledger, NewMessage
 from shared.message.bus_message import outgoing
-from shared.message.data_keys import Limits, SealingKeys
-from shared.message.envelope import Context, WrappedKey, seal
-from shared.message.message_id import first_way
+from shared.message.data_keys import DataKeyProvider, Limits
+from shared.message.envelope import MessageHeader, WrappedKey, seal
+from shared.message.message_id import initial_bus_id
 from shared.message.payload_key import VaultKey
 from shared.message.state import State
 from shared.settings.settings import SenderSettings
@@ -62,7 +62,7 @@ class InvalidRequestError(Exception):
 class _Submission:
     """A request that is fit to be taken. `fingerprint` is set under an Idempotency-Key only."""
 
-    context: Context
+    header: MessageHeader
     payload: bytes = field(repr=False)
     trace: str | None
     fingerprint: bytes | None = field(repr=False)
@@ -89,7 +89,7 @@ class Sender:
         self._key = VaultKey(
             settings.payload_key, credential(settings.encrypt_identity), settings.network
         )
-        self._keys = SealingKeys(
+        self._keys = DataKeyProvider(
             self._encrypt,
             Limits(settings.data_key_messages, settings.data_key_seconds, settings.data_key_bytes),
         )
@@ -108,7 +108,7 @@ class Sender:
         """Answer 202 once the message is on the queue, and a problem in every other case."""
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
-                return await self._take(request)
+                return await self._handle(request)
         except InvalidRequestError as error:
             return problem(error.status, error.detail, **error.members)
         except _AWAY as error:
@@ -127,23 +127,23 @@ class Sender:
                 "the message was not taken, because of a fault in the relay",
             )
 
-    async def _take(self, request: func.HttpRequest) -> func.HttpResponse:
+    async def _handle(self, request: func.HttpRequest) -> func.HttpResponse:
         submission = _submission(request, self._settings.max_payload_bytes)
-        message_id = submission.context.message_id
+        message_id = submission.header.message_id
         if submission.fingerprint is None:
-            return self._accepted(message_id, await self._carry(submission))
+            return self._accepted(message_id, await self._accept_and_enqueue(submission))
         # Requests with one key at the same time are one message: the others share its outcome.
         state = await self._flights.run(
-            (message_id, submission.fingerprint), lambda: self._carry(submission)
+            (message_id, submission.fingerprint), lambda: self._accept_and_enqueue(submission)
         )
         return self._accepted(message_id, state)
 
-    async def _carry(self, submission: _Submission) -> State:
+    async def _accept_and_enqueue(self, submission: _Submission) -> State:
         """Return where the message is: on the queue, or further if it was sent before."""
-        context = submission.context
+        header = submission.header
         new = NewMessage(
-            context.message_id,
-            context.content_type,
+            header.message_id,
+            header.content_type,
             len(submission.payload),
             datetime.now(UTC),
             submission.fingerprint,
@@ -164,10 +164,10 @@ class Sender:
         return State.QUEUED
 
     async def _queue(self, submission: _Submission) -> None:
-        context, payload = submission.context, submission.payload
-        key, wrapped = await self._keys.take(len(payload))
-        token = seal(payload, context, key, wrapped)
-        bus_id = first_way(context.message_id, submission.fingerprint)
+        header, payload = submission.header, submission.payload
+        key, wrapped = await self._keys.acquire(len(payload))
+        token = seal(payload, header, key, wrapped)
+        bus_id = initial_bus_id(header.message_id, submission.fingerprint)
         try:
             queue = f"queue {self._settings.messages_queue}"
             with self._outages.watching(queue, (BusUnavailableError, BusDeniedError)):
@@ -178,14 +178,14 @@ class Sender:
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
                 "the body is larger than a message may be: sealed, it does not fit into the queue",
             ) from None
-        _log.info("queued %s: %d bytes", context.message_id, len(payload))
+        _log.info("queued %s: %d bytes", header.message_id, len(payload))
         try:
             with self._outages.watching("the ledger", LedgerUnavailableError):
-                await self._ledger.queued(context.message_id, wrapped.version, datetime.now(UTC))
+                await self._ledger.queued(header.message_id, wrapped.version, datetime.now(UTC))
         except LedgerError as error:
             # The message is on its way whatever the ledger says; its receipts will tell.
             level = self._outages.level
-            _log.log(level, "%s stays accepted in the ledger: %s", context.message_id, error)
+            _log.log(level, "%s stays accepted in the ledger: %s", header.message_id, error)
 
     async def _encrypt(self, plaintext: bytes) -> WrappedKey:
         with self._outages.watching(self._key.url, (VaultUnavailableError, VaultDeniedError)):
@@ -207,7 +207,7 @@ def _submission(request: func.HttpRequest, limit: int) -> _Submission:
     key = _idempotency_key(request)
     message_id = key.message_id() if key else str(uuid.uuid4())
     try:
-        context = Context(message_id, content_type)
+        context = MessageHeader(message_id, content_type)
     except ValueError as error:
         raise InvalidRequestError(HTTPStatus.BAD_REQUEST, f"Content-Type: {error}") from None
     trace = traceparent(request.headers.get(HEADER))

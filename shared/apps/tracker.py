@@ -18,7 +18,7 @@ from shared.azure.identities import credential
 from shared.azure.queues import QueueSender, connect
 from shared.azure.vault import VaultSecret
 from shared.ledger.errors import LedgerUnavailableError
-from shared.ledger.ledger import Entry, Ledger, Position
+from shared.ledger.ledger import Ledger, LedgerEntry, Position
 from shared.message.message_id import is_message_id, spellings
 from shared.message.state import State
 from shared.settings.settings import TrackerSettings
@@ -124,7 +124,7 @@ class Tracker:
             entry = await self._ledger.entry(message_id)
             self._outages.works(LEDGER)
             if entry:
-                return _json(_shown(entry))
+                return _json(_public(entry))
         return problem(HTTPStatus.NOT_FOUND, "the ledger has no message of this id")
 
     async def messages(self, request: func.HttpRequest) -> func.HttpResponse:
@@ -142,10 +142,10 @@ class Tracker:
         self._outages.works(LEDGER)
         page = entries[:limit]
         more = _link(state, page[-1].position, limit) if len(entries) > limit else None
-        return _json({"messages": [_shown(entry) for entry in page], "next": more})
+        return _json({"messages": [_public(entry) for entry in page], "next": more})
 
 
-def _shown(entry: Entry) -> dict[str, Any]:
+def _public(entry: LedgerEntry) -> dict[str, Any]:
     times = {
         "accepted": entry.accepted_at,
         "queued": entry.queued_at,

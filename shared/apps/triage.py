@@ -11,23 +11,23 @@ import logging
 import azure.functions as func
 
 from shared.apps.outcomes import Outcomes
-from shared.message.data_keys import OpenedKeys
+from shared.message.data_keys import DataKeyCache
 from shared.message.dead_letter import DeadLetter
-from shared.message.envelope import DataKey, UnopenableError
+from shared.message.envelope import DataKey, DecryptionError
 from shared.message.receipt import Receipt
 from shared.message.state import State
 from shared.message.unrecorded import rejected_receipt, returned
 from shared.settings.settings import ReceiverSettings
 
 # A round without the database takes 3 h 20 min, see RELAY_RECEIPT_WAIT_SECONDS: four weeks.
-MOST_RETURNS = 200
+MAX_RETURNS = 200
 _log = logging.getLogger(__name__)
 
 
 class Triage:
     """Sorts dead letters."""
 
-    def __init__(self, settings: ReceiverSettings, keys: OpenedKeys, outcomes: Outcomes) -> None:
+    def __init__(self, settings: ReceiverSettings, keys: DataKeyCache, outcomes: Outcomes) -> None:
         self._receipts_queue = settings.receipts_queue.lower()
         self._max_deliveries = settings.max_deliveries
         self._keys = keys
@@ -50,7 +50,7 @@ class Triage:
             _log.error("rejected what is no receipt: %s", problem)
             return
         # The last delivery does not depend on the queue of receipts, which may be what failed.
-        if letter.returns >= MOST_RETURNS or self._is_last(letter):
+        if letter.returns >= MAX_RETURNS or self._is_last(letter):
             detail = f"returned {letter.returns} times; {letter.reason}: {letter.detail}"
             set_aside = rejected_receipt(letter.body, "receipt-not-recorded", detail)
             await self._outcomes.set_aside(set_aside)
@@ -62,15 +62,19 @@ class Triage:
     async def _message(self, letter: DeadLetter) -> None:
         incoming = letter.incoming
         key = await self._opened(letter)
-        owed = incoming.owed
-        if key and owed and (owed.state is State.REJECTED or incoming.is_confirmed(key)):
+        pending = incoming.pending_receipt
+        if (
+            key
+            and pending
+            and (pending.state is State.REJECTED or incoming.has_authentic_receipt(key))
+        ):
             # It was done with, and only its receipt was under way.
-            await self._outcomes.tell(incoming, owed, key)
+            await self._outcomes.publish_receipt(incoming, pending, key)
             return
         receipt = await self._outcomes.reject(incoming, letter.reason, letter.detail)
         # Only of a message that opens under its own id: what the bus gave up may be anything.
         if key:
-            await self._outcomes.tell(incoming, receipt, key)
+            await self._outcomes.publish_receipt(incoming, receipt, key)
 
     async def _opened(self, letter: DeadLetter) -> DataKey | None:
         """Return the data key if the message is one of ours. Raises `VaultError`."""
@@ -80,7 +84,7 @@ class Triage:
             sealed = letter.incoming.sealed()
             key = await self._keys.open(sealed.wrapped)
             sealed.open(key)
-        except UnopenableError:
+        except DecryptionError:
             return None
         return key
 

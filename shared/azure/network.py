@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
-class Network:
+class ConnectionOptions:
     """Ways that private deployments need: an own CA, an own address of the bus, own host names.
 
     `verify_challenge` off lets a vault be called by a host name that is not Key Vault's own; the

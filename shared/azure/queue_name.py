@@ -8,5 +8,5 @@ _FORM = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._/-]{0,258}[A-Za-z0-9])?")
 
 
 def is_queue_name(text: str) -> bool:
-    """Tell whether a queue can have this name: up to 260 characters (Azure's naming rules)."""
+    """Return whether a queue can have this name: up to 260 characters (Azure's naming rules)."""
     return bool(_FORM.fullmatch(text))

@@ -18,7 +18,7 @@ from azure.servicebus.exceptions import (
     ServiceBusAuthorizationError,
 )
 
-from shared.azure.network import Network
+from shared.azure.network import ConnectionOptions
 from shared.azure.request_id import of_answer, of_bus
 
 _SEND_SECONDS = 20
@@ -48,7 +48,7 @@ class MessageTooLargeError(BusError):
 def connect(
     namespace: str,
     credential: AsyncTokenCredential,
-    network: Network,
+    network: ConnectionOptions,
     *,
     user_agent: str | None = None,
 ) -> ServiceBusClient:
@@ -61,12 +61,12 @@ def connect(
     return ServiceBusClient(namespace, credential, **options)
 
 
-def connect_by_string(connection_string: str, network: Network) -> ServiceBusClient:
+def connect_by_string(connection_string: str, network: ConnectionOptions) -> ServiceBusClient:
     """Return a client of the namespace that a connection string names."""
     return ServiceBusClient.from_connection_string(connection_string, **_options(network))
 
 
-def _options(network: Network) -> dict[str, Any]:
+def _options(network: ConnectionOptions) -> dict[str, Any]:
     authorities = {"connection_verify": str(network.ca_bundle)} if network.ca_bundle else {}
     return {
         # Said outright: an endpoint of one's own would silently switch to WebSockets.
@@ -130,9 +130,9 @@ class QueueSender:
                     await self._send_next(together)
             except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to who waits
                 await self._forget_link()
-                _settle(together or self._take_all(), _translated(self._queue, error))
+                _resolve(together or self._take_all(), _map_error(self._queue, error))
             else:
-                _settle(together, None)
+                _resolve(together, None)
 
     async def _send_next(self, together: list[_Waiting]) -> None:
         if self._sender is None:
@@ -170,7 +170,7 @@ class QueueSender:
         return taken
 
 
-def _settle(messages: list[_Waiting], error: BusError | None) -> None:
+def _resolve(messages: list[_Waiting], error: BusError | None) -> None:
     for waiting in messages:
         if waiting.sent.done():
             continue
@@ -180,7 +180,7 @@ def _settle(messages: list[_Waiting], error: BusError | None) -> None:
             waiting.sent.set_result(None)
 
 
-def _translated(queue: str, error: Exception) -> BusError:
+def _map_error(queue: str, error: Exception) -> BusError:
     doing = f"send to queue {queue}"
     if isinstance(error, MessageSizeExceededError):
         return MessageTooLargeError(f"{doing}: larger than the queue takes")

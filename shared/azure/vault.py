@@ -17,7 +17,7 @@ from azure.core.exceptions import (
 from azure.keyvault.secrets.aio import SecretClient
 
 from shared.azure.key_vault_id import KeyVaultId
-from shared.azure.network import Network
+from shared.azure.network import ConnectionOptions
 from shared.azure.request_id import of_answer
 from shared.concurrency.single_flight import SingleFlight
 from shared.standards.retry_after import retry_after
@@ -69,14 +69,14 @@ class VaultSecret:
         secret: KeyVaultId,
         credential: AsyncTokenCredential,
         seconds: float,
-        network: Network | None = None,
+        network: ConnectionOptions | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._secret = secret
         self._seconds = seconds
         self._clock = clock
         self._client = SecretClient(
-            secret.vault_url, credential, **client_options(network or Network())
+            secret.vault_url, credential, **client_options(network or ConnectionOptions())
         )
         self._kept: tuple[str, float] | None = None
         self._fresh_until = 0.0
@@ -128,12 +128,12 @@ async def answering(doing: str) -> AsyncIterator[None]:
         async with asyncio.timeout(_ANSWER_SECONDS):
             yield
     except AzureError as error:
-        raise translated(doing, error) from error
+        raise map_error(doing, error) from error
     except TimeoutError:
         raise VaultUnavailableError(doing, f"no answer in {_ANSWER_SECONDS:.0f} s") from None
 
 
-def client_options(network: Network) -> dict[str, Any]:
+def client_options(network: ConnectionOptions) -> dict[str, Any]:
     """Return what every client of a vault is made with."""
     # A lost connection is tried again at once. An answer is not: whoever waits, an HTTP caller or
     # the bus, has better means to wait than a thread of this process.
@@ -148,7 +148,7 @@ def client_options(network: Network) -> dict[str, Any]:
     }
 
 
-def translated(doing: str, error: AzureError) -> VaultError:
+def map_error(doing: str, error: AzureError) -> VaultError:
     """Say what an error of the SDK means for who asked."""
     status = error.status_code or 0 if isinstance(error, HttpResponseError) else 0
     # What the identity endpoint says is about the identity, whatever its status: a message must
@@ -157,11 +157,11 @@ def translated(doing: str, error: AzureError) -> VaultError:
         why, asked = f"the identity gets no token ({status})", of_answer(error.response)
         return VaultDeniedError(doing, why, status, asked)
     if isinstance(error, HttpResponseError) and status >= 400:
-        return refused(doing, status, error.response)
+        return error_for_status(doing, status, error.response)
     return VaultUnavailableError(doing, f"no answer ({type(error).__name__})")
 
 
-def refused(doing: str, status: int, response: Any) -> VaultError:
+def error_for_status(doing: str, status: int, response: Any) -> VaultError:
     """Say what an answer other than success means for who asked."""
     why = f"status {status}"
     if status in (401, 403):

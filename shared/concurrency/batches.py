@@ -13,22 +13,22 @@ Outcome = TypeVar("Outcome")
 
 
 class Batches(Generic[Item, Outcome]):
-    """Makes one call at a time for any number of items, at most `most` in each.
+    """Makes one call at a time for any number of items, at most `max_batch` in each.
 
     `call` returns an outcome for each item, in their order; what it raises is raised to all whose
-    items were in it. What is `hopeless` is raised to all that wait by then, too: the next call
+    items were in it. What is `abort_on` is raised to all that wait by then, too: the next call
     would only let them wait as long for the same.
     """
 
     def __init__(
         self,
         call: Callable[[Sequence[Item]], Awaitable[Sequence[Outcome]]],
-        most: int,
-        hopeless: type[Exception] | tuple[type[Exception], ...] = (),
+        max_batch: int,
+        abort_on: type[Exception] | tuple[type[Exception], ...] = (),
     ) -> None:
         self._call = call
-        self._most = most
-        self._hopeless = hopeless
+        self._max_batch = max_batch
+        self._abort_on = abort_on
         self._waiting: deque[tuple[Item, asyncio.Future[Outcome]]] = deque()
         self._calling: asyncio.Task[None] | None = None
 
@@ -45,19 +45,19 @@ class Batches(Generic[Item, Outcome]):
 
     async def _call_all(self) -> None:
         while self._waiting:
-            together = list(islice(self._waiting, self._most))
-            for _ in together:
+            batch = list(islice(self._waiting, self._max_batch))
+            for _ in batch:
                 self._waiting.popleft()
             try:
-                outcomes = await self._call([item for item, _ in together])
+                outcomes = await self._call([item for item, _ in batch])
             except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to who waits
-                if isinstance(error, self._hopeless):
-                    together += self._waiting
+                if isinstance(error, self._abort_on):
+                    batch += self._waiting
                     self._waiting.clear()
-                for _, waiting in together:
+                for _, waiting in batch:
                     if not waiting.done():
                         waiting.set_exception(error)
             else:
-                for (_, waiting), outcome in zip(together, outcomes, strict=True):
+                for (_, waiting), outcome in zip(batch, outcomes, strict=True):
                     if not waiting.done():
                         waiting.set_result(outcome)

@@ -14,8 +14,8 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyErro
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.azure.vault import VaultDeniedError, VaultError
-from shared.ledger.engine import engine_of
-from shared.ledger.errors import LedgerError, LedgerUnavailableError, SignInRefusedError
+from shared.ledger.engine import make_engine
+from shared.ledger.errors import AuthenticationFailedError, LedgerError, LedgerUnavailableError
 
 T = TypeVar("T")
 _VALUE_ERRORS = (ValueError, OverflowError, DataError, IntegrityError)
@@ -32,7 +32,7 @@ class SecretDeniedError(LedgerUnavailableError):
     is_denial = True
 
 
-class Secret(Protocol):
+class DatabaseSecret(Protocol):
     """A secret of a vault: `VaultSecret`."""
 
     @property
@@ -64,15 +64,15 @@ class Database:
 
     A new value of the secret is used by the next transaction; those under way end where they are.
     The vault and the database need not change at the same moment: while one of two values is
-    refused, the other serves. `authorities` is a PEM file of those to trust for TLS, instead of
+    refused, the other serves. `ca_file` is a PEM file of those to trust for TLS, instead of
     the public ones.
     """
 
-    def __init__(self, secret: Secret, authorities: Path | None = None) -> None:
+    def __init__(self, secret: DatabaseSecret, ca_file: Path | None = None) -> None:
         self._secret = secret
-        self._authorities = authorities
+        self._ca_file = ca_file
         self._engines: dict[str, _Engine] = {}
-        self._taken: str | None = None  # the value that the database took last
+        self._last_accepted_url: str | None = None  # the value that the database took last
 
     async def run(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """Return what `work` returns once it is committed; raises `LedgerError`."""
@@ -82,7 +82,7 @@ class Database:
                     return await work(connection)
             except _FAILURES as error:
                 # Without its cause, which knows addresses, names and rows: it might be logged.
-                raise translated(error) from None
+                raise map_error(error) from None
 
     async def close(self) -> None:
         """Close the connections, once those who use them are done."""
@@ -91,14 +91,14 @@ class Database:
 
     @asynccontextmanager
     async def _signed_in(self) -> AsyncIterator[AsyncConnection]:
-        refusals: dict[str, SignInRefusedError] = {}
+        refusals: dict[str, AuthenticationFailedError] = {}
         async with AsyncExitStack() as stack:
             async for value in self._values():
                 if value in refusals:
                     continue
                 try:
                     connection = await stack.enter_async_context(self._connection(value))
-                except SignInRefusedError as error:
+                except AuthenticationFailedError as error:
                     refusals[value] = error
                 else:
                     yield connection
@@ -109,8 +109,8 @@ class Database:
         """Give what may sign in: what the vault has, what served until now, what it has by now."""
         value = await self._value()
         yield value
-        if self._taken is not None:
-            yield self._taken
+        if self._last_accepted_url is not None:
+            yield self._last_accepted_url
         self._secret.forget(value)
         yield await self._value()
 
@@ -131,17 +131,17 @@ class Database:
         try:
             async with AsyncExitStack() as stack:
                 connection = await _connect(stack, engine.engine)
-                await self._take(value)
+                await self._remember_accepted(value)
                 yield connection
-        except SignInRefusedError:
+        except AuthenticationFailedError:
             await self._retire(value)
             raise
         finally:
             engine.users -= 1
             await engine.dispose_unused()
 
-    async def _take(self, value: str) -> None:
-        self._taken = value
+    async def _remember_accepted(self, value: str) -> None:
+        self._last_accepted_url = value
         for other in [other for other in self._engines if other != value]:
             await self._retire(other)
 
@@ -153,9 +153,9 @@ class Database:
 
     def _engine(self, value: str) -> AsyncEngine:
         try:
-            return engine_of(value, self._authorities)
+            return make_engine(value, self._ca_file)
         except ValueError as error:
-            self._secret.forget(value)  # the next call looks whether it has been mended
+            self._secret.forget(value)  # the next call looks whether it has been corrected
             raise LedgerUnavailableError(f"the secret {self._secret.url}: {error}") from None
 
 
@@ -163,17 +163,17 @@ async def _connect(stack: AsyncExitStack, engine: AsyncEngine) -> AsyncConnectio
     try:
         return await stack.enter_async_context(engine.connect())
     except Exception as error:  # noqa: BLE001 - drivers raise what they like, also for a bad URL
-        found = translated(error)
+        found = map_error(error)
         if isinstance(found, LedgerUnavailableError):
             raise found from None
         raise LedgerUnavailableError(f"no connection to the database ({_kind(error)})") from None
 
 
-def translated(error: Exception) -> LedgerError:
+def map_error(error: Exception) -> LedgerError:
     """Say what the database's error means, without what it says: that may be a row or a name."""
     code = _code(error) or ""
     if code in _SIGN_IN_REFUSED:
-        return SignInRefusedError(f"the database refuses the sign-in ({code})")
+        return AuthenticationFailedError(f"the database refuses the sign-in ({code})")
     if code == _NO_CONNECTION_LEFT:
         return LedgerUnavailableError(f"the database has no connection left ({code})")
     if code == _NO_TABLE or "no such table" in str(error):

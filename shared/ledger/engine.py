@@ -22,12 +22,12 @@ _STATEMENT_SECONDS = 15.0
 _BUSY_SECONDS = 0.02
 
 
-def engine_of(
-    value: str, authorities: Path | None = None, seconds: float | None = None
+def make_engine(
+    value: str, ca_file: Path | None = None, seconds: float | None = None
 ) -> AsyncEngine:
     """Make the engine of a URL; a statement may take `seconds`, or what a request can wait.
 
-    `authorities` is a PEM file of those to trust for TLS, instead of the public ones. Raises
+    `ca_file` is a PEM file of those to trust for TLS, instead of the public ones. Raises
     `ValueError`, which never repeats the URL.
     """
     seconds = seconds or _STATEMENT_SECONDS
@@ -38,7 +38,7 @@ def engine_of(
     if url is not None and url.drivername == "sqlite+aiosqlite":
         return _sqlite(url, seconds)
     if url is not None and url.drivername == "postgresql+asyncpg":
-        return _postgresql(url, seconds, authorities)
+        return _postgresql(url, seconds, ca_file)
     raise ValueError("it is not a URL of sqlite+aiosqlite or postgresql+asyncpg")
 
 
@@ -72,12 +72,12 @@ def _is_busy(error: sqlite3.OperationalError) -> bool:
     return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
 
 
-def _postgresql(url: URL, seconds: float, authorities: Path | None) -> AsyncEngine:
+def _postgresql(url: URL, seconds: float, ca_file: Path | None) -> AsyncEngine:
     # A password travels: over TLS, with a server that proves who it is, unless whoever wrote the
     # URL says outright that there is none.
     verified = url.query.get("ssl") != "disable"
     arguments = {
-        "ssl": ssl.create_default_context(cafile=authorities) if verified else False,
+        "ssl": ssl.create_default_context(cafile=ca_file) if verified else False,
         "timeout": _CONNECT_SECONDS,
         "command_timeout": seconds,
         # What nobody waits for any more must not hold rows on the server.

@@ -11,7 +11,7 @@ class LedgerUnavailableError(LedgerError):
     """The database or its secret is away or denied: the same call may succeed later."""
 
 
-class SignInRefusedError(LedgerUnavailableError):
+class AuthenticationFailedError(LedgerUnavailableError):
     """The database does not take the user and password that the secret has."""
 
     is_denial = True

@@ -13,15 +13,15 @@ from sqlalchemy import ColumnElement, Row, Select, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.concurrency.batches import Batches
-from shared.ledger.database import Database, Secret
+from shared.ledger.database import Database, DatabaseSecret
 from shared.ledger.errors import LedgerUnavailableError
-from shared.ledger.table import merge, messages
+from shared.ledger.table import messages, upsert
 from shared.message.receipt import Receipt
 from shared.message.state import State
 
 _MOST = 200  # of what goes together in one transaction
-_STATEMENTS = {dialect: merge(dialect) for dialect in ("sqlite", "postgresql")}
-_Telling = Mapping[str, Any]  # a value for each column of the table
+_STATEMENTS = {dialect: upsert(dialect) for dialect in ("sqlite", "postgresql")}
+_RowUpdate = Mapping[str, Any]  # a value for each column of the table
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,12 @@ class Position:
 
 
 @dataclass(frozen=True)
-class Entry:
+class LedgerEntry:
     """What the ledger knows of one message. Times are in UTC, and `None` for what never was.
 
     `accepted_at` is missing only where the ledger knows a message from its receipts alone.
     `queued_at` and `delivered_at` are of the first time, `retrying_at` and `rejected_at` of the
-    last. `known_at` is when the ledger first heard of it: acceptance, as a rule.
+    last. `first_seen_at` is when the ledger first heard of it: acceptance, as a rule.
     """
 
     id: str
@@ -63,7 +63,7 @@ class Entry:
     key_version: str | None
     attempts: int
     detail: str | None
-    known_at: datetime
+    first_seen_at: datetime
     accepted_at: datetime | None
     queued_at: datetime | None
     retrying_at: datetime | None
@@ -74,63 +74,65 @@ class Entry:
     @property
     def position(self) -> Position:
         """Where the next page begins when this is the last entry of one."""
-        return Position(self.known_at, self.id)
+        return Position(self.first_seen_at, self.id)
 
     @classmethod
-    def from_row(cls, row: Row[Any]) -> Entry:
+    def from_row(cls, row: Row[Any]) -> LedgerEntry:
         """Read a row of the table."""
         values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
         return cls(**{**values, "state": State(values["state"])})
 
 
-_COLUMNS = [messages.c[name] for name in Entry.__dataclass_fields__]
+_COLUMNS = [messages.c[name] for name in LedgerEntry.__dataclass_fields__]
 
 
 class Ledger:
     """The ledger in the database that a secret names. Any number of processes may share it.
 
-    Everything raises `LedgerUnavailableError` when the database or its secret is not to be had.
-    `authorities` is a PEM file of those to trust for TLS, instead of the public ones.
+    Everything raises `LedgerUnavailableError` when the database or its secret is not available.
+    `ca_file` is a PEM file of those to trust for TLS, instead of the public ones.
     """
 
-    def __init__(self, secret: Secret, authorities: Path | None = None) -> None:
-        self._database = Database(secret, authorities)
+    def __init__(self, secret: DatabaseSecret, ca_file: Path | None = None) -> None:
+        self._database = Database(secret, ca_file)
         self._accepting = Batches(self._accept_all, _MOST, LedgerUnavailableError)
-        self._telling = Batches(self._tell_all, _MOST, LedgerUnavailableError)
+        self._updating = Batches(self._update_all, _MOST, LedgerUnavailableError)
 
-    async def accept(self, message: NewMessage) -> Entry:
+    async def accept(self, message: NewMessage) -> LedgerEntry:
         """Write a new message; return what stands there now, of this one or one before it."""
         return await self._accepting.run(message)
 
     async def queued(self, message_id: str, key_version: str, at: datetime) -> None:
         """Write that a message, sealed with a version of the key, is on its queue."""
-        await self._telling.run([_telling(message_id, State.QUEUED, at, key_version=key_version)])
+        await self._updating.run(
+            [_row_update(message_id, State.QUEUED, at, key_version=key_version)]
+        )
 
     async def record(self, receipts: Sequence[Receipt]) -> None:
         """Write what receipts tell: all of them or, when it raises, none."""
         if receipts:
-            await self._telling.run([_told_by(receipt) for receipt in receipts])
+            await self._updating.run([_update_from_receipt(receipt) for receipt in receipts])
 
-    async def entry(self, message_id: str) -> Entry | None:
+    async def entry(self, message_id: str) -> LedgerEntry | None:
         """Return what is known of a message."""
 
-        async def read(connection: AsyncConnection) -> Entry | None:
+        async def read(connection: AsyncConnection) -> LedgerEntry | None:
             row = (await connection.execute(one_entry(message_id))).one_or_none()
-            return None if row is None else Entry.from_row(row)
+            return None if row is None else LedgerEntry.from_row(row)
 
         return await self._database.run(read)
 
     async def entries(
         self, state: State | None, after: Position | None, limit: int
-    ) -> Sequence[Entry]:
+    ) -> Sequence[LedgerEntry]:
         """Return at most `limit` entries, newest first, from behind `after` on.
 
         Entries keep their place, so no page misses one or repeats one because of what is new.
         """
 
-        async def read(connection: AsyncConnection) -> Sequence[Entry]:
+        async def read(connection: AsyncConnection) -> Sequence[LedgerEntry]:
             rows = await connection.execute(some_entries(state, after, limit))
-            return [Entry.from_row(row) for row in rows]
+            return [LedgerEntry.from_row(row) for row in rows]
 
         return await self._database.run(read)
 
@@ -146,23 +148,23 @@ class Ledger:
         """Close the connections."""
         await self._database.close()
 
-    async def _accept_all(self, accepted: Sequence[NewMessage]) -> Sequence[Entry]:
-        tellings = [_accepting(message) for message in accepted]
+    async def _accept_all(self, accepted: Sequence[NewMessage]) -> Sequence[LedgerEntry]:
+        updates = [_update_from_message(message) for message in accepted]
         ids = sorted({message.id for message in accepted})
 
-        async def write(connection: AsyncConnection) -> Mapping[str, Entry]:
-            await _merge(connection, tellings)
+        async def write(connection: AsyncConnection) -> Mapping[str, LedgerEntry]:
+            await _upsert(connection, updates)
             rows = await connection.execute(select(*_COLUMNS).where(messages.c.id.in_(ids)))
-            return {row.id: Entry.from_row(row) for row in rows}
+            return {row.id: LedgerEntry.from_row(row) for row in rows}
 
         entries = await self._database.run(write)
         return [entries[message.id] for message in accepted]
 
-    async def _tell_all(self, told: Sequence[Sequence[_Telling]]) -> Sequence[None]:
-        tellings = list(chain.from_iterable(told))
+    async def _update_all(self, told: Sequence[Sequence[_RowUpdate]]) -> Sequence[None]:
+        updates = list(chain.from_iterable(told))
 
         async def write(connection: AsyncConnection) -> None:
-            await _merge(connection, tellings)
+            await _upsert(connection, updates)
 
         await self._database.run(write)
         return [None] * len(told)
@@ -175,7 +177,7 @@ def one_entry(message_id: str) -> Select[Any]:
 
 def some_entries(state: State | None, after: Position | None, limit: int) -> Select[Any]:
     """Return the statement that reads a page of entries."""
-    columns = [messages.c.known_at, messages.c.id]
+    columns = [messages.c.first_seen_at, messages.c.id]
     place = [] if after is None else [after.at, after.id]
     statement = select(*_COLUMNS)
     if state is not None:
@@ -190,14 +192,14 @@ def some_entries(state: State | None, after: Position | None, limit: int) -> Sel
     return statement.order_by(*(column.desc() for column in columns)).limit(limit)
 
 
-async def _merge(connection: AsyncConnection, tellings: Sequence[_Telling]) -> None:
+async def _upsert(connection: AsyncConnection, updates: Sequence[_RowUpdate]) -> None:
     # In the order of their ids: two processes that hold each other's rows would wait for ever.
-    ordered = sorted(tellings, key=lambda telling: str(telling["id"]))
+    ordered = sorted(updates, key=lambda update: str(update["id"]))
     await connection.execute(_STATEMENTS[connection.dialect.name], ordered)
 
 
-def _accepting(message: NewMessage) -> _Telling:
-    return _telling(
+def _update_from_message(message: NewMessage) -> _RowUpdate:
+    return _row_update(
         message.id,
         State.ACCEPTED,
         message.accepted_at,
@@ -207,8 +209,8 @@ def _accepting(message: NewMessage) -> _Telling:
     )
 
 
-def _told_by(receipt: Receipt) -> _Telling:
-    return _telling(
+def _update_from_receipt(receipt: Receipt) -> _RowUpdate:
+    return _row_update(
         receipt.message_id,
         receipt.state,
         receipt.at,
@@ -221,7 +223,7 @@ def _told_by(receipt: Receipt) -> _Telling:
     )
 
 
-def _telling(message_id: str, state: State, at: datetime, **more: object) -> _Telling:
+def _row_update(message_id: str, state: State, at: datetime, **more: object) -> _RowUpdate:
     return {
         **dict.fromkeys(messages.c.keys()),
         "attempts": 0,
@@ -230,6 +232,6 @@ def _telling(message_id: str, state: State, at: datetime, **more: object) -> _Te
         "id": message_id,
         "state": state.value,
         "state_at": at,
-        "known_at": at,
+        "first_seen_at": at,
         f"{state.value}_at": at,
     }

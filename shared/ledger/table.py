@@ -1,8 +1,8 @@
 """The ledger's table, and the one statement that writes it.
 
 What is told of a message arrives in any order and more than once. So nothing is ever set: each
-telling is merged into what stands there, by the database itself, in a way that gives the same row
-in whatever order the tellings come.
+update is merged into what stands there, by the database itself, in a way that gives the same row
+in whatever order the updates come.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ messages = Table(
     Column("detail", Text()),
     Column("state_at", UtcTime(), nullable=False),  # when the state was reached, as it was told
     # When the ledger first heard of it; lists go by it, so it never changes.
-    Column("known_at", UtcTime(), nullable=False),
+    Column("first_seen_at", UtcTime(), nullable=False),
     Column("accepted_at", UtcTime()),
     Column("queued_at", UtcTime()),
     Column("retrying_at", UtcTime()),
@@ -99,12 +99,12 @@ messages = Table(
     Column("rejected_at", UtcTime()),
     Column("fingerprint", LargeBinary()),
 )
-Index("messages_by_time", messages.c.known_at, messages.c.id)
-Index("messages_by_state", messages.c.state, messages.c.known_at, messages.c.id)
+Index("messages_by_time", messages.c.first_seen_at, messages.c.id)
+Index("messages_by_state", messages.c.state, messages.c.first_seen_at, messages.c.id)
 
 
-def merge(dialect: str) -> Insert:
-    """Return the statement that merges one telling, a value for each column, into its row.
+def upsert(dialect: str) -> Insert:
+    """Return the statement that merges one update, a value for each column, into its row.
 
     The state with what belongs to it goes to the later one by way, rank, attempts and time;
     `delivered` is final, and of two deliveries the first counts. Times are kept whatever the
@@ -153,12 +153,12 @@ def _is_later(old: _Columns, new: _Columns) -> ColumnElement[bool]:
     was, becomes = old.state == final, new.state == final
     return or_(
         and_(~was, becomes),
-        and_(~was, _place(new) > _place(old)),
+        and_(~was, _precedence(new) > _precedence(old)),
         and_(was, becomes, _delivery(new) < _delivery(old)),
     )
 
 
-def _place(row: _Columns) -> ColumnElement[Any]:
+def _precedence(row: _Columns) -> ColumnElement[Any]:
     rank = case(
         *(
             (row.state == literal_column(f"'{state}'"), literal_column(str(rank)))

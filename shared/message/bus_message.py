@@ -11,15 +11,15 @@ from typing import Any
 import azure.functions as func
 from azure.servicebus import ServiceBusMessage
 
-from shared.message.envelope import MEDIA_TYPE, DataKey, SealedMessage, UnopenableError
+from shared.message.envelope import MEDIA_TYPE, DataKey, DecryptionError, SealedMessage
 from shared.message.message_id import MessageId
 from shared.message.receipt import Receipt
 from shared.message.rejected import ATTEMPTS, why
 from shared.message.state import State
 from shared.standards.trace_context import HEADER, traceparent
 
-OWED = "relay-owed-receipt"
-OWED_CONFIRMATION = "relay-owed-confirmation"
+PENDING_RECEIPT = "relay-pending-receipt"
+PENDING_RECEIPT_MAC = "relay-pending-receipt-mac"
 
 _ATTEMPTS = re.compile(r"\d{1,4}", re.ASCII)
 _LONGEST_DETAIL = 200
@@ -36,24 +36,24 @@ def receipt_message(receipt: Receipt) -> ServiceBusMessage:
 
 
 @dataclass(frozen=True)
-class Incoming:
+class ReceivedMessage:
     """A message as the trigger hands it over.
 
     `attempts` of the retry schedule are used up; the queue hands it over for the `deliveries`-th
-    time since it got there. `owed` is set on one that waits for its receipt only; whether that is
-    true, `is_confirmed` tells.
+    time since it got there. `pending_receipt` is set on one that waits for its receipt only;
+    whether that is true, `has_authentic_receipt` tells.
     """
 
     message_id: str
     attempts: int
     deliveries: int
     trace: str | None
-    owed: Receipt | None
-    _confirmation: str | None
+    pending_receipt: Receipt | None
+    _receipt_mac: str | None
     _body: bytes = field(repr=False)
 
     @classmethod
-    def from_trigger(cls, message: func.ServiceBusMessage) -> Incoming:
+    def from_trigger(cls, message: func.ServiceBusMessage) -> ReceivedMessage:
         """Read a message, whatever is in it."""
         properties: dict[str, Any] = message.application_properties or {}
         attempts = _ATTEMPTS.fullmatch(str(properties.get(ATTEMPTS)))
@@ -63,23 +63,23 @@ class Incoming:
             int(attempts[0]) if attempts else 0,
             message.delivery_count or 1,
             traceparent(properties.get(HEADER)),
-            _owed(properties.get(OWED), MessageId.parse(message_id)),
-            _text(properties.get(OWED_CONFIRMATION)),
+            _pending_receipt(properties.get(PENDING_RECEIPT), MessageId.parse(message_id)),
+            _text(properties.get(PENDING_RECEIPT_MAC)),
             message.get_body(),
         )
 
     def sealed(self) -> SealedMessage:
-        """Return the sealed message in it. Raises `UnopenableError`."""
+        """Return the sealed message in it. Raises `DecryptionError`."""
         try:
             token = self._body.decode("ascii")
         except UnicodeDecodeError:
-            raise UnopenableError("malformed", "the body is not text") from None
+            raise DecryptionError("malformed", "the body is not text") from None
         sealed = SealedMessage.from_token(token)
         found = MessageId.parse(self.message_id)
         # A seal belongs to one message: put under another id, it would slip past the duplicate
         # detection and be told to the ledger as what it is not.
-        if not found or found.id != sealed.context.message_id:
-            raise UnopenableError("foreign", "it is sealed for another message id")
+        if not found or found.id != sealed.header.message_id:
+            raise DecryptionError("wrong-key", "it is sealed for another message id")
         return sealed
 
     def receipt(
@@ -96,36 +96,38 @@ class Incoming:
         replay = found.replay or 0
         return Receipt(found.id, state, datetime.now(UTC), attempts, replay, shown, **known)
 
-    def owing(self, seconds: float, receipt: Receipt, key: DataKey | None) -> ServiceBusMessage:
+    def with_pending_receipt(
+        self, seconds: float, receipt: Receipt, key: DataKey | None
+    ) -> ServiceBusMessage:
         """Return the same message for the queue of retries, to be taken for its receipt only.
 
         `key` opened the message; a delivery that it does not confirm is not believed.
         """
-        confirmation = key.confirmation(receipt.to_json()) if key else None
-        owed = replace(self, owed=receipt, _confirmation=confirmation)
-        return owed.later(seconds, receipt.attempts)
+        receipt_mac = key.receipt_mac(receipt.to_json()) if key else None
+        pending = replace(self, pending_receipt=receipt, _receipt_mac=receipt_mac)
+        return pending.rescheduled(seconds, receipt.attempts)
 
-    def is_confirmed(self, key: DataKey) -> bool:
-        """Tell whether the owed receipt was written by who could open the message."""
-        expected = key.confirmation(self.owed.to_json()) if self.owed else ""
-        given = (self._confirmation or "").encode(errors="replace")
+    def has_authentic_receipt(self, key: DataKey) -> bool:
+        """Return whether the pending receipt was written by who could open the message."""
+        expected = key.receipt_mac(self.pending_receipt.to_json()) if self.pending_receipt else ""
+        given = (self._receipt_mac or "").encode(errors="replace")
         return bool(expected) and hmac.compare_digest(expected.encode(), given)
 
-    def later(self, seconds: float, attempts: int) -> ServiceBusMessage:
+    def rescheduled(self, seconds: float, attempts: int) -> ServiceBusMessage:
         """Return the same message for the queue of retries, due in `seconds`.
 
         Raises `ValueError` for one that is not under an id of ours: it can only be rejected.
         """
         found = MessageId.parse(self.message_id)
         if not found:
-            raise ValueError("the message id is none of ours")
+            raise ValueError("the message id is not one of this relay's")
         properties = {
             HEADER: self.trace,
             ATTEMPTS: str(attempts),
-            OWED: self.owed.to_json() if self.owed else None,
-            OWED_CONFIRMATION: self._confirmation if self.owed else None,
+            PENDING_RECEIPT: self.pending_receipt.to_json() if self.pending_receipt else None,
+            PENDING_RECEIPT_MAC: self._receipt_mac if self.pending_receipt else None,
         }
-        message = _message(self._body, found.next_way(self._body), properties)
+        message = _message(self._body, found.next_bus_id(self._body), properties)
         message.scheduled_enqueue_time_utc = datetime.now(UTC) + timedelta(seconds=seconds)
         return message
 
@@ -142,7 +144,7 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _owed(text: object, found: MessageId | None) -> Receipt | None:
+def _pending_receipt(text: object, found: MessageId | None) -> Receipt | None:
     try:
         receipt = Receipt.from_json(text) if isinstance(text, str) else None
     except ValueError:

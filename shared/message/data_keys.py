@@ -22,7 +22,7 @@ class Limits:
 
 
 @dataclass
-class _InUse:
+class _CurrentKey:
     key: DataKey
     wrapped: WrappedKey
     expires: float
@@ -31,7 +31,7 @@ class _InUse:
     bytes: int = 0
 
 
-class SealingKeys:
+class DataKeyProvider:
     """Hands out the data key to seal with, and makes a new one when its limits are reached.
 
     `encrypt` is Key Vault's operation. The next key names the then current version of the vault's
@@ -47,10 +47,10 @@ class SealingKeys:
         self._encrypt = encrypt
         self._limits = limits
         self._clock = clock
-        self._current: _InUse | None = None
+        self._current: _CurrentKey | None = None
         self._making: SingleFlight[str, None] = SingleFlight()
 
-    async def take(self, size: int) -> tuple[DataKey, WrappedKey]:
+    async def acquire(self, size: int) -> tuple[DataKey, WrappedKey]:
         """Return a key to seal one message of `size` bytes, and count it."""
         while not (current := self._usable(size)):
             await self._making.run("sealing key", self._make)
@@ -58,7 +58,7 @@ class SealingKeys:
         current.bytes += size
         return current.key, current.wrapped
 
-    def _usable(self, size: int) -> _InUse | None:
+    def _usable(self, size: int) -> _CurrentKey | None:
         current = self._current
         # A key is dropped after a fork: parent and child would otherwise each use up its limits.
         if current is None or current.process != os.getpid() or self._clock() >= current.expires:
@@ -72,10 +72,10 @@ class SealingKeys:
     async def _make(self) -> None:
         key = DataKey.generate()
         wrapped = await self._encrypt(key.secret)
-        self._current = _InUse(key, wrapped, self._clock() + self._limits.seconds, os.getpid())
+        self._current = _CurrentKey(key, wrapped, self._clock() + self._limits.seconds, os.getpid())
 
 
-class OpenedKeys:
+class DataKeyCache:
     """Opens wrapped data keys, and keeps the most recent ones for a while.
 
     `decrypt` is Key Vault's operation. A right that is taken away therefore still lets messages
@@ -97,7 +97,7 @@ class OpenedKeys:
         self._opening: SingleFlight[WrappedKey, DataKey] = SingleFlight()
 
     async def open(self, wrapped: WrappedKey) -> DataKey:
-        """Return the data key in `wrapped`. Raises what `decrypt` raises, and `UnopenableError`."""
+        """Return the data key in `wrapped`. Raises what `decrypt` raises, and `DecryptionError`."""
         kept = self._kept.get(wrapped)
         if kept and self._clock() < kept[1]:
             self._kept.move_to_end(wrapped)

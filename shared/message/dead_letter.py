@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import azure.functions as func
 
-from shared.message.bus_message import Incoming
+from shared.message.bus_message import ReceivedMessage
 from shared.message.rejected import BUS_DETAIL, BUS_REASON
 from shared.message.unrecorded import RETURNS, returns_of
 
@@ -25,7 +25,7 @@ class DeadLetter:
     reason: str
     detail: str
     returns: int
-    incoming: Incoming
+    incoming: ReceivedMessage
     body: bytes = field(repr=False)
 
     @classmethod
@@ -40,6 +40,6 @@ class DeadLetter:
             str(reason or _UNSAID),
             "; ".join([*told, f"dead-lettered from {source}"] if source else told),
             returns_of(properties.get(RETURNS)),
-            Incoming.from_trigger(message),
+            ReceivedMessage.from_trigger(message),
             message.get_body(),
         )

@@ -34,14 +34,14 @@ _CONTENT_TYPE = re.compile(
 _MAX_CONTENT_TYPE = 255
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]*", re.ASCII)
 
-Fault = Literal["malformed", "foreign", "altered"]
+Fault = Literal["malformed", "wrong-key", "tampered"]
 
 
-class UnopenableError(Exception):
+class DecryptionError(Exception):
     """A sealed message that can never be opened here.
 
-    `fault` is `malformed` (no sealed message at all), `foreign` (sealed with a key that is not
-    ours, or for another message) or `altered` (authentication failed).
+    `fault` is `malformed` (no sealed message at all), `wrong-key` (sealed with a key that is not
+    ours, or for another message) or `tampered` (authentication failed).
     """
 
     def __init__(self, fault: Fault, detail: str) -> None:
@@ -70,7 +70,7 @@ class DataKey:
 
     def __init__(self, secret: bytes) -> None:
         if len(secret) != _KEY_BYTES:
-            raise UnopenableError("foreign", f"the data key is not {_KEY_BYTES} bytes long")
+            raise DecryptionError("wrong-key", f"the data key is not {_KEY_BYTES} bytes long")
         self._secret = secret
         self._aead = AESGCM(secret)
         # AES-GCM does not commit to its key: without this, one ciphertext could be made to open
@@ -87,7 +87,7 @@ class DataKey:
         """The key itself, for Key Vault to encrypt."""
         return self._secret
 
-    def confirmation(self, text: str) -> str:
+    def receipt_mac(self, text: str) -> str:
         """Return what only who has this key can say of `text`, 256 bits in base64url."""
         return encode(hmac.digest(self._secret, b"sealed-relay/1 text" + text.encode(), sha256))
 
@@ -99,15 +99,15 @@ class DataKey:
         return nonce, self._aead.encrypt(nonce, plaintext, associated)
 
     def decrypt(self, nonce: bytes, ciphertext: bytes, associated: bytes) -> bytes:
-        """Return the plaintext, or raise `UnopenableError`."""
+        """Return the plaintext, or raise `DecryptionError`."""
         try:
             return self._aead.decrypt(nonce, ciphertext, associated)
         except InvalidTag:
-            raise UnopenableError("altered", "the message does not authenticate") from None
+            raise DecryptionError("tampered", "the message does not authenticate") from None
 
 
 @dataclass(frozen=True)
-class Context:
+class MessageHeader:
     """What a sealed message is bound to beside its bytes: its id and its content type.
 
     The id is of letters, digits, `_` and `-`, at most 80; the content type is a media type as in
@@ -130,7 +130,7 @@ class Context:
 class SealedMessage:
     """A sealed message taken apart, and not yet opened: nothing in it is to be trusted."""
 
-    context: Context
+    header: MessageHeader
     wrapped: WrappedKey
     commitment: str
     _associated: bytes = field(repr=False)
@@ -139,22 +139,22 @@ class SealedMessage:
 
     @classmethod
     def from_token(cls, token: str) -> SealedMessage:
-        """Take a compact JWE apart. Raises `UnopenableError` (`malformed`) on anything else."""
+        """Take a compact JWE apart. Raises `DecryptionError` (`malformed`) on anything else."""
         parts = token.split(".", 5)
         if len(parts) != 5:
-            raise UnopenableError("malformed", "a sealed message has five parts")
+            raise DecryptionError("malformed", "a sealed message has five parts")
         protected, wrapped, nonce, ciphertext, tag = parts
         header = _header(protected)
         nonce_bytes, tag_bytes = _decode(nonce, "nonce"), _decode(tag, "tag")
         if len(nonce_bytes) != _NONCE_BYTES:
-            raise UnopenableError("malformed", "the nonce is not 96 bits long")
+            raise DecryptionError("malformed", "the nonce is not 96 bits long")
         # A shorter tag would be easier to guess; GCM itself would take it.
         if len(tag_bytes) != _TAG_BYTES:
-            raise UnopenableError("malformed", "the tag is not 128 bits long")
+            raise DecryptionError("malformed", "the tag is not 128 bits long")
         try:
-            context = Context(header["mid"], header["cty"])
+            context = MessageHeader(header["mid"], header["cty"])
         except ValueError as error:
-            raise UnopenableError("malformed", str(error)) from None
+            raise DecryptionError("malformed", str(error)) from None
         return cls(
             context,
             WrappedKey(header["kid"], _decode(wrapped, "encrypted key")),
@@ -165,13 +165,13 @@ class SealedMessage:
         )
 
     def open(self, key: DataKey) -> bytes:
-        """Return the payload. Raises `UnopenableError` when `key` is another or a bit differs."""
+        """Return the payload. Raises `DecryptionError` when `key` is another or a bit differs."""
         if not hmac.compare_digest(key.commitment.encode(), self.commitment.encode()):
-            raise UnopenableError("altered", "the key commitment does not match the data key")
+            raise DecryptionError("tampered", "the key commitment does not match the data key")
         return key.decrypt(self._nonce, self._ciphertext, self._associated)
 
 
-def seal(payload: bytes, context: Context, key: DataKey, wrapped: WrappedKey) -> str:
+def seal(payload: bytes, context: MessageHeader, key: DataKey, wrapped: WrappedKey) -> str:
     """Seal `payload` as a compact JWE. `wrapped` is `key` as Key Vault encrypted it.
 
     The protected header is the associated data (RFC 7516 section 5.1), so the id, the content
@@ -201,19 +201,19 @@ def seal(payload: bytes, context: Context, key: DataKey, wrapped: WrappedKey) ->
 
 def _header(protected: str) -> dict[str, str]:
     if len(protected) > _MAX_HEADER_CHARS:
-        raise UnopenableError("malformed", "the protected header is too long")
+        raise DecryptionError("malformed", "the protected header is too long")
     try:
         header = json.loads(_decode(protected, "protected header"), object_pairs_hook=_unique)
     except (ValueError, RecursionError):
-        raise UnopenableError("malformed", "the protected header is not JSON") from None
+        raise DecryptionError("malformed", "the protected header is not JSON") from None
     # Only the members that a seal has, all of them strings: `zip`, `crit`, `jku` and whatever a
     # header may carry elsewhere have no meaning here, so nothing can be smuggled in by them.
     if not isinstance(header, dict) or header.keys() != _HEADER_MEMBERS:
-        raise UnopenableError("malformed", "the protected header has other members than a seal's")
+        raise DecryptionError("malformed", "the protected header has other members than a seal's")
     if not all(isinstance(value, str) for value in header.values()):
-        raise UnopenableError("malformed", "the protected header has a member that is no text")
+        raise DecryptionError("malformed", "the protected header has a member that is no text")
     if (header["alg"], header["enc"]) != (ALGORITHM, ENCRYPTION):
-        raise UnopenableError("malformed", f"it is not sealed with {ALGORITHM} and {ENCRYPTION}")
+        raise DecryptionError("malformed", f"it is not sealed with {ALGORITHM} and {ENCRYPTION}")
     return header
 
 
@@ -228,9 +228,9 @@ def _decode(text: str, what: str) -> bytes:
     # Strict: no padding, no other alphabet, and no stray bits in the last character. One value
     # has one spelling, so that no altered token is ever the same token.
     if not _BASE64URL.fullmatch(text) or len(text) % 4 == 1:
-        raise UnopenableError("malformed", f"the {what} is not base64url")
+        raise DecryptionError("malformed", f"the {what} is not base64url")
     data = pybase64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     tail = len(data) % 3
     if tail and encode(data[-tail:]) != text[-(tail + 1) :]:
-        raise UnopenableError("malformed", f"the {what} is not base64url in its one spelling")
+        raise DecryptionError("malformed", f"the {what} is not base64url in its one spelling")
     return data

@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from shared.standards.base64url import encode
 
 _ID = r"[A-Za-z0-9_-]{1,80}"  # with all that the bus adds, the 128 characters that it takes
-_MARK_OCTETS = 12
-_MARK = rf"~[A-Za-z0-9_-]{{{_MARK_OCTETS * 4 // 3}}}"
+_DIGEST_BYTES = 12
+_DIGEST = rf"~[A-Za-z0-9_-]{{{_DIGEST_BYTES * 4 // 3}}}"
 _ALONE = re.compile(_ID, re.ASCII)
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ON_THE_BUS = re.compile(
-    rf"(?P<id>{_ID})(?:\.r(?P<replay>\d{{1,18}}))?(?:\.(?P<way>\d{{1,9}}))?(?:{_MARK})?", re.ASCII
+    rf"(?P<id>{_ID})(?:\.r(?P<replay>\d{{1,18}}))?(?:\.(?P<hop>\d{{1,9}}))?(?:{_DIGEST})?", re.ASCII
 )
 
 
 def is_message_id(text: str) -> bool:
-    """Tell whether `text` can be the id of a message of Sealed Relay."""
+    """Return whether `text` can be the id of a message of Sealed Relay."""
     return bool(_ALONE.fullmatch(text))
 
 
@@ -37,7 +37,7 @@ def spellings(text: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class MessageId:
-    """The id of a message on the bus: `<id>[~<mark>]`, later `<id>[.r<replay>][.<way>]~<mark>`.
+    """The id of a message on the bus: `<id>[~<digest>]`, later `<id>[.r<replay>][.<hop>]~<digest>`.
 
     The queue of messages takes each id once. So every way has its own, and always the same: a
     crash between two steps repeats an id, and the repeat is dropped.
@@ -45,35 +45,35 @@ class MessageId:
 
     id: str
     replay: int | None = None
-    way: int = 0
+    hop: int = 0
 
     @classmethod
     def parse(cls, text: str | None) -> MessageId | None:
-        """Read the id of a Service Bus message; None if it is none of ours."""
+        """Read the id of a Service Bus message; None if it is not one of this relay's."""
         found = _ON_THE_BUS.fullmatch(text or "")
         if not found:
             return None
         replay = None if found["replay"] is None else int(found["replay"])
-        return cls(found["id"], replay, int(found["way"] or 0))
+        return cls(found["id"], replay, int(found["hop"] or 0))
 
-    def next_way(self, body: bytes) -> str:
+    def next_bus_id(self, body: bytes) -> str:
         """Return the id for the next way through the queue of a message with this body."""
         replayed = "" if self.replay is None else f".r{self.replay}"
-        return f"{self.id}{replayed}.{self.way + 1}{mark(body)}"
+        return f"{self.id}{replayed}.{self.hop + 1}{digest_suffix(body)}"
 
 
-def first_way(message_id: str, fingerprint: bytes | None) -> str:
+def initial_bus_id(message_id: str, fingerprint: bytes | None) -> str:
     """Return the id for the first way of a message, the same for each try to send it.
 
     A random id is its own; one that a caller's key leads to is told apart by its fingerprint.
     """
-    return message_id if fingerprint is None else f"{message_id}{mark(fingerprint)}"
+    return message_id if fingerprint is None else f"{message_id}{digest_suffix(fingerprint)}"
 
 
-def mark(content: bytes) -> str:
+def digest_suffix(content: bytes) -> str:
     """Return how an id tells a message from every other: by a digest of its content, `~` first.
 
     An id that can be foreseen could be used up by anybody who may send, and the queue would then
     drop the message that needs it as a repeat. What is sealed cannot be foreseen.
     """
-    return f"~{encode(hashlib.sha256(content).digest()[:_MARK_OCTETS])}"
+    return f"~{encode(hashlib.sha256(content).digest()[:_DIGEST_BYTES])}"

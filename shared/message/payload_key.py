@@ -8,15 +8,15 @@ from azure.core.rest import HttpRequest
 from azure.keyvault.keys.aio import KeyClient
 
 from shared.azure.key_vault_id import KeyVaultId
-from shared.azure.network import Network
+from shared.azure.network import ConnectionOptions
 from shared.azure.vault import (
     VaultRefusedError,
     VaultUnavailableError,
     answering,
     client_options,
-    refused,
+    error_for_status,
 )
-from shared.message.envelope import ALGORITHM, UnopenableError, WrappedKey
+from shared.message.envelope import ALGORITHM, DecryptionError, WrappedKey
 from shared.standards.base64url import encode
 
 _RETRIED = frozenset({"GET", "POST"})
@@ -26,10 +26,15 @@ class VaultKey:
     """One key of one vault, under one identity."""
 
     def __init__(
-        self, key: KeyVaultId, credential: AsyncTokenCredential, network: Network | None = None
+        self,
+        key: KeyVaultId,
+        credential: AsyncTokenCredential,
+        network: ConnectionOptions | None = None,
     ) -> None:
         self._key = key
-        self._client = KeyClient(key.vault_url, credential, **client_options(network or Network()))
+        self._client = KeyClient(
+            key.vault_url, credential, **client_options(network or ConnectionOptions())
+        )
 
     @property
     def url(self) -> str:
@@ -48,18 +53,18 @@ class VaultKey:
     async def decrypt(self, wrapped: WrappedKey) -> bytes:
         """Decrypt with the version that `wrapped` names.
 
-        Raises `UnopenableError` for a key that is not this one and for what the vault cannot
+        Raises `DecryptionError` for a key that is not this one and for what the vault cannot
         decrypt, `VaultError` when the vault did not get to try.
         """
         version = self._key.version_of(wrapped.key_id)
         # A key id comes from the message: it picks a version, never a vault or a key. So a
         # sender cannot make this identity call anything else (a confused deputy).
         if version is None:
-            raise UnopenableError("foreign", "it names a key that is not this receiver's")
+            raise DecryptionError("wrong-key", "it names a key that is not this receiver's")
         try:
             _, plaintext = await self._operate(version, "decrypt", wrapped.ciphertext)
         except VaultRefusedError as error:
-            raise UnopenableError("foreign", "Key Vault cannot decrypt its data key") from error
+            raise DecryptionError("wrong-key", "Key Vault cannot decrypt its data key") from error
         return plaintext
 
     async def close(self) -> None:
@@ -78,7 +83,7 @@ class VaultKey:
         async with answering(doing):
             response = await self._client.send_request(request, retry_on_methods=_RETRIED)
         if response.status_code != 200:
-            raise refused(doing, response.status_code, response)
+            raise error_for_status(doing, response.status_code, response)
         try:
             body = response.json()
             return str(body["kid"]), _decode(body["value"])

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from shared.message.envelope import Context
+from shared.message.envelope import MessageHeader
 
 
 @dataclass(frozen=True)
 class Delivery:
     """One payload for the partner. `trace` is a `traceparent`."""
 
-    context: Context
+    header: MessageHeader
     payload: bytes = field(repr=False)
     trace: str | None = None
 

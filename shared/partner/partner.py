@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from shared.azure.network import Network
+from shared.azure.network import ConnectionOptions
 from shared.azure.vault import VaultSecret
 from shared.partner.delivery import Delivery, PartnerDeniedError, PartnerSecretError
 from shared.partner.service_bus import PartnerQueue, PartnerQueueClient
@@ -33,10 +33,12 @@ def read_secret(text: str) -> Webhook | PartnerQueue:
 class Partner:
     """Delivers to the partner of one secret. `timeout` is in seconds, for a whole exchange."""
 
-    def __init__(self, secret: VaultSecret, timeout: float, network: Network | None = None) -> None:
+    def __init__(
+        self, secret: VaultSecret, timeout: float, network: ConnectionOptions | None = None
+    ) -> None:
         self._secret = secret
-        self._webhooks = WebhookClient(timeout, network or Network())
-        self._queues = PartnerQueueClient(network or Network())
+        self._webhooks = WebhookClient(timeout, network or ConnectionOptions())
+        self._queues = PartnerQueueClient(network or ConnectionOptions())
 
     async def deliver(self, delivery: Delivery) -> None:
         """Return when the partner has taken it.
@@ -63,7 +65,7 @@ class Partner:
         try:
             partner = read_secret(value)
         except PartnerSecretError:
-            self._secret.forget(value)  # the next message looks whether it has been mended
+            self._secret.forget(value)  # the next message looks whether it has been corrected
             raise
         if isinstance(partner, Webhook):
             await self._webhooks.send(partner, delivery)

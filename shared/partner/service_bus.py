@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from azure.servicebus import ServiceBusMessage, parse_connection_string
 
-from shared.azure.network import Network
+from shared.azure.network import ConnectionOptions
 from shared.azure.queue_name import is_queue_name
 from shared.azure.queues import (
     BusDeniedError,
@@ -54,7 +54,7 @@ class PartnerQueue:
 class PartnerQueueClient:
     """Sends to the partner's queue; the connection is kept until its secret changes."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: ConnectionOptions) -> None:
         self._network = network
         self._kept: tuple[PartnerQueue, QueueSender] | None = None
 
@@ -67,8 +67,8 @@ class PartnerQueueClient:
             await (await self._connected(partner)).send(
                 ServiceBusMessage(
                     delivery.payload,
-                    message_id=delivery.context.message_id,
-                    content_type=delivery.context.content_type,
+                    message_id=delivery.header.message_id,
+                    content_type=delivery.header.content_type,
                     application_properties={HEADER: delivery.trace} if delivery.trace else None,
                 )
             )

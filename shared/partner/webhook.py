@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from shared.azure.network import Network
+from shared.azure.network import ConnectionOptions
 from shared.partner.delivery import (
     Delivery,
     PartnerDeniedError,
@@ -53,11 +53,11 @@ class Webhook:
 
         Source: Standard Webhooks, "Signature scheme"; the signature is over the raw bytes.
         """
-        message_id = delivery.context.message_id
+        message_id = delivery.header.message_id
         signed = f"{message_id}.{timestamp}.".encode() + delivery.payload
         signatures = (hmac.digest(secret, signed, sha256) for secret in self.secrets)
         headers = {
-            "Content-Type": delivery.context.content_type,
+            "Content-Type": delivery.header.content_type,
             "webhook-id": message_id,
             "webhook-timestamp": str(timestamp),
             "webhook-signature": " ".join(f"v1,{base64.b64encode(s).decode()}" for s in signatures),
@@ -68,7 +68,7 @@ class Webhook:
 class WebhookClient:
     """Posts to webhooks. `timeout` is in seconds, for a whole exchange."""
 
-    def __init__(self, timeout: float, network: Network) -> None:
+    def __init__(self, timeout: float, network: ConnectionOptions) -> None:
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._network = network
         self._session: aiohttp.ClientSession | None = None
@@ -81,7 +81,7 @@ class WebhookClient:
             async with self._connected().post(
                 webhook.url, data=delivery.payload, headers=headers, allow_redirects=False
             ) as answer:
-                _judge(answer.status, answer.headers)
+                _raise_for_status(answer.status, answer.headers)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise PartnerUnavailableError(f"no answer ({type(error).__name__})") from None
 
@@ -101,7 +101,7 @@ class WebhookClient:
         return self._session
 
 
-def _judge(status: int, headers: Mapping[str, str]) -> None:
+def _raise_for_status(status: int, headers: Mapping[str, str]) -> None:
     why = f"it answered {status}"
     if 200 <= status < 300:
         return

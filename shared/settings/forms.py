@@ -78,7 +78,7 @@ def file(text: str) -> Path:
     return path
 
 
-def yes(text: str) -> bool:
+def boolean(text: str) -> bool:
     """Read true or false."""
     if text.lower() not in ("true", "false"):
         raise ValueError("must be true or false")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from shared.azure.key_vault_id import KeyVaultId
-from shared.azure.network import Network
+from shared.azure.network import ConnectionOptions
 from shared.partner.retries import Schedule
 from shared.settings import forms
 
@@ -22,10 +22,10 @@ V = TypeVar("V")
 AppName = Literal["sender", "receiver", "tracker"]
 
 # One setting for each identity and object that an app was given; the names are the deployment's.
-FAMILIES = ("RELAY_IDENTITY_", "RELAY_KEY_", "RELAY_SECRET_", "RELAY_QUEUE_")
+PREFIXES = ("RELAY_IDENTITY_", "RELAY_KEY_", "RELAY_SECRET_", "RELAY_QUEUE_")
 
 # One for everything that there is, in every app: what the proof of access tries.
-ACCESS_FAMILIES = (
+ACCESS_PREFIXES = (
     ("RELAY_ACCESS_IDENTITY_", "client id of an identity of the deployment"),
     ("RELAY_ACCESS_KEY_", "URL of a key of the deployment, without a version"),
     ("RELAY_ACCESS_SECRET_", "URL of a secret of the deployment, without a version"),
@@ -41,7 +41,7 @@ class SettingsError(Exception):
     def __init__(self, problems: list[str]) -> None:
         self.problems = problems
         lines = "".join(f"\n  {problem}" for problem in problems)
-        super().__init__(f"the settings of this app need mending:{lines}")
+        super().__init__(f"the settings of this app need correcting:{lines}")
 
 
 def _setting(
@@ -100,24 +100,24 @@ class AppSettings:
     verify_challenge: bool = _setting(
         "RELAY_VERIFY_CHALLENGE",
         "`false` for vaults that are reached by a host name which is not Key Vault's",
-        forms.yes,
+        forms.boolean,
         default=True,
     )
     proves_access: bool = _setting(
         "RELAY_ACCESS",
         "`false` for no function `access`, which `ops prove` asks",
-        forms.yes,
+        forms.boolean,
         default=True,
     )
 
     @property
-    def network(self) -> Network:
+    def network(self) -> ConnectionOptions:
         """How this app reaches the services."""
-        return Network(self.ca_bundle, self.bus_endpoint, self.verify_challenge)
+        return ConnectionOptions(self.ca_bundle, self.bus_endpoint, self.verify_challenge)
 
 
 @dataclass(frozen=True)
-class Known:
+class Inventory:
     """All that the deployment has: what the proof of access tries, by the names of access.json."""
 
     identities: Mapping[str, str]
@@ -209,11 +209,14 @@ class ReceiverSettings(TriggerSettings):
         "queue of what the bus gave up, of messages and of receipts",
         forms.queue,
     )
-    opened_keys: int = _setting(
-        "RELAY_OPENED_KEYS", "opened data keys kept in memory", forms.between(1, 100_000), 1000
+    data_key_cache_entries: int = _setting(
+        "RELAY_DATA_KEY_CACHE_ENTRIES",
+        "opened data keys kept in memory",
+        forms.between(1, 100_000),
+        1000,
     )
-    opened_keys_seconds: int = _setting(
-        "RELAY_OPENED_KEYS_SECONDS",
+    data_key_cache_seconds: int = _setting(
+        "RELAY_DATA_KEY_CACHE_SECONDS",
         "seconds that an opened data key is kept",
         forms.between(1, 86_400),
         600,
@@ -226,7 +229,7 @@ class ReceiverSettings(TriggerSettings):
     )
     wait_seconds: int = _setting(
         "RELAY_WAIT_SECONDS",
-        "seconds that a message waits while the vault or the partner's secret is not to be had",
+        "seconds that a message waits while the vault or the partner's secret is not available",
         forms.between(1, 3600),
         30,
     )
@@ -294,7 +297,7 @@ def load(environ: Mapping[str, str]) -> dict[AppName, AppSettings]:
     apps, problems = _apps(environ.get("RELAY_APP", ""))
     read = {app: _read(APPS[app], environ, problems) for app in apps}
     problems += _unknown(apps, environ) if apps else []
-    _read_known(environ, problems)
+    _read_inventory(environ, problems)
     if problems:
         raise SettingsError(list(dict.fromkeys(problems)))
     return {app: APPS[app](**values) for app, values in read.items()}
@@ -309,10 +312,10 @@ def bus_settings(environ: Mapping[str, str]) -> AppSettings:
     return AppSettings(**values)
 
 
-def known(environ: Mapping[str, str]) -> Known:
+def inventory(environ: Mapping[str, str]) -> Inventory:
     """Read what the proof of access tries, `RELAY_ACCESS_<kind>_<name>`; raise `SettingsError`."""
     problems: list[str] = []
-    found = _read_known(environ, problems)
+    found = _read_inventory(environ, problems)
     if problems:
         raise SettingsError(problems)
     return found
@@ -354,10 +357,10 @@ def _read(
     return values
 
 
-def _read_known(environ: Mapping[str, str], problems: list[str]) -> Known:
-    of_identity, of_key, of_secret, of_queue = (family for family, _ in ACCESS_FAMILIES)
+def _read_inventory(environ: Mapping[str, str], problems: list[str]) -> Inventory:
+    of_identity, of_key, of_secret, of_queue = (family for family, _ in ACCESS_PREFIXES)
     identities = _family(of_identity, environ, forms.client_id, problems)
-    return Known(
+    return Inventory(
         # The names of identities are the only ones that their values do not tell.
         {name.removeprefix(of_identity).lower(): value for name, value in identities.items()},
         tuple(_family(of_key, environ, forms.key, problems).values()),
@@ -381,15 +384,15 @@ def _family(
 
 def _unknown(apps: list[AppName], environ: Mapping[str, str]) -> list[str]:
     known = frozenset().union(*(required_names(app) | optional_names(app) for app in apps))
-    families = (*FAMILIES, *(family for family, _ in ACCESS_FAMILIES))
+    families = (*PREFIXES, *(family for family, _ in ACCESS_PREFIXES))
     strange = [
         name
         for name in sorted(environ)
         if name.startswith("RELAY_") and name not in known and not name.startswith(families)
     ]
-    return [f"{name} is no setting of this app{_meant(name, known)}" for name in strange]
+    return [f"{name} is no setting of this app{_suggestion(name, known)}" for name in strange]
 
 
-def _meant(name: str, known: frozenset[str]) -> str:
+def _suggestion(name: str, known: frozenset[str]) -> str:
     close = get_close_matches(name, known, n=1)
     return f"; did you mean {close[0]}?" if close else ""

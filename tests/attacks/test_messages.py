@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from azure.servicebus import ServiceBusMessage
 
-from shared.message.envelope import Context, DataKey, WrappedKey, seal
-from shared.message.message_id import mark
+from shared.message.envelope import DataKey, MessageHeader, WrappedKey, seal
+from shared.message.message_id import digest_suffix
 from shared.message.receipt import Receipt
 from shared.message.state import State
 from shared.standards.base64url import encode
@@ -45,7 +45,7 @@ class Sealer:
 
     def seal(self, message_id: str, kid: str | None = None, cty: str = "text/plain") -> str:
         wrapped = WrappedKey(kid or self.wrapped.key_id, self.wrapped.ciphertext)
-        return seal(PAYLOAD, Context(message_id, cty), self.key, wrapped)
+        return seal(PAYLOAD, MessageHeader(message_id, cty), self.key, wrapped)
 
 
 async def send(cloud: Running, messages: dict[str, str], queue: str = "messages") -> None:
@@ -112,9 +112,9 @@ async def test_parts_of_messages_do_not_go_together(cloud: Running, attacker: At
     }
     await send(cloud, {"whole": one.seal("whole")} | bodies)
     found = await reasons(cloud, before + len(bodies))
-    expected = {name.split(".")[0]: ["unopenable-altered"] for name in bodies}
+    expected = {name.split(".")[0]: ["undecryptable-tampered"] for name in bodies}
     expected |= {
-        name: ["unopenable-foreign"] for name in ("moved", "moved-again", "moved-replayed")
+        name: ["undecryptable-wrong-key"] for name in ("moved", "moved-again", "moved-replayed")
     }
     assert {name: found[name] for name in expected} == expected
     assert (await cloud.received({"whole"}))["whole"].body == PAYLOAD
@@ -134,13 +134,13 @@ async def test_a_right_to_send_is_none_to_say_delivered(cloud: Running, attacker
         for name, body in bodies.items():
             told = Receipt(name, State.DELIVERED, datetime.now(UTC), detail="planted").to_json()
             properties: dict[str | bytes, Any] = {
-                "relay-owed-receipt": told,
-                "relay-owed-confirmation": encode(os.urandom(32)),
+                "relay-pending-receipt": told,
+                "relay-pending-receipt-mac": encode(os.urandom(32)),
             }
             await sender.send_messages(
                 ServiceBusMessage(body, message_id=name, application_properties=properties)
             )
-    assert (await reasons(cloud, before + 1))[names[0]] == ["unopenable-malformed"]
+    assert (await reasons(cloud, before + 1))[names[0]] == ["undecryptable-malformed"]
     assert (await cloud.entry(names[0], "rejected"))["attempts"] == 0
     await cloud.received({names[1]})
     assert (await cloud.entry(names[1], "delivered"))["detail"] is None
@@ -195,7 +195,9 @@ async def test_a_message_sends_the_receiver_to_no_other_key(
     since = (await decisions(cloud, 0))[1]
     await send(cloud, {name: sealer.seal(name, kid) for name, kid in kids.items()})
     found = await reasons(cloud, before + len(kids))
-    assert {name: found[name] for name in kids} == {name: ["unopenable-foreign"] for name in kids}
+    assert {name: found[name] for name in kids} == {
+        name: ["undecryptable-wrong-key"] for name in kids
+    }
     asked, _ = await decisions(cloud, since)
     by_vault = {one["object"] for one in asked if one["service"] == "vault"}
     assert by_vault <= {"key payload", "secret partner-connection"}
@@ -210,7 +212,7 @@ async def decisions(cloud: Running, after: int) -> tuple[list[dict[str, Any]], i
 async def test_a_message_put_into_another_queue_gets_no_further(
     cloud: Running, attacker: Attacker
 ) -> None:
-    """Code in the receiver can write to these queues; what is unopenable stays so on any way."""
+    """Code in the receiver can write to these queues; what is undecryptable stays so on any way."""
     sealer = await Sealer.inside(attacker)
     before = await rejected_before(cloud)
     bodies = {"queue-1": sealer.seal("queue-other"), "queue-2": "no sealed message"}
@@ -219,8 +221,8 @@ async def test_a_message_put_into_another_queue_gets_no_further(
     await send(cloud, {"queue-4": sealer.seal("queue-4"), "queue-5": "{}"}, "receipts")
     found = await reasons(cloud, before + 2)
     assert (found["queue-1"], found["queue-2"]) == (
-        ["unopenable-foreign"],
-        ["unopenable-malformed"],
+        ["undecryptable-wrong-key"],
+        ["undecryptable-malformed"],
     )
     await cloud.received({"queue-3"})
     _, delivered = await cloud.deliveries()
@@ -240,7 +242,7 @@ async def test_nobody_uses_up_the_id_that_a_message_will_need(cloud: Running) ->
         await cloud.heal()
     (number,) = [one["sequence number"] for one in (await cloud.rejections())[refused]]
     used_up = [f"{waiting}.1", f"{refused}.r{number}", f"{refused}.r{number}.1"]
-    used_up += [f"{one}{mark(body)}" for one in used_up for body in (b"", b"garbage")]
+    used_up += [f"{one}{digest_suffix(body)}" for one in used_up for body in (b"", b"garbage")]
     await send(cloud, dict.fromkeys(used_up, "garbage"))
     assert (await ops(cloud, "replay", f"#{number}")).code == 0
     arrived = await cloud.received({waiting, refused})

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from azure.servicebus import ServiceBusReceiveMode
 
-from shared.azure.network import Network
+from shared.azure.network import ConnectionOptions
 from shared.azure.queues import connect_by_string
 
 _TOGETHER = 200
@@ -18,10 +18,12 @@ _QUIET = 5.0  # seconds without a message: it is empty
 class Inbox:
     """Counts the messages that have arrived, by id; each is taken off the queue."""
 
-    def __init__(self, connection_string: str, queue: str, network: Network | None = None) -> None:
+    def __init__(
+        self, connection_string: str, queue: str, network: ConnectionOptions | None = None
+    ) -> None:
         self._connection_string = connection_string
         self._queue = queue
-        self._network = network or Network()
+        self._network = network or ConnectionOptions()
         self._seen: Counter[str] = Counter()
 
     def arrived(self) -> Mapping[str, int]:

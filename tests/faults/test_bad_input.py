@@ -18,7 +18,7 @@ import pytest
 from azure.servicebus import ServiceBusMessage
 from azure.servicebus.amqp import AmqpAnnotatedMessage, AmqpMessageProperties
 
-from shared.message.envelope import Context, DataKey, WrappedKey, seal
+from shared.message.envelope import DataKey, MessageHeader, WrappedKey, seal
 from shared.partner.delivery import PartnerSecretError
 from shared.partner.partner import read_secret
 from tests.pipeline.cloud_process import SNAPSHOT, Running, running
@@ -185,7 +185,9 @@ def bad_message(chance: random.Random, key_url: str, number: int) -> Any:
 
 def _token(chance: random.Random, key_url: str, message_id: str) -> str:
     wrapped = WrappedKey(f"{key_url}/{chance.randbytes(16).hex()}", chance.randbytes(384))
-    return seal(PLANTED.encode(), Context(message_id, "text/plain"), DataKey.generate(), wrapped)
+    return seal(
+        PLANTED.encode(), MessageHeader(message_id, "text/plain"), DataKey.generate(), wrapped
+    )
 
 
 def _altered(chance: random.Random, token: str) -> str:
@@ -209,7 +211,7 @@ async def test_bad_messages(cloud: Running, chance: random.Random) -> None:
         for found in (await cloud.rejections()).values()
         for one in found
     )
-    expected = {"unopenable-malformed", "unopenable-foreign", "MaxDeliveryCountExceeded"}
+    expected = {"undecryptable-malformed", "undecryptable-wrong-key", "MaxDeliveryCountExceeded"}
     assert reasons.keys() == expected, reasons
     await assert_well(cloud)
 

@@ -32,7 +32,7 @@ SETTINGS = {
     "receiver": {
         "RELAY_RETRY_SCHEDULE": ",".join(["1s"] * 120),
         "RELAY_WAIT_SECONDS": "1",
-        "RELAY_OPENED_KEYS_SECONDS": "3",
+        "RELAY_DATA_KEY_CACHE_SECONDS": "3",
         "RELAY_PARTNER_TIMEOUT_SECONDS": "2",
     },
     "tracker": {"RELAY_DATABASE_SECRET_SECONDS": "1", "RELAY_RECEIPT_WAIT_SECONDS": "1"},

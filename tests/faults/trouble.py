@@ -47,7 +47,7 @@ class Break:
 
 @dataclass
 class Trouble:
-    """What can be made to happen; each lasts a few seconds and is then mended."""
+    """What can be made to happen; each lasts a few seconds and is then undone."""
 
     cloud: Running
     chance: random.Random
@@ -218,7 +218,7 @@ class Trouble:
         fault = await self.cloud.fault(at="partner", answer=answer, taken=True, probability=0.5)
         await self.pause(seconds)
         standing = (await self.cloud.control("GET", "/faults"))["faults"]
-        (struck,) = (one["struck"] for one in standing if one["fault"] == fault)
+        (struck,) = (one["hits"] for one in standing if one["fault"] == fault)
         await self.cloud.control("DELETE", f"/faults/{fault}")
         kind = f"partner takes and {answer}s"
         self.breaks.append(Break(kind, begin, time.time(), struck + LATE))

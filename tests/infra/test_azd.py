@@ -60,7 +60,7 @@ def test_the_hook_finds_what_it_asks_for_among_the_outputs() -> None:
     assert {"RELAY_VAULT_PARTNER", "RELAY_VAULT_DATABASE", "DEPLOYED_NETWORK"} <= outputs
     for system in ("posix", "windows"):
         hook = AZURE["hooks"]["postprovision"][system]
-        assert "-m ops provisioned" in hook["run"]
+        assert "-m ops post-provision" in hook["run"]
         assert hook["continueOnError"], "what is left to do must not keep the apps from coming"
 
 

@@ -10,9 +10,9 @@ import pytest
 from local.deployment.deployment import load as load_deployment
 from local.deployment.deployment import settings_of
 from shared.settings.settings import (
-    ACCESS_FAMILIES,
+    ACCESS_PREFIXES,
     APPS,
-    known,
+    inventory,
     load,
     optional_names,
     required_names,
@@ -28,7 +28,7 @@ def test_each_app_is_deployed_with_exactly_the_settings_that_it_knows(snapshot: 
     deployed = {app.app: settings_of(app, vaults) for app in deployment.apps}
     assert deployed.keys() == APPS.keys()
     for app in APPS:
-        tried = tuple(family for family, _ in ACCESS_FAMILIES)
+        tried = tuple(family for family, _ in ACCESS_PREFIXES)
         names = {name for name in deployed[app] if name.startswith("RELAY_")}
         names -= {name for name in names if name.startswith(tried)}
         assert names - optional_names(app) == required_names(app)
@@ -43,7 +43,7 @@ def test_each_app_knows_all_that_there_is_to_try(snapshot: str) -> None:
     attached = {name for app in access["apps"] for name in app["identities"]}
     access["identities"] = [one for one in access["identities"] if one["name"] in attached]
     for app in deployment.apps:
-        all_there_is = known(settings_of(app, vaults))
+        all_there_is = inventory(settings_of(app, vaults))
         for kind, found in {
             "identities": all_there_is.identities,
             "keys": [key.name for key in all_there_is.keys],

@@ -15,7 +15,7 @@ from checks.machines import NETWORK
 from checks.network import ENDPOINT, ZONE
 from checks.snapshot import Resource, Snapshot, of_type
 from checks.snapshot import load as load_snapshot
-from checks.variants import CHOICES, mistaken
+from checks.variants import VARIANTS, mismatches
 
 INFRA = Path(__file__).resolve().parents[2] / "infra"
 ACCESS = load_access(INFRA / "access.json")
@@ -247,7 +247,7 @@ def test_a_private_endpoint_in_a_public_deployment_is_named() -> None:
 
 
 def renamed(name: str) -> list[str]:
-    return sorted(mistaken(name, snapshot("local")))
+    return sorted(mismatches(name, snapshot("local")))
 
 
 def test_a_snapshot_of_another_choice_than_its_name_is_named() -> None:
@@ -264,4 +264,4 @@ def test_a_snapshot_of_another_choice_than_its_name_is_named() -> None:
 
 def test_every_choice_has_a_snapshot() -> None:
     names = {path.name.removesuffix(".snapshot.json") for path in INFRA.glob("*.snapshot.json")}
-    assert set(CHOICES) == names
+    assert set(VARIANTS) == names

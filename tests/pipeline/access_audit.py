@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from azure.identity.aio import ManagedIdentityCredential
 
-from ops.access_audit import AskedApp, Speaker, proof_of
-from ops.access_comparison import Proof, Report, Told
+from ops.access_audit import AskedApp, OperatorSession, proof_of
+from ops.access_comparison import ProbeResult, Proof, Report
 from ops.target import NAMESPACE
 from shared.access.declaration import Declaration
 from shared.settings.settings import bus_settings
@@ -26,7 +26,7 @@ class Prover:
     original: Snapshot
     declaration: Declaration = field(default_factory=Declaration.load)
     reports: dict[str, Report] = field(default_factory=dict)
-    spoken: list[Told] = field(default_factory=list)
+    spoken: list[ProbeResult] = field(default_factory=list)
 
     async def ask_all(self) -> Proof:
         """Ask every app and every operator."""
@@ -48,7 +48,7 @@ class Prover:
         silent |= {one.app: proof.silent[one.app] for one in asked if one.app in proof.silent}
         return Proof(self.declaration, list(self.reports.values()), silent, self.spoken)
 
-    async def _speaker(self, name: str, stack: AsyncExitStack) -> Speaker:
+    async def _speaker(self, name: str, stack: AsyncExitStack) -> OperatorSession:
         environment = await self.cloud.environment(name)
         variables = ("IDENTITY_ENDPOINT", "IDENTITY_HEADER")
         os.environ.update({variable: environment[variable] for variable in variables})
@@ -56,7 +56,7 @@ class Prover:
         for variable in variables:
             del os.environ[variable]
         network = bus_settings(environment).network
-        return Speaker(name, credential, environment[NAMESPACE], network)
+        return OperatorSession(name, credential, environment[NAMESPACE], network)
 
     async def check(self, mutation: Mutation, *, ask_everyone: bool = False) -> list[str]:
         """Play a mutation, and say what the proof does not say as it ought to.

@@ -8,7 +8,7 @@ from typing import Any
 from azure.keyvault.secrets.aio import SecretClient
 from azure.servicebus import ServiceBusMessage
 
-from shared.apps.triage import MOST_RETURNS
+from shared.apps.triage import MAX_RETURNS
 from shared.message.receipt import Receipt
 from shared.message.state import State
 from shared.message.unrecorded import RETURNS
@@ -59,7 +59,7 @@ async def look_after_the_key(cloud: Running) -> None:
 async def receipts_that_nobody_can_record(cloud: Running) -> None:
     """One that is none, set aside by the tracker; one that the bus gives up, replayed."""
     given_up = Receipt("given-up", State.DELIVERED, datetime.now(UTC)).to_json()
-    many: Any = {RETURNS: str(MOST_RETURNS)}
+    many: Any = {RETURNS: str(MAX_RETURNS)}
     async with (
         cloud.bus("receiver", "receiver_bus") as client,
         client.get_queue_sender("receipts") as sender,

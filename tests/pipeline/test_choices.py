@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from checks.variants import CHOICES
+from checks.variants import VARIANTS
 from tests.pipeline.cloud_process import SNAPSHOT, Running, running, with_settings
 from tests.pipeline.scenario import QUICK, all_that_a_message_can_meet, done
 
 # The usual one has all other tests.
-OTHERS = [name for name in CHOICES if f"{name}.snapshot.json" != SNAPSHOT]
+OTHERS = [name for name in VARIANTS if f"{name}.snapshot.json" != SNAPSHOT]
 
 
 async def carried(cloud: Running) -> None:

@@ -123,7 +123,7 @@ async def test_random_bytes_are_rejected_as_they_came(cloud: Running, size: int)
     await put(cloud, "messages", ServiceBusMessage(body, message_id=f"random-{size}"))
     (found,) = await rejected(cloud, 1)
     assert found["body"] == body
-    assert found["relay-reason"] == "unopenable-malformed"
+    assert found["relay-reason"] == "undecryptable-malformed"
     await drop_all(cloud)
 
 

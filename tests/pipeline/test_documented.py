@@ -20,7 +20,7 @@ from tests.pipeline.test_access import asking
 
 # The waits of a deployment, shortened: what is tried again is tried again soon.
 QUICK = {"RELAY_RETRY_SCHEDULE": "1s,1s,1s,1s,1s,1s,1s", "RELAY_WAIT_SECONDS": "1"}
-AWAY = {"at": "partner", "answer": "status", "status": 503}
+AWAY = {"service": "partner", "answer": "status", "status": 503}
 
 
 def quick(snapshot: str, folder: Path) -> Path:

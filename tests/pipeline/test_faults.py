@@ -22,7 +22,7 @@ from tests.pipeline.cloud_process import ROOT, Running
 FAR = datetime(2099, 1, 1, tzinfo=UTC)
 USUAL = {
     "faults": [],
-    "struck": {"partner": 0, "vault": 0, "identity": 0},
+    "hits": {"partner": 0, "vault": 0, "identity": 0},
     "grants_off": [],
     "token_seconds": 3600,
 }
@@ -101,7 +101,7 @@ async def test_the_partner_plays_what_it_is_told(cloud: Running) -> None:
             async with session.post(url, headers={"webhook-id": message_id}) as answer:
                 assert answer.status == expected
     [shown] = (await cloud.control("GET", "/faults"))["faults"]
-    assert (shown["fault"], shown["struck"], shown["id"]) == (number, 1, "marked")
+    assert (shown["fault"], shown["hits"], shown["id"]) == (number, 1, "marked")
     assert await cloud.control("DELETE", f"/faults/{number}") == {"cleared": 1}
     assert (await ask(cloud, "DELETE", f"/faults/{number}"))[0] == 409
 
@@ -111,7 +111,7 @@ async def test_a_vault_plays_what_it_is_told(cloud: Running) -> None:
     await told(cloud, at="vault", answer="status", status=429, vault=vault, operation="encrypt")
     await told(cloud, at="partner", answer="hang")
     assert await encrypt(cloud) == 429
-    assert await cloud.control("DELETE", "/faults?at=partner") == {"cleared": 1}
+    assert await cloud.control("DELETE", "/faults?service=partner") == {"cleared": 1}
     assert await encrypt(cloud) == 429
     assert await cloud.control("DELETE", "/faults") == {"cleared": 1}
     assert await encrypt(cloud) == 200
@@ -176,9 +176,14 @@ async def test_connections_of_the_bus_are_broken_and_made_again(cloud: Running, 
     [
         ("POST", "/faults", "no JSON", "JSON"),
         ("POST", "/faults", "[]", "object"),
-        ("POST", "/faults", '{"at": "bus", "answer": "hang"}', "partner, vault, identity"),
-        ("POST", "/faults", '{"at": "vault", "answer": "hang", "vault": "x"}', "payload-local"),
-        ("DELETE", "/faults?at=bus", "", "partner, vault, identity"),
+        ("POST", "/faults", '{"service": "bus", "answer": "hang"}', "partner, vault, identity"),
+        (
+            "POST",
+            "/faults",
+            '{"service": "vault", "answer": "hang", "vault": "x"}',
+            "payload-local",
+        ),
+        ("DELETE", "/faults?service=bus", "", "partner, vault, identity"),
         ("DELETE", "/faults/77", "", "77"),
         ("PUT", "/grants/nobody/off", "", "decrypt"),
         ("PUT", "/tokens/lifetime", "[]", "seconds"),

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from azure.servicebus import ServiceBusMessage
 
-from shared.message.envelope import Context, DataKey, WrappedKey, seal
+from shared.message.envelope import DataKey, MessageHeader, WrappedKey, seal
 from shared.message.message_id import MessageId
 from tests.pipeline.cloud_process import SNAPSHOT, Running, running, with_settings
 from tests.pipeline.scenario import QUICK
@@ -88,10 +88,10 @@ async def test_the_schedule_ends_in_rejection(cloud: Running) -> None:
     await cloud.fault(at="partner", answer="status", status=503)
     message_id = await send(cloud)
     message = await rejected(cloud, message_id)
-    assert message["relay-reason"] == "schedule-used-up"
+    assert message["relay-reason"] == "retries-exhausted"
     assert message["relay-detail"] == "it answered 503"
     assert message["relay-attempts"] == "3"
-    assert MessageId.parse(message["message id"]) == MessageId(message_id, way=2)
+    assert MessageId.parse(message["message id"]) == MessageId(message_id, hop=2)
 
 
 @pytest.mark.parametrize("status", [400, 404, 410, 413, 422])
@@ -114,13 +114,13 @@ async def test_what_cannot_be_opened_is_rejected_with_its_reason(cloud: Running)
     key_url = (await cloud.environment("sender"))["RELAY_KEY_PAYLOAD"]
     unknown = WrappedKey(f"{key_url}/{'0' * 32}", DataKey.generate().secret)
     elsewhere = WrappedKey(f"https://elsewhere.example/keys/k/{'0' * 32}", b"key")
-    token = seal(b"p", Context("unknown", TEXT), DataKey.generate(), unknown)
-    foreign = seal(b"p", Context("elsewhere", TEXT), DataKey.generate(), elsewhere)
+    token = seal(b"p", MessageHeader("unknown", TEXT), DataKey.generate(), unknown)
+    foreign = seal(b"p", MessageHeader("elsewhere", TEXT), DataKey.generate(), elsewhere)
     messages = {
-        "garbage": ("planted garbage", "unopenable-malformed"),
-        "unknown": (token, "unopenable-foreign"),
-        "elsewhere": (foreign, "unopenable-foreign"),
-        "exchanged": (token, "unopenable-foreign"),
+        "garbage": ("planted garbage", "undecryptable-malformed"),
+        "unknown": (token, "undecryptable-wrong-key"),
+        "elsewhere": (foreign, "undecryptable-wrong-key"),
+        "exchanged": (token, "undecryptable-wrong-key"),
     }
     async with (
         cloud.bus("sender", "sender_bus") as client,

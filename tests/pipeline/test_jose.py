@@ -9,7 +9,7 @@ import pytest
 from azure.servicebus import ServiceBusMessage
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from shared.message.envelope import Context, SealedMessage
+from shared.message.envelope import MessageHeader, SealedMessage
 from tests import jose
 from tests.pipeline.cloud_process import Running
 
@@ -51,11 +51,11 @@ async def test_other_libraries_open_what_the_sender_seals(
 
 @pytest.mark.parametrize("seal_by", [jose.seal_by_jwcrypto, jose.seal_by_joserfc])
 async def test_the_receiver_opens_what_other_libraries_seal(
-    cloud: Running, seal_by: Callable[[bytes, Context, rsa.RSAPrivateKey, str], str]
+    cloud: Running, seal_by: Callable[[bytes, MessageHeader, rsa.RSAPrivateKey, str], str]
 ) -> None:
     version = (await cloud.versions("payload"))[-1]
     key_url = (await cloud.environment("sender"))["RELAY_KEY_PAYLOAD"]
-    context = Context(f"by-{seal_by.__name__}", "text/plain; charset=utf-8")
+    context = MessageHeader(f"by-{seal_by.__name__}", "text/plain; charset=utf-8")
     token = seal_by(PAYLOAD, context, cloud.private_key(version), f"{key_url}/{version}")
     async with (
         cloud.bus("sender", "sender_bus") as client,

@@ -83,7 +83,7 @@ async def post(
 
 
 async def taken(cloud: Running, payload: bytes = b"payload", key: str | None = None) -> str:
-    """Send until it is taken: a secret that was just mended is read within seconds."""
+    """Send until it is taken: a secret that was just corrected is read within seconds."""
     for _ in range(60):
         status, content, _ = await post(cloud, payload, key)
         if status == 202:
@@ -132,7 +132,7 @@ async def test_a_retry_and_a_rejection_are_told_with_their_reasons(cloud: Runnin
     assert "503" in waiting["detail"]
     assert waiting["attempts"] >= 1
     rejected = await cloud.entry(message_id, "rejected")
-    assert rejected["detail"].startswith("schedule-used-up: ")
+    assert rejected["detail"].startswith("retries-exhausted: ")
     assert rejected["attempts"] == 3
     assert {"accepted", "queued", "retrying", "rejected"} == rejected["times"].keys()
     await cloud.control("DELETE", f"/faults/{fault}")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from azure.servicebus import ServiceBusMessage
 
-from shared.message.message_id import mark
+from shared.message.message_id import digest_suffix
 from tests.pipeline.cloud_process import ROOT, Running
 from tests.pipeline.ops_cli import PLANTED, TRACE, Taken, left, message, ops, reject, taken, waiting
 
@@ -24,14 +24,14 @@ async def test_rejected_messages_are_listed_without_payloads(still: Running) -> 
             "DeadLetterErrorDescription": "10 tries \x1b[31m",
         },
     )
-    await reject(still, [message("one.3"), message("two.r7.1", "schedule-used-up"), dead])
+    await reject(still, [message("one.3"), message("two.r7.1", "retries-exhausted"), dead])
     shown = await ops(still, "rejected")
     assert shown.code == 0
     lines = [line.split() for line in shown.out.splitlines()]
     assert lines[0] == ["ID", "SEQUENCE", "REASON", "ATTEMPTS", "AGE", "DETAIL"]
     assert [(line[0], line[2], line[3]) for line in lines[1:]] == [
         ("one", "partner-refused", "2"),
-        ("two", "schedule-used-up", "2"),
+        ("two", "retries-exhausted", "2"),
         ("crashed", "MaxDeliveryCountExceeded", "0"),
     ]
     assert "10 tries \\x1b[31m" in shown.out
@@ -55,7 +55,7 @@ async def test_a_chosen_message_goes_again_as_it_was(still: Running) -> None:
     assert done.json["replayed"] == [{"id": "chosen", "sequence_number": number}]
     assert [one["id"] for one in done.json["not_done"]] == ["nobody"]
     (again,) = await taken(still)
-    own_id = f"chosen.r{number}{mark(PLANTED.encode())}"
+    own_id = f"chosen.r{number}{digest_suffix(PLANTED.encode())}"
     assert again == Taken(own_id, PLANTED, "application/jose", {"traceparent": TRACE})
     rest = (await ops(still, "rejected", "--json")).json["messages"]
     assert rest == [
@@ -72,13 +72,15 @@ async def test_a_message_without_an_id_of_ours_goes_by_its_number(still: Running
     assert "\\n" in (await ops(still, "rejected")).out
     assert (await ops(still, "replay", f"#{listed['sequence_number']}")).code == 0
     (again,) = await taken(still)
-    assert again.id == f"no id\nof ours.r{listed['sequence_number']}{mark(PLANTED.encode())}"
+    assert (
+        again.id == f"no id\nof ours.r{listed['sequence_number']}{digest_suffix(PLANTED.encode())}"
+    )
 
 
 async def test_all_of_a_reason_go_and_the_others_stay(still: Running) -> None:
-    reasons = ("partner-refused", "schedule-used-up", "unopenable-altered")
+    reasons = ("partner-refused", "retries-exhausted", "undecryptable-tampered")
     await reject(still, [message(f"m{n}", reasons[n % 3]) for n in range(150)])
-    done = await ops(still, "replay", "--all", "--reason", "schedule-used-up", "--json")
+    done = await ops(still, "replay", "--all", "--reason", "retries-exhausted", "--json")
     assert done.code == 0
     went = {f"m{n}" for n in range(1, 150, 3)}
     assert {one["id"] for one in done.json["replayed"]} == went

@@ -123,7 +123,7 @@ async def test_what_a_killed_replay_held_comes_back_and_goes_once(tmp_path: Path
 async def test_a_healed_partner_gets_all_of_it_once_each(cloud: Running) -> None:
     """The whole way: refused by the partner, rejected, replayed, delivered under the same id."""
     await cloud.control("POST", "/apps/receiver/start")
-    fault = {"at": "partner", "answer": "status", "status": 400}
+    fault = {"service": "partner", "answer": "status", "status": 400}
     await cloud.control("POST", "/faults", json.dumps(fault))
     async with cloud.session() as session:
         bodies = {await cloud.send(session, b"%d" % n, "a/b"): b"%d" % n for n in range(40)}

@@ -9,10 +9,10 @@ from typing import Any
 
 from azure.servicebus import ServiceBusMessage
 
-from shared.access.probes import Place
+from shared.access.probes import ProbeTarget
 from shared.access.probing import tried_as
-from shared.azure.network import Network
-from shared.settings.settings import Known
+from shared.azure.network import ConnectionOptions
+from shared.settings.settings import Inventory
 from tests.pipeline.access_audit import Prover
 from tests.pipeline.cloud_process import ROOT, Running
 from tests.pipeline.mutations import Snapshot, every, expected
@@ -152,10 +152,12 @@ async def test_no_message_is_taken_or_counted_as_delivered(cloud: Running) -> No
     ):
         await sender.send_messages(ServiceBusMessage(b"left alone", message_id="left-alone"))
     environment = await cloud.environment("operator")
-    place = Place(
-        Known({}, (), (), ("rejected",)),
+    place = ProbeTarget(
+        Inventory({}, (), (), ("rejected",)),
         environment["RELAY_BUS__fullyQualifiedNamespace"],
-        Network(Path(cloud.ca), environment["RELAY_BUS_ENDPOINT"], verify_challenge=False),
+        ConnectionOptions(
+            Path(cloud.ca), environment["RELAY_BUS_ENDPOINT"], verify_challenge=False
+        ),
     )
     for _ in range(3):
         async with await cloud.credential("operator", "operator") as credential:
@@ -168,7 +170,7 @@ async def test_no_message_is_taken_or_counted_as_delivered(cloud: Running) -> No
         cloud.bus("operator", "operator") as client,
         client.get_queue_receiver("rejected") as receiver,
     ):
-        # Neither locked, nor counted: it is there to be had for the first time.
+        # Neither locked, nor counted: it can be received for the first time.
         (message,) = await receiver.receive_messages(10, max_wait_time=10)
         assert (message.message_id, message.delivery_count) == ("left-alone", 0)
         await receiver.complete_message(message)

@@ -7,9 +7,9 @@ import asyncio
 import pytest
 
 from ops.partner_secret import OFFICER, SECRET, UNSET
-from ops.post_provision import make_tables, provisioned, set_secret
-from ops.secret_target import SecretPlace
-from ops.target import NowhereError
+from ops.post_provision import make_tables, post_provision, set_secret
+from ops.secret_target import SecretTarget
+from ops.target import TargetNotGivenError
 from tests.databases import AWAY
 from tests.pipeline.cloud_process import Running
 
@@ -26,9 +26,9 @@ def own_identity(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nothing_is_left_where_all_is_done(
     cloud: Running, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert list(make_tables(SecretPlace.in_folder(DATABASE, "migrator", cloud.folder))) == []
+    assert list(make_tables(SecretTarget.in_folder(DATABASE, "migrator", cloud.folder))) == []
     assert "already" in capsys.readouterr().out
-    assert list(set_secret(SecretPlace.in_folder(SECRET, OFFICER, cloud.folder))) == []
+    assert list(set_secret(SecretTarget.in_folder(SECRET, OFFICER, cloud.folder))) == []
     assert "it stays" in capsys.readouterr().err
 
 
@@ -36,7 +36,7 @@ def test_a_database_that_is_not_reached_is_left_to_do(
     cloud: Running, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asyncio.run(cloud.database(AWAY))
-    (left,) = make_tables(SecretPlace.in_folder(DATABASE, "migrator", cloud.folder))
+    (left,) = make_tables(SecretTarget.in_folder(DATABASE, "migrator", cloud.folder))
     assert "RELAY_ALLOWED_ADDRESSES" in left
     told = capsys.readouterr()
     assert "nothing is changed" in told.err
@@ -44,7 +44,7 @@ def test_a_database_that_is_not_reached_is_left_to_do(
 
 
 def test_a_secret_that_is_unset_is_left_to_do_without_a_terminal(cloud: Running) -> None:
-    place = SecretPlace.in_folder(SECRET, OFFICER, cloud.folder)
+    place = SecretTarget.in_folder(SECRET, OFFICER, cloud.folder)
 
     async def unset() -> None:
         async with place.client() as client:
@@ -57,7 +57,7 @@ def test_a_secret_that_is_unset_is_left_to_do_without_a_terminal(cloud: Running)
 
 def test_a_private_deployment_says_what_is_left(capsys: pytest.CaptureFixture[str]) -> None:
     there = {"RELAY_VAULT_DATABASE": "database-x", "RELAY_VAULT_PARTNER": "partner-x"}
-    assert provisioned({**there, "DEPLOYED_NETWORK": "private"}) == 0
+    assert post_provision({**there, "DEPLOYED_NETWORK": "private"}) == 0
     assert "with RELAY_INSIDE=1" in capsys.readouterr().err
-    with pytest.raises(NowhereError, match="RELAY_VAULT_PARTNER"):
-        provisioned({"RELAY_VAULT_DATABASE": "database-x"})
+    with pytest.raises(TargetNotGivenError, match="RELAY_VAULT_PARTNER"):
+        post_provision({"RELAY_VAULT_DATABASE": "database-x"})

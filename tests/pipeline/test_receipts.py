@@ -103,6 +103,8 @@ async def test_the_ledger_hears_of_what_is_handed_over_too_often(tmp_path: Path)
         await cloud.fault(at="partner", answer="status", status=503)
         message_id = await send(cloud)
         entry = await cloud.entry(message_id, "rejected")
-        assert entry["detail"] == ("handed-over-too-often: handed over 3 times without an outcome")
+        assert entry["detail"] == (
+            "max-deliveries-exceeded: handed over 3 times without an outcome"
+        )
         (rejected,) = (await cloud.rejections())[message_id]
-        assert rejected["relay-reason"] == "handed-over-too-often"
+        assert rejected["relay-reason"] == "max-deliveries-exceeded"

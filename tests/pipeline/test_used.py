@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ops.access_comparison import Use, unused
+from ops.access_comparison import GrantUse, unused
 from shared.access.declaration import Declaration, Grant
 from tests.pipeline.cloud_process import SNAPSHOT, Running, running, with_settings
 from tests.pipeline.scenario import QUICK, all_that_a_message_can_meet, done
@@ -25,12 +25,12 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 async def used(cloud: Running) -> dict[Grant, dict[str, Any]]:
     listed: list[dict[str, Any]] = await cloud.control("GET", "/grants/used")
-    return dict(zip((use.grant for use in Use.from_json(listed)), listed, strict=True))
+    return dict(zip((use.grant for use in GrantUse.from_json(listed)), listed, strict=True))
 
 
 def not_needed(found: dict[Grant, dict[str, Any]]) -> set[str]:
     """Name the declared grants, and the attachments to apps, that nothing needed."""
-    return set(map(str, unused(DECLARED, Use.from_json(list(found.values())))))
+    return set(map(str, unused(DECLARED, GrantUse.from_json(list(found.values())))))
 
 
 async def test_what_the_proof_tries_is_on_record_and_no_use(cloud: Running) -> None:

@@ -88,9 +88,9 @@ async def test_receive_what_can_never_be_delivered(
             assert (await worker.receive(message)).ok
     rejected = await cloud.rejections()
     assert [one["body"] for one in rejected[strange]] == [garbage]
-    assert rejected[strange][0]["relay-reason"] == "unopenable-malformed"
+    assert rejected[strange][0]["relay-reason"] == "undecryptable-malformed"
     assert [one["body"] for one in rejected[often]] == [garbage]
-    assert rejected[often][0]["relay-reason"] == "handed-over-too-often"
+    assert rejected[often][0]["relay-reason"] == "max-deliveries-exceeded"
     async with taken(cloud, "receipts", 2):
         pass
 

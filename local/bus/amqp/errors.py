@@ -30,7 +30,7 @@ DEAD_LETTER = "com.microsoft:dead-letter"
 _ERROR = ULong(0x1D)
 
 
-class BusError(Exception):
+class AmqpError(Exception):
     """Something the bus refuses; `condition` is the name clients know it by."""
 
     def __init__(self, condition: str, description: str) -> None:
@@ -44,7 +44,7 @@ class BusError(Exception):
         return Described(_ERROR, fields)
 
 
-class LockLostError(BusError):
+class LockLostError(AmqpError):
     """The lock of a message expired, or was never held."""
 
     def __init__(self) -> None:
@@ -55,23 +55,23 @@ class LockLostError(BusError):
         )
 
 
-class MessageNotFoundError(BusError):
+class MessageNotFoundError(AmqpError):
     """No message of that sequence number is in the state asked for."""
 
     def __init__(self) -> None:
         super().__init__(MESSAGE_NOT_FOUND, "The specified message does not exist.")
 
 
-class Unauthorized(BusError):  # noqa: N818 - the word of the protocol
+class UnauthorizedError(AmqpError):
     """No valid token, or no right."""
 
     def __init__(self, description: str) -> None:
         super().__init__(UNAUTHORIZED, description)
 
-    def tracked(self, request_id: UUID) -> Unauthorized:
+    def tracked(self, request_id: UUID) -> UnauthorizedError:
         """Give the same with the id by which it is found again, as Service Bus writes it."""
         now = datetime.now(UTC).isoformat(timespec="seconds").removesuffix("+00:00")
-        return Unauthorized(
+        return UnauthorizedError(
             f"{self.description} TrackingId:{request_id.hex}_G0, "
             f"SystemTracker:NoSystemTracker, Timestamp:{now}"
         )

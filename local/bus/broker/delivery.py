@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from local.bus.amqp.message import timestamp, write
 from local.bus.amqp.values import Int, Long, Value
-from local.bus.broker.store import Entry
+from local.bus.broker.store import QueueEntry
 
 
-def encode_entry(entry: Entry) -> bytes:
+def encode_entry(entry: QueueEntry) -> bytes:
     """Encode an entry with the annotations that Service Bus puts on a message."""
     annotations: dict[str, Value] = {
         "x-opt-sequence-number": Long(entry.sequence_number),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 
 
-class Agenda:
+class IndexedHeap:
     """Keys (sequence numbers), each with the number it is ordered by; any can be taken out at once.
 
     Taking one out leaves a stale item in the heap, dropped when it comes up; when stale items
@@ -34,13 +34,13 @@ class Agenda:
         self._at.pop(key, None)
 
     def first(self) -> tuple[float, int] | None:
-        """Tell the lowest number and its key."""
+        """Return the lowest number and its key."""
         heap = self._heap
         while heap and self._at.get(heap[0][1]) != heap[0][0]:
             heapq.heappop(heap)
         return heap[0] if heap else None
 
     def due(self, now: float) -> int | None:
-        """Tell the first key whose number is not above `now`."""
+        """Return the first key whose number is not above `now`."""
         first = self.first()
         return first[1] if first is not None and first[0] <= now else None

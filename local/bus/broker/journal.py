@@ -19,7 +19,7 @@ from local.bus.amqp.decoding import DecodeError
 from local.bus.amqp.message import Message, parse, write
 from local.bus.broker.journal_file import open_file
 from local.bus.broker.queue import DEAD_LETTER_SUFFIX
-from local.bus.broker.store import Entry, Lock, Saved, State
+from local.bus.broker.store import EntryState, MessageLock, QueueEntry, Saved
 
 _Key: TypeAlias = tuple[int, int]
 _Row: TypeAlias = tuple[float, int, int, float | None, bool, int | None, str | None]
@@ -41,8 +41,8 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._written: dict[_Key, Entry] = {}
-        self._entries: dict[_Key, Entry | None] = {}
+        self._written: dict[_Key, QueueEntry] = {}
+        self._entries: dict[_Key, QueueEntry | None] = {}
         self._seen: dict[tuple[int, str], float | None] = {}
         self._numbers: dict[int, int] = {}
         self._ids: dict[str, int] = {}
@@ -87,7 +87,7 @@ class Journal:
 
     # What queues tell
 
-    def note_entry(self, key: _Key, entry: Entry | None) -> None:
+    def note_entry(self, key: _Key, entry: QueueEntry | None) -> None:
         """Note what an entry is from now on; None for one that is gone."""
         self._entries[key] = entry
 
@@ -113,7 +113,7 @@ class Journal:
             ).fetchone()
             return Saved(entries, tuple(seen), last)
 
-    def _load_entries(self, queue: int) -> Iterator[Entry]:
+    def _load_entries(self, queue: int) -> Iterator[QueueEntry]:
         found = self._database.execute(
             "SELECT number, content, checksum, enqueued_at, state, delivery_count, time_to_live,"
             " locked, origin, source FROM entry LEFT JOIN message USING (queue, number)"
@@ -244,11 +244,11 @@ class QueueJournal:
         """Read what the queue held; a message that was locked has a lock that has ended."""
         return self._journal.load(self._queue)
 
-    def entry(self, number: int, entry: Entry | None) -> None:
+    def entry(self, number: int, entry: QueueEntry | None) -> None:
         """Note an entry, or that there is none of that number."""
         self._journal.note_entry((self._queue, number), entry)
 
-    def seen(self, message_id: str, until: float | None) -> None:
+    def message_id(self, message_id: str, until: float | None) -> None:
         """Note a message id, or that it is forgotten."""
         self._journal.note_seen(self._queue, message_id, until)
 
@@ -260,7 +260,7 @@ class QueueJournal:
 _WAY_OUT = "without the file the bus starts empty"
 
 
-def _row(entry: Entry) -> _Row:
+def _row(entry: QueueEntry) -> _Row:
     return (
         entry.enqueued_at,
         int(entry.state),
@@ -282,16 +282,16 @@ def _entry(
     locked: int,
     origin: int | None,
     source: str | None,
-) -> Entry:
-    return Entry(
+) -> QueueEntry:
+    return QueueEntry(
         number,
         message,
         enqueued_at,
-        State(state),
+        EntryState(state),
         delivery_count,
         time_to_live,
         # Its receiver is gone: as after any lost lock, the delivery counts and came to nothing.
-        Lock(uuid4(), -math.inf) if locked else None,
+        MessageLock(uuid4(), -math.inf) if locked else None,
         origin,
         source,
     )

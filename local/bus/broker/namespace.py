@@ -11,7 +11,7 @@ from local.bus.amqp.message import Message
 from local.bus.broker.address import Address
 from local.bus.broker.journal import Journal
 from local.bus.broker.queue import DEAD_LETTER_SUFFIX, Counts, Queue
-from local.bus.broker.store import Entry
+from local.bus.broker.store import QueueEntry
 from local.deployment.resources import NamespaceSpec, QueueSpec
 
 MAX_HOPS = 4
@@ -23,9 +23,9 @@ class Consumer(Protocol):
     deletes: bool
 
     def is_ready(self) -> bool:
-        """Tell whether one more message can be taken, and may be."""
+        """Return whether one more message can be taken, and may be."""
 
-    def deliver(self, entry: Entry) -> None:
+    def deliver(self, entry: QueueEntry) -> None:
         """Take a message: locked, or removed already where the consumer deletes."""
 
 
@@ -99,7 +99,7 @@ class Namespace:
             self.changed(queue)
 
     def next_event(self) -> float:
-        """Tell when something is due next; infinity for never."""
+        """Return when something is due next; infinity for never."""
         return min((queue.next_event() for queue in self._each()), default=math.inf)
 
     def _each(self) -> Iterable[Queue]:

@@ -17,13 +17,20 @@ from local.bus.amqp.errors import (
     OUT_OF_RANGE,
     RESOURCE_LIMIT,
     SIZE_EXCEEDED,
-    BusError,
+    AmqpError,
     LockLostError,
     MessageNotFoundError,
 )
 from local.bus.amqp.message import Message
 from local.bus.amqp.values import Value
-from local.bus.broker.store import Entry, Lock, Recorder, State, Store, Unrecorded
+from local.bus.broker.store import (
+    EntryState,
+    MessageLock,
+    NullRecorder,
+    QueueEntry,
+    Store,
+    StoreRecorder,
+)
 from local.deployment.resources import QueueSpec
 
 MAX_MESSAGE_ID = 128
@@ -54,7 +61,7 @@ class Queue:
     def __init__(
         self,
         spec: QueueSpec,
-        recorder: Callable[[str], Recorder] = lambda _: Unrecorded(),
+        recorder: Callable[[str], StoreRecorder] = lambda _: NullRecorder(),
         *,
         is_dead_letter: bool = False,
     ) -> None:
@@ -70,20 +77,24 @@ class Queue:
     def check(self, message: Message, size: int) -> None:
         """Refuse a message that the queue cannot take: too large, or no room."""
         if size > self.spec.max_message_bytes:
-            raise BusError(
+            raise AmqpError(
                 SIZE_EXCEEDED,
                 f"The received message (size: {size} bytes) exceeds the limit "
                 f"({self.spec.max_message_bytes} bytes) currently allowed on the link.",
             )
         if message.properties_size > MAX_PROPERTIES:
-            raise BusError(SIZE_EXCEEDED, f"All properties together exceed {MAX_PROPERTIES} bytes.")
+            raise AmqpError(
+                SIZE_EXCEEDED, f"All properties together exceed {MAX_PROPERTIES} bytes."
+            )
         if len(message.message_id) > MAX_MESSAGE_ID:
-            raise BusError(OUT_OF_RANGE, f"The message id exceeds {MAX_MESSAGE_ID} characters.")
+            raise AmqpError(OUT_OF_RANGE, f"The message id exceeds {MAX_MESSAGE_ID} characters.")
         if not self.has_room(size):
-            raise BusError(RESOURCE_LIMIT, f"The queue '{self.name}' has reached its maximum size.")
+            raise AmqpError(
+                RESOURCE_LIMIT, f"The queue '{self.name}' has reached its maximum size."
+            )
 
     def has_room(self, size: int) -> bool:
-        """Tell whether so many octets more stay within the queue's size."""
+        """Return whether so many octets more stay within the queue's size."""
         if len(self.store) >= MAX_MESSAGES:
             return False
         dead = self.dead_letters.store.octets if self.dead_letters else 0
@@ -108,11 +119,11 @@ class Queue:
         scheduled = message.scheduled_time
         later = scheduled is not None and scheduled > now
         self.store.put(
-            Entry(
+            QueueEntry(
                 number,
                 message,
                 enqueued_at=scheduled if scheduled is not None and later else now,
-                state=State.SCHEDULED if later else State.ACTIVE,
+                state=EntryState.SCHEDULED if later else EntryState.ACTIVE,
                 time_to_live=_shorter(message.time_to_live, self._default_time_to_live()),
                 enqueued_sequence_number=origin,
                 dead_letter_source=source,
@@ -124,24 +135,24 @@ class Queue:
         """Take a scheduled message back."""
         self.advance(now)
         entry = self.store.get(sequence_number)
-        if entry is None or entry.state is not State.SCHEDULED:
+        if entry is None or entry.state is not EntryState.SCHEDULED:
             raise MessageNotFoundError
         self.store.remove(sequence_number)
 
     # Receiving
 
-    def first(self, now: float) -> Entry | None:
+    def first(self, now: float) -> QueueEntry | None:
         """Give the first message that waits, and leave it there."""
         self.advance(now)
         first = self.store.ready.first()
         return None if first is None else self._entry(first[1])
 
-    def receive(self, now: float) -> Entry | None:
+    def receive(self, now: float) -> QueueEntry | None:
         """Lock the first message that waits."""
         entry = self.first(now)
         return None if entry is None else self._lock(entry, now)
 
-    def take(self, now: float) -> Entry | None:
+    def take(self, now: float) -> QueueEntry | None:
         """Remove and give the first message that waits: receive-and-delete, and forwarding."""
         entry = self.first(now)
         if entry is not None:
@@ -150,14 +161,14 @@ class Queue:
 
     def receive_deferred(
         self, numbers: Sequence[int], now: float, *, delete: bool = False
-    ) -> list[Entry]:
+    ) -> list[QueueEntry]:
         """Lock deferred messages, or remove them; all of them or, if one is not there, none."""
         self.advance(now)
         entries = [self.store.get(number) for number in dict.fromkeys(numbers)]
         found = [
             entry
             for entry in entries
-            if entry is not None and entry.state is State.DEFERRED and entry.lock is None
+            if entry is not None and entry.state is EntryState.DEFERRED and entry.lock is None
         ]
         if not found or len(found) != len(entries):
             raise MessageNotFoundError
@@ -167,7 +178,7 @@ class Queue:
             self.store.remove(entry.sequence_number)
         return found
 
-    def peek(self, from_number: int, count: int, now: float) -> list[Entry]:
+    def peek(self, from_number: int, count: int, now: float) -> list[QueueEntry]:
         """Give up to `count` messages of any state from a sequence number on, without locking."""
         self.advance(now)
         return heapq.nsmallest(
@@ -182,7 +193,7 @@ class Queue:
         """Start a lock's time again; return its new end."""
         entry = self._held(token, now)
         until = now + self.spec.lock_duration.total_seconds()
-        self.store.put(replace(entry, lock=Lock(token, until)))
+        self.store.put(replace(entry, lock=MessageLock(token, until)))
         return until
 
     def complete(self, token: UUID, now: float) -> None:
@@ -204,7 +215,7 @@ class Queue:
         """Set a message aside, to be received by its sequence number only."""
         entry = _changed(self._held(token, now), changes)
         count = entry.delivery_count + 1
-        self.store.put(replace(entry, lock=None, state=State.DEFERRED, delivery_count=count))
+        self.store.put(replace(entry, lock=None, state=EntryState.DEFERRED, delivery_count=count))
 
     def dead_letter(
         self,
@@ -216,23 +227,25 @@ class Queue:
     ) -> None:
         """Move a message to the dead-letter queue; the reason becomes application properties."""
         entry = _changed(self._held(token, now), changes)
-        self.bury(entry, reason, description)
+        self._move_to_dead_letters(entry, reason, description)
 
-    def bury(self, entry: Entry, reason: str | None, description: str | None) -> None:
+    def _move_to_dead_letters(
+        self, entry: QueueEntry, reason: str | None, description: str | None
+    ) -> None:
         """Put an entry of this queue to its dead letters; those of a dead-letter queue stay."""
-        grave = self.dead_letters or self
+        dead_letters = self.dead_letters or self
         why = {"DeadLetterReason": reason, "DeadLetterErrorDescription": description}
         message = entry.message.with_application_properties(
             {name: text for name, text in why.items() if text is not None}
         )
-        if grave is not self:
+        if dead_letters is not self:
             self.store.remove(entry.sequence_number)
         # Its number stays, and its time no longer ends: a dead letter waits until it is looked at.
-        grave.store.put(
+        dead_letters.store.put(
             replace(
                 entry,
                 message=message,
-                state=State.ACTIVE,
+                state=EntryState.ACTIVE,
                 lock=None,
                 time_to_live=None,
             )
@@ -251,7 +264,7 @@ class Queue:
             self._expire(self._entry(key))
 
     def next_event(self) -> float:
-        """Tell when `advance` will next have something to do; infinity for never."""
+        """Return when `advance` will next have something to do; infinity for never."""
         store = self.store
         firsts = (store.lock_ends.first(), store.schedule.first(), store.expiries.first())
         return min((first[0] for first in firsts if first is not None), default=math.inf)
@@ -276,52 +289,54 @@ class Queue:
         window = self.spec.duplicate_window
         if window is None:
             return False
-        if self.store.seen(message.message_id, now):
+        if self.store.is_duplicate(message.message_id, now):
             return True
-        self.store.remember(message.message_id, now + window.total_seconds())
+        self.store.record_message_id(message.message_id, now + window.total_seconds())
         return False
 
-    def _entry(self, sequence_number: int) -> Entry:
+    def _entry(self, sequence_number: int) -> QueueEntry:
         entry = self.store.get(sequence_number)
         if entry is None:
             raise MessageNotFoundError
         return entry
 
-    def _held(self, token: UUID, now: float) -> Entry:
+    def _held(self, token: UUID, now: float) -> QueueEntry:
         self.advance(now)
         entry = self.store.holding(token)
         if entry is None:
             raise LockLostError
         return entry
 
-    def _lock(self, entry: Entry, now: float) -> Entry:
+    def _lock(self, entry: QueueEntry, now: float) -> QueueEntry:
         until = now + self.spec.lock_duration.total_seconds()
-        locked = replace(entry, lock=Lock(uuid4(), until))
+        locked = replace(entry, lock=MessageLock(uuid4(), until))
         self.store.put(locked)
         return locked
 
-    def _fail(self, entry: Entry) -> None:
+    def _fail(self, entry: QueueEntry) -> None:
         """Count a delivery that came to nothing, and unlock."""
         counted = replace(entry, lock=None, delivery_count=entry.delivery_count + 1)
         if self.is_dead_letter or counted.delivery_count < self.spec.max_delivery_count:
             self.store.put(counted)
             return
         tries = counted.delivery_count
-        self.bury(
+        self._move_to_dead_letters(
             counted,
             "MaxDeliveryCountExceeded",
             f"Message could not be consumed after {tries} delivery attempts.",
         )
 
-    def _enqueue(self, entry: Entry) -> None:
+    def _enqueue(self, entry: QueueEntry) -> None:
         """Let a scheduled message wait for receivers: under a new number, as in Azure."""
         self.store.remove(entry.sequence_number)
         number = self.store.next_number()
-        self.store.put(replace(entry, sequence_number=number, state=State.ACTIVE))
+        self.store.put(replace(entry, sequence_number=number, state=EntryState.ACTIVE))
 
-    def _expire(self, entry: Entry) -> None:
+    def _expire(self, entry: QueueEntry) -> None:
         if self.spec.dead_letter_on_expiration:
-            self.bury(entry, "TTLExpiredException", "The message expired and was dead lettered.")
+            self._move_to_dead_letters(
+                entry, "TTLExpiredException", "The message expired and was dead lettered."
+            )
         else:
             self.store.remove(entry.sequence_number)
 
@@ -331,7 +346,7 @@ def _shorter(one: float | None, other: float | None) -> float | None:
     return min(given, default=None)
 
 
-def _changed(entry: Entry, changes: Mapping[str, Value] | None) -> Entry:
+def _changed(entry: QueueEntry, changes: Mapping[str, Value] | None) -> QueueEntry:
     if not changes:
         return entry
     return replace(entry, message=entry.message.with_application_properties(changes))

@@ -8,12 +8,12 @@ from __future__ import annotations
 from enum import IntEnum
 from uuid import UUID
 
-from local.bus.amqp.errors import DEAD_LETTER, INVALID_FIELD, BusError
+from local.bus.amqp.errors import DEAD_LETTER, INVALID_FIELD, AmqpError
 from local.bus.amqp.values import Described, ULong, Value
 from local.bus.broker.queue import Queue
 
 
-class Outcome(IntEnum):
+class DeliveryState(IntEnum):
     """The delivery states of AMQP, by their descriptors."""
 
     RECEIVED = 0x23
@@ -23,12 +23,12 @@ class Outcome(IntEnum):
     MODIFIED = 0x27
 
 
-ACCEPTED = Described(ULong(Outcome.ACCEPTED), [])
+ACCEPTED = Described(ULong(DeliveryState.ACCEPTED), [])
 
 
-def rejected(error: BusError | None) -> Described:
+def rejected(error: AmqpError | None) -> Described:
     """Give outcome `rejected`; without an error it confirms a dead-lettering."""
-    return Described(ULong(Outcome.REJECTED), [error.wire() if error else None])
+    return Described(ULong(DeliveryState.REJECTED), [error.wire() if error else None])
 
 
 def settle(queue: Queue, token: UUID, state: Described, now: float) -> Described | None:
@@ -38,19 +38,19 @@ def settle(queue: Queue, token: UUID, state: Described, now: float) -> Described
     """
     fields = state.value if isinstance(state.value, list) else []
     match state.descriptor:
-        case Outcome.RECEIVED:
+        case DeliveryState.RECEIVED:
             return None
-        case Outcome.ACCEPTED:
+        case DeliveryState.ACCEPTED:
             queue.complete(token, now)
-        case Outcome.REJECTED:
+        case DeliveryState.REJECTED:
             _reject(queue, token, fields, now)
             return rejected(None)
-        case Outcome.RELEASED:
+        case DeliveryState.RELEASED:
             queue.release(token, now)
-        case Outcome.MODIFIED:
+        case DeliveryState.MODIFIED:
             _modify(queue, token, fields, now)
         case _:
-            raise BusError(INVALID_FIELD, "Unknown outcome.")
+            raise AmqpError(INVALID_FIELD, "Unknown outcome.")
     return Described(state.descriptor, fields)
 
 

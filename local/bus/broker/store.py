@@ -1,7 +1,7 @@
 """What a queue holds: its messages, indexed by everything a queue asks for.
 
-All that ever changes passes through `put`, `remove`, `remember` and `next_number`, each of which
-tells the recorder: what that saves makes the same store again.
+All that ever changes passes through `put`, `remove`, `record_message_id` and `next_number`, each of
+which tells the recorder: what that saves makes the same store again.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Protocol
 from uuid import UUID
 
 from local.bus.amqp.message import Message
-from local.bus.broker.indexed_heap import Agenda
+from local.bus.broker.indexed_heap import IndexedHeap
 
 
-class State(IntEnum):
+class EntryState(IntEnum):
     """States of a message, numbered as annotation x-opt-message-state numbers them."""
 
     ACTIVE = 0
@@ -26,7 +26,7 @@ class State(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Lock:
+class MessageLock:
     """One receiver's claim on a message, until a time in seconds since 1970."""
 
     token: UUID
@@ -34,16 +34,16 @@ class Lock:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class QueueEntry:
     """A message in a queue. Times in seconds since 1970."""
 
     sequence_number: int
     message: Message
     enqueued_at: float
-    state: State = State.ACTIVE
+    state: EntryState = EntryState.ACTIVE
     delivery_count: int = 0
     time_to_live: float | None = None
-    lock: Lock | None = None
+    lock: MessageLock | None = None
     enqueued_sequence_number: int | None = None
     dead_letter_source: str | None = None
 
@@ -55,40 +55,40 @@ class Entry:
 
 @dataclass(frozen=True)
 class Saved:
-    """What a store begins with. `seen` are message ids with the times until which they are."""
+    """What a store begins with. `message_ids` have the times until which a repeat is dropped."""
 
-    entries: tuple[Entry, ...] = ()
-    seen: tuple[tuple[str, float], ...] = ()
+    entries: tuple[QueueEntry, ...] = ()
+    message_ids: tuple[tuple[str, float], ...] = ()
     last_number: int = 0
 
 
-class Recorder(Protocol):
+class StoreRecorder(Protocol):
     """Who is told each change of one store."""
 
     def load(self) -> Saved:
         """Give what was told before."""
 
-    def entry(self, number: int, entry: Entry | None) -> None:
+    def entry(self, number: int, entry: QueueEntry | None) -> None:
         """Take an entry, or that there is none of that number any more."""
 
-    def seen(self, message_id: str, until: float | None) -> None:
+    def message_id(self, message_id: str, until: float | None) -> None:
         """Take a message id, or that it is forgotten."""
 
     def number(self, last: int) -> None:
         """Take the last sequence number given."""
 
 
-class Unrecorded:
+class NullRecorder:
     """Records nothing: what is in the store ends with the process."""
 
     def load(self) -> Saved:
         """Give nothing."""
         return Saved()
 
-    def entry(self, number: int, entry: Entry | None) -> None:
+    def entry(self, number: int, entry: QueueEntry | None) -> None:
         """Do nothing."""
 
-    def seen(self, message_id: str, until: float | None) -> None:
+    def message_id(self, message_id: str, until: float | None) -> None:
         """Do nothing."""
 
     def number(self, last: int) -> None:
@@ -98,26 +98,26 @@ class Unrecorded:
 class Store:
     """Entries by sequence number, by lock, and in the order of what happens to them next."""
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: StoreRecorder) -> None:
         self._recorder = recorder
-        self._entries: dict[int, Entry] = {}
+        self._entries: dict[int, QueueEntry] = {}
         self._locked: dict[UUID, int] = {}
-        self._seen: dict[str, float] = {}
-        self._seen_order: deque[tuple[str, float]] = deque()
-        self.ready = Agenda()
-        self.lock_ends = Agenda()
-        self.expiries = Agenda()
-        self.schedule = Agenda()
+        self._duplicate_window: dict[str, float] = {}
+        self._duplicate_order: deque[tuple[str, float]] = deque()
+        self.ready = IndexedHeap()
+        self.lock_ends = IndexedHeap()
+        self.expiries = IndexedHeap()
+        self.schedule = IndexedHeap()
         self.deferred: set[int] = set()
         self.octets = 0
         saved = recorder.load()
         self._last_number = saved.last_number
-        self._seen.update(saved.seen)
-        self._seen_order.extend(saved.seen)
+        self._duplicate_window.update(saved.message_ids)
+        self._duplicate_order.extend(saved.message_ids)
         for entry in saved.entries:
             self._add(entry)
 
-    def put(self, entry: Entry) -> None:
+    def put(self, entry: QueueEntry) -> None:
         """Add an entry, or replace the one of its sequence number."""
         self._recorder.entry(entry.sequence_number, entry)
         self._add(entry)
@@ -129,20 +129,20 @@ class Store:
         for agenda in (self.ready, self.lock_ends, self.expiries, self.schedule):
             agenda.discard(sequence_number)
 
-    def remember(self, message_id: str, until: float) -> None:
+    def record_message_id(self, message_id: str, until: float) -> None:
         """Keep a message id, so that a second message of that id is known as a duplicate."""
-        self._recorder.seen(message_id, until)
-        self._seen[message_id] = until
-        self._seen_order.append((message_id, until))
+        self._recorder.message_id(message_id, until)
+        self._duplicate_window[message_id] = until
+        self._duplicate_order.append((message_id, until))
 
-    def seen(self, message_id: str, now: float) -> bool:
-        """Tell whether the id is remembered still."""
-        while self._seen_order and self._seen_order[0][1] <= now:
-            expired, until = self._seen_order.popleft()
-            if self._seen.get(expired) == until:
-                del self._seen[expired]
-                self._recorder.seen(expired, None)
-        return message_id in self._seen
+    def is_duplicate(self, message_id: str, now: float) -> bool:
+        """Return whether the id is remembered still."""
+        while self._duplicate_order and self._duplicate_order[0][1] <= now:
+            expired, until = self._duplicate_order.popleft()
+            if self._duplicate_window.get(expired) == until:
+                del self._duplicate_window[expired]
+                self._recorder.message_id(expired, None)
+        return message_id in self._duplicate_window
 
     def next_number(self) -> int:
         """Give a sequence number that was never given before."""
@@ -150,32 +150,32 @@ class Store:
         self._recorder.number(self._last_number)
         return self._last_number
 
-    def get(self, sequence_number: int) -> Entry | None:
+    def get(self, sequence_number: int) -> QueueEntry | None:
         """Give the entry of that number."""
         return self._entries.get(sequence_number)
 
-    def holding(self, token: UUID) -> Entry | None:
+    def holding(self, token: UUID) -> QueueEntry | None:
         """Give the entry locked with that token."""
         key = self._locked.get(token)
         return None if key is None else self._entries[key]
 
-    def __iter__(self) -> Iterator[Entry]:
+    def __iter__(self) -> Iterator[QueueEntry]:
         return iter(self._entries.values())
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def _add(self, entry: Entry) -> None:
+    def _add(self, entry: QueueEntry) -> None:
         key = entry.sequence_number
         self._forget(key)
         self._entries[key] = entry
         self.octets += entry.message.size
-        if entry.state is State.SCHEDULED:
+        if entry.state is EntryState.SCHEDULED:
             self.schedule.set(key, entry.enqueued_at)
         elif entry.lock is not None:
             self._locked[entry.lock.token] = key
             self.lock_ends.set(key, entry.lock.until)
-        elif entry.state is State.ACTIVE:
+        elif entry.state is EntryState.ACTIVE:
             self.ready.set(key, key)
         else:
             self.deferred.add(key)
@@ -183,7 +183,7 @@ class Store:
         if (
             entry.expires_at is not None
             and entry.lock is None
-            and entry.state is not State.SCHEDULED
+            and entry.state is not EntryState.SCHEDULED
         ):
             self.expiries.set(key, entry.expires_at)
 

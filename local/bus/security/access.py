@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from local.authorization.authorization import Authorization, Decision
-from local.bus.amqp.errors import Unauthorized
-from local.bus.security.principal import Access, Principal, Right
+from local.bus.amqp.errors import UnauthorizedError
+from local.bus.security.principal import AccessControl, Principal, Right
 from local.bus.security.sas import SAS_PREFIX
 from local.deployment.resources import NamespaceSpec
-from local.identity.tokens import InvalidToken, TokenIssuer
+from local.identity.tokens import InvalidTokenError, TokenIssuer
 
 AUDIENCE = "https://servicebus.azure.net"
 _NO_SAS = "LocalAuthDisabled: shared access signatures are disabled for the namespace."
@@ -33,18 +33,18 @@ class IdentityAccess:
     def authenticate(self, token: str, audience: str) -> Principal:  # noqa: ARG002 - a JWT names none
         """Check signature, issuer, audience and expiry of a JWT; it is good for any entity."""
         if token.startswith(SAS_PREFIX):
-            raise Unauthorized(_NO_SAS)
+            raise UnauthorizedError(_NO_SAS)
         try:
             claims = self._issuer.verify(token, AUDIENCE)
-        except InvalidToken as error:
-            raise Unauthorized(f"InvalidToken: {error}.") from None
+        except InvalidTokenError as error:
+            raise UnauthorizedError(f"InvalidTokenError: {error}.") from None
         return Principal("identity", claims.principal_id, claims.expires_on, claims.issued_to)
 
     def authenticate_plain(self, name: str, key: str) -> Principal:  # noqa: ARG002 - it has none
         """Refuse: an identity has no key."""
-        raise Unauthorized(_NO_SAS)
+        raise UnauthorizedError(_NO_SAS)
 
-    def may(self, principal: Principal, right: Right, queue: str) -> bool:
+    def is_allowed(self, principal: Principal, right: Right, queue: str) -> bool:
         """Ask the role assignments, at the queue."""
         if principal.kind != "identity":
             return False
@@ -70,7 +70,9 @@ def queue_id(namespace: NamespaceSpec, queue: str) -> str:
 class CombinedAccess:
     """Identities and, where the namespace allows local authentication, SAS as well."""
 
-    def __init__(self, namespace: NamespaceSpec, identities: Access, sas: Access) -> None:
+    def __init__(
+        self, namespace: NamespaceSpec, identities: AccessControl, sas: AccessControl
+    ) -> None:
         self._namespace = namespace
         self._identities = identities
         self._sas = sas
@@ -87,12 +89,12 @@ class CombinedAccess:
         self._check_local_auth()
         return self._sas.authenticate_plain(name, key)
 
-    def may(self, principal: Principal, right: Right, queue: str) -> bool:
+    def is_allowed(self, principal: Principal, right: Right, queue: str) -> bool:
         """Ask where the principal came from."""
         access = self._sas if principal.kind == "sas" else self._identities
-        return access.may(principal, right, queue)
+        return access.is_allowed(principal, right, queue)
 
     def _check_local_auth(self) -> None:
         # Where the deployment disables local authentication, even a right key must not help.
         if not self._namespace.local_auth:
-            raise Unauthorized(_NO_SAS)
+            raise UnauthorizedError(_NO_SAS)

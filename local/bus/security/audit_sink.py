@@ -8,7 +8,7 @@ from local.bus.security.principal import Principal, Right
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AccessRequest:
     """For what something was asked. `request_id` is the one in an error, where there is one."""
 
     entity: str
@@ -16,13 +16,13 @@ class Asked:
     probe: bool
 
 
-class Witness:
+class AuditSink:
     """Is told, and changes nothing. This one takes note of nothing; others do."""
 
-    def decided(self, principal: Principal, right: Right, asked: Asked) -> None:
+    def decided(self, principal: Principal, right: Right, asked: AccessRequest) -> None:
         """Take note that a principal was allowed or refused, as it stands now."""
 
-    def disbelieved(self, why: str, asked: Asked) -> None:
+    def authentication_failed(self, why: str, asked: AccessRequest) -> None:
         """Take note that something was asked without a token that is good for it."""
 
     def used(self, principal: Principal, right: Right, entity: str, count: int) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from uuid import uuid4
 
-from local.bus.amqp.errors import RESOURCE_LIMIT, BusError, Unauthorized
+from local.bus.amqp.errors import RESOURCE_LIMIT, AmqpError, UnauthorizedError
 from local.bus.broker.address import Address, parse_address, path_of
-from local.bus.security.audit_sink import Asked, Witness
-from local.bus.security.principal import Access, Principal, Right
+from local.bus.security.audit_sink import AccessRequest, AuditSink
+from local.bus.security.principal import AccessControl, Principal, Right
 from local.bus.security.sas import covers
 
 MAX_CLAIMS = 1000
@@ -18,23 +18,23 @@ TRUST_SECONDS = 1.0
 _NAMES: dict[Right, str] = {"send": "Send", "listen": "Listen"}
 
 
-class Claims:
+class ConnectionClaims:
     """Principals by the path of the audience that their token was put for.
 
-    `witness` is told every answer to an attach, every refusal, and the first time that anything
+    `audit` is told every answer to an attach, every refusal, and the first time that anything
     else is allowed: while a link lasts, its right is looked at again and again.
     """
 
     def __init__(
-        self, access: Access, clock: Callable[[], float], witness: Witness | None = None
+        self, access: AccessControl, clock: Callable[[], float], audit: AuditSink | None = None
     ) -> None:
         self.probe = False
         self._access = access
         self._clock = clock
-        self._witness = witness or Witness()
+        self._audit = audit or AuditSink()
         self._principals: dict[str, Principal] = {}
         self._checked: dict[tuple[str, Right], tuple[float, Principal]] = {}
-        self._told: set[tuple[str, Right, str]] = set()
+        self._reported: set[tuple[str, Right, str]] = set()
 
     def put(self, audience: str, token: str) -> None:
         """Take a token for an audience; it replaces an earlier one. Raises Unauthorized."""
@@ -42,16 +42,16 @@ class Claims:
         # and the token's own audience or signature was checked already.
         try:
             principal = self._access.authenticate(token, audience)
-        except Unauthorized as error:
-            raise self._disbelieved(error, parse_address(audience).entity) from None
+        except UnauthorizedError as error:
+            raise self._authentication_failed(error, parse_address(audience).entity) from None
         self._keep(path_of(audience), principal)
 
     def put_plain(self, name: str, key: str) -> None:
         """Take a name and a key for the whole connection. Raises Unauthorized."""
         try:
             principal = self._access.authenticate_plain(name, key)
-        except Unauthorized as error:
-            raise self._disbelieved(error, "") from None
+        except UnauthorizedError as error:
+            raise self._authentication_failed(error, "") from None
         self._keep("", principal)
 
     def require(self, right: Right, address: Address, *, anew: bool = False) -> Principal:
@@ -80,16 +80,16 @@ class Claims:
         """Tell that messages were sent or received by a right, or operations done."""
         # What the proof tries says nothing about what the apps need.
         if not self.probe:
-            self._witness.used(principal, right, address.entity, count)
+            self._audit.used(principal, right, address.entity, count)
 
     def _holder(
         self, right: Right, address: Address, now: float, *, anew: bool
     ) -> Principal | None:
         key = (address.path, right)
         for candidate in self._candidates(address, now):
-            if self._access.may(candidate, right, address.entity):
-                self._believe(key, candidate, now)
-                self._tell_allowed(candidate, right, address, anew=anew)
+            if self._access.is_allowed(candidate, right, address.entity):
+                self._cache(key, candidate, now)
+                self._report_allowed(candidate, right, address, anew=anew)
                 return candidate
         self._checked.pop(key, None)
         return None
@@ -101,44 +101,44 @@ class Claims:
             if covers(path, address.path) and _alive(principal, now)
         ]
 
-    def _tell_allowed(
+    def _report_allowed(
         self, principal: Principal, right: Right, address: Address, *, anew: bool
     ) -> None:
         told = (address.path, right, principal.id)
-        if anew or told not in self._told:
-            if len(self._told) >= MAX_CLAIMS:
-                self._told.clear()
-            self._told.add(told)
-            self._witness.decided(principal, right, Asked(address.entity, None, self.probe))
+        if anew or told not in self._reported:
+            if len(self._reported) >= MAX_CLAIMS:
+                self._reported.clear()
+            self._reported.add(told)
+            self._audit.decided(principal, right, AccessRequest(address.entity, None, self.probe))
 
-    def _refusal(self, right: Right, address: Address, now: float) -> Unauthorized:
+    def _refusal(self, right: Right, address: Address, now: float) -> UnauthorizedError:
         request_id = uuid4()
-        asked = Asked(address.entity, str(request_id), self.probe)
+        asked = AccessRequest(address.entity, str(request_id), self.probe)
         candidates = self._candidates(address, now)
         for principal in candidates:
-            self._told.discard((address.path, right, principal.id))
-            self._witness.decided(principal, right, asked)
+            self._reported.discard((address.path, right, principal.id))
+            self._audit.decided(principal, right, asked)
         if not candidates:
-            self._witness.disbelieved("none that is valid now was given", asked)
-        return Unauthorized(
+            self._audit.authentication_failed("none that is valid now was given", asked)
+        return UnauthorizedError(
             f"Unauthorized access. '{_NAMES[right]}' claim(s) are required to perform this "
             f"operation. Resource: '{address.path}'."
         ).tracked(request_id)
 
-    def _disbelieved(self, error: Unauthorized, entity: str) -> Unauthorized:
+    def _authentication_failed(self, error: UnauthorizedError, entity: str) -> UnauthorizedError:
         request_id = uuid4()
-        asked = Asked(entity, str(request_id), self.probe)
-        self._witness.disbelieved(error.description, asked)
+        asked = AccessRequest(entity, str(request_id), self.probe)
+        self._audit.authentication_failed(error.description, asked)
         return error.tracked(request_id)
 
-    def _believe(self, key: tuple[str, Right], principal: Principal, now: float) -> None:
+    def _cache(self, key: tuple[str, Right], principal: Principal, now: float) -> None:
         if len(self._checked) >= MAX_CLAIMS:
             self._checked.clear()
         self._checked[key] = (now, principal)
 
     def _keep(self, path: str, principal: Principal) -> None:
         if len(self._principals) >= MAX_CLAIMS and path not in self._principals:
-            raise BusError(RESOURCE_LIMIT, "Too many tokens on one connection.")
+            raise AmqpError(RESOURCE_LIMIT, "Too many tokens on one connection.")
         self._principals[path] = principal
         self._checked.clear()
 

@@ -21,14 +21,14 @@ class Principal:
     app: str | None = None
 
 
-class Access(Protocol):
+class AccessControl(Protocol):
     """Authentication and authorization, as a bus needs them."""
 
     def authenticate(self, token: str, audience: str) -> Principal:
-        """Tell who a token put for an audience, sb://host/entity, speaks for; or Unauthorized."""
+        """Return who a token put for an audience, sb://host/entity, speaks for; or Unauthorized."""
 
     def authenticate_plain(self, name: str, key: str) -> Principal:
-        """Tell who a name and a key given by SASL PLAIN speak for; or Unauthorized."""
+        """Return who a name and a key given by SASL PLAIN speak for; or Unauthorized."""
 
-    def may(self, principal: Principal, right: Right, queue: str) -> bool:
-        """Tell whether the principal has that right on the queue, now."""
+    def is_allowed(self, principal: Principal, right: Right, queue: str) -> bool:
+        """Return whether the principal has that right on the queue, now."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote_plus
 
-from local.bus.amqp.errors import Unauthorized
+from local.bus.amqp.errors import UnauthorizedError
 from local.bus.broker.address import path_of
 from local.bus.security.principal import Principal, Right
 
@@ -38,15 +38,15 @@ class SasAccess:
     def authenticate(self, token: str, audience: str) -> Principal:
         """Check resource, expiry and signature of a token, and tell its rule."""
         if not token.startswith(SAS_PREFIX):
-            raise Unauthorized("InvalidToken: not a shared access signature.")
+            raise UnauthorizedError("InvalidTokenError: not a shared access signature.")
         fields = _fields(token.removeprefix(SAS_PREFIX))
         resource, expiry = fields.get("sr", ""), fields.get("se", "")
         name = unquote_plus(fields.get("skn", ""))
         self._check_signature(name, f"{resource}\n{expiry}", unquote_plus(fields.get("sig", "")))
         if not expiry.isdecimal() or int(expiry) <= self._clock():
-            raise Unauthorized("ExpiredToken: the token is expired.")
+            raise UnauthorizedError("ExpiredToken: the token is expired.")
         if not covers(path_of(unquote_plus(resource)), path_of(audience)):
-            raise Unauthorized("InvalidAudience: the token is for another resource.")
+            raise UnauthorizedError("InvalidAudience: the token is for another resource.")
         return Principal("sas", name, float(expiry))
 
     def authenticate_plain(self, name: str, key: str) -> Principal:
@@ -55,10 +55,10 @@ class SasAccess:
         known = rule.key if rule else ""
         # Compared in constant time, so that the time taken says nothing about the key.
         if not hmac.compare_digest(known.encode(), key.encode()) or rule is None:
-            raise Unauthorized("InvalidSignature: unknown name or wrong key.")
+            raise UnauthorizedError("InvalidSignature: unknown name or wrong key.")
         return Principal("sas", name, None)
 
-    def may(self, principal: Principal, right: Right, queue: str) -> bool:
+    def is_allowed(self, principal: Principal, right: Right, queue: str) -> bool:
         """Look at the rule: it may have been changed or taken away since the token was put."""
         rule = self._rules.get(principal.id) if principal.kind == "sas" else None
         if rule is None or right not in rule.rights:
@@ -68,17 +68,17 @@ class SasAccess:
     def _check_signature(self, name: str, text: str, signature: str) -> None:
         rule = self._rules.get(name)
         if rule is None:
-            raise Unauthorized("InvalidSignature: the token has an invalid signature.")
+            raise UnauthorizedError("InvalidSignature: the token has an invalid signature.")
         # The key signs as the text it is: Service Bus does not decode its base64 first.
         digest = hmac.new(rule.key.encode(), text.encode(), hashlib.sha256).digest()
         expected = base64.b64encode(digest)
         # Compared in constant time, so that the time taken does not tell how much was right.
         if not hmac.compare_digest(expected, signature.encode()):
-            raise Unauthorized("InvalidSignature: the token has an invalid signature.")
+            raise UnauthorizedError("InvalidSignature: the token has an invalid signature.")
 
 
 def covers(granted: str, asked: str) -> bool:
-    """Tell whether a resource's path is the asked one or stands above it."""
+    """Return whether a resource's path is the asked one or stands above it."""
     return not granted or asked == granted or asked.startswith(granted + "/")
 
 

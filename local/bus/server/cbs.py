@@ -5,7 +5,7 @@ Source: OASIS AMQP Claims-Based Security 1.0, 5.1 (put-token), as Service Bus sp
 
 from __future__ import annotations
 
-from local.bus.amqp.errors import BusError, Unauthorized
+from local.bus.amqp.errors import AmqpError, UnauthorizedError
 from local.bus.amqp.values import Int, Value
 from local.bus.server.link import Link
 from local.bus.server.requests import answer, read_request
@@ -23,9 +23,9 @@ def answer_cbs(link: Link, _message_format: int | None, data: bytes) -> None:
             status, description = 400, "put-token needs a name and a token."
         else:
             link.session.claims.put(audience, request.body)
-    except Unauthorized as error:
+    except UnauthorizedError as error:
         status, description = 401, error.description
-    except BusError as error:
+    except AmqpError as error:
         status, description = 403, error.description
     properties: dict[Value, Value] = {
         "status-code": Int(status),

@@ -23,17 +23,17 @@ from local.bus.amqp.errors import (
     INVALID_FIELD,
     NOT_ALLOWED,
     RESOURCE_LIMIT,
-    BusError,
-    Unauthorized,
+    AmqpError,
+    UnauthorizedError,
 )
 from local.bus.amqp.frames import Frame, FrameReader, Header
 from local.bus.amqp.values import Array, Symbol
 from local.bus.broker.address import CBS
 from local.bus.broker.journal import JournalError
 from local.bus.broker.namespace import Namespace
-from local.bus.security.audit_sink import Witness
-from local.bus.security.claims import Claims
-from local.bus.security.principal import Access
+from local.bus.security.audit_sink import AuditSink
+from local.bus.security.claims import ConnectionClaims
+from local.bus.security.principal import AccessControl
 from local.bus.server.session import Session
 
 logger = logging.getLogger("local.bus")
@@ -61,10 +61,10 @@ class Broker:
     """What all connections of a bus share. `commit` makes durable what happened so far."""
 
     namespace: Namespace
-    access: Access
+    access: AccessControl
     clock: Callable[[], float]
     commit: Callable[[], None] = lambda: None
-    witness: Witness = field(default_factory=Witness)
+    audit: AuditSink = field(default_factory=AuditSink)
 
 
 class Connection(asyncio.Protocol):
@@ -76,7 +76,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, broker: Broker, connections: set[Connection], limit: int) -> None:
         self.namespace = broker.namespace
-        self.claims = Claims(broker.access, broker.clock, broker.witness)
+        self.claims = ConnectionClaims(broker.access, broker.clock, broker.audit)
         self.sessions: dict[int, Session] = {}
         self.links = 0
         self._held_octets = 0
@@ -141,7 +141,7 @@ class Connection(asyncio.Protocol):
         Raises BusError where that is above the limit, and counts nothing then.
         """
         if self._held_octets + octets > MAX_HELD_OCTETS:
-            raise BusError(RESOURCE_LIMIT, "Too much is kept for one connection.")
+            raise AmqpError(RESOURCE_LIMIT, "Too much is kept for one connection.")
         self._held_octets += octets
 
     def release(self, octets: int) -> None:
@@ -157,7 +157,7 @@ class Connection(asyncio.Protocol):
     def _send_sasl(self, performative: amqp.Performative) -> None:
         self._write(frames.frame(frames.SASL, 0, amqp.write(performative)))
 
-    def close(self, error: BusError | None = None) -> None:
+    def close(self, error: AmqpError | None = None) -> None:
         """Say goodbye, with a reason where there is one, and hang up."""
         if self._is_closing:
             return
@@ -227,9 +227,9 @@ class Connection(asyncio.Protocol):
         if not self._is_open and now - self._made_at > GREETING_SECONDS:
             self.drop()
         elif now - self._linked_at > LINKLESS_SECONDS and self.is_writable:
-            self.close(BusError(CONNECTION_FORCED, _LINKLESS))
+            self.close(AmqpError(CONNECTION_FORCED, _LINKLESS))
         elif now - self._heard_at > IDLE_SECONDS and self.is_writable:
-            self.close(BusError(CONNECTION_FORCED, "The connection was inactive for too long."))
+            self.close(AmqpError(CONNECTION_FORCED, "The connection was inactive for too long."))
         elif now - self._heard_at > 2 * IDLE_SECONDS:
             self.drop()
         elif self._heartbeat and now - self._spoke_at >= self._heartbeat:
@@ -256,12 +256,12 @@ class Connection(asyncio.Protocol):
                 self._step(item)
         except DecodeError as error:
             logger.debug("malformed input: %s", error)
-            self.close(BusError(DECODE_ERROR, str(error)))
-        except BusError as error:
+            self.close(AmqpError(DECODE_ERROR, str(error)))
+        except AmqpError as error:
             self.close(error)
         except Exception as error:  # noqa: BLE001 - one client's input must not stop the others
             logger.warning("connection closed after %s", type(error).__name__)
-            self.close(BusError(INTERNAL_ERROR, "The server was unable to process the request."))
+            self.close(AmqpError(INTERNAL_ERROR, "The server was unable to process the request."))
 
     def _on_first_header(self, item: Header | Frame) -> None:
         # Nobody gets past here without SASL, as in Azure.
@@ -291,7 +291,7 @@ class Connection(asyncio.Protocol):
         try:
             _, name, key = (init.initial_response or b"").decode().split("\0")
             self.claims.put_plain(name, key)
-        except (Unauthorized, ValueError):
+        except (UnauthorizedError, ValueError):
             return False
         return True
 
@@ -304,7 +304,7 @@ class Connection(asyncio.Protocol):
     def _on_open(self, item: Header | Frame) -> None:
         opening, _ = amqp.read(self._body(item, frames.AMQP))
         if not isinstance(opening, amqp.Open):
-            raise BusError(ILLEGAL_STATE, "The connection is not open.")
+            raise AmqpError(ILLEGAL_STATE, "The connection is not open.")
         self.max_frame = min(opening.max_frame_size, frames.MAX_FRAME)
         if opening.idle_time_out:
             self._heartbeat = opening.idle_time_out / 2000
@@ -325,7 +325,7 @@ class Connection(asyncio.Protocol):
             ),
         )
         if self.max_frame < MIN_MAX_FRAME:
-            raise BusError(INVALID_FIELD, "max-frame-size is below 512.")
+            raise AmqpError(INVALID_FIELD, "max-frame-size is below 512.")
 
     def _on_frame(self, item: Header | Frame) -> None:
         body = self._body(item, frames.AMQP)
@@ -345,7 +345,7 @@ class Connection(asyncio.Protocol):
     ) -> None:
         session = self.sessions.get(channel)
         if session is None:
-            raise BusError(NOT_ALLOWED, "There is no session on that channel.")
+            raise AmqpError(NOT_ALLOWED, "There is no session on that channel.")
         if isinstance(performative, amqp.End):
             self.send(channel, amqp.End())
             del self.sessions[channel]
@@ -355,7 +355,7 @@ class Connection(asyncio.Protocol):
 
     def _begin(self, channel: int, begin: amqp.Begin) -> None:
         if channel in self.sessions or channel > CHANNEL_MAX:
-            raise BusError(NOT_ALLOWED, "The channel is in use or above channel-max.")
+            raise AmqpError(NOT_ALLOWED, "The channel is in use or above channel-max.")
         self.sessions[channel] = Session(self, channel, begin)
 
     @staticmethod

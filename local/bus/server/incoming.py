@@ -11,8 +11,8 @@ from local.bus.amqp.errors import (
     NOT_ALLOWED,
     SIZE_EXCEEDED,
     TRANSFER_LIMIT,
-    BusError,
-    Unauthorized,
+    AmqpError,
+    UnauthorizedError,
 )
 from local.bus.amqp.message import BATCH_FORMAT, parse, split_batch
 from local.bus.broker.address import Address
@@ -75,9 +75,9 @@ class IncomingLink(Link):
 
     def _begin(self, transfer: amqp.Transfer) -> None:
         if transfer.delivery_id is None:
-            raise BusError(NOT_ALLOWED, "A delivery needs an id.")
+            raise AmqpError(NOT_ALLOWED, "A delivery needs an id.")
         if self.credit <= 0:
-            raise BusError(TRANSFER_LIMIT, "The link has no credit.")
+            raise AmqpError(TRANSFER_LIMIT, "The link has no credit.")
         self._first = transfer
 
     def _add(self, payload: bytes) -> None:
@@ -111,25 +111,25 @@ class IncomingLink(Link):
             self.session.send(
                 amqp.Disposition(amqp.RECEIVER, number, number, settled=True, state=state)
             )
-        if isinstance(error, Unauthorized):
+        if isinstance(error, UnauthorizedError):
             # A right taken away ends the link itself, as in Azure: the client has to ask anew.
             self.session.detach(self, error)
         elif self.credit < CREDIT // 2:
             self._grant()
 
-    def _hand_over(self, first: amqp.Transfer, data: bytes, size: int) -> BusError | None:
+    def _hand_over(self, first: amqp.Transfer, data: bytes, size: int) -> AmqpError | None:
         try:
             self._check_size(size)
             self._node(self, first.message_format, data)
         except DecodeError as error:
-            return BusError(DECODE_ERROR, str(error))
-        except BusError as error:
+            return AmqpError(DECODE_ERROR, str(error))
+        except AmqpError as error:
             return error
         return None
 
     def _check_size(self, size: int) -> None:
         if size > self.limit:
-            raise BusError(
+            raise AmqpError(
                 SIZE_EXCEEDED,
                 f"The received message (size: {size} bytes) exceeds the limit "
                 f"({self.limit} bytes) currently allowed on the link.",

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Protocol
 
 from local.bus.amqp import performatives as amqp
-from local.bus.amqp.errors import BusError
+from local.bus.amqp.errors import AmqpError
 from local.bus.amqp.values import Described
 from local.bus.broker.address import Address
 from local.bus.broker.namespace import Namespace
-from local.bus.security.claims import Claims
+from local.bus.security.claims import ConnectionClaims
 from local.bus.security.principal import Principal, Right
 
 
@@ -24,7 +24,7 @@ class UnsettledDelivery(Protocol):
         """Apply an outcome; return the one to answer, or None where there was none."""
 
     def is_locked(self) -> bool:
-        """Tell whether the message is locked for this delivery still."""
+        """Return whether the message is locked for this delivery still."""
 
 
 class LinkSession(Protocol):
@@ -35,16 +35,16 @@ class LinkSession(Protocol):
         """The queues."""
 
     @property
-    def claims(self) -> Claims:
+    def claims(self) -> ConnectionClaims:
         """What the client may do."""
 
     @property
     def can_send(self) -> bool:
-        """Tell whether a message would leave at once."""
+        """Return whether a message would leave at once."""
 
     @property
     def can_deliver(self) -> bool:
-        """Tell whether one more message may be at the client without being settled."""
+        """Return whether one more message may be at the client without being settled."""
 
     def send(self, performative: amqp.Performative, payload: bytes = b"") -> None:
         """Send one frame on the session's channel."""
@@ -55,7 +55,7 @@ class LinkSession(Protocol):
     def flow(self, link: Link | None = None, *, drain: bool = False) -> None:
         """Send windows and, with a link, its credit."""
 
-    def detach(self, link: Link, error: BusError) -> None:
+    def detach(self, link: Link, error: AmqpError) -> None:
         """End a link from this side."""
 
     def next_delivery_id(self) -> int:
@@ -109,12 +109,12 @@ class Link:
         """Act on the client's flow frame for this link."""
 
     def check_rights(self) -> bool:
-        """Tell whether the link may go on; detach it if it may not."""
+        """Return whether the link may go on; detach it if it may not."""
         if self.right is None:
             return True
         try:
             self.holder = self.session.claims.require(self.right, self.address)
-        except BusError as error:
+        except AmqpError as error:
             self.session.detach(self, error)
             return False
         return True

@@ -6,7 +6,7 @@ import logging
 from dataclasses import replace
 
 from local.bus.amqp import performatives as amqp
-from local.bus.amqp.errors import NOT_ALLOWED, NOT_FOUND, NOT_IMPLEMENTED, BusError
+from local.bus.amqp.errors import NOT_ALLOWED, NOT_FOUND, NOT_IMPLEMENTED, AmqpError
 from local.bus.amqp.values import Described, Symbol, ULong
 from local.bus.broker.address import CBS, Address, parse_address
 from local.bus.broker.queue import Queue
@@ -28,7 +28,7 @@ def attach_link(session: LinkSession, attach: amqp.Attach) -> Link:
     peer = attach.source if attach.role == amqp.RECEIVER else attach.target
     text = _address_of(peer, _SOURCE if attach.role == amqp.RECEIVER else _TARGET)
     if text is None:
-        raise BusError(NOT_IMPLEMENTED, "A link needs an address.")
+        raise AmqpError(NOT_IMPLEMENTED, "A link needs an address.")
     address = parse_address(text)
     link = _request_link(session, attach, address) or _queue_link(session, attach, address)
     # Told only now: a name that is refused is the client's text, which no log needs.
@@ -37,7 +37,7 @@ def attach_link(session: LinkSession, attach: amqp.Attach) -> Link:
     return link
 
 
-def refuse_link(session: LinkSession, attach: amqp.Attach, error: BusError) -> None:
+def refuse_link(session: LinkSession, attach: amqp.Attach, error: AmqpError) -> None:
     """Refuse as AMQP asks for it: an attach that leads nowhere, then a detach that says why."""
     sends = attach.role == amqp.RECEIVER
     session.send(
@@ -75,10 +75,10 @@ def _queue_link(session: LinkSession, attach: amqp.Attach, address: Address) -> 
     queue = _find(session, address)
     if attach.role == amqp.RECEIVER:
         if queue.forward_to is not None:
-            raise BusError(NOT_ALLOWED, "The queue forwards its messages: none can be received.")
+            raise AmqpError(NOT_ALLOWED, "The queue forwards its messages: none can be received.")
         return QueueReceiver(session, attach, address, queue, holder)
     if queue.is_dead_letter:
-        raise BusError(NOT_ALLOWED, "Nothing can be sent to a dead-letter queue.")
+        raise AmqpError(NOT_ALLOWED, "Nothing can be sent to a dead-letter queue.")
     limit = queue.spec.max_message_bytes
     return IncomingLink(session, attach, address, "send", queue_node(queue), limit)
 
@@ -86,7 +86,7 @@ def _queue_link(session: LinkSession, attach: amqp.Attach, address: Address) -> 
 def _find(session: LinkSession, address: Address) -> Queue:
     queue = session.namespace.find(address)
     if queue is None:
-        raise BusError(NOT_FOUND, f"The messaging entity '{address.entity}' could not be found.")
+        raise AmqpError(NOT_FOUND, f"The messaging entity '{address.entity}' could not be found.")
     return queue
 
 

@@ -16,7 +16,7 @@ from local.bus.amqp.errors import (
     NOT_IMPLEMENTED,
     RESOURCE_LIMIT,
     UNAUTHORIZED,
-    BusError,
+    AmqpError,
 )
 from local.bus.amqp.message import parse, timestamp
 from local.bus.amqp.values import Array, Int, Long, Symbol, Value
@@ -24,7 +24,7 @@ from local.bus.broker.delivery import encode_entry
 from local.bus.broker.namespace import Namespace
 from local.bus.broker.queue import Queue
 from local.bus.broker.settlement import text_of
-from local.bus.broker.store import Entry
+from local.bus.broker.store import QueueEntry
 from local.bus.security.principal import Right
 from local.bus.server.incoming import Node
 from local.bus.server.link import Link
@@ -56,7 +56,7 @@ def management_node(queue: Queue) -> Node:
             body = _run(link, queue, request)
             if body is None:
                 status, description = 204, "No Content"
-        except BusError as error:
+        except AmqpError as error:
             status = _STATUS.get(error.condition, 400)
             description, condition = error.description, Symbol(error.condition)
         properties: dict[Value, Value] = {
@@ -73,17 +73,17 @@ def _run(link: Link, queue: Queue, request: Request) -> Value:
     right, operation = _OPERATIONS.get(request.operation, ("listen", _unknown))
     holder = link.session.claims.require(right, link.address)
     if not isinstance(request.body, dict):
-        raise BusError(ARGUMENT_ERROR, "The request has no map for a body.")
+        raise AmqpError(ARGUMENT_ERROR, "The request has no map for a body.")
     try:
         done = operation(link.session.namespace, queue, request.body)
     except DecodeError as error:
-        raise BusError(ARGUMENT_ERROR, str(error)) from None
+        raise AmqpError(ARGUMENT_ERROR, str(error)) from None
     link.session.claims.used(right, holder, link.address)
     return done
 
 
 def _unknown(_namespace: Namespace, _queue: Queue, _body: Body) -> Value:
-    raise BusError(NOT_IMPLEMENTED, "The operation is not supported.")
+    raise AmqpError(NOT_IMPLEMENTED, "The operation is not supported.")
 
 
 def _renew_lock(namespace: Namespace, queue: Queue, body: Body) -> Value:
@@ -96,7 +96,7 @@ def _renew_lock(namespace: Namespace, queue: Queue, body: Body) -> Value:
 def _peek(namespace: Namespace, queue: Queue, body: Body) -> Value:
     start, count = body.get("from-sequence-number"), body.get("message-count")
     if not isinstance(start, int) or not isinstance(count, int) or count < 1:
-        raise BusError(ARGUMENT_ERROR, "Peek needs a sequence number and a count.")
+        raise AmqpError(ARGUMENT_ERROR, "Peek needs a sequence number and a count.")
     encoded, octets = [], 0
     for entry in queue.peek(start, min(count, MAX_ITEMS), namespace.clock()):
         encoded.append(encode_entry(entry))
@@ -110,7 +110,7 @@ def _peek(namespace: Namespace, queue: Queue, body: Body) -> Value:
 
 def _schedule(namespace: Namespace, queue: Queue, body: Body) -> Value:
     if queue.is_dead_letter:
-        raise BusError(ARGUMENT_ERROR, "Nothing can be sent to a dead-letter queue.")
+        raise AmqpError(ARGUMENT_ERROR, "Nothing can be sent to a dead-letter queue.")
     given = body.get("messages")
     encoded = (
         [one.get("message") for one in given if isinstance(one, dict)]
@@ -136,7 +136,7 @@ def _receive_deferred(namespace: Namespace, queue: Queue, body: Body) -> Value:
     return {"messages": [_locked(entry) for entry in entries]}
 
 
-def _locked(entry: Entry) -> Value:
+def _locked(entry: QueueEntry) -> Value:
     message: dict[Value, Value] = {"message": encode_entry(entry)}
     if entry.lock is not None:
         message["lock-token"] = entry.lock.token
@@ -160,7 +160,7 @@ def _update_disposition(namespace: Namespace, queue: Queue, body: Body) -> Value
                 description = text_of(body.get("deadletter-description"))
                 queue.dead_letter(token, now, reason, description, changes)
             case _:
-                raise BusError(ARGUMENT_ERROR, "Unknown disposition status.")
+                raise AmqpError(ARGUMENT_ERROR, "Unknown disposition status.")
     namespace.changed(queue)
     return {}
 
@@ -177,7 +177,7 @@ def _items(body: Body, name: str) -> list[Value]:
     given = body.get(name)
     items = list(given.items) if isinstance(given, Array) else given
     if not isinstance(items, list) or not 1 <= len(items) <= MAX_ITEMS:
-        raise BusError(ARGUMENT_ERROR, f"The request has no {name}, or too many.")
+        raise AmqpError(ARGUMENT_ERROR, f"The request has no {name}, or too many.")
     return items
 
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 from local.bus.amqp import performatives as amqp
-from local.bus.amqp.errors import BusError
+from local.bus.amqp.errors import AmqpError
 from local.bus.amqp.values import Described
 from local.bus.broker.address import Address
 from local.bus.broker.delivery import encode_entry
 from local.bus.broker.queue import Queue
 from local.bus.broker.settlement import rejected, settle
-from local.bus.broker.store import Entry
+from local.bus.broker.store import QueueEntry
 from local.bus.security.principal import Principal, Right
 from local.bus.server.link import Link, LinkSession
 
@@ -83,10 +83,10 @@ class QueueReceiver(OutgoingLink):
             self.session.namespace.wait(self._queue, self)
 
     def is_ready(self) -> bool:
-        """Tell whether there is credit, room and the right to listen still."""
+        """Return whether there is credit, room and the right to listen still."""
         return self.credit > 0 and self.session.can_deliver and self.check_rights()
 
-    def deliver(self, entry: Entry) -> None:
+    def deliver(self, entry: QueueEntry) -> None:
         """Send a message."""
         token = entry.lock.token if entry.lock else uuid4()
         number = self._transfer(token.bytes_le, encode_entry(entry), settled=self.deletes)
@@ -100,13 +100,13 @@ class QueueReceiver(OutgoingLink):
         namespace = self.session.namespace
         try:
             answer = settle(self._queue, token, state, namespace.clock())
-        except BusError as error:
+        except AmqpError as error:
             return rejected(error)
         namespace.changed(self._queue)
         return answer
 
     def is_locked(self, token: UUID) -> bool:
-        """Tell whether the lock of that token lasts."""
+        """Return whether the lock of that token lasts."""
         return self._queue.store.holding(token) is not None
 
 
@@ -122,7 +122,7 @@ class LockedDelivery:
         return None if state is None else self.link.settle(self.token, state)
 
     def is_locked(self) -> bool:
-        """Tell whether the lock lasts."""
+        """Return whether the lock lasts."""
         return self.link.is_locked(self.token)
 
 

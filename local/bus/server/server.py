@@ -14,9 +14,9 @@ from local.bus.broker.address import Address
 from local.bus.broker.journal import Journal, JournalError
 from local.bus.broker.namespace import Namespace
 from local.bus.broker.queue import Counts
-from local.bus.broker.store import Entry
-from local.bus.security.audit_sink import Witness
-from local.bus.security.principal import Access
+from local.bus.broker.store import QueueEntry
+from local.bus.security.audit_sink import AuditSink
+from local.bus.security.principal import AccessControl
 from local.bus.server.connection import Broker, Connection
 from local.deployment.resources import NamespaceSpec
 
@@ -38,16 +38,16 @@ class BusServer:
     def __init__(
         self,
         namespace: NamespaceSpec,
-        access: Access,
+        access: AccessControl,
         clock: Callable[[], float] = time.time,
         journal: Journal | None = None,
-        witness: Witness | None = None,
+        audit: AuditSink | None = None,
     ) -> None:
         self._clock = clock
         self._ahead = 0.0
         self._namespace = Namespace(namespace, self._now, self._set_alarm, journal)
         commit = journal.commit if journal is not None else lambda: None
-        self._broker = Broker(self._namespace, access, clock, commit, witness or Witness())
+        self._broker = Broker(self._namespace, access, clock, commit, audit or AuditSink())
         self._connections: set[Connection] = set()
         self._servers: list[asyncio.Server] = []
         self._alarm: asyncio.TimerHandle | None = None
@@ -87,10 +87,10 @@ class BusServer:
         self._alarm, self._alarm_at = None, math.inf
 
     def state(self) -> Mapping[str, Counts]:
-        """Tell how many messages each queue holds, by state."""
+        """Return how many messages each queue holds, by state."""
         return self._namespace.counts()
 
-    def peek(self, queue: str, from_number: int) -> Sequence[Entry]:
+    def peek(self, queue: str, from_number: int) -> Sequence[QueueEntry]:
         """Give what a queue holds from a sequence number on, in any state, and leave it there."""
         found = self._namespace.find(Address(queue.lower()))
         if found is None:
@@ -113,7 +113,7 @@ class BusServer:
         """Let happen what is due by the clock: needed only where the clock is not the real one."""
         self._namespace.advance()
 
-    def turn_ahead(self, seconds: float) -> None:
+    def advance_clock(self, seconds: float) -> None:
         """Let the queues live ahead of the clock from now on: what is due by then happens now.
 
         Tokens keep the real time: whoever shows one has it from a clock that was not turned.

@@ -16,11 +16,11 @@ from local.bus.amqp.errors import (
     NOT_FOUND,
     RESOURCE_LIMIT,
     UNATTACHED_HANDLE,
-    BusError,
+    AmqpError,
 )
 from local.bus.broker.address import Address
 from local.bus.broker.namespace import Namespace
-from local.bus.security.claims import Claims
+from local.bus.security.claims import ConnectionClaims
 from local.bus.server.incoming import IncomingLink
 from local.bus.server.link import Link, UnsettledDelivery
 from local.bus.server.link_factory import attach_link, refuse_link
@@ -44,12 +44,12 @@ class SessionConnection(Protocol):
         """The queues."""
 
     @property
-    def claims(self) -> Claims:
+    def claims(self) -> ConnectionClaims:
         """What the client may do."""
 
     @property
     def is_writable(self) -> bool:
-        """Tell whether the client keeps up with what it is sent."""
+        """Return whether the client keeps up with what it is sent."""
 
     @property
     def max_frame(self) -> int:
@@ -110,7 +110,7 @@ class Session:
             case amqp.Detach():
                 self._on_detach(performative)
             case _:
-                raise BusError(NOT_ALLOWED, "That frame has no place in a session.")
+                raise AmqpError(NOT_ALLOWED, "That frame has no place in a session.")
 
     def end(self) -> None:
         """Let go of all links."""
@@ -126,13 +126,13 @@ class Session:
 
     @property
     def can_send(self) -> bool:
-        """Tell whether a message would leave at once."""
+        """Return whether a message would leave at once."""
         is_stuck = self._outgoing_window <= 0 or bool(self._held_back)
         return self._connection.is_writable and not is_stuck
 
     @property
     def can_deliver(self) -> bool:
-        """Tell whether one more message may be at the client without being settled."""
+        """Return whether one more message may be at the client without being settled."""
         if len(self._unsettled) >= MAX_UNSETTLED:
             self._forget_unlocked()
         return self.can_send and len(self._unsettled) < MAX_UNSETTLED
@@ -218,7 +218,7 @@ class Session:
             return
         link = self._link(transfer.handle)
         if not isinstance(link, IncomingLink):
-            raise BusError(NOT_ALLOWED, "The link does not take transfers.")
+            raise AmqpError(NOT_ALLOWED, "The link does not take transfers.")
         link.on_transfer(transfer, payload)
 
     def _on_disposition(self, disposition: amqp.Disposition) -> None:
@@ -247,12 +247,12 @@ class Session:
 
     def _on_attach(self, attach: amqp.Attach) -> None:
         if attach.handle in self.links or attach.handle > HANDLE_MAX:
-            raise BusError(HANDLE_IN_USE, "The handle is in use or above handle-max.")
+            raise AmqpError(HANDLE_IN_USE, "The handle is in use or above handle-max.")
         self._closing.discard(attach.handle)
         try:
             self._check_room()
             link = attach_link(self, attach)
-        except BusError as error:
+        except AmqpError as error:
             self._closing.add(attach.handle)
             refuse_link(self, attach, error)
             return
@@ -262,7 +262,7 @@ class Session:
 
     def _check_room(self) -> None:
         if self._connection.links >= MAX_LINKS:
-            raise BusError(RESOURCE_LIMIT, "Too many links on one connection.")
+            raise AmqpError(RESOURCE_LIMIT, "Too many links on one connection.")
 
     def _on_detach(self, detach: amqp.Detach) -> None:
         # An answer to a detach of ours is not answered again: clients take that for a new fault.
@@ -272,7 +272,7 @@ class Session:
         self._remove(self._link(detach.handle))
         self.send(amqp.Detach(detach.handle, closed=detach.closed))
 
-    def detach(self, link: Link, error: BusError) -> None:
+    def detach(self, link: Link, error: AmqpError) -> None:
         """End a link from this side."""
         self._remove(link)
         self._closing.add(link.handle)
@@ -281,7 +281,7 @@ class Session:
     def _link(self, handle: int) -> Link:
         link = self.links.get(handle)
         if link is None:
-            raise BusError(UNATTACHED_HANDLE, "There is no link of that handle.")
+            raise AmqpError(UNATTACHED_HANDLE, "There is no link of that handle.")
         return link
 
     def _remove(self, link: Link) -> None:
@@ -311,5 +311,5 @@ class Session:
         named = (link for link in links if link.target == reply_to)
         link = next(named, links[0] if links else None)
         if link is None:
-            raise BusError(NOT_FOUND, "There is no link to answer on.")
+            raise AmqpError(NOT_FOUND, "There is no link to answer on.")
         link.reply(payload)

@@ -8,7 +8,7 @@ from local.deployment.readers.references import References
 from local.deployment.resource_id import within
 from local.deployment.resources import RoleAssignment, RoleDefinition
 from local.deployment.roles import BUILT_IN, name_of
-from local.deployment.snapshot import Body, Resource
+from local.deployment.snapshot import PredictedResource, StrictObject
 
 DEFINITION_KIND = "Microsoft.Authorization/roleDefinitions"
 ASSIGNMENT_KIND = "Microsoft.Authorization/roleAssignments"
@@ -22,7 +22,7 @@ class CustomRole:
     assignable_scopes: tuple[str, ...]
 
 
-def read_definition(resource: Resource) -> CustomRole:
+def read_definition(resource: PredictedResource) -> CustomRole:
     """Read a custom role."""
     body = resource.properties
     name = body.text("roleName")
@@ -36,13 +36,13 @@ def read_definition(resource: Resource) -> CustomRole:
         _read_permission(permission, granted, excluded)
     if excluded and len(permissions) > 1:
         # What one of several permissions excludes, another may grant.
-        raise (body.place / "permissions").refuse("notDataActions beside other permissions")
-    resource.done()
+        raise (body.found_at / "permissions").error("notDataActions beside other permissions")
+    resource.reject_unread()
     return CustomRole(RoleDefinition(resource.id, name, tuple(granted), tuple(excluded)), scopes)
 
 
 def read_assignment(
-    resource: Resource, custom: dict[str, CustomRole], references: References
+    resource: PredictedResource, custom: dict[str, CustomRole], references: References
 ) -> RoleAssignment:
     """Read an assignment; `custom` has the deployment's own roles by their GUIDs."""
     body = resource.properties
@@ -53,28 +53,28 @@ def read_assignment(
     if role in custom:
         _check_assignable(custom[role], scope, resource)
     elif role not in BUILT_IN:
-        raise (body.place / "roleDefinitionId").refuse(f"unknown role {role_id}")
-    principal = references.principal(body.value("principalId"), body.place / "principalId")
-    resource.done()
+        raise (body.found_at / "roleDefinitionId").error(f"unknown role {role_id}")
+    principal = references.principal(body.value("principalId"), body.found_at / "principalId")
+    resource.reject_unread()
     return RoleAssignment(resource.id, scope, role_id, principal)
 
 
-def _read_permission(body: Body, granted: list[str], excluded: list[str]) -> None:
+def _read_permission(body: StrictObject, granted: list[str], excluded: list[str]) -> None:
     # The management plane, which there is none of here.
     body.ignore("actions", "notActions")
     granted += body.texts("dataActions")
     excluded += body.texts("notDataActions")
-    body.done()
+    body.reject_unread()
 
 
-def _scope(resource: Resource) -> str:
+def _scope(resource: PredictedResource) -> str:
     at = resource.id.lower().rfind(f"/providers/{ASSIGNMENT_KIND}/".lower())
     scope = resource.id[:at] if at > 0 else "/" if at == 0 else ""
     if scope != "/" and not scope.lower().startswith("/subscriptions/"):
-        raise resource.place.refuse("its scope must be in a subscription")
+        raise resource.found_at.error("its scope must be in a subscription")
     return scope
 
 
-def _check_assignable(role: CustomRole, scope: str, resource: Resource) -> None:
+def _check_assignable(role: CustomRole, scope: str, resource: PredictedResource) -> None:
     if not any(within(scope, assignable) for assignable in role.assignable_scopes):
-        raise resource.place.refuse(f"role {role.definition.name!r} cannot be assigned there")
+        raise resource.found_at.error(f"role {role.definition.name!r} cannot be assigned there")

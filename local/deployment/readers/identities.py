@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from local.deployment.resource_id import last, normal
 from local.deployment.resources import Identity, Operator
-from local.deployment.snapshot import Body, Resource
+from local.deployment.snapshot import PredictedResource, StrictObject
 
 KIND = "Microsoft.ManagedIdentity/userAssignedIdentities"
 GUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
@@ -24,33 +24,33 @@ class Attached:
     system_assigned: Identity | None
 
 
-def read(resource: Resource) -> Identity:
+def read(resource: PredictedResource) -> Identity:
     """Read a user-assigned identity."""
     resource.properties.ignore("isolationScope")
-    resource.done()
+    resource.reject_unread()
     return _identity(resource.id)
 
 
-def attached(resource: Resource, known: dict[str, Identity]) -> Attached:
+def attached(resource: PredictedResource, known: dict[str, Identity]) -> Attached:
     """Read the `identity` of a resource; `known` has the identities by normal resource id."""
     block = resource.envelope.body("identity")
     kinds = [kind.strip().lower() for kind in block.text("type", "None").split(",")]
     for kind in kinds:
         if kind not in ("none", "systemassigned", "userassigned"):
-            raise (block.place / "type").refuse(f"unknown type of identity {kind!r}")
+            raise (block.found_at / "type").error(f"unknown type of identity {kind!r}")
     users = block.body("userAssignedIdentities")
     ids = [name for name, _ in users.rest()]
-    block.done()
+    block.reject_unread()
     if bool(ids) != ("userassigned" in kinds):
-        raise block.place.refuse("type and userAssignedIdentities contradict each other")
+        raise block.found_at.error("type and userAssignedIdentities contradict each other")
     for resource_id in ids:
         if normal(resource_id) not in known:
-            raise (users.place / resource_id).refuse("is no identity of this deployment")
+            raise (users.found_at / resource_id).error("is no identity of this deployment")
     user_assigned = tuple(sorted((known[normal(i)] for i in ids), key=lambda i: i.name))
     return Attached(user_assigned, _identity(resource.id) if "systemassigned" in kinds else None)
 
 
-def operators(output: Body) -> Iterator[Operator]:
+def operators(output: StrictObject) -> Iterator[Operator]:
     """Read who the operators are: the output `operators`, name -> object ids.
 
     Of several that are one operator, which all may the same, the first stands for them here.
@@ -58,7 +58,7 @@ def operators(output: Body) -> Iterator[Operator]:
     for name in output.names():
         for position, principal in enumerate(output.texts(name)):
             if not GUID.fullmatch(principal):
-                raise (output.place / name / position).refuse("must be an object id, a GUID")
+                raise (output.found_at / name / position).error("must be an object id, a GUID")
             if position == 0:
                 made_up = Identity(f"/operators/{name}", name, principal, principal)
                 yield Operator(name, made_up)

@@ -6,14 +6,17 @@ from local.deployment.readers.identities import Attached
 from local.deployment.readers.references import References
 from local.deployment.resource_id import normal, parent
 from local.deployment.resources import MachineSpec, Reference
-from local.deployment.snapshot import Resource
+from local.deployment.snapshot import PredictedResource
 
 KIND = "Microsoft.Compute/virtualMachines"
 COMMAND_KIND = "Microsoft.Compute/virtualMachines/runCommands"
 
 
 def read(
-    resource: Resource, identities: Attached, commands: list[Resource], references: References
+    resource: PredictedResource,
+    identities: Attached,
+    commands: list[PredictedResource],
+    references: References,
 ) -> MachineSpec:
     """Read a machine whose `identity` has been read; what it runs is left to whoever plays it."""
     body = resource.properties
@@ -23,8 +26,8 @@ def read(
     system = body.body("osProfile")
     system.ignore("adminUsername", "linuxConfiguration", "allowExtensionOperations")
     name = system.text("computerName")
-    system.done()
-    resource.done()
+    system.reject_unread()
+    resource.reject_unread()
     parameters: dict[str, str | Reference] = {}
     for command in commands:
         if normal(parent(command.id)) == normal(resource.id):
@@ -34,16 +37,16 @@ def read(
     )
 
 
-def _parameters(resource: Resource, references: References) -> dict[str, str | Reference]:
+def _parameters(resource: PredictedResource, references: References) -> dict[str, str | Reference]:
     body = resource.properties
     body.ignore("timeoutInSeconds", "treatFailureAsDeploymentFailure", "asyncExecution")
     source = body.body("source")
     source.text("script")
-    source.done()
+    source.reject_unread()
     parameters = {}
     for parameter in body.bodies("parameters"):
         name = parameter.text("name")
-        parameters[name] = references.answer(parameter.value("value"), parameter.place / "value")
-        parameter.done()
-    resource.done()
+        parameters[name] = references.answer(parameter.value("value"), parameter.found_at / "value")
+        parameter.reject_unread()
+    resource.reject_unread()
     return parameters

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from local.deployment.expressions import Call, evaluated
+from local.deployment.expressions import FunctionCall, evaluated
 from local.deployment.readers.identities import GUID, Attached
 from local.deployment.resource_id import normal
 from local.deployment.resources import Identity, Reference
-from local.deployment.snapshot import Place
+from local.deployment.snapshot import Location
 
 # Answered only when the vaults have their addresses.
 VAULT_PATHS = ("vaultUri",)
@@ -44,14 +44,14 @@ class References:
         """Know that these properties will be answered at run time."""
         self._later.update((normal(resource_id), path.lower()) for path in paths)
 
-    def principal(self, value: str | Reference, place: Place) -> str:
+    def principal(self, value: str | Reference, place: Location) -> str:
         """Return a principal id, which must be known at load. Raises `DeploymentError`."""
         answered = self.answer(value, place)
         if isinstance(answered, Reference) or not GUID.fullmatch(answered):
-            raise place.refuse("must be the id of a principal, a GUID")
+            raise place.error("must be the id of a principal, a GUID")
         return answered
 
-    def answer(self, value: str | Reference, place: Place) -> str | Reference:
+    def answer(self, value: str | Reference, place: Location) -> str | Reference:
         """Return a text, or the reference that is answered later. Raises `DeploymentError`."""
         if isinstance(value, str):
             return value
@@ -60,18 +60,18 @@ class References:
         if asked in self._later:
             return value
         if asked not in self._known:
-            raise place.refuse(
+            raise place.error(
                 f"asks for {value.path} of {value.resource_id}, which the local cloud has not"
             )
         return self._known[asked]
 
-    def computed(self, call: Call, place: Place) -> str:
+    def computed(self, call: FunctionCall, place: Location) -> str:
         """Return what a function comes to, all of it known at load. Raises `DeploymentError`."""
 
         def known(reference: Reference) -> str:
             answered = self.answer(reference, place)
             if isinstance(answered, Reference):
-                raise place.refuse(f"asks for {reference.path}, which is known only at run time")
+                raise place.error(f"asks for {reference.path}, which is known only at run time")
             return answered
 
         return evaluated(call, known)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from local.deployment.resource_id import last, normal, parent
 from local.deployment.resources import NamespaceSpec, QueueSpec
-from local.deployment.snapshot import Body, Resource
+from local.deployment.snapshot import PredictedResource, StrictObject
 
 KIND = "Microsoft.ServiceBus/namespaces"
 QUEUE_KIND = f"{KIND}/queues"
@@ -17,25 +17,25 @@ _TIERS: tuple[Tier, ...] = ("Basic", "Standard", "Premium")
 _MINUTE = timedelta(minutes=1)
 
 
-def tier(resource: Resource) -> Tier:
+def tier(resource: PredictedResource) -> Tier:
     """Take the tier of a namespace out of its `sku`."""
     sku = resource.envelope.body("sku")
     chosen = sku.choice("name", _TIERS)
     sku.only("tier", chosen, "must be the same as the name")
     # Messaging units: throughput of a Premium namespace.
     sku.ignore("capacity")
-    sku.done()
+    sku.reject_unread()
     return next(known for known in _TIERS if known == chosen)
 
 
-def read(resource: Resource, of_tier: Tier, queues: list[QueueSpec]) -> NamespaceSpec:
+def read(resource: PredictedResource, of_tier: Tier, queues: list[QueueSpec]) -> NamespaceSpec:
     """Read a namespace; of `queues` it takes its own."""
     body = resource.properties
     # The network around a namespace, its copies, and its encryption at rest.
     body.ignore("minimumTlsVersion", "publicNetworkAccess", "zoneRedundant", "encryption")
     body.ignore("premiumMessagingPartitions")
     local_auth = not body.flag("disableLocalAuth", default=False)
-    resource.done()
+    resource.reject_unread()
     name = last(resource.id)
     own = tuple(q for q in queues if normal(parent(q.resource_id)) == normal(resource.id))
     _check_forwards(resource, own)
@@ -43,7 +43,7 @@ def read(resource: Resource, of_tier: Tier, queues: list[QueueSpec]) -> Namespac
     return NamespaceSpec(resource.id, name, host, of_tier, local_auth, own)
 
 
-def read_queue(resource: Resource, of_tier: Tier) -> QueueSpec:
+def read_queue(resource: PredictedResource, of_tier: Tier) -> QueueSpec:
     """Read a queue of a namespace of that tier."""
     body = resource.properties
     _only_plain_queues(body)
@@ -51,7 +51,7 @@ def read_queue(resource: Resource, of_tier: Tier) -> QueueSpec:
     forward_to = body.text("forwardTo", "") or None
     forward_dead_letters_to = body.text("forwardDeadLetteredMessagesTo", "") or None
     if of_tier == "Basic" and (window or forward_to or forward_dead_letters_to):
-        raise body.place.refuse("the Basic tier neither forwards nor detects duplicates")
+        raise body.found_at.error("the Basic tier neither forwards nor detects duplicates")
     queue = QueueSpec(
         resource.id,
         last(resource.id),
@@ -65,47 +65,47 @@ def read_queue(resource: Resource, of_tier: Tier) -> QueueSpec:
         max_message_bytes=_max_message_bytes(body, of_tier),
         max_size_bytes=body.number("maxSizeInMegabytes", 1024, low=1) * 1024**2,
     )
-    resource.done()
+    resource.reject_unread()
     return queue
 
 
-def _only_plain_queues(body: Body) -> None:
+def _only_plain_queues(body: StrictObject) -> None:
     body.ignore("enableBatchedOperations", "enableExpress", "userMetadata")
     body.only("requiresSession", allowed=False, why="queues here have no sessions")
     body.only("enablePartitioning", allowed=False, why="queues here have no partitions")
     body.only("status", allowed="Active", why="queues here are always active")
     if body.duration("autoDeleteOnIdle", None) is not None:
-        raise (body.place / "autoDeleteOnIdle").refuse("queues here never go away by themselves")
+        raise (body.found_at / "autoDeleteOnIdle").error("queues here never go away by themselves")
 
 
-def _window(body: Body) -> timedelta | None:
+def _window(body: StrictObject) -> timedelta | None:
     wanted = body.flag("requiresDuplicateDetection", default=False)
-    at = body.place / "duplicateDetectionHistoryTimeWindow"
+    at = body.found_at / "duplicateDetectionHistoryTimeWindow"
     window = body.duration("duplicateDetectionHistoryTimeWindow", timedelta(minutes=10))
     if window is None or not timedelta(seconds=20) <= window <= timedelta(days=7):
-        raise at.refuse("must be from 20 seconds to 7 days")
+        raise at.error("must be from 20 seconds to 7 days")
     return window if wanted else None
 
 
-def _lock(body: Body) -> timedelta:
+def _lock(body: StrictObject) -> timedelta:
     lock = body.duration("lockDuration", _MINUTE)
     if lock is None or not timedelta(0) < lock <= 5 * _MINUTE:
-        raise (body.place / "lockDuration").refuse("must be at most 5 minutes")
+        raise (body.found_at / "lockDuration").error("must be at most 5 minutes")
     return lock
 
 
-def _max_message_bytes(body: Body, of_tier: Tier) -> int:
+def _max_message_bytes(body: StrictObject, of_tier: Tier) -> int:
     if of_tier != "Premium":
         body.only("maxMessageSizeInKilobytes", 256, "larger messages take the Premium tier")
         return 256 * 1024
     return body.number("maxMessageSizeInKilobytes", 1024, low=1024, high=102400) * 1024
 
 
-def _check_forwards(resource: Resource, queues: tuple[QueueSpec, ...]) -> None:
+def _check_forwards(resource: PredictedResource, queues: tuple[QueueSpec, ...]) -> None:
     names = {queue.name.lower() for queue in queues}
     for queue in queues:
         for target in (queue.forward_to, queue.forward_dead_letters_to):
             if target and (target.lower() not in names or target.lower() == queue.name.lower()):
-                raise resource.place.refuse(
+                raise resource.found_at.error(
                     f"queue {queue.name} forwards to {target}, which is no other queue here"
                 )

@@ -6,12 +6,12 @@ from local.deployment.readers.identities import Attached
 from local.deployment.readers.references import References
 from local.deployment.resource_id import last
 from local.deployment.resources import AppSpec, Reference
-from local.deployment.snapshot import Body, Place, Resource
+from local.deployment.snapshot import Location, PredictedResource, StrictObject
 
 KIND = "Microsoft.Web/sites"
 
 
-def read(resource: Resource, identities: Attached, references: References) -> AppSpec:
+def read(resource: PredictedResource, identities: Attached, references: References) -> AppSpec:
     """Read an app whose `identity` has been read."""
     _check_kind(resource)
     body = resource.properties
@@ -19,7 +19,7 @@ def read(resource: Resource, identities: Attached, references: References) -> Ap
     body.ignore("serverFarmId", "httpsOnly", "publicNetworkAccess", "virtualNetworkSubnetId")
     body.ignore("vnetRouteAllEnabled", "outboundVnetRouting", "clientAffinityEnabled", "reserved")
     body.ignore("dnsConfiguration", "endToEndEncryptionEnabled")
-    body.only("enabled", allowed=True, why="a disabled app is not to be had here")
+    body.only("enabled", allowed=True, why="a disabled app is not supported here")
     body.only("clientCertEnabled", allowed=False, why="client certificates are not checked here")
     _check_function_app(body.body("functionAppConfig"))
     config = body.body("siteConfig")
@@ -30,11 +30,11 @@ def read(resource: Resource, identities: Attached, references: References) -> Ap
     config.ignore("functionAppScaleLimit", "minimumElasticInstanceCount", "preWarmedInstanceCount")
     config.ignore("pythonVersion", "functionsRuntimeScaleMonitoringEnabled")
     settings = _settings(config.bodies("appSettings"), references)
-    config.done()
-    resource.done()
+    config.reject_unread()
+    resource.reject_unread()
     app = settings.get("RELAY_APP")
     if not isinstance(app, str):
-        raise (body.place / "siteConfig.appSettings").refuse("RELAY_APP must name the app")
+        raise (body.found_at / "siteConfig.appSettings").error("RELAY_APP must name the app")
     return AppSpec(
         resource.id,
         last(resource.id),
@@ -45,38 +45,40 @@ def read(resource: Resource, identities: Attached, references: References) -> Ap
     )
 
 
-def _check_kind(resource: Resource) -> None:
+def _check_kind(resource: PredictedResource) -> None:
     kinds = resource.envelope.text("kind", "app").split(",")
     if "functionapp" not in kinds:
-        raise (resource.place / "kind").refuse("only function apps can be had here")
+        raise (resource.found_at / "kind").error("only function apps can be had here")
 
 
-def _check_function_app(config: Body) -> None:
+def _check_function_app(config: StrictObject) -> None:
     # How Azure gets the package, how many copies it runs, and how it replaces them.
     config.ignore("deployment", "scaleAndConcurrency", "siteUpdateStrategy")
     runtime = config.body("runtime")
     runtime.choice("name", ("python",), "python")
     # The interpreter is the one that runs the local cloud.
     runtime.ignore("version")
-    runtime.done()
-    config.done()
+    runtime.reject_unread()
+    config.reject_unread()
 
 
-def _settings(bodies: list[Body], references: References) -> dict[str, str | Reference]:
+def _settings(bodies: list[StrictObject], references: References) -> dict[str, str | Reference]:
     settings: dict[str, str | Reference] = {}
     for body in bodies:
         name = body.text("name")
         # Environment names of a Windows app know no case, so two such settings are one too many.
         if name.lower() in (known.lower() for known in settings):
-            raise (body.place / "name").refuse(f"setting {name} is given twice")
-        place = Place(body.place.file, body.place.resource, f"{body.place.path} ({name})")
+            raise (body.found_at / "name").error(f"setting {name} is given twice")
+        place = Location(
+            body.found_at.file, body.found_at.resource, f"{body.found_at.path} ({name})"
+        )
         settings[name] = references.answer(body.value("value"), place)
         _check_plain(settings[name], place)
         body.ignore("slotSetting")
-        body.done()
+        body.reject_unread()
     return settings
 
 
-def _check_plain(value: str | Reference, place: Place) -> None:
+def _check_plain(value: str | Reference, place: Location) -> None:
     if isinstance(value, str) and value.lower().startswith("@microsoft."):
-        raise place.refuse("references to Key Vault in settings are not answered here")
+        raise place.error("references to Key Vault in settings are not answered here")

@@ -8,7 +8,7 @@ import time
 from local.deployment.readers.references import References
 from local.deployment.resource_id import last, normal, parent
 from local.deployment.resources import AccessPolicy, KeySpec, SecretSpec, VaultSpec
-from local.deployment.snapshot import Body, Resource
+from local.deployment.snapshot import PredictedResource, StrictObject
 
 KIND = "Microsoft.KeyVault/vaults"
 KEY_KIND = f"{KIND}/keys"
@@ -28,7 +28,7 @@ _KEY_PERMISSIONS = _OF_BOTH | {
 
 
 def read(
-    resource: Resource,
+    resource: PredictedResource,
     tenant_id: str,
     keys: list[KeySpec],
     secrets: list[SecretSpec],
@@ -44,7 +44,7 @@ def read(
     rbac_is_default = resource.api_version >= _RBAC_IS_DEFAULT_SINCE
     uses_rbac = body.flag("enableRbacAuthorization", default=rbac_is_default)
     policies = tuple(_policy(p, tenant_id, references) for p in body.bodies("accessPolicies"))
-    resource.done()
+    resource.reject_unread()
     return VaultSpec(
         resource.id,
         last(resource.id),
@@ -57,31 +57,31 @@ def read(
     )
 
 
-def tenant(resource: Resource) -> str:
+def tenant(resource: PredictedResource) -> str:
     """Take the tenant of a vault."""
     return resource.properties.text("tenantId")
 
 
-def read_key(resource: Resource) -> KeySpec:
+def read_key(resource: PredictedResource) -> KeySpec:
     """Read a key."""
     name = _object_name(resource)
     body = resource.properties
     kty = body.choice("kty", ("RSA", "RSA-HSM"))
     size = body.number("keySize", 2048)
     if size not in (2048, 3072, 4096):
-        raise (body.place / "keySize").refuse("must be 2048, 3072 or 4096")
+        raise (body.found_at / "keySize").error("must be 2048, 3072 or 4096")
     operations = body.texts("keyOps", _OPERATIONS)
     for operation in operations:
         if operation not in _OPERATIONS:
-            raise (body.place / "keyOps").refuse(f"{operation!r} is no operation of an RSA key")
+            raise (body.found_at / "keyOps").error(f"{operation!r} is no operation of an RSA key")
     # A rotation policy turns a key over after weeks; here a command does it.
     body.ignore("rotationPolicy")
     _enabled(body)
-    resource.done()
+    resource.reject_unread()
     return KeySpec(resource.id, name, kty, size, operations)
 
 
-def read_secret(resource: Resource) -> SecretSpec:
+def read_secret(resource: PredictedResource) -> SecretSpec:
     """Read a secret, without its value."""
     name = _object_name(resource)
     body = resource.properties
@@ -89,42 +89,42 @@ def read_secret(resource: Resource) -> SecretSpec:
     body.ignore("value")
     content_type = body.text("contentType", "") or None
     _enabled(body)
-    resource.done()
+    resource.reject_unread()
     return SecretSpec(resource.id, name, content_type)
 
 
-def _policy(body: Body, tenant_id: str, references: References) -> AccessPolicy:
+def _policy(body: StrictObject, tenant_id: str, references: References) -> AccessPolicy:
     body.only("tenantId", tenant_id, "must be the vault's own tenant")
-    principal = references.principal(body.value("objectId"), body.place / "objectId")
+    principal = references.principal(body.value("objectId"), body.found_at / "objectId")
     permissions = body.body("permissions")
     permissions.ignore("certificates", "storage")
     keys = _permissions(permissions, "keys", _KEY_PERMISSIONS)
     secrets = _permissions(permissions, "secrets", _SECRET_PERMISSIONS)
-    permissions.done()
-    body.done()
+    permissions.reject_unread()
+    body.reject_unread()
     return AccessPolicy(principal, keys, secrets)
 
 
-def _permissions(body: Body, name: str, known: frozenset[str]) -> frozenset[str]:
+def _permissions(body: StrictObject, name: str, known: frozenset[str]) -> frozenset[str]:
     permissions = frozenset(text.lower() for text in body.texts(name))
     if unknown := permissions - known:
-        raise (body.place / name).refuse(f"unknown permission {min(unknown)!r}")
+        raise (body.found_at / name).error(f"unknown permission {min(unknown)!r}")
     return permissions
 
 
-def _enabled(body: Body) -> None:
+def _enabled(body: StrictObject) -> None:
     attributes = body.body("attributes")
-    attributes.only("enabled", allowed=True, why="a disabled object is not to be had here")
+    attributes.only("enabled", allowed=True, why="a disabled object is not supported here")
     attributes.only("exportable", allowed=False, why="no key leaves the vault")
     if attributes.number("exp", _NEVER, high=_NEVER) <= time.time():
-        raise (attributes.place / "exp").refuse("an expired object is not to be had here")
-    attributes.done()
+        raise (attributes.found_at / "exp").error("an expired object is not supported here")
+    attributes.reject_unread()
 
 
-def _object_name(resource: Resource) -> str:
+def _object_name(resource: PredictedResource) -> str:
     name = last(resource.id)
     if not _OBJECT_NAME.fullmatch(name):
-        raise resource.place.refuse("its name must be letters, digits and hyphens")
+        raise resource.found_at.error("its name must be letters, digits and hyphens")
     return name
 
 

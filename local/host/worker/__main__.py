@@ -15,7 +15,7 @@ import traceback
 from pathlib import Path
 
 from local.host import logs
-from local.host.errors import AppRefused
+from local.host.errors import AppRefusedError
 from local.host.host_json import HostJson
 from local.host.worker.loader import LOADERS, Loader, load
 from local.host.worker.messages import (
@@ -71,7 +71,7 @@ async def _work(connection: socket.socket, loader: str, root: Path) -> None:
     try:
         worker.loader = load(loader)
         functions = await worker.loader.index(root)
-    except (AppRefused, ImportError) as refusal:
+    except (AppRefusedError, ImportError) as refusal:
         worker.say(Refused(str(refusal)))
     else:
         worker.say(Indexed(functions))

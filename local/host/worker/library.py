@@ -18,7 +18,7 @@ import azure_functions_runtime as runtime
 from azure_functions_runtime import native_invocation
 from azure_functions_runtime.bindings.datumdef import Datum
 
-from local.host.errors import AppRefused
+from local.host.errors import AppRefusedError
 from local.host.worker.datums import from_datum, to_datum
 from local.host.worker.messages import Invocation, Outcome
 
@@ -61,9 +61,9 @@ class LibraryLoader:
         if answer.result.status != _StatusResult.Success:
             error = answer.result.exception
             _log.error("function_app.py cannot be loaded\n%s", error.stack_trace.rstrip())
-            raise AppRefused(error.message)
+            raise AppRefusedError(error.message)
         if "HttpUri" in answer.capabilities:
-            raise AppRefused("HTTP streaming is not supported by this host")
+            raise AppRefusedError("HTTP streaming is not supported by this host")
         listed = await runtime.functions_metadata_request(_request(functions_metadata_request={}))
         functions = listed.function_metadata_results or ()
         for function in functions:

@@ -19,7 +19,7 @@ class Loader(Protocol):
     async def index(self, root: Path) -> Sequence[tuple[str, Sequence[str]]]:
         """Import function_app.py; give each function's name and bindings.
 
-        Raises AppRefused for an app that Azure would not load either.
+        Raises AppRefusedError for an app that Azure would not load either.
         """
 
     async def invoke(self, invocation: Invocation) -> Outcome:

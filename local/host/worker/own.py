@@ -22,7 +22,7 @@ from types import SimpleNamespace
 from azure.functions import FunctionRegister
 from azure.functions.meta import Datum
 
-from local.host.errors import AppRefused
+from local.host.errors import AppRefusedError
 from local.host.worker.datums import from_datum, to_datum
 from local.host.worker.messages import Invocation, Outcome
 from local.host.worker.rules import Checked, check
@@ -60,7 +60,7 @@ class OwnLoader:
             checked = [check(function) for function in functions]
         except Exception as error:  # noqa: BLE001 - an app may raise anything, too
             _log.exception("function_app.py cannot be loaded")
-            raise AppRefused(f"{type(error).__name__}: {error}") from None
+            raise AppRefusedError(f"{type(error).__name__}: {error}") from None
         self._functions = {function.name: function for function in checked}
         return [
             (str(function.get_function_name()), function.get_raw_bindings())

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from checks.waivers import Accepted, AcceptedError, Finding, judged, load
+from checks.waivers import Finding, Waiver, WaiverError, compare, load
 
 FOUND = Finding("C1", "vault.a", "local", "text")
 
 
 def test_what_is_listed_is_accepted_and_what_is_not_is_told() -> None:
     other = Finding("C2", "vault.a", "local", "text")
-    assert judged([FOUND, other], [Accepted("C1", "vault.*", ("local",), "why")]) == [
+    assert compare([FOUND, other], [Waiver("C1", "vault.*", ("local",), "why")]) == [
         "local: vault.a: C2: text"
     ]
 
@@ -20,13 +20,13 @@ def test_what_is_listed_is_accepted_and_what_is_not_is_told() -> None:
 @pytest.mark.parametrize(
     "entry",
     [
-        Accepted("C2", "vault.*", ("*",), "why"),
-        Accepted("C1", "site.*", ("*",), "why"),
-        Accepted("C1", "vault.*", ("private*",), "why"),
+        Waiver("C2", "vault.*", ("*",), "why"),
+        Waiver("C1", "site.*", ("*",), "why"),
+        Waiver("C1", "vault.*", ("private*",), "why"),
     ],
 )
-def test_what_is_listed_and_not_found_fails(entry: Accepted) -> None:
-    (open_, stale) = judged([FOUND], [entry])
+def test_what_is_listed_and_not_found_fails(entry: Waiver) -> None:
+    (open_, stale) = compare([FOUND], [entry])
     assert open_ == str(FOUND)
     assert "is not found any more" in stale
 
@@ -43,7 +43,7 @@ def test_what_is_listed_and_not_found_fails(entry: Accepted) -> None:
 def test_an_entry_needs_a_reason(tmp_path: Path, entry: dict[str, object]) -> None:
     file = tmp_path / "waivers.json"
     file.write_text(json.dumps({"checkov": [entry]}))
-    with pytest.raises(AcceptedError, match="reason"):
+    with pytest.raises(WaiverError, match="reason"):
         load("checkov", file)
 
 

@@ -14,7 +14,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection
 
 from migrations import Upgraded, upgrade
-from shared.ledger.engine import engine_of
+from shared.ledger.engine import make_engine
 from shared.ledger.errors import LedgerUnavailableError
 from shared.ledger.table import metadata
 from tests import databases
@@ -40,7 +40,7 @@ def test_what_they_make_is_what_the_ledger_says(url: str) -> None:
         )
 
     async def compare() -> list[Any]:
-        engine = engine_of(url)
+        engine = make_engine(url)
         async with engine.connect() as connection:
             found = await connection.run_sync(differences)
         await engine.dispose()

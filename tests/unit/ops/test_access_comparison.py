@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from ops.access_comparison import NoAnswerError, Proof, Report, Told, Use, unused
+from ops.access_comparison import GrantUse, NoAnswerError, ProbeResult, Proof, Report, unused
 from ops.access_report import as_json, show
 from shared.access.declaration import Declaration, Grant, Outcome, owner
-from shared.settings.settings import Known
+from shared.settings.settings import Inventory
 
 DECLARED = Declaration.load()
-NOTHING = Known({}, (), (), ())
+NOTHING = Inventory({}, (), (), ())
 APPS = DECLARED.objects["app"]
 
 OPERATORS = DECLARED.operators
@@ -28,7 +28,7 @@ def everyone() -> set[str]:
     return {name for app in APPS for name in attached(app)}
 
 
-def told(app: str, changes: dict[Grant, Outcome] | None = None) -> list[Told]:
+def told(app: str, changes: dict[Grant, Outcome] | None = None) -> list[ProbeResult]:
     """What an app tells where all is as declared, but for what is changed."""
     changes = changes or {}
     found: dict[Grant, Outcome] = {}
@@ -40,17 +40,17 @@ def told(app: str, changes: dict[Grant, Outcome] | None = None) -> list[Told]:
                 for grant in DECLARED.on_objects(name):
                     usual: Outcome = "allowed" if grant in DECLARED.grants else "refused"
                     found[grant] = changes.get(grant, usual)
-    return [Told(grant, app, outcome, "x") for grant, outcome in found.items()]
+    return [ProbeResult(grant, app, outcome, "x") for grant, outcome in found.items()]
 
 
 def reports(changes: dict[Grant, Outcome] | None = None) -> list[Report]:
     return [Report(app, tuple(told(app, changes)), DECLARED.digest, NOTHING) for app in APPS]
 
 
-def operator(changes: dict[Grant, Outcome] | None = None) -> list[Told]:
+def operator(changes: dict[Grant, Outcome] | None = None) -> list[ProbeResult]:
     changes = changes or {}
     return [
-        Told(g, name, changes.get(g, "allowed" if g in DECLARED.grants else "refused"), "x")
+        ProbeResult(g, name, changes.get(g, "allowed" if g in DECLARED.grants else "refused"), "x")
         for name in OPERATORS
         for g in DECLARED.on_objects(name)
     ]
@@ -151,7 +151,9 @@ def test_two_apps_that_tell_otherwise_are_told_by_the_graver() -> None:
 def test_an_identity_that_the_declaration_does_not_know_is_wider() -> None:
     token = Grant("stranger", "app", "sender", "token")
     sender, *others = reports()
-    more = replace(sender, told=(*sender.told, Told(token, "sender", "allowed", "token")))
+    more = replace(
+        sender, results=(*sender.results, ProbeResult(token, "sender", "allowed", "token"))
+    )
     verdicts = found(Proof(DECLARED, [more, *others], operators=operator()))
     assert ("wider", token) in verdicts
 
@@ -178,8 +180,10 @@ def answer(**changes: object) -> dict[str, Any]:
 
 def test_an_answer_is_read() -> None:
     report = Report.from_json("sender", answer())
-    (one,) = report.told
-    assert one == Told(Grant("encrypt", "key", "payload", "encrypt"), "sender", "allowed", "200")
+    (one,) = report.results
+    assert one == ProbeResult(
+        Grant("encrypt", "key", "payload", "encrypt"), "sender", "allowed", "200"
+    )
     assert report.objects.keys[0].name == "payload"
 
 
@@ -214,7 +218,9 @@ def test_an_answer_of_another_form_is_none(body: object) -> None:
 def test_control_characters_of_an_answer_do_not_reach_the_terminal() -> None:
     evil = Grant("evil\x1b[2J", "app", "sender", "token")
     sender, *others = reports()
-    more = replace(sender, told=(*sender.told, Told(evil, "sender", "allowed", "\x1b]0;x\x07")))
+    more = replace(
+        sender, results=(*sender.results, ProbeResult(evil, "sender", "allowed", "\x1b]0;x\x07"))
+    )
     assert "\x1b" not in shown(Proof(DECLARED, [more, *others], operators=operator()))
 
 
@@ -230,13 +236,13 @@ def test_the_json_says_all_of_it() -> None:
     assert told["unused"] == []
 
 
-def uses_of_everything() -> list[Use]:
+def uses_of_everything() -> list[GrantUse]:
     homes = {name: {name} for name in OPERATORS}
     for grant in DECLARED.grants:
         if grant.kind == "app":
             homes.setdefault(grant.identity, set()).add(grant.object)
     return [
-        Use(grant, frozenset(homes[grant.identity]))
+        GrantUse(grant, frozenset(homes[grant.identity]))
         for grant in DECLARED.grants | DECLARED.untried
         if grant.kind != "app" and grant.identity in homes
     ]
@@ -268,7 +274,7 @@ def test_an_identity_that_an_app_never_used_need_not_be_attached_there() -> None
 
 
 def test_what_the_local_cloud_says_of_uses_is_read() -> None:
-    (use,) = Use.from_json(
+    (use,) = GrantUse.from_json(
         [
             {
                 "identity": "encrypt",
@@ -281,8 +287,8 @@ def test_what_the_local_cloud_says_of_uses_is_read() -> None:
             }
         ]
     )
-    assert use == Use(Grant("encrypt", "key", "payload", "encrypt"), frozenset({"sender"}))
+    assert use == GrantUse(Grant("encrypt", "key", "payload", "encrypt"), frozenset({"sender"}))
     named = {"identity": "x", "kind": "secret", "object": "y", "operation": "versions", "apps": {}}
-    assert Use.from_json([named])[0].grant == Grant("x", "secret", "y", "list")
+    assert GrantUse.from_json([named])[0].grant == Grant("x", "secret", "y", "list")
     with pytest.raises(NoAnswerError):
-        Use.from_json({"error": "x"})
+        GrantUse.from_json({"error": "x"})

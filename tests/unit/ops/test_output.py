@@ -14,7 +14,7 @@ NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
 def rejected(*, is_receipt: bool = False, **changes: str) -> Rejected:
-    given = {"message_id": "abc.2", "reason": "schedule-used-up", "detail": "500", **changes}
+    given = {"message_id": "abc.2", "reason": "retries-exhausted", "detail": "500", **changes}
     then = NOW - timedelta(minutes=3)
     return Rejected(
         9,
@@ -61,7 +61,7 @@ def test_nothing_gets_at_the_terminal(text: str, expected: str) -> None:
 def test_a_table_has_a_line_for_each_message() -> None:
     lines = table([rejected(), rejected(detail="a\nb", reason="")], NOW).splitlines()
     assert lines[0].split() == ["ID", "SEQUENCE", "REASON", "ATTEMPTS", "AGE", "DETAIL"]
-    assert lines[1].split() == ["abc", "#9", "schedule-used-up", "3", "3m", "0s", "500"]
+    assert lines[1].split() == ["abc", "#9", "retries-exhausted", "3", "3m", "0s", "500"]
     assert lines[2].split() == ["abc", "#9", "-", "3", "3m", "0s", "a\\nb"]
     assert len(lines) == 3
 
@@ -71,7 +71,7 @@ def test_json_says_the_same() -> None:
         "id": "abc",
         "message_id": "abc.2",
         "sequence_number": 9,
-        "reason": "schedule-used-up",
+        "reason": "retries-exhausted",
         "detail": "500",
         "attempts": 3,
         "rejected_at": "2026-11-23T11:57:00+00:00",

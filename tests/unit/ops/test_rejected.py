@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from ops.rejected import Rejected, chosen, replay_id
-from shared.message.message_id import MessageId, mark
+from shared.message.message_id import MessageId, digest_suffix
 
 BODY = b"a.sealed.message"
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -32,7 +32,7 @@ def rejected(number: int, message_id: str) -> Rejected:
     ],
 )
 def test_a_replay_has_an_id_of_its_own(message_id: str, expected: str) -> None:
-    assert replay_id(message_id, 7, BODY) == expected + mark(BODY)
+    assert replay_id(message_id, 7, BODY) == expected + digest_suffix(BODY)
 
 
 def test_the_id_of_a_replay_is_read_as_the_messages_own() -> None:

@@ -20,10 +20,10 @@ from azure.servicebus import ServiceBusMessage
 
 from shared.azure import queues, vault
 from shared.azure.key_vault_id import KeyVaultId
-from shared.azure.network import Network
+from shared.azure.network import ConnectionOptions
 from shared.azure.queues import BusUnavailableError, QueueSender, connect
 from shared.azure.vault import VaultSecret, VaultUnavailableError
-from shared.message.envelope import Context
+from shared.message.envelope import MessageHeader
 from shared.message.payload_key import VaultKey
 from shared.partner.delivery import Delivery, PartnerUnavailableError
 from shared.partner.webhook import Webhook, WebhookClient
@@ -125,7 +125,7 @@ async def test_a_vault_that_never_answers_is_away(
     stack: AsyncExitStack, tls: ssl.SSLContext, ca_file: Path, kind: Kind
 ) -> None:
     url = f"https://{await listening(stack, kind, tls)}"
-    network = Network(ca_file, verify_challenge=False)
+    network = ConnectionOptions(ca_file, verify_challenge=False)
     credential: Any = Credential()
     key = VaultKey(KeyVaultId.parse(f"{url}/keys/payload", "keys"), credential, network)
     secret_id = KeyVaultId.parse(f"{url}/secrets/partner", "secrets")
@@ -147,7 +147,7 @@ async def test_an_identity_that_never_answers_is_away(
     monkeypatch.setenv("IDENTITY_HEADER", "header")
 
     url = f"https://{await listening(stack, CHALLENGE, tls)}"
-    network = Network(ca_file, verify_challenge=False)
+    network = ConnectionOptions(ca_file, verify_challenge=False)
     async with ManagedIdentityCredential(client_id=GUID) as credential:
         key = VaultKey(KeyVaultId.parse(f"{url}/keys/payload", "keys"), credential, network)
         stack.push_async_callback(key.close)
@@ -161,7 +161,7 @@ async def test_an_identity_that_never_answers_is_away(
 async def test_a_bus_that_never_answers_is_away(
     stack: AsyncExitStack, tls: ssl.SSLContext, ca_file: Path
 ) -> None:
-    network = Network(ca_file, f"sb://{await listening(stack, HANG, tls)}")
+    network = ConnectionOptions(ca_file, f"sb://{await listening(stack, HANG, tls)}")
     credential: Any = Credential()
     sender = QueueSender(connect("relay.servicebus.windows.net", credential, network), "receipts")
     stack.push_async_callback(sender.close)
@@ -176,9 +176,9 @@ async def test_a_partner_that_never_ends_is_away_or_done(
     stack: AsyncExitStack, tls: ssl.SSLContext, ca_file: Path, kind: Kind, size: int
 ) -> None:
     url = f"https://{await listening(stack, kind, tls)}/"
-    client = WebhookClient(0.5, Network(ca_file))
+    client = WebhookClient(0.5, ConnectionOptions(ca_file))
     stack.push_async_callback(client.close)
-    delivery = Delivery(Context("id", "a/b"), bytes(size))
+    delivery = Delivery(MessageHeader("id", "a/b"), bytes(size))
     async with asyncio.timeout(ENOUGH):
         try:
             await client.send(Webhook(url, (bytes(24),)), delivery)

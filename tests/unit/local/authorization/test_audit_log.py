@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.authorization.audit_log import Asker, Decisions, Page, as_json
+from local.authorization.audit_log import AuditLog, Page, Requester, as_json
 from local.authorization.authorization import PERMISSIONS, Authorization, Decision
 from local.authorization.grants import principals
 from local.authorization.names import UNKNOWN, Names
@@ -87,32 +87,32 @@ def test_what_would_have_allowed_it_does(
 ) -> None:
     authorization = Authorization(deployment)
     if withheld:
-        authorization.withhold(WHO[who])
+        authorization.suspend(WHO[who])
     decision = authorization.decide(WHO[who], action, resource_id, permission=permission)
     assert (decision.missing is None) is decision.allowed
     if decision.missing is None:
         return
-    assert decision.missing.withheld is withheld
+    assert decision.missing.suspended is withheld
     if decision.model == "accessPolicies" and decision.missing.permission is None:
         assert action not in PERMISSIONS  # no policy can name it
         return
     authorization.replace(granting(deployment, decision))
-    authorization.give_back(WHO[who])
+    authorization.restore(WHO[who])
     after = authorization.decide(WHO[who], action, resource_id, permission=permission)
     assert after.allowed
     # It is a grant to this one alone.
     assert not authorization.decide("nobody", action, resource_id, permission=permission).allowed
 
 
-def decided(decisions: Decisions, who: str, action: str, resource_id: str) -> None:
+def decided(decisions: AuditLog, who: str, action: str, resource_id: str) -> None:
     authorization = Authorization(ROLES)
     decision = authorization.decide(WHO[who], action, resource_id)
-    asker = Asker(WHO[who], "relay-sender-local", request_id="r-1")
+    asker = Requester(WHO[who], "relay-sender-local", request_id="r-1")
     decisions.decided("vault", decision, asker)
 
 
 def test_a_decision_says_who_what_and_why() -> None:
-    decisions = Decisions(Names(ROLES))
+    decisions = AuditLog(Names(ROLES))
     decided(decisions, "encrypt", ENCRYPT, KEY)
     decided(decisions, "decrypt", ENCRYPT, KEY)
     allowed, refused = decisions.after(0, 10).decisions
@@ -128,13 +128,13 @@ def test_a_decision_says_who_what_and_why() -> None:
 
 
 def test_a_decision_by_access_policies_names_the_permission() -> None:
-    decisions, authorization = Decisions(Names(POLICIES)), Authorization(POLICIES)
+    decisions, authorization = AuditLog(Names(POLICIES)), Authorization(POLICIES)
     who = principals(POLICIES)
     for name in ("encrypt", "decrypt"):
         decision = authorization.decide(who[name], ENCRYPT, KEY)
-        decisions.decided("vault", decision, Asker(who[name]))
-    authorization.withhold(who["encrypt"])
-    decisions.decided("vault", authorization.decide(who["encrypt"], ENCRYPT, KEY), Asker())
+        decisions.decided("vault", decision, Requester(who[name]))
+    authorization.suspend(who["encrypt"])
+    decisions.decided("vault", authorization.decide(who["encrypt"], ENCRYPT, KEY), Requester())
     assert [one.because for one in decisions.after(0, 10).decisions] == [
         "access policy keys/encrypt in vault payload-local",
         "needs access policy keys/encrypt in vault payload-local",
@@ -143,7 +143,7 @@ def test_a_decision_by_access_policies_names_the_permission() -> None:
 
 
 def test_the_oldest_make_room_and_are_said_to_be_gone() -> None:
-    decisions = Decisions(Names(ROLES), size=10)
+    decisions = AuditLog(Names(ROLES), size=10)
     for _ in range(25):
         decided(decisions, "encrypt", ENCRYPT, KEY)
 
@@ -162,7 +162,7 @@ def test_the_oldest_make_room_and_are_said_to_be_gone() -> None:
 
 
 def test_many_threads_leave_no_gap_and_no_double() -> None:
-    decisions = Decisions(Names(ROLES), size=500)
+    decisions = AuditLog(Names(ROLES), size=500)
 
     def work(_: int) -> None:
         decided(decisions, "encrypt", ENCRYPT, KEY)
@@ -174,8 +174,8 @@ def test_many_threads_leave_no_gap_and_no_double() -> None:
 
 
 def test_nothing_that_a_client_made_up_is_kept() -> None:
-    decisions, authorization = Decisions(Names(ROLES)), Authorization(ROLES)
-    asker = Asker(WHO["encrypt"], "relay-sender-local")
+    decisions, authorization = AuditLog(Names(ROLES)), Authorization(ROLES)
+    asker = Requester(WHO["encrypt"], "relay-sender-local")
     decisions.decided("vault", authorization.decide(WHO["encrypt"], ENCRYPT, MADE_UP), asker)
     decisions.refused("bus", asker, None, f"{ROLES.namespaces[0].resource_id}/queues/{SECRET}", "x")
     decisions.gave_no_token(asker, SECRET)
@@ -190,11 +190,11 @@ def test_nothing_that_a_client_made_up_is_kept() -> None:
 
 
 def test_tokens_given_and_not_given() -> None:
-    decisions = Decisions(Names(ROLES))
+    decisions = AuditLog(Names(ROLES))
     encrypt = next(one for one in ROLES.identities if one.name.startswith("encrypt"))
-    asker = Asker(encrypt.principal_id, "relay-sender-local")
-    decisions.gave_token(asker, encrypt.resource_id)
-    asker = Asker(app="relay-receiver-local")
+    asker = Requester(encrypt.principal_id, "relay-sender-local")
+    decisions.token_issued(asker, encrypt.resource_id)
+    asker = Requester(app="relay-receiver-local")
     for selected in (encrypt.client_id.upper(), encrypt.principal_id, encrypt.resource_id, None):
         decisions.gave_no_token(asker, selected)
     given, *others = decisions.after(0, 10).decisions
@@ -207,12 +207,12 @@ def test_tokens_given_and_not_given() -> None:
 
 
 def test_uses_are_counted_by_right_and_app_and_outlive_the_ring() -> None:
-    decisions = Decisions(Names(ROLES), size=1)
-    sender = Asker(WHO["encrypt"], "relay-sender-local")
+    decisions = AuditLog(Names(ROLES), size=1)
+    sender = Requester(WHO["encrypt"], "relay-sender-local")
     use = decisions.use(sender, "encrypt", KEY)
     use.once_more()
     decisions.use(sender, "encrypt", KEY.upper()).once_more(2)
-    decisions.use(Asker(WHO["encrypt"].upper()), "encrypt", KEY).once_more()
+    decisions.use(Requester(WHO["encrypt"].upper()), "encrypt", KEY).once_more()
     decisions.use(sender, "wrapKey", KEY)  # asked for and never used
     for _ in range(5):
         decided(decisions, "decrypt", ENCRYPT, KEY)
@@ -229,8 +229,8 @@ def test_uses_are_counted_by_right_and_app_and_outlive_the_ring() -> None:
 
 
 def test_the_apps_own_proof_is_told_apart_and_not_counted() -> None:
-    decisions = Decisions(Names(ROLES))
-    probe = Asker(WHO["encrypt"], probe=True)
+    decisions = AuditLog(Names(ROLES))
+    probe = Requester(WHO["encrypt"], probe=True)
     decisions.use(probe, "encrypt", KEY).once_more()
     assert decisions.uses() == []
     decisions.refused("vault", probe, None, KEY, "x")

@@ -288,12 +288,12 @@ def test_grants_are_taken_from_one_principal_and_given_back(deployment: Deployme
         return [authorization.decide(who, ENCRYPT, KEY).allowed for who in (ANN, BOB)]
 
     assert allowed() == [True, True]
-    authorization.withhold(ANN.upper())
+    authorization.suspend(ANN.upper())
     assert allowed() == [False, True]
     assert authorization.decide(ANN, ENCRYPT, KEY).by is None
     # Another deployment in the meantime gives nothing back.
     authorization.replace(deployment)
     assert allowed() == [False, True]
-    authorization.give_back(ANN)
+    authorization.restore(ANN)
     assert allowed() == [True, True]
-    assert not authorization.withholds(ANN)
+    assert not authorization.is_suspended(ANN)

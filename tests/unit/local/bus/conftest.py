@@ -22,11 +22,11 @@ from azure.servicebus import ServiceBusClient, TransportType
 from azure.servicebus.aio import ServiceBusClient as AsyncServiceBusClient
 
 from local.bus.amqp.encoding import encode
-from local.bus.amqp.errors import Unauthorized
+from local.bus.amqp.errors import UnauthorizedError
 from local.bus.amqp.message import parse
 from local.bus.amqp.values import Described, ULong
 from local.bus.broker.address import parse_address
-from local.bus.security.audit_sink import Asked, Witness
+from local.bus.security.audit_sink import AccessRequest, AuditSink
 from local.bus.security.principal import Principal, Right
 from local.bus.security.sas import SAS_PREFIX, SasAccess, SasRule
 from local.bus.server.server import BusServer
@@ -81,15 +81,15 @@ class Grants:
         if token.startswith(SAS_PREFIX):
             return self.sas.authenticate(token, audience)
         if not token.startswith("jwt-of-") or token == "jwt-of-forger":
-            raise Unauthorized("InvalidToken")
+            raise UnauthorizedError("InvalidTokenError")
         return Principal("identity", token.removeprefix("jwt-of-"), self.expires_at)
 
     def authenticate_plain(self, name: str, key: str) -> Principal:
         return self.sas.authenticate_plain(name, key)
 
-    def may(self, principal: Principal, right: Right, queue: str) -> bool:
+    def is_allowed(self, principal: Principal, right: Right, queue: str) -> bool:
         if principal.kind == "sas":
-            return self.sas.may(principal, right, queue)
+            return self.sas.is_allowed(principal, right, queue)
         return principal.id == "root" or (principal.id, right, queue) in self.rights
 
 
@@ -125,7 +125,7 @@ class AsyncCredential:
 
 
 @dataclass
-class Notes(Witness):
+class Notes(AuditSink):
     """What a witness was told."""
 
     decisions: list[tuple[str, Right, str, bool]] = field(default_factory=list)
@@ -133,11 +133,11 @@ class Notes(Witness):
     strangers: list[tuple[str, str]] = field(default_factory=list)
     uses: Counter[tuple[str, Right, str]] = field(default_factory=Counter)
 
-    def decided(self, principal: Principal, right: Right, asked: Asked) -> None:
+    def decided(self, principal: Principal, right: Right, asked: AccessRequest) -> None:
         self.decisions.append((principal.id, right, asked.entity, asked.probe))
         self.requests.append(asked.request_id)
 
-    def disbelieved(self, why: str, asked: Asked) -> None:
+    def authentication_failed(self, why: str, asked: AccessRequest) -> None:
         self.strangers.append((asked.entity, why))
         self.requests.append(asked.request_id)
 
@@ -211,7 +211,7 @@ async def start(ca: trustme.CA, path: Path) -> Bus:
     ca.issue_cert("127.0.0.1").configure_cert(context)
     grants = Grants()
     notes = Notes()
-    server = BusServer(NAMESPACE, grants, witness=notes)
+    server = BusServer(NAMESPACE, grants, audit=notes)
     tls_port = await server.listen("127.0.0.1", 0, context)
     plain_port = await server.listen("127.0.0.1", 0, None)
     return Bus(server, grants, tls_port, plain_port, path, notes)

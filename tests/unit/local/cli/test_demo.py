@@ -4,7 +4,16 @@ import struct
 import zlib
 from datetime import UTC, datetime, timedelta
 
-from local.cli.demo import Delivery, Sent, Told, ledger_table, limit_of, picture, samples, table
+from local.cli.demo import (
+    DemoDelivery,
+    Sent,
+    TrackedMessage,
+    ledger_table,
+    limit_of,
+    picture,
+    samples,
+    table,
+)
 
 
 def test_the_five_messages_are_of_different_kinds_and_within_the_limit() -> None:
@@ -37,7 +46,7 @@ def test_the_limit_is_that_of_the_senders_environment() -> None:
 def test_the_table_tells_what_differs() -> None:
     sample = samples(1000)[0]
     sent = Sent(sample, "id-1", posted_at=10.0, accepted_at=10.01)
-    shown = table([Delivery(sent, 10.2, None), Delivery(sent, None, "not at the partner")])
+    shown = table([DemoDelivery(sent, 10.2, None), DemoDelivery(sent, None, "not at the partner")])
     title, good, bad = shown.splitlines()
     assert title.split()[:2] == ["message", "bytes"]
     assert "10 ms" in good
@@ -50,7 +59,7 @@ def test_the_ledgers_table_tells_times_from_acceptance_on() -> None:
     accepted = datetime(2026, 11, 23, 12, 30, 1, 250_000, tzinfo=UTC)
     times = {"accepted": accepted, "delivered": accepted + timedelta(seconds=1.5)}
     title, good, bad = ledger_table(
-        [Told("id-1", "delivered", times), Told("id-2", "status 404", {})]
+        [TrackedMessage("id-1", "delivered", times), TrackedMessage("id-2", "status 404", {})]
     ).splitlines()
     assert title.split() == ["id", "state", "accepted", "(UTC)", "queued", "delivered"]
     assert good.split() == ["id-1", "delivered", "12:30:01.250", "-", "+1500", "ms"]

@@ -17,7 +17,7 @@ from typing import IO
 
 import pytest
 
-from local.cli.client import Client, Refused
+from local.cli.client import Client, RequestRefusedError
 from local.cli.demo import carry, samples
 from local.cli.main import _curl
 
@@ -319,7 +319,7 @@ def test_a_deployment_of_other_things_is_refused_while_it_runs(folder: Path) -> 
     client = Client(folder)
     ours = json.loads((ROOT / "infra" / "local.snapshot.json").read_text())
     for other in (b"", b"{}", b"[]", b"not JSON", body(ours | {"outputs": {}})):
-        with pytest.raises(Refused):
+        with pytest.raises(RequestRefusedError):
             client.control("PUT", "/deployment", other)
 
 
@@ -342,7 +342,7 @@ def test_what_would_not_take_effect_is_refused_while_it_runs(
     text = json.dumps(snapshot["predictedResources"][place])
     assert was in text
     snapshot["predictedResources"][place] = json.loads(text.replace(was, becomes, 1))
-    with pytest.raises(Refused, match=rf"more than rights and attachments \({told}"):
+    with pytest.raises(RequestRefusedError, match=rf"more than rights and attachments \({told}"):
         Client(folder).control("PUT", "/deployment", body(snapshot))
 
 

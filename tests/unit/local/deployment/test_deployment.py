@@ -180,7 +180,7 @@ def test_everything_of_a_deployment(loaded: Load) -> None:
     assert [role.name for role in deployment.role_definitions] == ["encrypt"]
     assert deployment.role_assignments[0].scope == KEY
     assert deployment.role_assignments[0].principal_id == identity.principal_id
-    assert deployment.left_out == (PLAN,)
+    assert deployment.ignored == (PLAN,)
 
 
 def test_defaults_are_azures(loaded: Load) -> None:
@@ -462,7 +462,7 @@ REFUSED: list[tuple[str, str, object, str, str]] = [
         "",
         "in a subscription",
     ),
-    (PLAN, "type", "Microsoft.Compute/virtualMachineScaleSets", "", "is not to be had here"),
+    (PLAN, "type", "Microsoft.Compute/virtualMachineScaleSets", "", "is not supported here"),
     (PLAN, "id", IDENTITY.upper(), "", "twice"),
     (PLAN, "id", "[format('x')]", "id", "unknown expression"),
     (PLAN, "id", "plan", "id", "a resource id"),

@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.deployment.expressions import Call, UnknownExpression, evaluated, guid, parse
+from local.deployment.expressions import (
+    FunctionCall,
+    UnknownExpressionError,
+    evaluated,
+    guid,
+    parse,
+)
 from local.deployment.resources import Reference
 
 INFRA = Path(__file__).parents[4] / "infra"
@@ -70,7 +76,7 @@ def test_references(text: str, expected: Reference) -> None:
     ],
 )
 def test_any_other_expression_is_unknown(text: str) -> None:
-    with pytest.raises(UnknownExpression) as caught:
+    with pytest.raises(UnknownExpressionError) as caught:
         parse(text)
     assert caught.value.text == text
 
@@ -80,9 +86,9 @@ IDENTITY = Reference("/identity", "principalId")
 
 def test_names_that_are_made_of_what_is_known_at_run_time() -> None:
     name = "guid('/it''s', reference('/identity', '2024-11-30').principalId, 'role')"
-    called = Call("guid", ("/it's", IDENTITY, "role"))
+    called = FunctionCall("guid", ("/it's", IDENTITY, "role"))
     assert parse(f"[{name}]") == called
-    assert parse(f"[extensionResourceId('/s', 'A/b', {name})]") == Call(
+    assert parse(f"[extensionResourceId('/s', 'A/b', {name})]") == FunctionCall(
         "extensionResourceId", ("/s", "A/b", called)
     )
 
@@ -122,5 +128,5 @@ def test_nothing_but_the_one_error_comes_out(text: str) -> None:
         f"[reference('{text}').x]",
         f"[guid('{text}')]",
     ):
-        with contextlib.suppress(UnknownExpression):
+        with contextlib.suppress(UnknownExpressionError):
             parse(candidate)

@@ -7,13 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local.faults.fault_document import FaultError
-from local.faults.faults import ANSWERS, MAX_STANDING, SERVICES, Asked, Fault, Faults
+from local.faults.faults import ANSWERS, MAX_ACTIVE, SERVICES, Fault, Faults, ObservedRequest
 
-ANYTHING = Asked("partner", id="m1", content_type="text/plain; fault=400", body=b"\xffmarked\x00")
+ANYTHING = ObservedRequest(
+    "partner", id="m1", content_type="text/plain; fault=400", body=b"\xffmarked\x00"
+)
 
 
 def fault(**fields: object) -> Fault:
-    return Fault.from_json({"at": "partner", "answer": "hang", **fields})
+    return Fault.from_json({"service": "partner", "answer": "hang", **fields})
 
 
 def faults(*standing: Fault) -> Faults:
@@ -63,26 +65,26 @@ def test_a_fault_strikes_what_has_all_its_marks(fields: dict[str, object], *, st
 def test_a_fault_of_a_vault_strikes_by_vault_and_operation(
     fields: dict[str, object], *, struck: bool
 ) -> None:
-    asked = Asked("vault", vault="payload-local", operation="keys/decrypt")
-    assert (faults(fault(at="vault", **fields)).decide(asked) is not None) is struck
+    asked = ObservedRequest("vault", vault="payload-local", operation="keys/decrypt")
+    assert (faults(fault(service="vault", **fields)).decide(asked) is not None) is struck
 
 
 def test_a_fault_of_one_service_is_none_of_another() -> None:
-    standing = faults(fault(at="identity"))
+    standing = faults(fault(service="identity"))
     assert standing.decide(ANYTHING) is None
-    assert standing.decide(Asked("vault", vault="v", operation="keys/get")) is None
-    assert standing.decide(Asked("identity")) is not None
+    assert standing.decide(ObservedRequest("vault", vault="v", operation="keys/get")) is None
+    assert standing.decide(ObservedRequest("identity")) is not None
     assert standing.any_at("identity")
     assert not standing.any_at("partner")
 
 
 def test_the_next_k_are_struck_and_no_more() -> None:
     standing = faults(fault(times=2, id="m1"))
-    other = Asked("partner", id="other")
+    other = ObservedRequest("partner", id="other")
     decided = [standing.decide(asked) for asked in (other, ANYTHING, other, ANYTHING, ANYTHING)]
     assert [one is not None for one in decided] == [False, True, False, True, False]
-    assert standing.standing() == []
-    assert standing.struck["partner"] == 2
+    assert standing.active() == []
+    assert standing.hits["partner"] == 2
 
 
 def test_the_first_one_told_that_strikes_is_the_one() -> None:
@@ -103,7 +105,7 @@ def test_chance_is_repeated_by_its_seed() -> None:
 
 def test_chance_has_a_seed_that_is_told_where_none_was_given() -> None:
     standing = faults(fault(probability=0.5))
-    [told] = [one.as_json()["seed"] for one in standing.standing()]
+    [told] = [one.as_json()["seed"] for one in standing.active()]
     again = faults(fault(probability=0.5, seed=told))
     for _ in range(50):
         assert (standing.decide(ANYTHING) is None) is (again.decide(ANYTHING) is None)
@@ -112,28 +114,28 @@ def test_chance_has_a_seed_that_is_told_where_none_was_given() -> None:
 def test_faults_are_cleared_by_number_by_service_and_all() -> None:
     standing = Faults()
     first = standing.set(fault())
-    second = standing.set(fault(at="vault"))
+    second = standing.set(fault(service="vault"))
     third = standing.set(fault())
     assert standing.clear_number(first)
     assert not standing.clear_number(first)
-    assert [one.number for one in standing.standing()] == [second, third]
+    assert [one.number for one in standing.active()] == [second, third]
     assert standing.clear("partner") == 1
-    assert [one.number for one in standing.standing()] == [second]
+    assert [one.number for one in standing.active()] == [second]
     assert standing.clear() == 1
     assert standing.set(fault()) > third
 
 
 def test_the_list_tells_what_was_told_and_what_happened() -> None:
     standing = Faults()
-    told = {"at": "partner", "answer": "status", "status": 429, "retry_after": "5", "times": 3}
+    told = {"service": "partner", "answer": "status", "status": 429, "retry_after": "5", "times": 3}
     number = standing.set(Fault.from_json(told))
     standing.decide(ANYTHING)
-    [shown] = [one.as_json() for one in standing.standing()]
-    assert shown == {"fault": number, **told, "struck": 1}
+    [shown] = [one.as_json() for one in standing.active()]
+    assert shown == {"fault": number, **told, "hits": 1}
 
 
 def test_there_is_an_end_to_the_list() -> None:
-    standing = faults(*[fault()] * MAX_STANDING)
+    standing = faults(*[fault()] * MAX_ACTIVE)
     with pytest.raises(FaultError, match="clear"):
         standing.set(fault())
 
@@ -142,45 +144,51 @@ def test_there_is_an_end_to_the_list() -> None:
     ("document", "named"),
     [
         ([], "object"),
-        ({}, "at"),
-        ({"at": "bus", "answer": "hang"}, "partner, vault, identity"),
-        ({"at": "partner"}, "answer"),
-        ({"at": "partner", "answer": "explode"}, "status, redirect"),
-        ({"at": "partner", "answer": "hang", "colour": 1}, "colour"),
-        ({"at": "partner", "answer": "status"}, "status"),
-        ({"at": "partner", "answer": "status", "status": 204}, "300 to 599"),
-        ({"at": "partner", "answer": "status", "status": 600}, "300 to 599"),
-        ({"at": "partner", "answer": "status", "status": "400"}, "status"),
-        ({"at": "partner", "answer": "status", "status": True}, "status"),
-        ({"at": "partner", "answer": "hang", "status": 400}, "status"),
-        ({"at": "partner", "answer": "redirect", "status": 400}, "300 to 399"),
-        ({"at": "vault", "answer": "redirect"}, "redirect"),
-        ({"at": "partner", "answer": "hang", "retry_after": 1}, "retry_after"),
+        ({}, "service"),
+        ({"service": "bus", "answer": "hang"}, "partner, vault, identity"),
+        ({"service": "partner"}, "answer"),
+        ({"service": "partner", "answer": "explode"}, "status, redirect"),
+        ({"service": "partner", "answer": "hang", "colour": 1}, "colour"),
+        ({"service": "partner", "answer": "status"}, "status"),
+        ({"service": "partner", "answer": "status", "status": 204}, "300 to 599"),
+        ({"service": "partner", "answer": "status", "status": 600}, "300 to 599"),
+        ({"service": "partner", "answer": "status", "status": "400"}, "status"),
+        ({"service": "partner", "answer": "status", "status": True}, "status"),
+        ({"service": "partner", "answer": "hang", "status": 400}, "status"),
+        ({"service": "partner", "answer": "redirect", "status": 400}, "300 to 399"),
+        ({"service": "vault", "answer": "redirect"}, "redirect"),
+        ({"service": "partner", "answer": "hang", "retry_after": 1}, "retry_after"),
         (
-            {"at": "vault", "answer": "status", "status": 429, "retry_after": "a\n"},
+            {"service": "vault", "answer": "status", "status": 429, "retry_after": "a\n"},
             "retry_after",
         ),
-        ({"at": "vault", "answer": "status", "status": 429, "retry_after": True}, "retry_after"),
-        ({"at": "partner", "answer": "slow"}, "seconds"),
-        ({"at": "partner", "answer": "slow", "seconds": 0}, "seconds"),
-        ({"at": "partner", "answer": "slow", "seconds": float("nan")}, "seconds"),
-        ({"at": "partner", "answer": "hang", "seconds": 1}, "seconds"),
-        ({"at": "partner", "answer": "hang", "times": 0}, "times"),
-        ({"at": "partner", "answer": "hang", "times": 1.5}, "times"),
-        ({"at": "partner", "answer": "hang", "probability": 0}, "probability"),
-        ({"at": "partner", "answer": "hang", "probability": 1.1}, "probability"),
-        ({"at": "partner", "answer": "hang", "probability": float("nan")}, "probability"),
-        ({"at": "partner", "answer": "hang", "seed": "x"}, "seed"),
-        ({"at": "partner", "answer": "hang", "id": ""}, "id"),
-        ({"at": "partner", "answer": "hang", "id": 5}, "id"),
-        ({"at": "partner", "answer": "hang", "body": "\ud800"}, "body"),
-        ({"at": "partner", "answer": "hang", "vault": "v"}, "vault"),
-        ({"at": "vault", "answer": "hang", "body": "x"}, "body"),
-        ({"at": "vault", "answer": "hang", "operation": "explode"}, "keys/decrypt"),
-        ({"at": "identity", "answer": "hang", "operation": "get"}, "operation"),
-        ({"at": "vault", "answer": "hang", "taken": True}, "taken"),
-        ({"at": "partner", "answer": "hang", "taken": "yes"}, "taken"),
-        ({"at": "partner", "answer": "slow", "seconds": 1, "taken": True}, "taken"),
+        (
+            {"service": "vault", "answer": "status", "status": 429, "retry_after": True},
+            "retry_after",
+        ),
+        ({"service": "partner", "answer": "slow"}, "seconds"),
+        ({"service": "partner", "answer": "slow", "seconds": 0}, "seconds"),
+        ({"service": "partner", "answer": "slow", "seconds": float("nan")}, "seconds"),
+        ({"service": "partner", "answer": "hang", "seconds": 1}, "seconds"),
+        ({"service": "partner", "answer": "hang", "times": 0}, "times"),
+        ({"service": "partner", "answer": "hang", "times": 1.5}, "times"),
+        ({"service": "partner", "answer": "hang", "probability": 0}, "probability"),
+        ({"service": "partner", "answer": "hang", "probability": 1.1}, "probability"),
+        ({"service": "partner", "answer": "hang", "probability": float("nan")}, "probability"),
+        ({"service": "partner", "answer": "hang", "seed": "x"}, "seed"),
+        ({"service": "partner", "answer": "hang", "id": ""}, "id"),
+        ({"service": "partner", "answer": "hang", "id": 5}, "id"),
+        ({"service": "partner", "answer": "hang", "body": "\ud800"}, "body"),
+        ({"service": "partner", "answer": "hang", "vault": "v"}, "vault"),
+        ({"service": "vault", "answer": "hang", "body": "x"}, "body"),
+        ({"service": "vault", "answer": "hang", "operation": "explode"}, "keys/decrypt"),
+        ({"service": "identity", "answer": "hang", "operation": "get"}, "operation"),
+        ({"service": "vault", "answer": "hang", "deliver_first": True}, "deliver_first"),
+        ({"service": "partner", "answer": "hang", "deliver_first": "yes"}, "deliver_first"),
+        (
+            {"service": "partner", "answer": "slow", "seconds": 1, "deliver_first": True},
+            "deliver_first",
+        ),
     ],
 )
 def test_what_is_no_fault_is_refused_by_name(document: object, named: str) -> None:
@@ -208,7 +216,7 @@ def test_nothing_told_is_more_than_a_fault_or_a_refusal(
     fields: dict[str, object], at: str, answer: str
 ) -> None:
     try:
-        read = Fault.from_json({"at": at, "answer": answer, **fields})
+        read = Fault.from_json({"service": at, "answer": answer, **fields})
     except FaultError:
         return
     # What was read can be told again, and played.

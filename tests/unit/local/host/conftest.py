@@ -66,13 +66,13 @@ class Bus:
         return ServiceBusClient.from_connection_string(self.connection_string)
 
     def left(self, queue: str = "messages") -> int:
-        """Tell how many messages the queue still has, in whatever state."""
+        """Return how many messages the queue still has, in whatever state."""
         assert self.server
         counts = self.server.state()[queue]
         return counts.active + counts.locked + counts.scheduled + counts.dead_lettered
 
     def dead(self, queue: str) -> int:
-        """Tell how many messages the queue has given up."""
+        """Return how many messages the queue has given up."""
         assert self.server
         return self.server.state()[queue].dead_lettered
 

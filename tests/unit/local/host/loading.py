@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from local.host.errors import AppRefused
+from local.host.errors import AppRefusedError
 from local.host.worker.loader import Loader, load
 from local.host.worker.messages import Decoder, Invocation, Outcome, encode
 
@@ -22,7 +22,7 @@ async def answer(loader: Loader, root: str, calls: list[Any]) -> dict[str, Any]:
     sys.path.insert(0, root)
     try:
         functions = await loader.index(Path(root))
-    except AppRefused as refusal:
+    except AppRefusedError as refusal:
         return {"refused": str(refusal)}
     outcomes = []
     for number, (name, inputs, metadata) in enumerate(calls):

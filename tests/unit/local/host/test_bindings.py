@@ -7,7 +7,7 @@ import pytest
 
 from local.host.bindings import BoundFunction, HttpFunction, QueueFunction, bind
 from local.host.body import DataType
-from local.host.errors import AppRefused
+from local.host.errors import AppRefusedError
 from local.host.placing import place
 from local.host.settings import IdentityConnection, Settings
 
@@ -192,5 +192,5 @@ def test_routes_that_differ_in_place_or_method_are_taken() -> None:
 def test_what_is_not_supported_is_refused_by_function_and_binding(
     declare: Declare, named: str
 ) -> None:
-    with pytest.raises(AppRefused, match=f"function 'f': .*{named}"):
+    with pytest.raises(AppRefusedError, match=f"function 'f': .*{named}"):
         bound(declare)

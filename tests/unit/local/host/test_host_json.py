@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from local.host.errors import AppRefused
+from local.host.errors import AppRefusedError
 from local.host.host_json import HostJson, ServiceBusOptions
 
 
@@ -66,7 +66,7 @@ def test_a_function_may_have_no_timeout() -> None:
     ],
 )
 def test_what_cannot_be_honoured_is_refused_by_name(part: dict[str, object], named: str) -> None:
-    with pytest.raises(AppRefused, match=named):
+    with pytest.raises(AppRefusedError, match=named):
         HostJson.parse({"version": "2.0"} | part)
 
 
@@ -74,7 +74,7 @@ def test_what_cannot_be_honoured_is_refused_by_name(part: dict[str, object], nam
 def test_what_is_no_host_json_is_refused_by_name(tmp_path: Path, text: str) -> None:
     path = tmp_path / "host.json"
     path.write_text(text)
-    with pytest.raises(AppRefused, match=r"host\.json"):
+    with pytest.raises(AppRefusedError, match=r"host\.json"):
         HostJson.load(path)
 
 
@@ -103,7 +103,7 @@ def test_settings_come_before_what_it_says(tmp_path: Path) -> None:
     assert host.function_timeout == timedelta(seconds=5)
     assert (host.service_bus.max_concurrent_calls, host.service_bus.prefetch_count) == (2, 3)
     assert host.log_levels == {"default": logging.WARNING}
-    with pytest.raises(AppRefused, match="functionTimeout must be a duration"):
+    with pytest.raises(AppRefusedError, match="functionTimeout must be a duration"):
         HostJson.load(path, {"AzureFunctionsJobHost__functionTimeout": "soon"})
-    with pytest.raises(AppRefused, match=r"extensions\.blobs is not supported"):
+    with pytest.raises(AppRefusedError, match=r"extensions\.blobs is not supported"):
         HostJson.load(path, {"AzureFunctionsJobHost__extensions__blobs__x": "1"})

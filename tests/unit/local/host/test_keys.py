@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from multidict import CIMultiDict
 
-from local.host.keys import AppKeys, KeysUnreadable, Level, level_of, opens, presented
+from local.host.keys import AppKeys, KeysUnreadableError, Level, level_of, opens, presented
 
 KEYS = AppKeys(bytes(range(32)))
 OTHER = AppKeys(bytes(32))
@@ -110,7 +110,7 @@ def test_a_file_of_something_else_is_named_and_not_shown(
     file = tmp_path / "keys"
     if content is not None:
         file.write_text(content)
-    with pytest.raises(KeysUnreadable) as refused:
+    with pytest.raises(KeysUnreadableError) as refused:
         AppKeys.read(file)
     assert str(file) in str(refused.value)
     assert "planted" not in str(refused.value)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from local.host.errors import AppRefused
+from local.host.errors import AppRefusedError
 from local.host.routes import Route, is_built_in, same
 
 GUID = "0b3d5b0e-6f5c-4a6e-8f2e-0b3d5b0e6f5c"
@@ -50,7 +50,7 @@ def test_a_template_matches_as_aspnet_does(
     ["m/{id", "m/a{id}", "m/{id:regex(x)}", "m/{id=1}", "m/{id?}/x", "m/{*rest}/x", "m/{id:even}"],
 )
 def test_a_template_that_is_not_known_is_refused_by_name(template: str) -> None:
-    with pytest.raises(AppRefused, match="route 'm/"):
+    with pytest.raises(AppRefusedError, match="route 'm/"):
         Route.parse(template)
 
 

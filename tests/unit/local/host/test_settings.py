@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from local.host.errors import AppRefused
+from local.host.errors import AppRefusedError
 from local.host.settings import IdentityConnection, KeyConnection, Settings
 
 IDENTITY = {
@@ -43,7 +43,7 @@ def test_a_connection_string_is_never_shown() -> None:
 @pytest.mark.parametrize("missing", ["BUS__fullyQualifiedNamespace", "BUS__credential"])
 def test_a_missing_part_of_a_connection_is_named(missing: str) -> None:
     given = {name: value for name, value in IDENTITY.items() if name != missing}
-    with pytest.raises(AppRefused, match=missing):
+    with pytest.raises(AppRefusedError, match=missing):
         Settings(given).connection("BUS")
 
 
@@ -67,5 +67,5 @@ def test_the_prefixed_connection_comes_first() -> None:
 
 def test_expressions_are_answered_from_the_settings() -> None:
     assert Settings({"QUEUE": "messages"}).resolve("%queue%-x") == "messages-x"
-    with pytest.raises(AppRefused, match="NOTHERE"):
+    with pytest.raises(AppRefusedError, match="NOTHERE"):
         Settings({"NOTHERE": ""}).resolve("%NOTHERE%")

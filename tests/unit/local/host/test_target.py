@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from local.host.target import BadTarget, path_of, segments
+from local.host.target import BadTargetError, path_of, segments
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_a_path_is_decoded_and_made_plain(target: str, path: str) -> None:
     ["/a%00", "/%00", "/a%2F%00b", "/ä", "*", "a", "", "127.0.0.1:80", "http://elsewhere/a"],
 )
 def test_what_is_no_path_is_refused(target: str) -> None:
-    with pytest.raises(BadTarget):
+    with pytest.raises(BadTargetError):
         path_of(target, "127.0.0.1:7071")
 
 

@@ -15,12 +15,12 @@ from azure.identity import CredentialUnavailableError
 from azure.identity import ManagedIdentityCredential as SyncManagedIdentityCredential
 from azure.identity.aio import ManagedIdentityCredential
 
-from local.authorization.audit_log import Decisions
+from local.authorization.audit_log import AuditLog
 from local.deployment.resources import Identity, MachineSpec
 from local.faults.faults import Fault, Faults
 from local.identity.imds import imds_endpoint
 from local.identity.tokens import TokenIssuer
-from local.runtime.fault_middleware import before_imds
+from local.runtime.fault_middleware import imds_faults
 
 TENANT = "00000000-0000-4000-8000-000000000002"
 VAULT = "https://vault.azure.net"
@@ -69,8 +69,8 @@ class Service:
 
 
 @pytest.fixture
-def decisions() -> Decisions:
-    return Decisions()
+def decisions() -> AuditLog:
+    return AuditLog()
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def faults() -> Faults:
 async def service(
     serve: Serve,
     stack: AsyncExitStack,
-    decisions: Decisions,
+    decisions: AuditLog,
     faults: Faults,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Service:
@@ -92,7 +92,7 @@ async def service(
 
     def application(_: str) -> web.Application:
         app = imds_endpoint(issuer, lambda: made.machine, decisions)
-        app.middlewares.append(before_imds(faults))
+        app.middlewares.append(imds_faults(faults))
         return app
 
     made.url = await serve(application)
@@ -277,7 +277,7 @@ async def test_the_sdk_is_told_of_an_identity_of_another_machine(service: Servic
 
 
 async def test_who_got_a_token_and_who_did_not_is_on_record(
-    service: Service, decisions: Decisions
+    service: Service, decisions: AuditLog
 ) -> None:
     await service.ask({"client_id": "app-db"})
     await service.ask({"client_id": "app-decrypt"})

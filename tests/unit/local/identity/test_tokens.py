@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local.deployment.resources import Identity
-from local.identity.tokens import InvalidToken, TokenIssuer
+from local.identity.tokens import InvalidTokenError, TokenIssuer
 
 TENANT = "00000000-0000-4000-8000-000000000002"
 VAULT = "https://vault.azure.net"
@@ -41,7 +41,7 @@ def signed(change: Callable[[Claims], object], algorithm: str = "RS256") -> str:
 
 
 def reason(token: str, audience: str = VAULT) -> str:
-    with pytest.raises(InvalidToken) as caught:
+    with pytest.raises(InvalidTokenError) as caught:
         ISSUER.verify(token, audience)
     assert token == "" or token not in str(caught.value)
     return caught.value.reason
@@ -93,7 +93,7 @@ def test_a_token_of_another_tenant_is_not_believed() -> None:
 def test_a_token_has_its_time() -> None:
     expired = TokenIssuer(TENANT, lifetime=timedelta(seconds=-1))
     token = expired.issue(IDENTITY, VAULT).value
-    with pytest.raises(InvalidToken) as caught:
+    with pytest.raises(InvalidTokenError) as caught:
         expired.verify(token, VAULT)
     assert caught.value.reason == "expired"
     assert reason(signed(lambda claims: claims.update(nbf=time.time() + 60))) == "not yet valid"
@@ -140,7 +140,7 @@ def test_no_altered_token_is_believed(position: int, character: str) -> None:
         return
     try:
         claims = ISSUER.verify(altered, VAULT)
-    except InvalidToken:
+    except InvalidTokenError:
         return
     # The last character of base64url carries spare bits: the same bytes, so the same token.
     assert claims == ISSUER.verify(TOKEN, VAULT)
@@ -150,7 +150,7 @@ def test_no_altered_token_is_believed(position: int, character: str) -> None:
 @given(st.text())
 def test_nothing_but_the_one_error_comes_out(text: str) -> None:
     for token in (text, f"{text}.{text}.{text}"):
-        with pytest.raises(InvalidToken):
+        with pytest.raises(InvalidTokenError):
             ISSUER.verify(token, VAULT)
 
 
@@ -173,7 +173,7 @@ def test_revoked_tokens_are_expired_and_new_ones_are_not() -> None:
     before = issuer.issue(IDENTITY, VAULT).value
     issuer.revoke()
     after = issuer.issue(IDENTITY, VAULT).value
-    with pytest.raises(InvalidToken) as caught:
+    with pytest.raises(InvalidTokenError) as caught:
         issuer.verify(before, VAULT)
     assert caught.value.reason == "expired"
     assert issuer.verify(after, VAULT).principal_id == "principal-1"

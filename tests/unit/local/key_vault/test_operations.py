@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local.key_vault.operations import parse
-from local.key_vault.refusals import Refusal
+from local.key_vault.refusals import KeyVaultError
 
 KEYS = "Microsoft.KeyVault/vaults/keys"
 SECRETS = "Microsoft.KeyVault/vaults/secrets"
@@ -99,7 +99,7 @@ def test_the_right_that_each_operation_takes(
     ],
 )
 def test_what_is_not_served(method: str, path: str, status: int) -> None:
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(KeyVaultError) as caught:
         parse(method, path)
     assert caught.value.status == status
 
@@ -107,5 +107,5 @@ def test_what_is_not_served(method: str, path: str, status: int) -> None:
 @given(st.sampled_from(["GET", "POST", "PUT"]), st.text())
 def test_nothing_but_the_one_error_comes_out(method: str, text: str) -> None:
     for path in (text, f"/keys/{text}", f"/secrets/{text}", f"/keys/n/{text}/encrypt"):
-        with contextlib.suppress(Refusal):
+        with contextlib.suppress(KeyVaultError):
             parse(method, path)

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.key_vault.refusals import Refusal
+from local.key_vault.refusals import KeyVaultError
 from local.key_vault.rsa import decrypt, encrypt, from_base64url, to_base64url
 
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -20,7 +20,7 @@ def test_what_was_encrypted_decrypts_up_to_the_limit(algorithm: str, limit: int)
     for size in (1, 32, limit):
         plaintext = os.urandom(size)
         assert decrypt(KEY, algorithm, encrypt(PUBLIC, algorithm, plaintext)) == plaintext
-    with pytest.raises(Refusal, match=str(limit)):
+    with pytest.raises(KeyVaultError, match=str(limit)):
         encrypt(PUBLIC, algorithm, bytes(limit + 1))
 
 
@@ -38,29 +38,29 @@ def test_the_padding_is_that_of_the_standard(algorithm: str, digest: hashes.Hash
 
 
 def test_one_algorithm_does_not_open_what_the_other_made() -> None:
-    with pytest.raises(Refusal, match="OAEP padding"):
+    with pytest.raises(KeyVaultError, match="OAEP padding"):
         decrypt(KEY, "RSA-OAEP", encrypt(PUBLIC, "RSA-OAEP-256", b"x"))
 
 
 @pytest.mark.parametrize("algorithm", [None, "", "RSA1_5", "rsa-oaep", 1, ["RSA-OAEP"], {}])
 def test_other_algorithms_are_refused(algorithm: object) -> None:
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(KeyVaultError) as caught:
         encrypt(PUBLIC, algorithm, b"x")
     assert (caught.value.status, caught.value.code) == (400, "BadParameter")
-    with pytest.raises(Refusal):
+    with pytest.raises(KeyVaultError):
         decrypt(KEY, algorithm, bytes(256))
 
 
 @given(st.binary(max_size=300))
 def test_garbage_is_refused(ciphertext: bytes) -> None:
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(KeyVaultError) as caught:
         decrypt(KEY, "RSA-OAEP-256", ciphertext)
     assert (caught.value.status, caught.value.code) == (400, "BadParameter")
 
 
 @given(st.binary(min_size=256, max_size=256))
 def test_garbage_of_the_right_size_is_refused(ciphertext: bytes) -> None:
-    with pytest.raises(Refusal):
+    with pytest.raises(KeyVaultError):
         decrypt(KEY, "RSA-OAEP-256", ciphertext)
 
 
@@ -76,6 +76,6 @@ def test_base64url(data: bytes) -> None:
     "text", [None, "", 1, [], "a", "a+b/", "ab c", "é", "ab=c", "abcde", "a==="]
 )
 def test_what_is_not_base64url(text: object) -> None:
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(KeyVaultError) as caught:
         from_base64url(text)
     assert (caught.value.status, caught.value.code) == (400, "BadParameter")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from local.deployment.resources import KeySpec, SecretSpec, VaultSpec
-from local.key_vault.store import ObjectNotFound, VaultStore, rotated_keys
+from local.key_vault.store import ObjectNotFoundError, VaultStore, rotated_keys
 
 SPEC = VaultSpec(
     "/vaults/v",
@@ -65,7 +65,7 @@ def test_versions_survive_a_restart(store: VaultStore, folder: Path) -> None:
 
 
 def test_a_secret_has_no_value_until_it_is_set(store: VaultStore) -> None:
-    with pytest.raises(ObjectNotFound):
+    with pytest.raises(ObjectNotFoundError):
         store.secret("partner")
     first = store.set_secret("partner", "one")
     second = store.set_secret("PARTNER", "two", "text/plain")
@@ -88,7 +88,7 @@ def test_what_is_not_there(store: VaultStore) -> None:
         ("secret", lambda: store.secret("other")),
         ("secret", lambda: store.secret("partner", "0" * 32)),
     ):
-        with pytest.raises(ObjectNotFound) as caught:
+        with pytest.raises(ObjectNotFoundError) as caught:
             missing()
         assert caught.value.kind == kind
 

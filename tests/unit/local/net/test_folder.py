@@ -11,18 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from local.net.folder import FolderInUse, NotUp, endpoints, hold
+from local.net.folder import FolderInUseError, NotUpError, endpoints, lock
 
 HOLDER = (
-    "import sys, time; from pathlib import Path; from local.net.folder import hold\n"
-    "with hold(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
+    "import sys, time; from pathlib import Path; from local.net.folder import lock\n"
+    "with lock(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
 )
 
 
 def test_the_folder_and_what_is_in_it_are_private(tmp_path: Path) -> None:
     path = tmp_path / "a" / "cloud"
     path.mkdir(parents=True, mode=0o755)
-    with hold(path) as folder:
+    with lock(path) as folder:
         written = folder.write_private("secret", "planted")
         inner = folder.subfolder("logs")
         ca, _ = folder.certify()
@@ -32,13 +32,13 @@ def test_the_folder_and_what_is_in_it_are_private(tmp_path: Path) -> None:
 
 
 def test_a_second_holder_is_refused_by_the_first_ones_process(tmp_path: Path) -> None:
-    with hold(tmp_path), pytest.raises(FolderInUse, match=str(os.getpid())), hold(tmp_path):
+    with lock(tmp_path), pytest.raises(FolderInUseError, match=str(os.getpid())), lock(tmp_path):
         pass
 
 
 def test_the_folder_is_free_again_after_a_normal_end(tmp_path: Path) -> None:
     for _ in range(2):
-        with hold(tmp_path):
+        with lock(tmp_path):
             pass
 
 
@@ -49,27 +49,27 @@ def test_the_lock_of_a_killed_process_is_no_obstacle(tmp_path: Path) -> None:
     assert holder.stdout is not None
     with holder, holder.stdout:
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(FolderInUse, match=str(holder.pid)), hold(tmp_path):
+        with pytest.raises(FolderInUseError, match=str(holder.pid)), lock(tmp_path):
             pass
         holder.send_signal(signal.SIGKILL)
         holder.wait()
-    with hold(tmp_path):
+    with lock(tmp_path):
         pass
 
 
 def test_endpoints_are_there_only_while_it_is_up(tmp_path: Path) -> None:
     (tmp_path / "endpoints.json").write_text('{"sender": "stale"}')
-    with hold(tmp_path) as folder:
-        with pytest.raises(NotUp, match="python -m local up"):
+    with lock(tmp_path) as folder:
+        with pytest.raises(NotUpError, match="python -m local up"):
             endpoints(tmp_path)
-        folder.announce({"sender": "http://127.0.0.1:7071"})
+        folder.publish_endpoints({"sender": "http://127.0.0.1:7071"})
         assert endpoints(tmp_path) == {"sender": "http://127.0.0.1:7071"}
-    with pytest.raises(NotUp):
+    with pytest.raises(NotUpError):
         endpoints(tmp_path)
 
 
 def test_nothing_but_the_named_file_remains_of_a_write(tmp_path: Path) -> None:
-    with hold(tmp_path) as folder:
+    with lock(tmp_path) as folder:
         folder.write_private("x", b"1")
         folder.write_private("x", b"2")
         assert (tmp_path / "x").read_bytes() == b"2"
@@ -77,7 +77,7 @@ def test_nothing_but_the_named_file_remains_of_a_write(tmp_path: Path) -> None:
 
 
 def test_the_certificate_is_trusted_by_the_ca_file_and_no_key_stays_on_disk(tmp_path: Path) -> None:
-    with hold(tmp_path) as folder:
+    with lock(tmp_path) as folder:
         ca, context = folder.certify()
         for file in tmp_path.iterdir():
             assert b"PRIVATE KEY" not in file.read_bytes()

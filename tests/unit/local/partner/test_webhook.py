@@ -12,18 +12,18 @@ from aiohttp.test_utils import TestServer
 
 from local.partner import webhook as module
 from local.partner.signatures import SigningSecret
-from local.partner.webhook import MAX_BODY, Partner, partner_app
+from local.partner.webhook import MAX_BODY, PartnerWebhook, partner_app
 
 KEY = "key-of-the-partner"
 
 
 @pytest.fixture
-def partner() -> Partner:
-    return Partner()
+def partner() -> PartnerWebhook:
+    return PartnerWebhook()
 
 
 @pytest.fixture
-async def client(partner: Partner) -> AsyncIterator[aiohttp.ClientSession]:
+async def client(partner: PartnerWebhook) -> AsyncIterator[aiohttp.ClientSession]:
     async with (
         TestServer(partner_app(partner, KEY)) as server,
         aiohttp.ClientSession(
@@ -45,7 +45,7 @@ def signed(secret: SigningSecret, body: bytes, message_id: str = "m1") -> dict[s
 
 
 async def test_a_signed_message_is_taken_as_it_is(
-    partner: Partner, client: aiohttp.ClientSession
+    partner: PartnerWebhook, client: aiohttp.ClientSession
 ) -> None:
     body = bytes(range(256))
     async with client.post("/messages", data=body, headers=signed(partner.secrets[0], body)) as got:
@@ -64,7 +64,7 @@ async def test_a_signed_message_is_taken_as_it_is(
 @pytest.mark.parametrize("given", ["", "Bearer", "Bearer ", f"Bearer {KEY}x", KEY, "Bearer \u00e9"])
 @pytest.mark.parametrize("path", ["/received", "/received?ids", "/received?after=1"])
 async def test_what_it_received_is_not_for_everybody(
-    partner: Partner, client: aiohttp.ClientSession, given: str, path: str
+    partner: PartnerWebhook, client: aiohttp.ClientSession, given: str, path: str
 ) -> None:
     body = b"planted"
     async with client.post("/messages", data=body, headers=signed(partner.secrets[0], body)) as got:
@@ -83,7 +83,7 @@ async def test_an_unsigned_message_is_refused_but_shown(client: aiohttp.ClientSe
 
 
 async def test_both_secrets_are_in_force_during_a_rotation(
-    partner: Partner, client: aiohttp.ClientSession
+    partner: PartnerWebhook, client: aiohttp.ClientSession
 ) -> None:
     partner.secrets.append(SigningSecret.generate())
     for secret in partner.secrets:
@@ -108,7 +108,7 @@ async def test_a_body_may_not_be_larger_than_the_limit(client: aiohttp.ClientSes
 
 
 async def test_the_oldest_make_room(
-    partner: Partner, client: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+    partner: PartnerWebhook, client: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_MAX_KEPT_BYTES", 5)
     for body in (b"aa", b"bbb", b"c"):
@@ -118,7 +118,7 @@ async def test_the_oldest_make_room(
 
 
 async def test_repeats_are_counted_by_id_and_those_refused_are_not(
-    partner: Partner, client: aiohttp.ClientSession
+    partner: PartnerWebhook, client: aiohttp.ClientSession
 ) -> None:
     for message_id, body in (("m1", b"x"), ("m1", b"x"), ("m2", b"y"), ("m2", b"other")):
         headers = signed(partner.secrets[0], body, message_id)
@@ -137,7 +137,7 @@ async def test_no_ids_are_an_empty_object(client: aiohttp.ClientSession) -> None
 
 
 async def test_the_oldest_ids_make_room(
-    partner: Partner, client: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+    partner: PartnerWebhook, client: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_MAX_IDS", 2)
     for message_id in ("m1", "m2", "m3"):

@@ -5,18 +5,18 @@ from pathlib import Path
 import pytest
 
 from local.deployment.resources import AppSpec
-from local.runtime.apps import App, AppFailed, Surroundings, new_header
+from local.runtime.apps import AppEnvironment, AppFailedError, AppProcess, new_header
 
 SPEC = AppSpec("/apps/sender", "relay-sender", "sender", (), None, {})
 
 
-def app(tmp_path: Path, environment: dict[str, str]) -> App:
-    return App(SPEC, environment, tmp_path / "sender.log", None, 0, tell=lambda _: None)
+def app(tmp_path: Path, environment: dict[str, str]) -> AppProcess:
+    return AppProcess(SPEC, environment, tmp_path / "sender.log", None, 0, on_event=lambda _: None)
 
 
 async def test_an_app_that_does_not_come_up_is_told_with_the_end_of_its_log(tmp_path: Path) -> None:
     started = app(tmp_path, {"RELAY_APP": "sender"})
-    with pytest.raises(AppFailed, match=r"'sender' does not run: RELAY_BUS__fully") as failure:
+    with pytest.raises(AppFailedError, match=r"'sender' does not run: RELAY_BUS__fully") as failure:
         await started.start()
     assert str(failure.value).count("RELAY_KEY_PAYLOAD is missing") == 2
     assert started.state == "stopped"
@@ -28,14 +28,14 @@ async def test_nothing_of_the_parents_environment_reaches_an_app(
 ) -> None:
     # A setting in the parent's environment would make this app another one.
     monkeypatch.setenv("RELAY_APP", "sender")
-    with pytest.raises(AppFailed) as failure:
+    with pytest.raises(AppFailedError) as failure:
         await app(tmp_path, {}).start()
     assert "RELAY_APP must be one of" in str(failure.value)
 
 
 def test_an_identity_header_is_never_shown(tmp_path: Path) -> None:
     header = new_header()
-    surroundings = Surroundings("http://127.0.0.1:1/msi/token", tmp_path / "ca.pem", "sb://x")
+    surroundings = AppEnvironment("http://127.0.0.1:1/msi/token", tmp_path / "ca.pem", "sb://x")
     environment = surroundings.environment(header)
     assert environment["IDENTITY_HEADER"] == header
     assert header not in repr(app(tmp_path, environment))

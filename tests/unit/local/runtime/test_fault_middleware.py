@@ -37,8 +37,8 @@ from local.identity.endpoint import token_endpoint
 from local.identity.tokens import TokenIssuer
 from local.key_vault.store import VaultStore
 from local.key_vault.vault import vault_app
-from local.partner.webhook import Partner, partner_app
-from local.runtime.fault_middleware import before_identity, before_partner, before_vault
+from local.partner.webhook import PartnerWebhook, partner_app
+from local.runtime.fault_middleware import identity_faults, partner_faults, vault_faults
 
 Serve = Callable[[Callable[[str], web.Application]], Awaitable[str]]
 
@@ -63,7 +63,7 @@ def quiet(caplog: pytest.LogCaptureFixture) -> Any:
 
 
 def told(faults: Faults, at: str, answer: str, **fields: object) -> None:
-    faults.set(Fault.from_json({"at": at, "answer": answer, **fields}))
+    faults.set(Fault.from_json({"service": at, "answer": answer, **fields}))
 
 
 # The partner
@@ -71,7 +71,7 @@ def told(faults: Faults, at: str, answer: str, **fields: object) -> None:
 
 @dataclass
 class AtPartner:
-    partner: Partner
+    partner: PartnerWebhook
     url: str
     session: aiohttp.ClientSession
 
@@ -101,11 +101,11 @@ class AtPartner:
 async def at_partner(
     serve_tls: Serve, ca_file: Path, stack: AsyncExitStack, faults: Faults
 ) -> AtPartner:
-    partner = Partner()
+    partner = PartnerWebhook()
 
     def make(_: str) -> web.Application:
         app = partner_app(partner, "key")
-        app.middlewares.append(before_partner(faults))
+        app.middlewares.append(partner_faults(faults))
         return app
 
     connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=ca_file))
@@ -153,7 +153,7 @@ async def test_the_partner_ends_the_connection(
 async def test_the_partner_takes_a_message_and_the_answer_is_lost(
     at_partner: AtPartner, faults: Faults
 ) -> None:
-    told(faults, "partner", "drop", taken=True, times=1)
+    told(faults, "partner", "drop", deliver_first=True, times=1)
     with pytest.raises((aiohttp.ClientError, ConnectionError)):
         await at_partner.post()
     assert (await at_partner.post())[0] == 204
@@ -166,7 +166,7 @@ async def test_the_partner_hangs_for_those_who_wait_and_no_longer(
     told(faults, "partner", "hang", id="m1")
     waiting = asyncio.create_task(at_partner.post())
     # Others are served in the meantime, so the one that hangs has been told to by then.
-    while not faults.struck["partner"]:
+    while not faults.hits["partner"]:
         assert (await at_partner.post("m2"))[0] == 204
     assert not waiting.done()
     before = len(asyncio.all_tasks())
@@ -258,12 +258,12 @@ async def at_vault(
     def tokens(_: str) -> web.Application:
         spec = AppSpec("/sites/x", "x", "x", (WHO,), None, {})
         app = token_endpoint(issuer, {HEADER: spec})
-        app.middlewares.append(before_identity(faults))
+        app.middlewares.append(identity_faults(faults))
         return app
 
     def vault(url: str) -> web.Application:
         app = vault_app(vault_spec(), filled, issuer, authorization, url)
-        app.middlewares.append(before_vault(faults, "payload-local"))
+        app.middlewares.append(vault_faults(faults, "payload-local"))
         return app
 
     monkeypatch.setenv("IDENTITY_ENDPOINT", f"{await serve(tokens)}msi/token")
@@ -298,7 +298,7 @@ async def test_a_vault_throttles_one_operation_and_no_other(
     response: Any = refused.value.response
     assert response.headers["Retry-After"] == "9"
     assert (await at_vault.secrets.get_secret("partner")).value == "value"
-    assert faults.struck["vault"] == 1
+    assert faults.hits["vault"] == 1
 
 
 @pytest.mark.parametrize(
@@ -334,7 +334,7 @@ async def test_the_identities_are_away_and_come_back(at_vault: AtVault, faults: 
     with pytest.raises(ClientAuthenticationError):
         await at_vault.credential.get_token("https://vault.azure.net/.default")
     assert await at_vault.encrypt() == 200
-    assert faults.struck["identity"] == 1
+    assert faults.hits["identity"] == 1
 
 
 @pytest.mark.parametrize("answer", ["hang", "close", "drop"])

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from local.net.folder import Folder, hold
+from local.net.folder import Folder, lock
 from local.net.loopback import listen, listen_anywhere
 from local.runtime.ports import Ports
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Folder]:
-    with hold(tmp_path / "cloud") as held:
+    with lock(tmp_path / "cloud") as held:
         yield held
 
 

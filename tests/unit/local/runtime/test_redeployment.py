@@ -14,7 +14,7 @@ from local.deployment.resources import KeySpec, SecretSpec, VaultSpec
 from local.deployment.snapshot import DeploymentError
 from local.key_vault.store import VaultStore
 from local.resource_manager.template import MADE_ONCE
-from local.runtime.redeployment import FILE, DeploymentRefused, Redeployment, over, read
+from local.runtime.redeployment import FILE, DeploymentRefusedError, Redeployment, over, read
 from tests.unit.local.resource_manager.planting import (
     BUS,
     KEY,
@@ -113,7 +113,7 @@ def test_a_key_that_is_not_made_once_is_refused_after_a_rotation(folder: Path) -
     deploy(folder, document)
     before = (folder / FILE).read_bytes()
     rotate(folder)
-    with pytest.raises(DeploymentRefused) as refused:
+    with pytest.raises(DeploymentRefusedError) as refused:
         deploy(folder, document)
     (refusal,) = refused.value.refusals
     assert refusal.code == "KeyCreationParametersDidNotMatchExistingKey"
@@ -129,7 +129,7 @@ def test_what_was_left_alone_is_what_a_later_deployment_is_held_to(folder: Path)
     other = snapshot()
     put(resource(other, KEY), "keySize", 4096)
     deploy(folder, other)
-    with pytest.raises(DeploymentRefused) as refused:
+    with pytest.raises(DeploymentRefusedError) as refused:
         deploy(folder, only_keys_forgotten(other))
     assert [one.path for one in refused.value.refusals] == ["keySize"]
     deploy(folder, only_keys_forgotten(snapshot()))
@@ -174,7 +174,7 @@ def test_another_group_is_another_deployment_and_both_are_remembered(folder: Pat
     assert len(remembered(folder)["predictedResources"]) == both
     changed = snapshot()
     put(resource(changed, BUS), "/sku", {"name": "Premium", "tier": "Premium"})
-    with pytest.raises(DeploymentRefused):
+    with pytest.raises(DeploymentRefusedError):
         deploy(folder, changed)
 
 
@@ -202,7 +202,7 @@ def test_what_azure_refuses_over_what_stands_is_refused(
     deploy(folder, snapshot())
     changed = snapshot()
     put(resource(changed, ending), path, value)
-    with pytest.raises(DeploymentRefused) as refused:
+    with pytest.raises(DeploymentRefusedError) as refused:
         deploy(folder, changed)
     assert code in {one.code for one in refused.value.refusals}
 
@@ -224,7 +224,7 @@ def test_a_snapshot_that_azure_refuses_is_not_read_any_further(tmp_path: Path) -
     put(resource(document, SENDER), "siteConfig.alwaysOn", True)
     path = tmp_path / "bad.snapshot.json"
     path.write_text(json.dumps(document))
-    with pytest.raises(DeploymentRefused) as refused:
+    with pytest.raises(DeploymentRefusedError) as refused:
         read(path)
     assert str(refused.value).startswith(f"Azure would refuse to deploy {path}, and so does the ")
     assert "siteConfig.alwaysOn: Flex Consumption does not take it" in str(refused.value)
@@ -241,9 +241,9 @@ def test_what_is_no_snapshot_is_told_as_ever(tmp_path: Path, content: bytes) -> 
 
 
 def test_a_stored_file_is_for_this_user_alone(tmp_path: Path) -> None:
-    from local.net.folder import hold
+    from local.net.folder import lock
 
-    with hold(tmp_path / "held") as held:
+    with lock(tmp_path / "held") as held:
         made = over(held.path, json.dumps(snapshot()).encode(), PATH)
         assert stat.S_IMODE(held.write_private(FILE, made.record).stat().st_mode) == 0o600
 

@@ -12,11 +12,11 @@ from azure.functions.servicebus import ServiceBusMessage as Triggered
 from azure.servicebus import ServiceBusMessage
 
 from shared.apps.outcomes import Outcomes
-from shared.apps.triage import MOST_RETURNS, Triage
+from shared.apps.triage import MAX_RETURNS, Triage
 from shared.azure.queues import BusDeniedError
 from shared.azure.vault import VaultUnavailableError
-from shared.message.data_keys import OpenedKeys
-from shared.message.envelope import Context, DataKey, UnopenableError, WrappedKey, seal
+from shared.message.data_keys import DataKeyCache
+from shared.message.envelope import DataKey, DecryptionError, MessageHeader, WrappedKey, seal
 from shared.message.receipt import Receipt
 from shared.message.state import State
 from shared.settings.settings import ReceiverSettings
@@ -26,7 +26,7 @@ from tests.unit.shared.settings.test_settings import environment
 
 KEY = DataKey.generate()
 WRAPPED = WrappedKey("kid", b"key")
-TOKEN = seal(b"payload", Context("mine", "a/b"), KEY, WRAPPED)
+TOKEN = seal(b"payload", MessageHeader("mine", "a/b"), KEY, WRAPPED)
 RECEIPT = Receipt("other", State.DELIVERED, datetime.now(UTC), attempts=1).to_json().encode()
 REASON = {
     "DeadLetterReason": "MaxDeliveryCountExceeded",
@@ -87,7 +87,7 @@ class Vault:
         if self.error:
             raise self.error
         if wrapped != WRAPPED:
-            raise UnopenableError("foreign", "it names a key that is not this receiver's")
+            raise DecryptionError("wrong-key", "it names a key that is not this receiver's")
         return KEY.secret
 
 
@@ -108,7 +108,7 @@ def triage(bus: Bus, vault: Vault) -> Triage:
     assert isinstance(settings, ReceiverSettings)
     outages = Outages(logging.getLogger("test"))
     outcomes = Outcomes(bus.to("later"), bus.to("aside"), bus.to("record"), 30, outages)
-    return Triage(settings, OpenedKeys(vault.decrypt, 10, 60), outcomes)
+    return Triage(settings, DataKeyCache(vault.decrypt, 10, 60), outcomes)
 
 
 @pytest.mark.parametrize("source", ["receipts", "Receipts"])
@@ -124,9 +124,9 @@ async def test_a_receipt_goes_to_the_ledger_again_as_it_was(
 async def test_a_receipt_that_comes_back_too_often_goes_to_an_operator(
     triage: Triage, bus: Bus
 ) -> None:
-    await triage.sort(letter(RECEIPT, "receipts", more={"relay-returns": str(MOST_RETURNS - 1)}))
-    assert bus.properties("record") == [{"relay-returns": str(MOST_RETURNS)}]
-    await triage.sort(letter(RECEIPT, "receipts", more={"relay-returns": str(MOST_RETURNS)}))
+    await triage.sort(letter(RECEIPT, "receipts", more={"relay-returns": str(MAX_RETURNS - 1)}))
+    assert bus.properties("record") == [{"relay-returns": str(MAX_RETURNS)}]
+    await triage.sort(letter(RECEIPT, "receipts", more={"relay-returns": str(MAX_RETURNS)}))
     assert bus.bodies("aside") == [RECEIPT]
     (properties,) = bus.properties("aside")
     assert properties["relay-reason"] == "receipt-not-recorded"
@@ -198,8 +198,8 @@ async def test_a_message_goes_to_an_operator_with_the_buses_reason_and_the_ledge
         (TOKEN.encode(), "other"),
         (TOKEN.encode(), ""),
         (TOKEN.replace(".", "..", 1).encode(), "mine"),
-        (seal(b"x", Context("mine", "a/b"), KEY, WrappedKey("x", b"y")).encode(), "mine"),
-        (seal(b"x", Context("mine", "a/b"), DataKey.generate(), WRAPPED).encode(), "mine"),
+        (seal(b"x", MessageHeader("mine", "a/b"), KEY, WrappedKey("x", b"y")).encode(), "mine"),
+        (seal(b"x", MessageHeader("mine", "a/b"), DataKey.generate(), WRAPPED).encode(), "mine"),
     ],
 )
 async def test_what_does_not_open_under_its_own_id_moves_no_row(
@@ -224,11 +224,11 @@ async def test_while_the_vault_is_away_a_message_stays_until_its_last_delivery(
 
 async def test_one_that_waited_for_its_receipt_only_is_done_by_it(triage: Triage, bus: Bus) -> None:
     done = Receipt("mine", State.DELIVERED, datetime.now(UTC), attempts=1)
-    owed = {
-        "relay-owed-receipt": done.to_json(),
-        "relay-owed-confirmation": KEY.confirmation(done.to_json()),
+    pending = {
+        "relay-pending-receipt": done.to_json(),
+        "relay-pending-receipt-mac": KEY.receipt_mac(done.to_json()),
     }
-    await triage.sort(letter(TOKEN.encode(), "retries", more=owed))
+    await triage.sort(letter(TOKEN.encode(), "retries", more=pending))
     assert bus.receipts() == [done]
     assert not bus.sent["aside"]
 
@@ -236,7 +236,7 @@ async def test_one_that_waited_for_its_receipt_only_is_done_by_it(triage: Triage
 async def test_a_delivery_that_nobody_confirmed_is_not_believed(triage: Triage, bus: Bus) -> None:
     done = Receipt("mine", State.DELIVERED, datetime.now(UTC), attempts=1)
     await triage.sort(
-        letter(TOKEN.encode(), "retries", more={"relay-owed-receipt": done.to_json()})
+        letter(TOKEN.encode(), "retries", more={"relay-pending-receipt": done.to_json()})
     )
     assert [receipt.state for receipt in bus.receipts()] == [State.REJECTED]
 
@@ -248,4 +248,4 @@ async def test_a_receipt_of_a_rejection_that_cannot_be_sent_is_owed(
     await triage.sort(letter(TOKEN.encode(), "messages"))
     assert len(bus.sent["aside"]) == 1
     (waiting,) = bus.properties("later")
-    assert Receipt.from_json(waiting["relay-owed-receipt"]).state is State.REJECTED
+    assert Receipt.from_json(waiting["relay-pending-receipt"]).state is State.REJECTED

@@ -20,14 +20,14 @@ from local.identity.tokens import TokenIssuer
 from local.key_vault.store import VaultStore
 from local.key_vault.vault import vault_app
 from shared.azure.key_vault_id import KeyVaultId
-from shared.azure.network import Network
+from shared.azure.network import ConnectionOptions
 from shared.azure.vault import (
     VaultDeniedError,
     VaultRefusedError,
     VaultSecret,
     VaultUnavailableError,
 )
-from shared.message.envelope import UnopenableError, WrappedKey
+from shared.message.envelope import DecryptionError, WrappedKey
 from shared.message.payload_key import VaultKey
 
 SNAPSHOT = Path(__file__).resolve().parents[4] / "infra" / "local.snapshot.json"
@@ -39,7 +39,7 @@ Serve = Callable[[Callable[[str], web.Application]], Awaitable[str]]
 class Vaults:
     """The vaults of the usual deployment, who asked them what, and what one answers instead."""
 
-    network: Network
+    network: ConnectionOptions
     issuer: TokenIssuer
     stores: dict[str, VaultStore] = field(default_factory=dict)
     urls: dict[str, str] = field(default_factory=dict)
@@ -87,7 +87,7 @@ async def vaults(
 ) -> AsyncIterator[Vaults]:
     deployment = load(SNAPSHOT)
     found = Vaults(
-        Network(ca_file, None, verify_challenge=False), TokenIssuer(deployment.tenant_id)
+        ConnectionOptions(ca_file, None, verify_challenge=False), TokenIssuer(deployment.tenant_id)
     )
     authorization = Authorization(deployment)
     for spec in deployment.vaults:
@@ -162,24 +162,24 @@ async def test_a_key_that_is_elsewhere_is_refused_before_anything_is_asked(
 ) -> None:
     decrypt = vaults.key("decrypt")
     key_id = elsewhere.format(vault=vaults.urls["payload"], version="0" * 32)
-    with pytest.raises(UnopenableError) as caught:
+    with pytest.raises(DecryptionError) as caught:
         await decrypt.decrypt(WrappedKey(key_id, b"ciphertext"))
-    assert caught.value.fault == "foreign"
+    assert caught.value.fault == "wrong-key"
     assert vaults.asked == []
     await decrypt.close()
 
 
 @pytest.mark.parametrize("ciphertext", [b"", b"short", bytes(384)])
-async def test_what_the_vault_cannot_decrypt_is_unopenable(
+async def test_what_the_vault_cannot_decrypt_is_undecryptable(
     vaults: Vaults, ciphertext: bytes
 ) -> None:
     decrypt = vaults.key("decrypt")
     current = f"{vaults.urls['payload']}keys/payload/"
     (version,) = vaults.stores["payload"].key_versions("payload")
     for key_id in (current + version, current + "0" * 32):
-        with pytest.raises(UnopenableError) as caught:
+        with pytest.raises(DecryptionError) as caught:
             await decrypt.decrypt(WrappedKey(key_id, ciphertext))
-        assert caught.value.fault == "foreign"
+        assert caught.value.fault == "wrong-key"
     await decrypt.close()
 
 

@@ -23,7 +23,7 @@ import shared.ledger.engine
 from shared.azure.vault import VaultDeniedError
 from shared.ledger.database import Database
 from shared.ledger.errors import LedgerError, LedgerUnavailableError
-from shared.ledger.ledger import Entry, Ledger, NewMessage
+from shared.ledger.ledger import Ledger, LedgerEntry, NewMessage
 from shared.message.receipt import Receipt
 from shared.message.state import State
 from tests import databases
@@ -172,7 +172,7 @@ async def test_a_statement_that_takes_too_long_is_ended(
     await patient.accept(new(1))
     monkeypatch.setattr(shared.ledger.engine, "_STATEMENT_SECONDS", 1.0)
     ledger = Ledger(Secret(url))
-    engine = shared.ledger.engine.engine_of(url)
+    engine = shared.ledger.engine.make_engine(url)
     async with engine.connect() as other:
         await other.exec_driver_sql("LOCK TABLE messages")
         with pytest.raises(LedgerUnavailableError):
@@ -186,7 +186,7 @@ async def test_a_statement_that_takes_too_long_is_ended(
 
 
 class Way:
-    """A way to a server that can be cut and mended."""
+    """A way to a server that can be cut and restored."""
 
     def __init__(self, port: int) -> None:
         self._to = port
@@ -304,8 +304,8 @@ async def test_requests_with_a_connection_go_on_where_others_get_none(postgres: 
         outcomes = await asyncio.gather(
             *(ledger.entry(f"{MARK}1") for _ in range(20)), return_exceptions=True
         )
-        assert all(isinstance(one, Entry | LedgerUnavailableError) for one in outcomes)
-        assert any(isinstance(one, Entry) for one in outcomes)
+        assert all(isinstance(one, LedgerEntry | LedgerUnavailableError) for one in outcomes)
+        assert any(isinstance(one, LedgerEntry) for one in outcomes)
         await ledger.close()
 
 
@@ -412,7 +412,7 @@ async def test_the_password_goes_to_nobody_who_does_not_prove_who_he_is(
     postgres: Postgres, asked: str, ca_file: Path
 ) -> None:
     if postgres.authorities is None:
-        pytest.skip("the only PostgreSQL to be had is built without TLS")
+        pytest.skip("the only PostgreSQL available is built without TLS")
     url = await databases.postgresql(postgres)
     secret = Secret(postgres.tls_url(urlsplit(url).path[1:]) + asked)
     for authorities in (None, ca_file):

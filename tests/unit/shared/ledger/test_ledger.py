@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine, event
 
 from shared.ledger.errors import LedgerError
-from shared.ledger.ledger import Entry, Ledger, NewMessage, Position
+from shared.ledger.ledger import Ledger, LedgerEntry, NewMessage, Position
 from shared.message.receipt import Receipt
 from shared.message.state import State
 from tests.databases import Secret
@@ -40,7 +40,7 @@ def statements() -> Iterator[list[str]]:
 
 async def test_a_message_goes_from_accepted_to_delivered(ledger: Ledger) -> None:
     accepted = await ledger.accept(new("a", b"print"))
-    assert accepted == Entry(
+    assert accepted == LedgerEntry(
         *("a", State.ACCEPTED, "text/plain", 3, None, 0, None),
         *(NOW, NOW, None, None, None, None, b"print"),
     )
@@ -50,7 +50,7 @@ async def test_a_message_goes_from_accepted_to_delivered(ledger: Ledger) -> None
     await ledger.record([retrying])
     assert (await entry(ledger, "a")).detail == "status 503"
     await ledger.record([delivered])
-    assert await ledger.entry("a") == Entry(
+    assert await ledger.entry("a") == LedgerEntry(
         *("a", State.DELIVERED, "text/plain", 3, "v1", 1, None),
         *(NOW, NOW, NOW + SECOND, NOW + 2 * SECOND, NOW + 3 * SECOND, None, b"print"),
     )
@@ -59,19 +59,19 @@ async def test_a_message_goes_from_accepted_to_delivered(ledger: Ledger) -> None
 async def test_times_are_kept_as_moments_whatever_their_offset(ledger: Ledger) -> None:
     elsewhere = NOW.astimezone(tz=__import__("zoneinfo").ZoneInfo("Asia/Kathmandu"))
     found = await ledger.accept(new("a", at=elsewhere))
-    assert (found.accepted_at, found.known_at.tzinfo) == (NOW, UTC)
+    assert (found.accepted_at, found.first_seen_at.tzinfo) == (NOW, UTC)
     with pytest.raises(LedgerError):
         await ledger.accept(new("b", at=NOW.replace(tzinfo=None)))
     assert await ledger.entry("b") is None
 
 
 async def test_who_was_first_stays_so(ledger: Ledger) -> None:
-    first = await ledger.accept(new("a", b"first"))
+    first = await ledger.accept(new("a", b"planted"))
     assert await ledger.accept(new("a", b"second", NOW + SECOND)) == first
     await ledger.accept(new("b"))
     assert (await ledger.accept(new("b", b"second"))).fingerprint is None
-    assert b"first" not in repr(first).encode()
-    assert b"first" not in repr(new("a", b"first")).encode()
+    assert b"planted" not in repr(first).encode()
+    assert b"planted" not in repr(new("a", b"planted")).encode()
 
 
 async def test_what_is_known_from_receipts_alone_can_still_be_accepted(ledger: Ledger) -> None:
@@ -111,7 +111,7 @@ async def test_two_hundred_at_once_with_one_id_make_one_row(
 
 
 async def test_requests_at_once_share_statements(ledger: Ledger) -> None:
-    async def send(number: int) -> Entry:
+    async def send(number: int) -> LedgerEntry:
         entry = await ledger.accept(new(f"m{number}"))
         await ledger.queued(entry.id, "v1", NOW + SECOND)
         return entry
@@ -154,7 +154,9 @@ async def test_two_processes_that_write_the_same_rows_do_not_wait_for_each_other
     await another.close()
 
 
-async def pages(ledger: Ledger, state: State | None, limit: int) -> AsyncIterator[list[Entry]]:
+async def pages(
+    ledger: Ledger, state: State | None, limit: int
+) -> AsyncIterator[list[LedgerEntry]]:
     after: Position | None = None
     while page := await ledger.entries(state, after, limit):
         yield list(page)
@@ -187,7 +189,7 @@ async def test_a_list_of_one_state_holds_those_and_no_others(ledger: Ledger) -> 
     assert [entry.id for entry in rest] == ["m8", "m6", "m5", "m3", "m2", "m0"]
 
 
-async def entry(ledger: Ledger, id_: str) -> Entry:
+async def entry(ledger: Ledger, id_: str) -> LedgerEntry:
     found = await ledger.entry(id_)
     assert found is not None
     return found

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.ledger.ledger import Entry, Ledger, NewMessage
+from shared.ledger.ledger import Ledger, LedgerEntry, NewMessage
 from shared.message.receipt import Receipt
 from shared.message.state import State
 
@@ -55,11 +55,11 @@ async def tell(ledger: Ledger, id_: str, step: Step) -> None:
         await ledger.queued(id_, "v1", at(1))
 
 
-async def entry(ledger: Ledger, id_: str) -> Entry:
+async def entry(ledger: Ledger, id_: str) -> LedgerEntry:
     found = await ledger.entry(id_)
     assert found is not None
     # The place in lists is when it was first heard of, so that alone may differ.
-    return replace(found, id="", known_at=NOW)
+    return replace(found, id="", first_seen_at=NOW)
 
 
 @settings(

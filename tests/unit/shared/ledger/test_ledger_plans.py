@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import Engine, event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.ledger.engine import engine_of
+from shared.ledger.engine import make_engine
 from shared.ledger.ledger import Ledger, NewMessage, Position
 from shared.message.receipt import Receipt
 from shared.message.state import State
@@ -128,7 +128,7 @@ async def test_it_is_answered_from_an_index_without_sorting(url: str, what: str)
     ledger = Ledger(Secret(url))
     with sent() as seen:
         assert await ask(ledger, what) in (1, 100, 200)
-    engine = engine_of(url)
+    engine = make_engine(url)
     assert seen
     for statement, parameters in seen:
         found = await steps(engine, statement, parameters)
@@ -145,7 +145,7 @@ async def test_what_is_written_finds_its_row_by_its_id(url: str) -> None:
     reading = [one for one in seen if one[0].lstrip().startswith("SELECT")]
     writing = [one for one in seen if one[0].lstrip().startswith("INSERT")]
     assert (len(reading), len(writing)) == (1, 2)
-    engine = engine_of(url)
+    engine = make_engine(url)
     by_id = ASKED["status"][engine.dialect.name == "postgresql"]
     assert await steps(engine, *reading[0]) == by_id
     for statement, _ in writing:

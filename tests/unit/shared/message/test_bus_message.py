@@ -9,18 +9,29 @@ from azure.functions.servicebus import ServiceBusMessage
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.message.bus_message import Incoming, outgoing, receipt_message
-from shared.message.envelope import MEDIA_TYPE, Context, DataKey, UnopenableError, WrappedKey, seal
-from shared.message.message_id import mark
+from shared.message.bus_message import ReceivedMessage, outgoing, receipt_message
+from shared.message.envelope import (
+    MEDIA_TYPE,
+    DataKey,
+    DecryptionError,
+    MessageHeader,
+    WrappedKey,
+    seal,
+)
+from shared.message.message_id import digest_suffix
 from shared.message.receipt import Receipt
 from shared.message.state import State
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-TOKEN = seal(b"payload", Context("id-1", "a/b"), DataKey.generate(), WrappedKey("kid", b"key"))
+TOKEN = seal(
+    b"payload", MessageHeader("id-1", "a/b"), DataKey.generate(), WrappedKey("kid", b"key")
+)
 
 
-def incoming(message_id: str = "id-1", body: bytes = TOKEN.encode(), /, **more: Any) -> Incoming:
-    return Incoming.from_trigger(
+def incoming(
+    message_id: str = "id-1", body: bytes = TOKEN.encode(), /, **more: Any
+) -> ReceivedMessage:
+    return ReceivedMessage.from_trigger(
         ServiceBusMessage(
             body=body,
             message_id=message_id,
@@ -44,7 +55,7 @@ def test_what_comes_in(message_id: str) -> None:
     message = incoming(message_id, traceparent=TRACE)
     assert message.attempts == 0
     assert message.trace == TRACE
-    assert message.sealed().context.message_id == "id-1"
+    assert message.sealed().header.message_id == "id-1"
 
 
 @pytest.mark.parametrize(
@@ -63,14 +74,14 @@ def test_what_comes_in(message_id: str) -> None:
     ],
 )
 def test_a_message_under_another_id_is_foreign(message_id: str) -> None:
-    with pytest.raises(UnopenableError) as caught:
+    with pytest.raises(DecryptionError) as caught:
         incoming(message_id).sealed()
-    assert caught.value.fault == "foreign"
+    assert caught.value.fault == "wrong-key"
 
 
 @pytest.mark.parametrize("body", [b"", b"\xff\xfe", "ä".encode(), b"{}", TOKEN.encode() + b"\n"])
 def test_a_body_that_is_no_sealed_message_is_malformed(body: bytes) -> None:
-    with pytest.raises(UnopenableError) as caught:
+    with pytest.raises(DecryptionError) as caught:
         incoming("id-1", body).sealed()
     assert caught.value.fault == "malformed"
 
@@ -93,8 +104,8 @@ def test_attempts_that_are_no_number_count_as_none(value: object, attempts: int)
 
 def test_a_message_that_waits_is_the_same_under_the_id_of_its_next_way() -> None:
     before = datetime.now(UTC)
-    message = incoming("id-1.1", traceparent=TRACE).later(60, attempts=3)
-    assert message.message_id == f"id-1.2{mark(TOKEN.encode())}"
+    message = incoming("id-1.1", traceparent=TRACE).rescheduled(60, attempts=3)
+    assert message.message_id == f"id-1.2{digest_suffix(TOKEN.encode())}"
     assert message.application_properties == {"traceparent": TRACE, "relay-attempts": "3"}
     assert b"".join(message.body) == TOKEN.encode()
     due = message.scheduled_enqueue_time_utc
@@ -119,7 +130,7 @@ def test_a_rejected_message_says_why_and_stays_sealed() -> None:
 @given(st.binary(max_size=200), st.text(max_size=20))
 def test_whatever_comes_in_can_be_rejected_as_it_is(body: bytes, message_id: str) -> None:
     message = incoming(message_id, body)
-    with pytest.raises(UnopenableError):
+    with pytest.raises(DecryptionError):
         message.sealed()
     assert b"".join(message.rejected("r", "d", 0).body) == body
 
@@ -142,11 +153,11 @@ def test_there_is_no_receipt_for_what_is_none_of_ours() -> None:
 KEY = DataKey.generate()
 
 
-def owing(
+def with_receipt(
     receipt: Receipt, key: DataKey | None = KEY, forged: dict[str, object] | None = None
-) -> Incoming:
+) -> ReceivedMessage:
     """What comes back of a message that waited for its receipt only."""
-    sent = incoming("id-1", traceparent=TRACE).owing(5, receipt, key)
+    sent = incoming("id-1", traceparent=TRACE).with_pending_receipt(5, receipt, key)
     assert b"".join(sent.body) == TOKEN.encode()
     assert sent.scheduled_enqueue_time_utc
     properties = {str(k): v for k, v in (sent.application_properties or {}).items()}
@@ -160,40 +171,42 @@ def delivered(message_id: str = "id-1") -> Receipt:
 
 
 def test_an_owed_receipt_comes_back_as_it_was_and_confirmed() -> None:
-    back = owing(delivered())
-    assert back.owed
-    assert (back.owed.state, back.owed.size) == (State.DELIVERED, 7)
+    back = with_receipt(delivered())
+    assert back.pending_receipt
+    assert (back.pending_receipt.state, back.pending_receipt.size) == (State.DELIVERED, 7)
     assert (back.message_id[:7], back.attempts, back.trace) == ("id-1.1~", 2, TRACE)
-    assert back.is_confirmed(KEY)
-    again = back.later(60, 2)
+    assert back.has_authentic_receipt(KEY)
+    again = back.rescheduled(60, 2)
     properties = {str(k): v for k, v in (again.application_properties or {}).items()}
-    assert incoming("id-1.2", TOKEN.encode(), **properties).is_confirmed(KEY)
+    assert incoming("id-1.2", TOKEN.encode(), **properties).has_authentic_receipt(KEY)
 
 
 @pytest.mark.parametrize(
     "forged",
     [
-        owing(delivered(), None),
-        owing(delivered(), DataKey.generate()),
-        owing(delivered(), forged={"relay-owed-confirmation": 7}),
-        owing(delivered(), forged={"relay-owed-confirmation": "\u00e4"}),
-        owing(delivered(), forged={"relay-owed-receipt": replace(delivered(), size=8).to_json()}),
+        with_receipt(delivered(), None),
+        with_receipt(delivered(), DataKey.generate()),
+        with_receipt(delivered(), forged={"relay-pending-receipt-mac": 7}),
+        with_receipt(delivered(), forged={"relay-pending-receipt-mac": "\u00e4"}),
+        with_receipt(
+            delivered(), forged={"relay-pending-receipt": replace(delivered(), size=8).to_json()}
+        ),
         incoming("id-1"),
     ],
 )
-def test_a_receipt_of_somebody_without_the_key_is_not_confirmed(forged: Incoming) -> None:
-    assert not forged.is_confirmed(KEY)
+def test_a_receipt_of_somebody_without_the_key_is_not_confirmed(forged: ReceivedMessage) -> None:
+    assert not forged.has_authentic_receipt(KEY)
 
 
 def test_a_message_does_not_tell_what_became_of_another() -> None:
-    assert owing(delivered("id-2")).owed is None
+    assert with_receipt(delivered("id-2")).pending_receipt is None
 
 
 @pytest.mark.parametrize("text", ["", "{}", "garbage", 7, None, b"x"])
 def test_what_is_no_receipt_is_not_owed(text: object) -> None:
-    found = incoming("id-1", TOKEN.encode(), **{"relay-owed-receipt": text})
-    assert found.owed is None
-    assert incoming("id-1").owed is None
+    found = incoming("id-1", TOKEN.encode(), **{"relay-pending-receipt": text})
+    assert found.pending_receipt is None
+    assert incoming("id-1").pending_receipt is None
 
 
 def test_deliveries_are_counted_from_one() -> None:
@@ -205,4 +218,4 @@ def test_deliveries_are_counted_from_one() -> None:
         application_properties={},
         delivery_count=4,
     )
-    assert Incoming.from_trigger(message).deliveries == 4
+    assert ReceivedMessage.from_trigger(message).deliveries == 4

@@ -5,8 +5,8 @@ import os
 
 import pytest
 
-from shared.message.data_keys import Limits, OpenedKeys, SealingKeys
-from shared.message.envelope import UnopenableError, WrappedKey
+from shared.message.data_keys import DataKeyCache, DataKeyProvider, Limits
+from shared.message.envelope import DecryptionError, WrappedKey
 
 
 class Vault:
@@ -50,56 +50,56 @@ def clock() -> Clock:
 
 
 async def test_any_number_of_concurrent_users_make_one_call(vault: Vault) -> None:
-    keys = SealingKeys(vault.encrypt, Limits(1000, 60, 2**30))
-    taken = await asyncio.gather(*(keys.take(10) for _ in range(200)))
+    keys = DataKeyProvider(vault.encrypt, Limits(1000, 60, 2**30))
+    taken = await asyncio.gather(*(keys.acquire(10) for _ in range(200)))
     assert vault.calls == 1
     assert len({wrapped for _, wrapped in taken}) == 1
 
 
 async def test_a_key_seals_no_more_messages_than_its_limit(vault: Vault) -> None:
-    keys = SealingKeys(vault.encrypt, Limits(3, 60, 2**30))
-    taken = await asyncio.gather(*(keys.take(10) for _ in range(10)))
+    keys = DataKeyProvider(vault.encrypt, Limits(3, 60, 2**30))
+    taken = await asyncio.gather(*(keys.acquire(10) for _ in range(10)))
     uses = [[w for _, w in taken].count(w) for _, w in taken]
     assert max(uses) == 3
     assert vault.calls == 4
 
 
 async def test_a_key_seals_no_more_bytes_than_its_limit(vault: Vault) -> None:
-    keys = SealingKeys(vault.encrypt, Limits(1000, 60, 100))
+    keys = DataKeyProvider(vault.encrypt, Limits(1000, 60, 100))
     for size, calls in [(60, 1), (40, 1), (1, 2), (500, 3), (1, 4)]:
-        await keys.take(size)
+        await keys.acquire(size)
         assert vault.calls == calls
 
 
 async def test_a_key_is_used_no_longer_than_its_limit(vault: Vault, clock: Clock) -> None:
-    keys = SealingKeys(vault.encrypt, Limits(1000, 60, 2**30), clock)
-    first, _ = await keys.take(1)
+    keys = DataKeyProvider(vault.encrypt, Limits(1000, 60, 2**30), clock)
+    first, _ = await keys.acquire(1)
     clock.now = 59.9
-    assert (await keys.take(1))[0] is first
+    assert (await keys.acquire(1))[0] is first
     clock.now = 60
-    assert (await keys.take(1))[0] is not first
+    assert (await keys.acquire(1))[0] is not first
 
 
 async def test_the_next_key_names_the_new_version(vault: Vault) -> None:
-    keys = SealingKeys(vault.encrypt, Limits(1, 60, 2**30))
-    assert (await keys.take(1))[1].key_id == "v1"
+    keys = DataKeyProvider(vault.encrypt, Limits(1, 60, 2**30))
+    assert (await keys.acquire(1))[1].key_id == "v1"
     vault.version = "v2"
-    assert (await keys.take(1))[1].key_id == "v2"
+    assert (await keys.acquire(1))[1].key_id == "v2"
 
 
 async def test_a_failure_reaches_everyone_who_waits_and_is_not_kept(vault: Vault) -> None:
-    keys = SealingKeys(vault.encrypt, Limits(1000, 60, 2**30))
+    keys = DataKeyProvider(vault.encrypt, Limits(1000, 60, 2**30))
     vault.failing = True
-    outcomes = await asyncio.gather(*(keys.take(1) for _ in range(5)), return_exceptions=True)
+    outcomes = await asyncio.gather(*(keys.acquire(1) for _ in range(5)), return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [ConnectionError] * 5
     assert vault.calls == 1
     vault.failing = False
-    await keys.take(1)
+    await keys.acquire(1)
 
 
 async def test_a_caller_that_goes_away_leaves_the_others_their_key(vault: Vault) -> None:
-    keys = SealingKeys(vault.encrypt, Limits(1000, 60, 2**30))
-    gone, stays = asyncio.create_task(keys.take(1)), asyncio.create_task(keys.take(1))
+    keys = DataKeyProvider(vault.encrypt, Limits(1000, 60, 2**30))
+    gone, stays = asyncio.create_task(keys.acquire(1)), asyncio.create_task(keys.acquire(1))
     await asyncio.sleep(0)
     gone.cancel()
     await stays
@@ -107,11 +107,11 @@ async def test_a_caller_that_goes_away_leaves_the_others_their_key(vault: Vault)
 
 
 async def test_a_key_is_dropped_after_a_fork(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
-    keys = SealingKeys(vault.encrypt, Limits(1000, 60, 2**30))
-    first, _ = await keys.take(1)
+    keys = DataKeyProvider(vault.encrypt, Limits(1000, 60, 2**30))
+    first, _ = await keys.acquire(1)
     child = os.getpid() + 1
     monkeypatch.setattr(os, "getpid", lambda: child)
-    assert (await keys.take(1))[0] is not first
+    assert (await keys.acquire(1))[0] is not first
 
 
 def wrapped(number: int) -> WrappedKey:
@@ -119,7 +119,7 @@ def wrapped(number: int) -> WrappedKey:
 
 
 async def test_one_wrapped_key_is_opened_once(vault: Vault) -> None:
-    keys = OpenedKeys(vault.decrypt, 10, 60)
+    keys = DataKeyCache(vault.decrypt, 10, 60)
     await asyncio.gather(*(keys.open(wrapped(1)) for _ in range(100)))
     await keys.open(wrapped(1))
     assert vault.calls == 1
@@ -128,7 +128,7 @@ async def test_one_wrapped_key_is_opened_once(vault: Vault) -> None:
 
 
 async def test_the_cache_is_bounded_and_keeps_what_was_used_last(vault: Vault) -> None:
-    keys = OpenedKeys(vault.decrypt, 2, 60)
+    keys = DataKeyCache(vault.decrypt, 2, 60)
     for number in (1, 2, 1, 3):
         await keys.open(wrapped(number))
     assert vault.calls == 3
@@ -139,7 +139,7 @@ async def test_the_cache_is_bounded_and_keeps_what_was_used_last(vault: Vault) -
 
 
 async def test_an_opened_key_is_kept_no_longer_than_its_time(vault: Vault, clock: Clock) -> None:
-    keys = OpenedKeys(vault.decrypt, 10, 60, clock)
+    keys = DataKeyCache(vault.decrypt, 10, 60, clock)
     await keys.open(wrapped(1))
     clock.now = 60
     await keys.open(wrapped(2))
@@ -149,9 +149,9 @@ async def test_an_opened_key_is_kept_no_longer_than_its_time(vault: Vault, clock
     assert vault.calls == 3
 
 
-async def test_what_is_no_data_key_is_unopenable_and_not_kept(vault: Vault) -> None:
-    keys = OpenedKeys(vault.decrypt, 10, 60)
+async def test_what_is_no_data_key_is_undecryptable_and_not_kept(vault: Vault) -> None:
+    keys = DataKeyCache(vault.decrypt, 10, 60)
     for _ in range(2):
-        with pytest.raises(UnopenableError):
+        with pytest.raises(DecryptionError):
             await keys.open(WrappedKey("v1", b"short"))
     assert vault.calls == 2

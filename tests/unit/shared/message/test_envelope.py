@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.message.envelope import (
-    Context,
     DataKey,
+    DecryptionError,
+    MessageHeader,
     SealedMessage,
-    UnopenableError,
     WrappedKey,
     seal,
 )
@@ -24,7 +24,7 @@ from tests import jose
 
 OAEP = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
 KEY_ID = "https://vault.example/keys/payload/0123456789abcdef0123456789abcdef"
-CONTEXT = Context("8f14e45f-ceea-467f-9b2d-1a2b3c4d5e6f", "text/plain; charset=utf-8")
+CONTEXT = MessageHeader("8f14e45f-ceea-467f-9b2d-1a2b3c4d5e6f", "text/plain; charset=utf-8")
 KEY = DataKey(bytes(range(32)))
 WRAPPED = WrappedKey(KEY_ID, b"as the vault encrypted it")
 CONTENT_TYPES = st.sampled_from(
@@ -40,7 +40,7 @@ def opened_by_vault(token: str) -> bytes:
     """As the receiver does it: the wrapped key that a token names decides what opens it."""
     message = SealedMessage.from_token(token)
     if message.wrapped != WRAPPED:
-        raise UnopenableError("foreign", "the vault has no such key")
+        raise DecryptionError("wrong-key", "the vault has no such key")
     return message.open(KEY)
 
 
@@ -57,9 +57,9 @@ def with_header(token: str, **changes: Any) -> str:
 
 @given(payload=st.binary(max_size=5000), content_type=CONTENT_TYPES)
 def test_what_is_sealed_opens(payload: bytes, content_type: str) -> None:
-    context = Context("id-1", content_type)
+    context = MessageHeader("id-1", content_type)
     message = SealedMessage.from_token(seal(payload, context, KEY, WRAPPED))
-    assert (message.context, message.wrapped) == (context, WRAPPED)
+    assert (message.header, message.wrapped) == (context, WRAPPED)
     assert message.open(KEY) == payload
 
 
@@ -69,7 +69,7 @@ def test_no_altered_character_is_accepted(data: st.DataObject, payload: bytes) -
     at = data.draw(st.integers(0, len(token) - 1))
     other = data.draw(st.characters(codec="latin-1").filter(lambda c: c != token[at]))
     changed = token[:at] + other + token[at + 1 :]
-    with pytest.raises(UnopenableError):
+    with pytest.raises(DecryptionError):
         opened_by_vault(changed)
 
 
@@ -84,14 +84,14 @@ def test_no_altered_byte_is_accepted_anywhere_in_a_token() -> None:
             try:
                 opened_by_vault(token[:at] + other + token[at + 1 :])
                 accepted.append((at, other))
-            except UnopenableError:
+            except DecryptionError:
                 pass
     assert accepted == []
 
 
 @given(token=st.text() | st.text(alphabet=string.ascii_letters + "-_.", max_size=300))
 def test_no_text_escapes_the_domain_error(token: str) -> None:
-    with pytest.raises(UnopenableError):
+    with pytest.raises(DecryptionError):
         opened(token)
 
 
@@ -106,14 +106,14 @@ json_values = st.recursive(st.none() | st.booleans() | st.integers() | st.text()
     )
 )
 def test_no_other_header_is_accepted(changes: dict[str, Any]) -> None:
-    with pytest.raises(UnopenableError):
+    with pytest.raises(DecryptionError):
         opened(with_header(seal(b"payload", CONTEXT, KEY, WRAPPED), **changes))
 
 
 @given(cut=st.integers(0, 400))
 def test_no_part_of_a_token_is_accepted(cut: int) -> None:
     token = seal(b"payload", CONTEXT, KEY, WRAPPED)
-    with pytest.raises(UnopenableError):
+    with pytest.raises(DecryptionError):
         opened(token[: min(cut, len(token) - 1)])
 
 
@@ -130,39 +130,39 @@ def test_no_part_of_a_token_is_accepted(cut: int) -> None:
 )
 def test_a_header_that_is_no_object_of_a_seal_is_malformed(header: bytes) -> None:
     rest = seal(b"payload", CONTEXT, KEY, WRAPPED).split(".", 1)[1]
-    with pytest.raises(UnopenableError) as caught:
+    with pytest.raises(DecryptionError) as caught:
         opened(f"{encoded(header)}.{rest}")
     assert caught.value.fault == "malformed"
 
 
 @pytest.mark.parametrize("change", [{"mid": "other"}, {"cty": "text/html"}, {"kid": KEY_ID[:-1]}])
 def test_the_header_is_bound_to_the_payload(change: dict[str, str]) -> None:
-    with pytest.raises(UnopenableError) as caught:
+    with pytest.raises(DecryptionError) as caught:
         opened(with_header(seal(b"payload", CONTEXT, KEY, WRAPPED), **change))
-    assert caught.value.fault == "altered"
+    assert caught.value.fault == "tampered"
 
 
 def test_parts_of_two_messages_do_not_mix() -> None:
-    one = seal(b"payload", Context("one", "a/b"), KEY, WRAPPED).split(".")
-    two = seal(b"payload", Context("two", "a/b"), KEY, WRAPPED).split(".")
-    with pytest.raises(UnopenableError):
+    one = seal(b"payload", MessageHeader("one", "a/b"), KEY, WRAPPED).split(".")
+    two = seal(b"payload", MessageHeader("two", "a/b"), KEY, WRAPPED).split(".")
+    with pytest.raises(DecryptionError):
         opened(".".join(one[:2] + two[2:]))
 
 
 def test_another_data_key_is_told_by_its_commitment() -> None:
-    with pytest.raises(UnopenableError, match="commitment"):
+    with pytest.raises(DecryptionError, match="commitment"):
         opened(seal(b"payload", CONTEXT, KEY, WRAPPED), DataKey(bytes(32)))
 
 
 def test_a_data_key_of_another_size_is_refused() -> None:
-    with pytest.raises(UnopenableError):
+    with pytest.raises(DecryptionError):
         DataKey(bytes(16))
 
 
 @pytest.mark.parametrize("message_id", ["", "a" * 81, "a.1", "a b", "a\r\nx: y", "ä"])
 def test_a_message_id_that_could_be_more_than_an_id_is_refused(message_id: str) -> None:
     with pytest.raises(ValueError, match="message id"):
-        Context(message_id, "a/b")
+        MessageHeader(message_id, "a/b")
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_a_message_id_that_could_be_more_than_an_id_is_refused(message_id: str) 
 )
 def test_a_content_type_that_is_none_is_refused(content_type: str) -> None:
     with pytest.raises(ValueError, match="content type"):
-        Context("id", content_type)
+        MessageHeader("id", content_type)
 
 
 def test_nothing_secret_is_in_what_is_printed() -> None:
@@ -201,10 +201,10 @@ def test_any_jose_library_opens_it(
 @pytest.mark.parametrize("seal_by", [jose.seal_by_jwcrypto, jose.seal_by_joserfc])
 def test_what_any_jose_library_seals_opens(
     private_key: rsa.RSAPrivateKey,
-    seal_by: Callable[[bytes, Context, rsa.RSAPrivateKey, str], str],
+    seal_by: Callable[[bytes, MessageHeader, rsa.RSAPrivateKey, str], str],
 ) -> None:
     message = SealedMessage.from_token(seal_by(b"\x00\xff", CONTEXT, private_key, KEY_ID))
-    assert message.context == CONTEXT
+    assert message.header == CONTEXT
     assert (
         message.open(DataKey(private_key.decrypt(message.wrapped.ciphertext, OAEP))) == b"\x00\xff"
     )

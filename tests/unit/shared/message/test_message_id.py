@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.message.message_id import MessageId, first_way, is_message_id, mark, spellings
+from shared.message.message_id import (
+    MessageId,
+    digest_suffix,
+    initial_bus_id,
+    is_message_id,
+    spellings,
+)
 
 BODY = b"a.sealed.message"
 
@@ -28,40 +34,42 @@ def test_no_id(text: str) -> None:
     [
         ("id-1", "id-1.1"),
         ("id-1.1", "id-1.2"),
-        (f"id-1.1{mark(BODY)}", "id-1.2"),
+        (f"id-1.1{digest_suffix(BODY)}", "id-1.2"),
         ("id-1.r7", "id-1.r7.1"),
-        (f"id-1.r7{mark(BODY)}", "id-1.r7.1"),
-        (f"id-1.r7.9{mark(b'another')}", "id-1.r7.10"),
+        (f"id-1.r7{digest_suffix(BODY)}", "id-1.r7.1"),
+        (f"id-1.r7.9{digest_suffix(b'another')}", "id-1.r7.10"),
     ],
 )
 def test_every_way_has_an_id_of_its_own_and_always_the_same(text: str, following: str) -> None:
     found = MessageId.parse(text)
     assert found is not None
-    assert found.next_way(BODY) == found.next_way(BODY) == f"{following}{mark(BODY)}"
+    assert found.next_bus_id(BODY) == found.next_bus_id(BODY) == f"{following}{digest_suffix(BODY)}"
 
 
 def test_a_mark_is_of_one_body() -> None:
-    marks = {mark(body) for body in (b"", b"a", b"b", BODY, BODY + b"\n")}
+    marks = {digest_suffix(body) for body in (b"", b"a", b"b", BODY, BODY + b"\n")}
     assert len(marks) == 5
     assert {len(one) for one in marks} == {17}
 
 
 def test_the_first_way_is_the_same_for_each_try_and_another_for_another_message() -> None:
-    assert first_way("id-1", None) == "id-1"
-    assert first_way("id-1", b"f") == first_way("id-1", b"f") != first_way("id-1", b"g")
-    assert MessageId.parse(first_way("id-1", b"f")) == MessageId("id-1")
+    assert initial_bus_id("id-1", None) == "id-1"
+    assert (
+        initial_bus_id("id-1", b"f") == initial_bus_id("id-1", b"f") != initial_bus_id("id-1", b"g")
+    )
+    assert MessageId.parse(initial_bus_id("id-1", b"f")) == MessageId("id-1")
 
 
 @given(st.text(max_size=30) | st.from_regex(r"[a-z]{1,3}(\.r\d)?(\.\d)?(~.{16})?", fullmatch=True))
 def test_an_id_that_is_read_is_followed_by_one_that_is_read(text: str) -> None:
     found = MessageId.parse(text)
     if found:
-        following = MessageId.parse(found.next_way(BODY))
-        assert following == MessageId(found.id, found.replay, found.way + 1)
+        following = MessageId.parse(found.next_bus_id(BODY))
+        assert following == MessageId(found.id, found.replay, found.hop + 1)
 
 
 def test_the_longest_id_is_no_longer_than_the_bus_takes() -> None:
-    longest = MessageId("x" * 80, 10**18 - 1, 10**9 - 2).next_way(BODY)
+    longest = MessageId("x" * 80, 10**18 - 1, 10**9 - 2).next_bus_id(BODY)
     assert len(longest) <= 128
     assert MessageId.parse(longest) == MessageId("x" * 80, 10**18 - 1, 10**9 - 1)
 

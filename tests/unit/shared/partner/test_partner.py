@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.message.envelope import Context
+from shared.message.envelope import MessageHeader
 from shared.partner.delivery import Delivery, PartnerSecretError
 from shared.partner.partner import read_secret
 from shared.partner.service_bus import PartnerQueue
@@ -31,7 +31,7 @@ def document(**changes: Any) -> str:
 def test_the_signature_is_that_of_standard_webhooks() -> None:
     # The example of the specification's reference libraries.
     secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-    context = Context("msg_p5jXN8AQM9LWM0D4loKWxJek", "application/json")
+    context = MessageHeader("msg_p5jXN8AQM9LWM0D4loKWxJek", "application/json")
     headers = webhook(document(secrets=[secret])).headers(
         Delivery(context, b'{"test": 2432232314}'), 1614265330
     )
@@ -45,7 +45,9 @@ def test_the_signature_is_that_of_standard_webhooks() -> None:
 
 def test_several_secrets_sign_while_one_is_rotated() -> None:
     other = "whsec_" + base64.b64encode(bytes(64)).decode()
-    delivery = Delivery(Context("id", "a/b"), b"\xff", "00-" + "1" * 32 + "-" + "2" * 16 + "-01")
+    delivery = Delivery(
+        MessageHeader("id", "a/b"), b"\xff", "00-" + "1" * 32 + "-" + "2" * 16 + "-01"
+    )
     headers = webhook(document(secrets=[SECRET, other])).headers(delivery, 1)
     alone = [webhook(document(secrets=[s])).headers(delivery, 1) for s in (SECRET, other)]
     assert headers["webhook-signature"] == " ".join(one["webhook-signature"] for one in alone)
@@ -121,4 +123,4 @@ def test_nothing_secret_is_in_what_is_printed() -> None:
     shown = repr(read_secret(document()))
     assert SECRET not in shown
     assert repr(bytes(range(24)))[2:-1] not in shown
-    assert "planted" not in repr(Delivery(Context("id", "a/b"), b"planted"))
+    assert "planted" not in repr(Delivery(MessageHeader("id", "a/b"), b"planted"))

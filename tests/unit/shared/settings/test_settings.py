@@ -10,7 +10,7 @@ from shared.settings.settings import (
     ReceiverSettings,
     SenderSettings,
     SettingsError,
-    known,
+    inventory,
     load,
     optional_names,
     required_names,
@@ -88,8 +88,10 @@ def test_a_misspelt_setting_is_told() -> None:
 
 
 def test_a_setting_of_another_app_is_told() -> None:
-    with pytest.raises(SettingsError, match="RELAY_OPENED_KEYS is no setting of this app"):
-        load(environment("sender", RELAY_OPENED_KEYS="1000"))
+    with pytest.raises(
+        SettingsError, match="RELAY_DATA_KEY_CACHE_ENTRIES is no setting of this app"
+    ):
+        load(environment("sender", RELAY_DATA_KEY_CACHE_ENTRIES="1000"))
 
 
 def test_one_more_identity_is_no_mistake() -> None:
@@ -106,7 +108,7 @@ def test_what_the_proof_of_access_tries_is_read_from_its_families() -> None:
         RELAY_ACCESS="false",
     )
     assert not load(environ)["tracker"].proves_access
-    found = known(environ)
+    found = inventory(environ)
     assert found.identities == {"sender_bus": ID}
     assert [key.name for key in found.keys] == ["payload"]
     assert [secret.name for secret in found.secrets] == ["partner-connection"]
@@ -116,7 +118,7 @@ def test_what_the_proof_of_access_tries_is_read_from_its_families() -> None:
 @pytest.mark.parametrize("kind", ["IDENTITY", "KEY", "SECRET", "QUEUE"])
 def test_a_wrong_object_of_the_proof_of_access_is_named_and_not_shown(kind: str) -> None:
     environ = environment("tracker", **{f"RELAY_ACCESS_{kind}_X": "planted secret \u20ac"})
-    for read in (load, known):
+    for read in (load, inventory):
         with pytest.raises(SettingsError) as caught:
             read(environ)
         assert f"RELAY_ACCESS_{kind}_X" in str(caught.value)

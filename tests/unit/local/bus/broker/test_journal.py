@@ -17,14 +17,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from local.bus.amqp.encoding import encode
-from local.bus.amqp.errors import BusError
+from local.bus.amqp.errors import AmqpError
 from local.bus.amqp.message import Message, parse
 from local.bus.amqp.values import Described, Symbol, Timestamp, ULong, Value
 from local.bus.broker.address import parse_address
 from local.bus.broker.journal import Journal, JournalError
 from local.bus.broker.namespace import Namespace
 from local.bus.broker.queue import Queue
-from local.bus.broker.store import Entry
+from local.bus.broker.store import QueueEntry
 from local.deployment.resources import NamespaceSpec, QueueSpec
 
 QUEUES = (
@@ -74,7 +74,7 @@ class Bus:
     def send(self, address: str, *messages: Message) -> list[int]:
         return self.namespace.send(self.queue(address), [(one, one.size) for one in messages])
 
-    def receive(self, address: str) -> Entry:
+    def receive(self, address: str) -> QueueEntry:
         entry = self.queue(address).receive(self.now)
         assert entry is not None
         return entry
@@ -135,7 +135,7 @@ def test_every_state_survives(bus: Bus) -> None:
         again.queue("plain").cancel(scheduled, 1000.0)
 
 
-def number(entry: Entry) -> int:
+def number(entry: QueueEntry) -> int:
     return entry.sequence_number
 
 
@@ -439,7 +439,7 @@ def run(bus: Bus, steps: list[tuple[str, int]]) -> None:
                 tokens += [entry.lock.token] if entry and entry.lock else []
             else:
                 ACTING[step](bus, n)
-        except BusError:
+        except AmqpError:
             pass  # a lock that ended, as it may
 
 

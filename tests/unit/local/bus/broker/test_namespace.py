@@ -14,7 +14,7 @@ from local.bus.amqp.values import Described, Symbol, Timestamp, ULong
 from local.bus.broker.address import parse_address
 from local.bus.broker.namespace import Namespace, check_forwarding
 from local.bus.broker.queue import Queue
-from local.bus.broker.store import Entry
+from local.bus.broker.store import QueueEntry
 from local.deployment.resources import NamespaceSpec, QueueSpec
 
 
@@ -30,12 +30,12 @@ def message(name: str, *, at: int | None = None, size: int = 0) -> Message:
 class Taker:
     credit: int = 0
     deletes: bool = False
-    got: list[Entry] = field(default_factory=list)
+    got: list[QueueEntry] = field(default_factory=list)
 
     def is_ready(self) -> bool:
         return self.credit > 0
 
-    def deliver(self, entry: Entry) -> None:
+    def deliver(self, entry: QueueEntry) -> None:
         self.credit -= 1
         self.got.append(entry)
 

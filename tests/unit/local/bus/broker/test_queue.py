@@ -17,15 +17,15 @@ from local.bus.amqp.errors import (
     OUT_OF_RANGE,
     RESOURCE_LIMIT,
     SIZE_EXCEEDED,
-    BusError,
+    AmqpError,
     LockLostError,
     MessageNotFoundError,
 )
 from local.bus.amqp.message import Message, application_properties, parse
 from local.bus.amqp.values import Described, Symbol, Timestamp, UInt, ULong, Value
-from local.bus.broker.indexed_heap import Agenda
+from local.bus.broker.indexed_heap import IndexedHeap
 from local.bus.broker.queue import MAX_PROPERTIES, Queue
-from local.bus.broker.store import Entry, State
+from local.bus.broker.store import EntryState, QueueEntry
 from local.deployment.resources import QueueSpec
 
 MakeQueue = Callable[..., Queue]
@@ -60,12 +60,12 @@ def receive(queue: Queue, now: float = 0) -> tuple[str, UUID]:
     return entry.message.message_id, entry.lock.token
 
 
-def dead(queue: Queue) -> list[Entry]:
+def dead(queue: Queue) -> list[QueueEntry]:
     assert queue.dead_letters is not None
     return queue.dead_letters.peek(0, 99, 0)
 
 
-def reasons(entry: Entry) -> dict[Value, Value]:
+def reasons(entry: QueueEntry) -> dict[Value, Value]:
     return application_properties(entry.message)
 
 
@@ -188,7 +188,7 @@ def test_deferred_messages_come_by_number_only() -> None:
     assert q.receive(0) is None
     assert q.counts(0).deferred == 1
     (entry,) = q.receive_deferred([1], 0)
-    assert entry.state is State.DEFERRED
+    assert entry.state is EntryState.DEFERRED
     with pytest.raises(MessageNotFoundError):
         q.receive_deferred([1], 1)
     (entry,) = q.receive_deferred([1], 30)  # the lock ended: it is deferred again
@@ -312,7 +312,7 @@ def test_take_removes_at_once() -> None:
 def test_what_a_queue_does_not_take(one: Message, size: int, condition: str) -> None:
     q = queue(max_message_bytes=100, max_size_bytes=150)
     q.send(message("first", body=b"x" * 60), 0)
-    with pytest.raises(BusError) as caught:
+    with pytest.raises(AmqpError) as caught:
         q.check(one, size)
     assert caught.value.condition == condition
 
@@ -322,7 +322,7 @@ def test_properties_are_bounded_and_count_against_the_size() -> None:
         return parse(section(0x72, {Symbol("x-note"): "x" * size}) + section(0x75, b""))
 
     q = queue(max_size_bytes=2 * MAX_PROPERTIES)
-    with pytest.raises(BusError) as caught:
+    with pytest.raises(AmqpError) as caught:
         q.check(annotated(MAX_PROPERTIES), MAX_PROPERTIES)
     assert caught.value.condition == SIZE_EXCEEDED
     q.send(annotated(MAX_PROPERTIES - 200), 0)
@@ -403,7 +403,7 @@ def test_no_message_is_lost_or_doubled_whatever_is_done(steps: list[tuple[str, i
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.one_of(st.none(), st.integers(0, 9)))))
 def test_an_agenda_always_knows_its_first(steps: list[tuple[int, int | None]]) -> None:
-    agenda, model = Agenda(), dict[int, int]()
+    agenda, model = IndexedHeap(), dict[int, int]()
     for key, at in steps:
         if at is None:
             agenda.discard(key)
@@ -417,7 +417,7 @@ def test_an_agenda_always_knows_its_first(steps: list[tuple[int, int | None]]) -
 
 
 def test_an_agenda_does_not_grow_with_what_was_taken_out() -> None:
-    agenda = Agenda()
+    agenda = IndexedHeap()
     for key in range(10_000):
         agenda.set(key, key)
         agenda.discard(key)

@@ -10,7 +10,7 @@ import pytest
 from azure.servicebus._base_handler import _generate_sas_token
 
 from local.authorization.authorization import Authorization
-from local.bus.amqp.errors import Unauthorized
+from local.bus.amqp.errors import UnauthorizedError
 from local.bus.security.access import CombinedAccess, IdentityAccess
 from local.bus.security.principal import Principal
 from local.bus.security.sas import SasAccess, SasRule
@@ -46,7 +46,7 @@ DEPLOYMENT = Deployment(
         RoleAssignment("/a/1", f"{BUS}/queues/q", f"{ROLES}/s", SENDER.principal_id),
         RoleAssignment("/a/2", BUS, f"{ROLES}/o", OWNER.principal_id),
     ),
-    left_out=(),
+    ignored=(),
 )
 SCOPE = "https://servicebus.azure.net"
 RULES = {"all": SasRule("a2V5", frozenset({"send", "listen"}))}
@@ -68,13 +68,13 @@ def test_roles_at_the_queue_and_above_it() -> None:
     owner = access.authenticate(issuer.issue(OWNER, SCOPE).value, "sb://relay/q")
     assert sender.expires_at is not None
     assert sender.expires_at > time.time()
-    assert access.may(sender, "send", "q")
-    assert access.may(sender, "send", "Q")
-    assert not access.may(sender, "listen", "q")
-    assert not access.may(sender, "send", "other")
-    assert access.may(owner, "send", "q")
-    assert access.may(owner, "listen", "other")
-    assert not access.may(Principal("sas", owner.id, None), "send", "q")
+    assert access.is_allowed(sender, "send", "q")
+    assert access.is_allowed(sender, "send", "Q")
+    assert not access.is_allowed(sender, "listen", "q")
+    assert not access.is_allowed(sender, "send", "other")
+    assert access.is_allowed(owner, "send", "q")
+    assert access.is_allowed(owner, "listen", "other")
+    assert not access.is_allowed(Principal("sas", owner.id, None), "send", "q")
 
 
 def test_a_changed_deployment_changes_rights_at_once() -> None:
@@ -82,7 +82,7 @@ def test_a_changed_deployment_changes_rights_at_once() -> None:
     access = identities(issuer, authorization)
     sender = access.authenticate(issuer.issue(SENDER, SCOPE).value, "")
     authorization.replace(replace(DEPLOYMENT, role_assignments=()))
-    assert not access.may(sender, "send", "q")
+    assert not access.is_allowed(sender, "send", "q")
 
 
 ISSUER = TokenIssuer("t")
@@ -101,7 +101,7 @@ def test_tokens_that_are_not_believed(
     maker: TokenIssuer, believer: TokenIssuer, resource: str
 ) -> None:
     token = maker.issue(OWNER, resource).value
-    with pytest.raises(Unauthorized) as caught:
+    with pytest.raises(UnauthorizedError) as caught:
         identities(believer).authenticate(token, "sb://relay/q")
     assert token not in str(caught.value)
 
@@ -109,18 +109,18 @@ def test_tokens_that_are_not_believed(
 def test_both_kinds_each_by_its_own_rules() -> None:
     access = combined(local_auth=True)
     principal = access.authenticate(sas_token(), "sb://relay/q")
-    assert access.may(principal, "listen", "q")
+    assert access.is_allowed(principal, "listen", "q")
     assert access.authenticate_plain("all", "a2V5").kind == "sas"
-    assert access.may(Principal("identity", SENDER.principal_id, None), "send", "q")
-    with pytest.raises(Unauthorized):
+    assert access.is_allowed(Principal("identity", SENDER.principal_id, None), "send", "q")
+    with pytest.raises(UnauthorizedError):
         access.authenticate("a.b.c", "sb://relay/q")
 
 
 def test_sas_is_refused_clearly_where_the_deployment_disables_it() -> None:
     for access in (combined(local_auth=False), identities(TokenIssuer("t"))):
-        with pytest.raises(Unauthorized, match="LocalAuthDisabled"):
+        with pytest.raises(UnauthorizedError, match="LocalAuthDisabled"):
             access.authenticate(sas_token(), "sb://relay/q")
-        with pytest.raises(Unauthorized, match="LocalAuthDisabled"):
+        with pytest.raises(UnauthorizedError, match="LocalAuthDisabled"):
             access.authenticate_plain("all", "a2V5")
 
 

@@ -102,7 +102,7 @@ async def test_a_token_that_is_not_believed_is_told_without_a_principal(bus: Bus
             async with client.get_queue_sender("plain"):
                 pass
     assert bus.notes.decisions == []
-    assert bus.notes.strangers[0] == ("plain", "InvalidToken")
+    assert bus.notes.strangers[0] == ("plain", "InvalidTokenError")
 
 
 async def test_the_apps_own_proof_is_told_apart(bus: Bus) -> None:
