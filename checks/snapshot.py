@@ -96,8 +96,9 @@ def place(snapshot: Snapshot, resource_id: str) -> str:
 
 
 def _group(snapshot: Snapshot) -> str:
-    groups = of_type(snapshot, "Microsoft.Resources/resourceGroups")
-    return groups[0]["id"].lower() if len(groups) == 1 else ""
+    kind = "microsoft.resources/resourcegroups"
+    ids = (r["id"].lower() for r in snapshot["predictedResources"] if r["type"].lower() == kind)
+    return next(ids, "")
 
 
 _REFERENCE = re.compile(

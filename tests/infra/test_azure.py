@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from checks import azure, infra
+from checks import azure, compiler, infra
 from local.resource_manager.template import MADE_ONCE
 
 SNAPSHOTS = sorted(path.stem for path in infra.INFRA.glob("*.snapshot.json"))
@@ -68,16 +68,16 @@ def test_what_is_planted_is_named_with_deployment_place_code_and_source(
     assert "after a year of use: Microsoft.KeyVault/vaults/payload-local/keys/payload" in lines[-1]
 
 
-compiler = pytest.mark.skipif(infra.compiler() is None, reason="no bicep on the PATH")
+compiled = pytest.mark.skipif(compiler.compiler() is None, reason="no bicep on the PATH")
 
 
-@compiler
+@compiled
 def test_the_second_evaluation_is_by_another_clock_and_is_taken(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert azure.main(folder) == 0, told(capsys)
     assert "by another clock" in capsys.readouterr().out
-    (again,) = azure.evaluated_again(folder, str(infra.compiler())).values()
+    (again,) = azure.evaluated_again(folder, str(compiler.compiler())).values()
     first = json.loads((folder / "local.snapshot.json").read_text())
     assert isinstance(again, dict)
     expiries = [
@@ -91,7 +91,7 @@ def test_the_second_evaluation_is_by_another_clock_and_is_taken(
     assert expiries[0].isdisjoint(expiries[1])
 
 
-@compiler
+@compiled
 def test_an_assignment_that_is_not_named_after_its_operator_is_named(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -109,15 +109,15 @@ def test_an_assignment_that_is_not_named_after_its_operator_is_named(
     assert all("RoleAssignmentUpdateNotPermitted" in line for line in lines)
 
 
-@compiler
+@compiled
 def test_what_stands_for_clock_and_directory_must_be_there(folder: Path) -> None:
     nobody = folder / "nobody.bicep"
     nobody.write_text(nobody.read_text().replace("4000000000", "3999999999"))
-    with pytest.raises(infra.InfraError, match=r"nobody.bicep does not say var expiry"):
-        azure.evaluated_again(folder, str(infra.compiler()))
+    with pytest.raises(compiler.InfraError, match=r"nobody.bicep does not say var expiry"):
+        azure.evaluated_again(folder, str(compiler.compiler()))
 
 
-@compiler
+@compiled
 def test_a_key_that_follows_the_clock_is_named(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 import pytest
 
-from checks import infra
+from checks import compiler, infra
 from checks.resource_types import KEY, SECRET
 
 pytestmark = pytest.mark.skipif(
-    infra.compiler() is None, reason="no bicep on the PATH to compile the mistakes"
+    compiler.compiler() is None, reason="no bicep on the PATH to compile the mistakes"
 )
 
 KEYS, BUS = "Microsoft.KeyVault/vaults/keys", "Microsoft.ServiceBus/namespaces/messages"
@@ -176,7 +176,7 @@ def told(folder: Callable[[], Path]) -> list[str]:
         text = source.read_text()
         assert text.count(mistake.right) == 1, mistake
         source.write_text(text.replace(mistake.right, mistake.wrong))
-    with pytest.raises(infra.InfraError) as found:
+    with pytest.raises(compiler.InfraError) as found:
         infra.build(copy)
     return str(found.value).splitlines()
 
@@ -195,7 +195,7 @@ def test_what_is_made_once_says_so_itself(folder: Callable[[], Path]) -> None:
     source = copy / "modules" / "deployedSecret.bicep"
     source.write_text(source.read_text().replace("resource secret ", ONCE.format("secret")))
     for judge in (infra.build, infra.check):
-        with pytest.raises(infra.InfraError) as found:
+        with pytest.raises(compiler.InfraError) as found:
             judge(copy)
         assert str(found.value).splitlines() == [
             f"main.bicep: vaultKeys ({KEY}) lacks @onlyIfNotExists()",
@@ -213,5 +213,5 @@ def test_a_private_network_takes_the_premium_tier(folder: Callable[[], Path]) ->
     copy = folder()
     parameters = copy / "local-private.bicepparam"
     parameters.write_text(parameters.read_text().replace("'Premium'", "'Standard'"))
-    with pytest.raises(infra.InfraError, match="network private needs busTier Premium"):
+    with pytest.raises(compiler.InfraError, match="network private needs busTier Premium"):
         infra.build(copy)
