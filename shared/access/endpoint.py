@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 import azure.functions as func
 
 from shared.access.declaration import Declaration, NotDeclaredError, own, verdict
-from shared.settings.settings import AppSettings, Inventory
+from shared.settings.inventory import Inventory
+from shared.settings.settings import AppSettings
 from shared.standards.problems import problem
 
 if TYPE_CHECKING:

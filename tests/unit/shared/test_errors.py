@@ -35,7 +35,7 @@ from shared.partner.delivery import (
     PartnerSecretError,
     PartnerUnavailableError,
 )
-from shared.settings.settings import SettingsError
+from shared.settings.environment import SettingsError
 
 TRANSIENT: set[type[RelayError]] = {
     VaultUnavailableError,

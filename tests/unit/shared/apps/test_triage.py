@@ -19,8 +19,8 @@ from shared.message.data_keys import DataKeyCache
 from shared.message.envelope import DataKey, DecryptionError, MessageHeader, WrappedKey, seal
 from shared.message.receipt import Receipt
 from shared.message.state import State
+from shared.settings.environment import load as load_settings
 from shared.settings.settings import ReceiverSettings
-from shared.settings.settings import load as load_settings
 from shared.telemetry.outages import Outages
 from tests.unit.shared.settings.test_settings import environment
 
