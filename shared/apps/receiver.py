@@ -8,15 +8,13 @@ import azure.functions as func
 
 from shared.apps.outcomes import Outcomes
 from shared.apps.triage import Triage
-from shared.azure.identities import credential
-from shared.azure.queues import connect
-from shared.azure.vault import VaultDeniedError, VaultError, VaultSecret, VaultUnavailableError
+from shared.azure.vault import VaultDeniedError, VaultError, VaultUnavailableError
 from shared.concurrency.holding import pausing
 from shared.errors import RelayError
 from shared.message.bus_message import ReceivedMessage
 from shared.message.data_keys import DataKeyCache
-from shared.message.envelope import DecryptionError, WrappedKey
-from shared.message.payload_key import VaultKey
+from shared.message.envelope import ALGORITHM, DecryptionError, WrappedKey
+from shared.message.payload_key import PayloadKey
 from shared.message.state import State
 from shared.partner.delivery import (
     Delivery,
@@ -75,18 +73,18 @@ class Receiver:
     def __init__(self, settings: ReceiverSettings) -> None:
         network = settings.network
         self._outages = Outages(_log)
-        self._key = VaultKey(settings.payload_key, credential(settings.decrypt_identity), network)
+        clients = settings.clients
+        self._key = PayloadKey(
+            clients.key(settings.payload_key, settings.decrypt_identity, ALGORITHM)
+        )
         self._keys = DataKeyCache(
             self._decrypt, settings.data_key_cache_entries, settings.data_key_cache_seconds
         )
-        secret = VaultSecret(
-            settings.partner_secret,
-            credential(settings.partner_identity),
-            settings.partner_secret_seconds,
-            network,
+        secret = clients.secret(
+            settings.partner_secret, settings.partner_identity, settings.partner_secret_seconds
         )
         self._partner = Partner(secret, settings.partner_timeout_seconds, network)
-        bus = connect(settings.bus_namespace, credential(settings.bus_identity), network)
+        bus = clients.bus(settings.bus_identity)
         self._outcomes = Outcomes.through(bus, settings, self._outages)
         self._schedule = settings.retry_schedule
         self._wait_seconds = settings.wait_seconds

@@ -17,25 +17,23 @@ from http import HTTPStatus
 import azure.functions as func
 
 from shared.apps.idempotency import IdempotencyKey
-from shared.azure.identities import credential
 from shared.azure.queues import (
     BusDeniedError,
     BusError,
     BusUnavailableError,
     MessageTooLargeError,
     QueueSender,
-    connect,
 )
-from shared.azure.vault import VaultDeniedError, VaultSecret, VaultUnavailableError
+from shared.azure.vault import VaultDeniedError, VaultUnavailableError
 from shared.concurrency.single_flight import SingleFlight
 from shared.errors import RelayError
 from shared.ledger.errors import LedgerError, LedgerUnavailableError
 from shared.ledger.ledger import Ledger, NewMessage
 from shared.message.bus_message import outgoing
 from shared.message.data_keys import DataKeyProvider, Limits
-from shared.message.envelope import MessageHeader, WrappedKey, seal
+from shared.message.envelope import ALGORITHM, MessageHeader, WrappedKey, seal
 from shared.message.message_id import initial_bus_id
-from shared.message.payload_key import VaultKey
+from shared.message.payload_key import PayloadKey
 from shared.message.state import State
 from shared.settings.settings import SenderSettings
 from shared.standards.problems import problem
@@ -87,20 +85,17 @@ class Sender:
     def __init__(self, settings: SenderSettings) -> None:
         self._settings = settings
         self._outages = Outages(_log)
-        self._key = VaultKey(
-            settings.payload_key, credential(settings.encrypt_identity), settings.network
+        clients = settings.clients
+        self._key = PayloadKey(
+            clients.key(settings.payload_key, settings.encrypt_identity, ALGORITHM)
         )
         self._keys = DataKeyProvider(
             self._encrypt,
             Limits(settings.data_key_messages, settings.data_key_seconds, settings.data_key_bytes),
         )
-        bus = connect(settings.bus_namespace, credential(settings.bus_identity), settings.network)
-        self._messages = QueueSender(bus, settings.messages_queue)
-        secret = VaultSecret(
-            settings.database_secret,
-            credential(settings.database_identity),
-            settings.database_secret_seconds,
-            settings.network,
+        self._messages = QueueSender(clients.bus(settings.bus_identity), settings.messages_queue)
+        secret = clients.secret(
+            settings.database_secret, settings.database_identity, settings.database_secret_seconds
         )
         self._ledger = Ledger(secret, settings.network.ca_bundle)
         self._flights: SingleFlight[tuple[str, bytes], State] = SingleFlight()

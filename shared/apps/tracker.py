@@ -14,9 +14,7 @@ from urllib.parse import urlencode
 import azure.functions as func
 
 from shared.apps.recorder import LEDGER, Recorder
-from shared.azure.identities import credential
-from shared.azure.queues import QueueSender, connect
-from shared.azure.vault import VaultSecret
+from shared.azure.queues import QueueSender
 from shared.errors import RelayError
 from shared.ledger.errors import LedgerUnavailableError
 from shared.ledger.ledger import Ledger, LedgerEntry, Position
@@ -75,19 +73,14 @@ class Tracker:
 
     def __init__(self, settings: TrackerSettings) -> None:
         self._outages = Outages(_log)
-        bus = connect(settings.bus_namespace, credential(settings.bus_identity), settings.network)
-        self._ledger = Ledger(
-            VaultSecret(
-                settings.database_secret,
-                credential(settings.database_identity),
-                settings.database_secret_seconds,
-                settings.network,
-            ),
-            settings.network.ca_bundle,
+        clients = settings.clients
+        secret = clients.secret(
+            settings.database_secret, settings.database_identity, settings.database_secret_seconds
         )
+        self._ledger = Ledger(secret, settings.network.ca_bundle)
         self._recorder = Recorder(
             self._ledger.record,
-            QueueSender(bus, settings.rejected_queue).send,
+            QueueSender(clients.bus(settings.bus_identity), settings.rejected_queue).send,
             settings.receipt_wait_seconds,
             self._outages,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from shared.azure.network import ConnectionOptions
-from shared.azure.vault import VaultSecret
+from shared.azure.vault_secret import VaultSecret
 from shared.partner.delivery import Delivery, PartnerDeniedError, PartnerSecretError
 from shared.partner.service_bus import PartnerQueue, PartnerQueueClient
 from shared.partner.webhook import Webhook, WebhookClient

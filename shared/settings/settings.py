@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from shared.azure.clients import AzureClients
 from shared.azure.key_vault_id import KeyVaultId
 from shared.azure.network import ConnectionOptions
 from shared.partner.retries import Schedule
@@ -91,6 +92,11 @@ class AppSettings:
     def network(self) -> ConnectionOptions:
         """How this app reaches the services."""
         return ConnectionOptions(self.ca_bundle, self.bus_endpoint, self.verify_challenge)
+
+    @property
+    def clients(self) -> AzureClients:
+        """What makes this app's clients of the services."""
+        return AzureClients(self.bus_namespace, self.network)
 
 
 @dataclass(frozen=True, kw_only=True)
