@@ -79,7 +79,7 @@ class ReceivedMessage:
         # A seal belongs to one message: put under another id, it would slip past the duplicate
         # detection and be told to the ledger as what it is not.
         if not found or found.id != sealed.header.message_id:
-            raise DecryptionError("wrong-key", "it is sealed for another message id")
+            raise DecryptionError("tampered", "it is sealed for another message id")
         return sealed
 
     def receipt(

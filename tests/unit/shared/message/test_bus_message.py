@@ -73,10 +73,10 @@ def test_what_comes_in(message_id: str) -> None:
         "id-1\n",
     ],
 )
-def test_a_message_under_another_id_is_foreign(message_id: str) -> None:
+def test_a_message_under_another_id_is_tampered(message_id: str) -> None:
     with pytest.raises(DecryptionError) as caught:
         incoming(message_id).sealed()
-    assert caught.value.fault == "wrong-key"
+    assert caught.value.fault == "tampered"
 
 
 @pytest.mark.parametrize("body", [b"", b"\xff\xfe", "ä".encode(), b"{}", TOKEN.encode() + b"\n"])
