@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -19,42 +18,29 @@ from shared.message.receipt import Receipt
 from shared.message.received import ReceivedMessage, UnidentifiedMessage, read_message
 from shared.partner.delivery import Delivery
 from shared.telemetry.outages import Outages
+from tests.unit.shared.message.triggered import triggered
 
 NOW = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
 PENDING_SECONDS = 30.0
 KEY = DataKey.generate()
 WRAPPED = WrappedKey("https://vault.example/keys/payload/version", b"key")
 TOKEN = seal(b"payload", MessageHeader("mine", "a/b"), KEY, WRAPPED)
-TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
-def triggered(
-    body: bytes | str = TOKEN,
-    message_id: str = "mine",
-    deliveries: int = 1,
-    source: str | None = None,
-    properties: Mapping[str, object] | None = None,
-) -> Triggered:
-    """Return a message as a trigger hands it over; `source` is where a dead letter was."""
-    return Triggered(
-        body=body.encode() if isinstance(body, str) else body,
-        message_id=message_id,
-        delivery_count=deliveries,
-        dead_letter_source=source,
-        application_properties=dict(properties or {}),
-        user_properties={},
-    )
+def message_of(body: bytes | str = TOKEN, message_id: str = "mine", **more: Any) -> Triggered:
+    """Return a message of the queue of messages."""
+    return triggered(message_id, body, **more)
 
 
 def received(message_id: str = "mine", **more: Any) -> ReceivedMessage:
-    message = read_message(triggered(message_id=message_id, **more))
+    message = read_message(message_of(message_id=message_id, **more))
     assert isinstance(message, ReceivedMessage)
     assert message.id == MessageId.parse(message_id)
     return message
 
 
 def unidentified(message_id: str = "not ours", **more: Any) -> UnidentifiedMessage:
-    message = read_message(triggered(message_id=message_id, **more))
+    message = read_message(message_of(message_id=message_id, **more))
     assert isinstance(message, UnidentifiedMessage)
     return message
 

@@ -30,13 +30,13 @@ from tests.unit.shared.apps.receiver_doubles import (
     KEY,
     NOW,
     TOKEN,
-    TRACE,
     WRAPPED,
     Keys,
     PartnerDouble,
     Queues,
-    triggered,
+    message_of,
 )
+from tests.unit.shared.message.triggered import TRACE
 from tests.unit.shared.settings.test_settings import environment
 
 DONE = Receipt("mine", State.DELIVERED, NOW, 1)
@@ -66,7 +66,7 @@ def receiver(queues: Queues, keys: Keys, partner: PartnerDouble) -> Receiver:
 async def test_a_message_is_delivered_and_recorded(
     receiver: Receiver, queues: Queues, partner: PartnerDouble
 ) -> None:
-    await receiver.handle(triggered(properties={"traceparent": TRACE}))
+    await receiver.handle(message_of(properties={"traceparent": TRACE}))
     assert partner.accepted == [Delivery(MessageHeader("mine", "a/b"), b"payload", TRACE)]
     assert queues.order == ["receipts"]
     (receipt,) = queues.receipts()
@@ -94,7 +94,7 @@ async def test_what_the_partner_does_not_accept_waits_or_is_rejected(
     detail: str,
 ) -> None:
     partner.error = error
-    await receiver.handle(triggered())
+    await receiver.handle(message_of())
     assert queues.order == order
     assert queues.receipts()[0].detail == detail
     assert queues.bodies(order[0]) == [TOKEN.encode()], "it stays sealed"
@@ -104,7 +104,7 @@ async def test_the_schedule_ends_in_rejection(
     receiver: Receiver, queues: Queues, partner: PartnerDouble
 ) -> None:
     partner.error = PartnerUnavailableError("away")
-    await receiver.handle(triggered(properties={"relay-attempts": "2"}))
+    await receiver.handle(message_of(properties={"relay-attempts": "2"}))
     assert queues.properties("rejected")[0]["relay-reason"] == "retries-exhausted"
     assert queues.properties("rejected")[0]["relay-attempts"] == "3"
 
@@ -114,7 +114,7 @@ async def test_a_vault_that_does_not_decrypt_is_not_the_messages_fault(
     receiver: Receiver, queues: Queues, keys: Keys, partner: PartnerDouble, error: Exception
 ) -> None:
     keys.error = error
-    await receiver.handle(triggered(properties={"relay-attempts": "1"}))
+    await receiver.handle(message_of(properties={"relay-attempts": "1"}))
     assert queues.order == ["retries", "receipts"]
     assert queues.properties("retries")[0]["relay-attempts"] == "1"
     assert not partner.accepted
@@ -154,7 +154,7 @@ async def test_what_cannot_be_opened_is_rejected_as_it_came(
     reason: str,
     recorded: bool,
 ) -> None:
-    await receiver.handle(triggered(body, message_id))
+    await receiver.handle(message_of(body, message_id))
     assert queues.properties("rejected")[0]["relay-reason"] == f"undecryptable-{reason}"
     assert queues.bodies("rejected") == [body.encode() if isinstance(body, str) else body]
     assert queues.order == ["rejected", "receipts"][: 1 + recorded]
@@ -165,7 +165,7 @@ async def test_what_cannot_be_opened_is_rejected_as_it_came(
 async def test_what_is_delivered_too_often_is_rejected_unopened(
     receiver: Receiver, queues: Queues, keys: Keys, message_id: str
 ) -> None:
-    await receiver.handle(triggered(message_id=message_id, deliveries=9))
+    await receiver.handle(message_of(message_id=message_id, deliveries=9))
     (properties,) = queues.properties("rejected")
     assert properties["relay-reason"] == "max-deliveries-exceeded"
     assert properties["relay-detail"] == "delivery 9 of at most 9, after 8 without an outcome"
@@ -176,7 +176,7 @@ async def test_a_delivery_whose_receipt_is_pending_is_not_repeated(
     receiver: Receiver, queues: Queues, partner: PartnerDouble
 ) -> None:
     pending = PendingReceipt.by(KEY, DONE).to_properties()
-    await receiver.handle(triggered(message_id="mine.1", properties=pending))
+    await receiver.handle(message_of(message_id="mine.1", properties=pending))
     assert queues.receipts() == [DONE]
     assert not partner.accepted
 
@@ -184,7 +184,7 @@ async def test_a_delivery_whose_receipt_is_pending_is_not_repeated(
 async def test_a_right_to_send_is_not_one_to_report_a_delivery(
     receiver: Receiver, queues: Queues, partner: PartnerDouble
 ) -> None:
-    await receiver.handle(triggered(properties=PendingReceipt(DONE, "forged").to_properties()))
+    await receiver.handle(message_of(properties=PendingReceipt(DONE, "forged").to_properties()))
     assert len(partner.accepted) == 1
     assert [receipt.at for receipt in queues.receipts()] == [NOW]
     assert queues.receipts()[0].size == 7
@@ -195,7 +195,7 @@ async def test_a_rejection_whose_receipt_is_pending_is_not_opened(
 ) -> None:
     receipt = Receipt("mine", State.REJECTED, NOW, 1, detail="r: why")
     pending = PendingReceipt(receipt).to_properties()
-    await receiver.handle(triggered(b"garbage", "mine.1", properties=pending))
+    await receiver.handle(message_of(b"garbage", "mine.1", properties=pending))
     assert queues.receipts() == [receipt]
     assert queues.order == ["receipts"]
     assert keys.opened == 0
@@ -209,7 +209,7 @@ async def test_what_nobody_foresaw_leaves_the_message_on_its_queue(
 ) -> None:
     partner.error = error
     with pytest.raises(type(error)):
-        await receiver.handle(triggered())
+        await receiver.handle(message_of())
     assert not queues.sent
 
 
@@ -219,9 +219,9 @@ async def test_a_partner_that_is_away_is_one_line_of_the_log(
     caplog.set_level(logging.WARNING)
     partner.error = PartnerUnavailableError("away")
     for _ in range(20):
-        await receiver.handle(triggered())
+        await receiver.handle(message_of())
     partner.error = None
-    await receiver.handle(triggered())
+    await receiver.handle(message_of())
     assert [line.partition(",")[0] for line in caplog.messages] == [
         "the partner is away",
         "the partner serves again",
@@ -235,7 +235,7 @@ async def test_no_payload_and_no_key_is_in_the_log(
     token = seal(b"planted", MessageHeader("mine", "a/b"), KEY, WRAPPED)
     for error in (None, PartnerUnavailableError("away"), PartnerRefusedError("400")):
         partner.error = error
-        await receiver.handle(triggered(token))
+        await receiver.handle(message_of(token))
     assert caplog.messages
     assert "planted" not in caplog.text
 

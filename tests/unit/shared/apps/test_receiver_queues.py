@@ -19,11 +19,11 @@ from tests.unit.shared.apps.receiver_doubles import (
     NOW,
     PENDING_SECONDS,
     TOKEN,
-    TRACE,
     Queues,
     received,
     unidentified,
 )
+from tests.unit.shared.message.triggered import TRACE
 
 MESSAGE = received(properties={"relay-attempts": "2", "traceparent": TRACE})
 DELIVERED = Delivered(3, 7, "a/b", "version", KEY)

@@ -32,8 +32,8 @@ from tests.unit.shared.apps.receiver_doubles import (
     WRAPPED,
     Keys,
     Queues,
-    triggered,
 )
+from tests.unit.shared.message.triggered import triggered
 
 MAX_DELIVERIES = 9
 RECEIPT = Receipt("other", State.DELIVERED, datetime.now(UTC), attempts=1).to_json().encode()
@@ -50,7 +50,8 @@ def letter(
     deliveries: int = 1,
     more: Mapping[str, object] | None = None,
 ) -> Triggered:
-    return triggered(body, message_id, deliveries, source, {**REASON, **(more or {})})
+    properties = {**REASON, **(more or {})}
+    return triggered(message_id, body, deliveries=deliveries, source=source, properties=properties)
 
 
 @pytest.fixture

@@ -5,21 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from azure.functions.servicebus import ServiceBusMessage
 
 from shared.message.dead_letter import DeadLetter
 from shared.message.received import ReceivedMessage, UnidentifiedMessage
+from tests.unit.shared.message.triggered import triggered
 
 
 def letter(source: str | None, message_id: str = "id-1", **properties: Any) -> DeadLetter:
     return DeadLetter.from_trigger(
-        ServiceBusMessage(
-            body=b"body",
-            message_id=message_id,
-            dead_letter_source=source,
-            application_properties=properties,
-            user_properties={},
-        )
+        triggered(message_id, b"body", source=source, properties=properties)
     )
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-from azure.functions.servicebus import ServiceBusMessage
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -79,25 +76,17 @@ def test_an_invalid_trace_is_left_out(trace: object) -> None:
     [("0", 0), ("9", 9), (3, 3), ("", 0), ("x", 0), (-1, 0), (None, 0), ("99999", 0), ([1], 0)],
 )
 def test_attempts_that_are_not_a_count_are_none(value: object, attempts: int) -> None:
-    message = read_message(triggered("id-1", TOKEN.encode(), **{"relay-attempts": value}))
+    message = read_message(triggered(properties={"relay-attempts": value}))
     assert message.attempts == attempts
 
 
 @pytest.mark.parametrize(("given", "deliveries"), [(None, 1), (0, 1), (1, 1), (4, 4)])
 def test_deliveries_are_counted_from_one(given: int | None, deliveries: int) -> None:
-    message = ServiceBusMessage(
-        body=b"x",
-        message_id="id-1",
-        user_properties={},
-        application_properties={},
-        delivery_count=given,
-    )
-    assert read_message(message).deliveries == deliveries
+    assert read_message(triggered(deliveries=given)).deliveries == deliveries
 
 
 def test_a_message_without_properties_is_read() -> None:
-    without: Any = {"application_properties": None, "user_properties": None}
-    message = read_message(ServiceBusMessage(body=TOKEN.encode(), message_id="id-1", **without))
+    message = read_message(triggered(properties=None))
     assert isinstance(message, ReceivedMessage)
     assert (message.attempts, message.trace, message.pending) == (0, None, None)
 

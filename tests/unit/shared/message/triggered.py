@@ -1,7 +1,8 @@
-"""Messages as the trigger hands them over."""
+"""Messages as a trigger hands them over."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from azure.functions.servicebus import ServiceBusMessage
@@ -16,25 +17,33 @@ TOKEN = seal(
 
 
 def triggered(
-    message_id: str | None = "id-1", body: bytes = TOKEN.encode(), /, **more: Any
+    message_id: str | None = "id-1",
+    body: bytes | str = TOKEN,
+    *,
+    deliveries: int | None = 1,
+    source: str | None = None,
+    properties: Mapping[str, object] | None = None,
 ) -> ServiceBusMessage:
+    """Return a message; `source` is the queue where a dead letter was."""
     return ServiceBusMessage(
-        body=body,
+        body=body.encode() if isinstance(body, str) else body,
         message_id=message_id,  # type: ignore[arg-type] # None without one
+        delivery_count=deliveries,
+        dead_letter_source=source,
+        application_properties=properties,  # type: ignore[arg-type] # None without any
         user_properties={},
-        application_properties=more,
     )
 
 
 def received(
-    message_id: str = "id-1", body: bytes = TOKEN.encode(), /, **more: Any
+    message_id: str = "id-1", body: bytes | str = TOKEN, /, **properties: Any
 ) -> ReceivedMessage:
-    message = read_message(triggered(message_id, body, **more))
+    message = read_message(triggered(message_id, body, properties=properties))
     assert isinstance(message, ReceivedMessage)
     return message
 
 
-def unidentified(message_id: str | None, body: bytes = TOKEN.encode()) -> UnidentifiedMessage:
+def unidentified(message_id: str | None, body: bytes | str = TOKEN) -> UnidentifiedMessage:
     message = read_message(triggered(message_id, body))
     assert isinstance(message, UnidentifiedMessage)
     return message

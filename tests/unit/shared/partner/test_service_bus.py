@@ -113,14 +113,3 @@ async def test_a_connection_is_kept_until_the_secret_changes(
     await client.close()
     await client.close()
     assert not bus.made[1].is_open
-
-
-async def test_the_real_connection_is_to_the_queue_that_the_secret_names() -> None:
-    nobody = "Endpoint=sb://127.0.0.1:9;SharedAccessKeyName=send;SharedAccessKey=a2V5"
-    client = PartnerQueueClient(ConnectionOptions())
-    target = PartnerQueue("inbox", f"{nobody};UseDevelopmentEmulator=true")
-    try:
-        with pytest.raises(PartnerUnavailableError, match="send to queue inbox: no answer"):
-            await client.send(target, Delivery(HEADER, b"x"))
-    finally:
-        await client.close()
