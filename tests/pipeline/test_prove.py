@@ -10,7 +10,7 @@ from typing import Any
 from azure.servicebus import ServiceBusMessage
 
 from shared.access.probes import ProbeTarget
-from shared.access.probing import tried_as
+from shared.access.probing import probe_as
 from shared.azure.network import ConnectionOptions
 from shared.settings.inventory import Inventory
 from tests.pipeline.access_audit import Prover
@@ -161,7 +161,7 @@ async def test_no_message_is_taken_or_counted_as_delivered(cloud: Running) -> No
     )
     for _ in range(3):
         async with await cloud.credential("operator", "operator") as credential:
-            found = await tried_as(place, "operator", credential, 60)
+            found = await probe_as(place, "operator", credential, 60)
         assert {(f.grant.operation, f.outcome) for f in found} == {
             ("receive", "allowed"),
             ("send", "refused"),

@@ -83,7 +83,7 @@ async def test_what_is_no_receipt_keeps_no_other_from_being_written(tmp_path: Pa
         assert (await cloud.entry("good", "delivered"))["attempts"] == 1
         await cloud.emptied("receipts")
         logs = cloud.logs()
-        assert logs.count("dropped what is no receipt") == 2
+        assert logs.count("rejected what is not a receipt") == 2
         assert "planted" not in logs
         assert (await cloud.ledger("?limit=5"))[0] == 200
 

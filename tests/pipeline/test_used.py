@@ -13,7 +13,7 @@ from tests.pipeline.cloud_process import SNAPSHOT, Running, running, with_settin
 from tests.pipeline.scenario import QUICK, all_that_a_message_can_meet, done
 
 DECLARED = Declaration.load()
-GRANTS = DECLARED.grants | DECLARED.untried
+GRANTS = DECLARED.grants | DECLARED.unprobed
 
 
 @pytest.fixture(scope="module")
