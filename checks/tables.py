@@ -12,7 +12,8 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from shared.settings.settings import ACCESS_PREFIXES, APPS, AppName
+from shared.settings.inventory import ACCESS_PREFIXES
+from shared.settings.settings import APPS, AppName
 
 _ROOT = Path(__file__).parent.parent
 
