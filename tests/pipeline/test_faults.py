@@ -108,7 +108,7 @@ async def test_the_partner_answers_with_the_fault(cloud: Running) -> None:
 
 async def test_a_vault_answers_with_the_fault(cloud: Running) -> None:
     vault = cloud.vault("payload")
-    await told(
+    await set_fault(
         cloud, service="vault", answer="status", status=429, vault=vault, operation="encrypt"
     )
     await set_fault(cloud, service="partner", answer="hang")
