@@ -95,8 +95,7 @@ def _as_themselves(access: Mapping[str, list[dict[str, str]]]) -> Mapping[str, l
 
 
 TABLES: Mapping[tuple[str, str], Callable[[], str]] = {
-    ("README.md", "grants"): grants,
-    ("README.md", "settings"): settings,
+    ("docs/settings.md", "settings"): settings,
     ("docs/deploying.md", "grants"): grants,
 }
 
