@@ -12,6 +12,7 @@ from shared.azure.identities import credential
 from shared.azure.queues import connect
 from shared.azure.vault import VaultDeniedError, VaultError, VaultSecret, VaultUnavailableError
 from shared.concurrency.holding import pausing
+from shared.errors import RelayError
 from shared.message.bus_message import ReceivedMessage
 from shared.message.data_keys import DataKeyCache
 from shared.message.envelope import DecryptionError, WrappedKey
@@ -156,8 +157,8 @@ class Receiver:
         receipt = incoming.receipt(State.RETRYING, attempts, str(error))
         await self._outcomes.publish_receipt(incoming, receipt)
 
-    async def _requeue_uncounted(self, incoming: ReceivedMessage, error: Exception) -> None:
-        delay = max(self._wait_seconds, getattr(error, "retry_after", None) or 0)
+    async def _requeue_uncounted(self, incoming: ReceivedMessage, error: RelayError) -> None:
+        delay = max(self._wait_seconds, error.retry_after or 0)
         await self._outcomes.requeue(incoming.rescheduled(delay, incoming.attempts))
         level = self._outages.level
         _log.log(level, "waits %s for %.0f s: %s", incoming.message_id, delay, error)

@@ -14,6 +14,7 @@ import pybase64
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from shared.errors import RelayError
 from shared.message.message_id import is_message_id
 from shared.standards.base64url import encode
 
@@ -37,7 +38,7 @@ _BASE64URL = re.compile(r"[A-Za-z0-9_-]*", re.ASCII)
 Fault = Literal["malformed", "wrong-key", "tampered"]
 
 
-class DecryptionError(Exception):
+class DecryptionError(RelayError):
     """A sealed message that can never be opened here.
 
     `fault` is `malformed` (no sealed message at all), `wrong-key` (sealed with a key that is not

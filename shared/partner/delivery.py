@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from shared.errors import RelayError
 from shared.message.envelope import MessageHeader
 
 
@@ -16,21 +17,20 @@ class Delivery:
     trace: str | None = None
 
 
-class DeliveryError(Exception):
+class DeliveryError(RelayError):
     """The partner did not take a message; the text says why, and nothing of the message."""
 
 
 class PartnerUnavailableError(DeliveryError):
-    """It may take the same message later. `retry_after` is in seconds, where it said so."""
+    """It may take the same message later."""
 
-    def __init__(self, why: str, retry_after: float | None = None) -> None:
-        super().__init__(why)
-        self.retry_after = retry_after
+    transient = True
 
 
 class PartnerDeniedError(DeliveryError):
     """It does not accept who we are: its secret has changed, or ours is wrong."""
 
+    transient = True
     is_denial = True
 
 
@@ -38,7 +38,8 @@ class PartnerRefusedError(DeliveryError):
     """It will never take this message."""
 
 
-class PartnerSecretError(Exception):
+class PartnerSecretError(RelayError):
     """The partner's secret is not of a form that can be used; the text never repeats it."""
 
+    transient = True
     is_denial = True

@@ -77,7 +77,7 @@ class PartnerQueueClient:
         except MessageTooLargeError as error:
             raise PartnerRefusedError(str(error)) from error
         except BusUnavailableError as error:
-            raise PartnerUnavailableError(str(error)) from error
+            raise PartnerUnavailableError(str(error), retry_after=error.retry_after) from error
 
     async def close(self) -> None:
         """Close the connection."""

@@ -108,7 +108,7 @@ def _raise_for_status(status: int, headers: Mapping[str, str]) -> None:
     if status in (401, 403):
         raise PartnerDeniedError(why)
     if status in (408, 425, 429) or status >= 500:
-        raise PartnerUnavailableError(why, retry_after(headers))
+        raise PartnerUnavailableError(why, retry_after=retry_after(headers))
     raise PartnerRefusedError(why)
 
 

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from tests.unit.local.host.conftest import RunningHost, StartHost
+from tests.integration.local.host.conftest import RunningHost, StartHost
 
 CODE = """
 import json

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.unit.test_function_app import ROOT, environment
+from tests.integration.test_function_app import ROOT, environment
 
 PROGRAM = """
 import json

@@ -14,7 +14,7 @@ from pathlib import Path
 import aiohttp
 from azure.servicebus import ServiceBusMessage
 
-from tests.unit.local.host.conftest import Bus, StartHost, until
+from tests.integration.local.host.conftest import Bus, StartHost, until
 
 AT_ONCE = 4
 PREAMBLE = """

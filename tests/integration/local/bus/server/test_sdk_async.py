@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from azure.servicebus.aio import ServiceBusClient, ServiceBusReceiver
 
     from local.bus.security.principal import Right
-    from tests.unit.local.bus.conftest import Bus
+    from tests.integration.local.bus.conftest import Bus
 
 DEAD = ServiceBusSubQueue.DEAD_LETTER
 

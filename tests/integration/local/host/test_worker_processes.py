@@ -16,7 +16,7 @@ import aiohttp
 import pytest
 from azure.servicebus import ServiceBusMessage
 
-from tests.unit.local.host.conftest import Bus, RunningHost, StartHost, until
+from tests.integration.local.host.conftest import Bus, RunningHost, StartHost, until
 
 CODE = """
 import asyncio, json, logging, os, threading, time

@@ -18,7 +18,7 @@ from azure.servicebus.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from tests.unit.local.bus.conftest import Bus
+    from tests.integration.local.bus.conftest import Bus
 
 
 def test_send_receive_and_every_way_to_settle(threaded_bus: Bus) -> None:

@@ -24,7 +24,7 @@ from local.deployment.resources import NamespaceSpec, QueueSpec
 
 if TYPE_CHECKING:
     from tests.amqp import Raw
-    from tests.unit.local.bus.conftest import Bus, Grants
+    from tests.integration.local.bus.conftest import Bus, Grants
 
 Connect = Callable[[], Awaitable["Raw"]]
 

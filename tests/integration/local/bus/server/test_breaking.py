@@ -23,7 +23,7 @@ from local.deployment.resources import NamespaceSpec, QueueSpec
 
 if TYPE_CHECKING:
     from tests.amqp import Raw
-    from tests.unit.local.bus.conftest import Bus, Grants
+    from tests.integration.local.bus.conftest import Bus, Grants
 
 
 # The SDK does not close the socket of a connection whose other side broke it.

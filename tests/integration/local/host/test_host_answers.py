@@ -15,7 +15,7 @@ import pytest
 from yarl import URL
 
 from local.host.keys import AppKeys
-from tests.unit.local.host.conftest import RunningHost, StartHost
+from tests.integration.local.host.conftest import RunningHost, StartHost
 
 KEYS = AppKeys(bytes(range(32)))
 CODE = """

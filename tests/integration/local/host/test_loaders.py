@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.local.host.loader_cases import Case, cases
+from tests.integration.local.host.loader_cases import Case, cases
 
 REPOSITORY = Path(__file__).parents[4]
 LOADERS = ["own", "library"] if sys.version_info >= (3, 13) else ["own"]

@@ -15,7 +15,7 @@ from azure.servicebus.exceptions import ServiceBusAuthorizationError, ServiceBus
 
 if TYPE_CHECKING:
     from local.bus.security.principal import Right
-    from tests.unit.local.bus.conftest import Bus
+    from tests.integration.local.bus.conftest import Bus
 
 
 async def test_a_decision_for_each_link_and_a_use_for_each_message(bus: Bus) -> None:

@@ -9,7 +9,7 @@ import pytest
 from azure.servicebus import ServiceBusMessage
 from azure.servicebus.amqp import AmqpAnnotatedMessage
 
-from tests.unit.local.host.conftest import Bus, StartHost, until
+from tests.integration.local.host.conftest import Bus, StartHost, until
 
 PREAMBLE = """
 import asyncio, json, os, pathlib, time
