@@ -48,7 +48,7 @@ _ERRORS = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command: 0 if it did what it says, 1 if not, 2 if it was not understood."""
-    options = _parser().parse_args(arguments)
+    options = command_line().parse_args(arguments)
     try:
         result: int = options.command(options)
         return result
@@ -57,7 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_line() -> argparse.ArgumentParser:
+    """Return the command line, which the documents are compared with."""
     parser = argparse.ArgumentParser(
         prog="python -m local", description="An embedded Azure that runs what Bicep deploys."
     )
