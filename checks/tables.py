@@ -9,6 +9,7 @@ import dataclasses
 import json
 import re
 import sys
+import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -94,9 +95,21 @@ def _as_themselves(access: Mapping[str, list[dict[str, str]]]) -> Mapping[str, l
     return may
 
 
+def layers() -> str:
+    """Return which package may import which, from the contracts of import-linter."""
+    project = tomllib.loads((_ROOT / "pyproject.toml").read_text())
+    lines = ["| in | layers: each imports only those to its right |", "|---|---|"]
+    for contract in project["tool"]["importlinter"]["contracts"]:
+        if contract["type"] == "layers":
+            below = ", ".join(f"`{layer.replace(' | ', '` or `')}`" for layer in contract["layers"])
+            lines.append(f"| `{contract['containers'][0]}` | {below} |")
+    return "\n".join(lines)
+
+
 TABLES: Mapping[tuple[str, str], Callable[[], str]] = {
     ("docs/settings.md", "settings"): settings,
     ("docs/deploying.md", "grants"): grants,
+    ("docs/architecture.md", "layers"): layers,
 }
 
 

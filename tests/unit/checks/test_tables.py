@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from checks.tables import grants, renewed, settings
+from checks.tables import grants, layers, renewed, settings
 
 
 def test_a_table_is_renewed_between_its_markers() -> None:
@@ -26,3 +26,9 @@ def test_the_table_of_grants_has_every_identity() -> None:
     table = grants()
     assert "| `encrypt` | encrypt with key `payload` | sender |" in table
     assert "| get secret `database-connection` | sender, tracker, machine reader |" in table
+
+
+def test_the_table_of_layers_has_each_contract() -> None:
+    table = layers()
+    assert "| `shared` | `apps`, `access`, `settings`, `partner` or `ledger`," in table
+    assert "| `local.bus` | `server`, `security`, `broker`, `amqp` |" in table
