@@ -41,8 +41,8 @@ Fault = Literal["malformed", "wrong-key", "tampered"]
 class DecryptionError(RelayError):
     """A sealed message that can never be opened here.
 
-    `fault` is `malformed` (no sealed message at all), `wrong-key` (sealed with a key that is not
-    ours, or for another message) or `tampered` (authentication failed).
+    `fault` is `malformed` (not a sealed message at all), `wrong-key` (sealed with a key that is not
+    this receiver's) or `tampered` (authentication failed, or it is sealed for another message id).
     """
 
     def __init__(self, fault: Fault, detail: str) -> None:

@@ -1,4 +1,4 @@
-"""A payload on its way to the partner, and how that can end."""
+"""A payload for the partner, and how its delivery can fail."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ class Delivery:
 
 
 class DeliveryError(RelayError):
-    """The partner did not take a message; the text says why, and nothing of the message."""
+    """The partner did not accept a message; the text says why, and nothing of the message."""
 
 
 class PartnerUnavailableError(DeliveryError):
-    """It may take the same message later."""
+    """It may accept the same message later."""
 
     transient = True
 
 
 class PartnerDeniedError(DeliveryError):
-    """It does not accept who we are: its secret has changed, or ours is wrong."""
+    """It does not accept our credentials: they are wrong, or have been rotated."""
 
     transient = True
     is_denial = True
 
 
 class PartnerRefusedError(DeliveryError):
-    """It will never take this message."""
+    """It will never accept this message."""
 
 
 class PartnerSecretError(RelayError):
-    """The partner's secret is not of a form that can be used; the text never repeats it."""
+    """The partner's secret does not have a form that can be used; the text never repeats it."""
 
     transient = True
     is_denial = True
