@@ -1,7 +1,7 @@
 """The documents against the code: `python -m checks.documents`.
 
-Each setting, command, option, make target, HTTP function, status, header, reason, property, package
-and file that a document names exists, and each one that exists is named.
+Each setting, command, option, make target, HTTP function, status, header, reason, property, log
+line, package and file that a document names exists, and each one that exists is named.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ _FENCE = re.compile(r"^```[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _INLINE = re.compile(r"`([^`]+)`")
 _COMMAND = re.compile(r"python -m (\w+)([^#<|)\"\n]*)")
 _MAKE = re.compile(r"\bmake ([a-z][a-z-]*)\b")
+_FIELD = re.compile(r"%(?:\\\.\d)?[a-z]")  # of a format, escaped
 _WORD = re.compile(r"[\w-]+")
 _PATH = re.compile(rf"(?<![\w./-])(?:{'|'.join(_FOLDERS)})/[\w./*-]*")
 
@@ -162,6 +163,20 @@ def wrong_statuses(document: str, known: frozenset[int]) -> Iterator[str]:
     yield from (f"{status}: it is not documented" for status in sorted(known - written))
 
 
+def wrong_log_lines(document: str, known: Iterable[tuple[str, bool]]) -> Iterator[str]:
+    """Yield where the table of log lines and what the apps log differ."""
+    (table,) = [one for one in _tables(document) if _cells(one[0])[0] == "line"]
+    written = [line for row in table[2:] for line in _INLINE.findall(_cells(row)[0])]
+    formats = dict(known)
+    patterns = {line: re.compile(_FIELD.sub(".+", re.escape(line))) for line in formats}
+    for line in written:
+        if not any(pattern.fullmatch(line) for pattern in patterns.values()):
+            yield f"{line}: no app logs this"
+    for line, seen in sorted(formats.items()):
+        if seen and not any(patterns[line].fullmatch(one) for one in written):
+            yield f"{line}: the log line is not documented"
+
+
 def _tables(document: str) -> list[list[str]]:
     blocks = re.findall(r"(?:^\|.*\n)+", document, re.MULTILINE)
     return [block.splitlines() for block in blocks]
@@ -200,6 +215,10 @@ def problems(root: Path) -> list[str]:
         *wrong_routes(http, {one for text in shared.values() for one in named.routes(text)}),
         *wrong_statuses(
             http, frozenset(one for text in shared.values() for one in named.statuses(text))
+        ),
+        *wrong_log_lines(
+            (root / "docs" / "operating.md").read_text(),
+            [one for text in shared.values() for one in named.log_lines(text)],
         ),
         *(
             f"{one}: the package is not in docs/architecture.md"

@@ -15,6 +15,7 @@ _NAME = re.compile(r"[A-Za-z]+(-[A-Za-z]+)+")
 _STATUS = re.compile(r"HTTPStatus\.([A-Z_]+)")
 _PHONY = re.compile(r"^\.PHONY:(.*)$", re.MULTILINE)
 _PREFIX = "/api/"
+_LEVELS = frozenset({"debug", "info", "warning", "error", "exception", "log"})
 
 
 @dataclass(frozen=True, order=True)
@@ -110,6 +111,22 @@ def _commands(words: tuple[str, ...], parser: argparse.ArgumentParser) -> Iterat
     yield Command(words, frozenset(parser._option_string_actions))  # noqa: SLF001 - as above
     for name, below in choices.items():
         yield from _commands((*words, name), below)
+
+
+def log_lines(source: str) -> Iterator[tuple[str, bool]]:
+    """Yield the formats of a module's log lines, and whether somebody has to see such a line.
+
+    That are errors, warnings and lines of a level that depends on what goes on.
+    """
+    for node in ast.walk(ast.parse(source)):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+            continue
+        level = node.func.attr
+        given = node.args[1:] if level == "log" else node.args
+        if level not in _LEVELS or not ast.unparse(node.func.value).endswith("_log") or not given:
+            continue
+        if isinstance(given[0], ast.Constant):
+            yield str(given[0].value), level not in ("debug", "info")
 
 
 def targets(makefile: str) -> frozenset[str]:

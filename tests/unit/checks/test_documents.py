@@ -103,3 +103,12 @@ def test_a_status_that_only_one_side_has_is_named() -> None:
         "400: no app answers it",
         "503: it is not documented",
     ]
+
+
+def test_a_log_line_that_only_one_side_has_is_named() -> None:
+    document = "| line | level |\n|---|---|\n| `retry ID in N s: ...`, `lost ID` | info |\n"
+    known = [("retry %s in %.0f s: %s", False), ("queued %s", False), ("rejected %s", True)]
+    assert list(documents.wrong_log_lines(document, known)) == [
+        "lost ID: no app logs this",
+        "rejected %s: the log line is not documented",
+    ]

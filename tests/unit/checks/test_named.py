@@ -56,3 +56,19 @@ def test_packages_are_those_of_python(tmp_path: Path) -> None:
         (tmp_path / "shared" / name).mkdir(parents=True)
     (tmp_path / "shared" / "a" / "__init__.py").touch()
     assert named.packages(tmp_path, "shared") == {"shared/a"}
+
+
+def test_log_lines_are_read_with_whether_somebody_has_to_see_them() -> None:
+    source = """
+_log.info("queued %s", message)
+self._log.log(
+    level, "%s is away", service)
+_log.warning("rejected %s")
+_log.error(text)
+names.error("not a log")
+"""
+    assert list(named.log_lines(source)) == [
+        ("queued %s", False),
+        ("%s is away", True),
+        ("rejected %s", True),
+    ]
