@@ -18,7 +18,7 @@ LOCKS := requirements requirements-ops requirements-local requirements-dev \
          requirements-checkov requirements-lock
 
 # Tests that take minutes: hundreds of deployments, sieges, and what is compiled anew for each test.
-LONG := tests/faults/test_every_departure.py tests/faults/test_day_without_database.py \
+LONG := tests/pipeline/test_every_departure.py tests/pipeline/test_day_without_database.py \
         tests/attacks/test_siege.py \
         tests/pipeline/test_choices.py tests/infra/test_change.py tests/infra/test_planted.py
 
