@@ -24,6 +24,8 @@ from tests.databases import AWAY
 from tests.pipeline.bus_clock import settings
 from tests.pipeline.cloud_process import ROOT, SNAPSHOT, Running, running, text_of
 
+pytestmark = pytest.mark.long
+
 RECEIPTS = 10_000
 DAY = 24 * 3600
 HOLD = 240  # RELAY_RECEIPT_WAIT_SECONDS
