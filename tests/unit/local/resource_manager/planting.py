@@ -61,7 +61,7 @@ class Planted:
         return self.path.removeprefix("/") if self.told is None else self.told
 
     def planted(self, document: Json) -> Json:
-        """Return the snapshot with the fault in it; what is not changed is shared with `document`."""
+        """Return the snapshot with the fault in it; the rest is shared with `document`."""
         made, changed = changed_apart(document, self.ending)
         put(changed, self.path, self.value)
         return made
