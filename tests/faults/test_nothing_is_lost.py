@@ -56,7 +56,7 @@ async def test_nothing_is_lost(cloud: Running, capsys: pytest.CaptureFixture[str
     chance = random.Random(seed)  # noqa: S311 - repeatable, and no secret
     for mark, answer in MARKS.items():
         status = {"status": 400} if answer == "status" else {}
-        await cloud.fault(at="partner", answer=answer, content_type=mark, **status)
+        await cloud.fault(service="partner", answer=answer, content_type=mark, **status)
     await tokens_live(cloud, 10)
     arrivals = Arrivals(cloud)
     stream, trouble = Stream(cloud, chance, arrivals), Trouble(cloud, chance)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
@@ -17,7 +15,8 @@ from azure.keyvault.keys.aio import KeyClient
 from azure.servicebus import ServiceBusMessage
 from azure.servicebus.exceptions import ServiceBusError
 
-from tests.pipeline.cloud_process import ROOT, Running
+from tests.local_commands import Ended, local
+from tests.pipeline.cloud_process import Running
 
 FAR = datetime(2099, 1, 1, tzinfo=UTC)
 USUAL = {
@@ -32,18 +31,11 @@ USUAL = {
 async def made_well(cloud: Running) -> AsyncIterator[None]:
     """Leave nothing broken for the next test."""
     yield
-    await asyncio.to_thread(command, cloud, "clear")
+    await cloud.heal()
 
 
-def command(cloud: Running, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "local", "fault", *arguments, "--folder", str(cloud.folder)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+def command(cloud: Running, *arguments: str) -> Ended:
+    return local("fault", *arguments, "--folder", str(cloud.folder))
 
 
 async def told(cloud: Running, **fault: Any) -> int:
@@ -94,7 +86,7 @@ async def test_at_first_nothing_is_wrong(cloud: Running) -> None:
 
 
 async def test_the_partner_plays_what_it_is_told(cloud: Running) -> None:
-    number = await told(cloud, at="partner", answer="status", status=418, id="marked")
+    number = await told(cloud, service="partner", answer="status", status=418, id="marked")
     async with cloud.session() as session:
         url = f"{cloud.endpoints['partner']}/messages"
         for message_id, expected in (("is-marked", 418), ("other", 401)):
@@ -108,8 +100,10 @@ async def test_the_partner_plays_what_it_is_told(cloud: Running) -> None:
 
 async def test_a_vault_plays_what_it_is_told(cloud: Running) -> None:
     vault = cloud.vault("payload")
-    await told(cloud, at="vault", answer="status", status=429, vault=vault, operation="encrypt")
-    await told(cloud, at="partner", answer="hang")
+    await told(
+        cloud, service="vault", answer="status", status=429, vault=vault, operation="encrypt"
+    )
+    await told(cloud, service="partner", answer="hang")
     assert await encrypt(cloud) == 429
     assert await cloud.control("DELETE", "/faults?service=partner") == {"cleared": 1}
     assert await encrypt(cloud) == 429
@@ -118,7 +112,7 @@ async def test_a_vault_plays_what_it_is_told(cloud: Running) -> None:
 
 
 async def test_a_message_arrives_once_after_the_partner_answers_again(cloud: Running) -> None:
-    await told(cloud, at="partner", answer="drop", taken=True, body="played", times=1)
+    await told(cloud, service="partner", answer="drop", deliver_first=True, body="played", times=1)
     async with cloud.session() as session:
         message_id = await cloud.send(session, b"played", "a/b")
 

@@ -178,7 +178,7 @@ async def test_no_message_is_taken_or_counted_as_delivered(cloud: Running) -> No
 
 async def test_what_is_away_could_not_be_told(cloud: Running) -> None:
     await cloud.control("POST", "/bus/stop")
-    await cloud.fault(at="vault", operation="keys/encrypt", answer="status", status=503)
+    await cloud.fault(service="vault", operation="keys/encrypt", answer="status", status=503)
     try:
         found = await told(cloud, "sender")
     finally:
