@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import shutil
@@ -17,9 +16,9 @@ from typing import IO
 
 import pytest
 
+from local.cli.addresses import curl_commands
 from local.cli.client import Client, RequestRefusedError
 from local.cli.demo import carry, samples
-from local.cli.main import _curl
 from tests.local_commands import local
 
 ROOT = Path(__file__).parents[4]
@@ -100,7 +99,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield path
 
 
-def test_the_endpoints_are_told(folder: Path) -> None:
+def test_the_endpoints_are_published(folder: Path) -> None:
     endpoints = json.loads((folder / "endpoints.json").read_text())
     assert endpoints.keys() == ENDPOINTS
     assert (folder / "endpoints.json").stat().st_mode & 0o777 == 0o600
@@ -153,7 +152,7 @@ def until_received(client: Client, ids: set[str]) -> Mapping[str, Mapping[str, o
     raise AssertionError("not received")
 
 
-def test_what_the_sender_refuses_is_told_by_its_reason(folder: Path) -> None:
+def test_what_the_sender_refuses_is_shown_with_its_reason(folder: Path) -> None:
     empty = local("send", "-", "--folder", str(folder), stdin="")
     assert empty.returncode == 1
     assert "the sender says 400: the body is empty" in empty.stderr
@@ -196,9 +195,13 @@ def test_the_status_shows_a_rotated_key(folder: Path) -> None:
     after = local("status", "--folder", str(folder)).stdout
     version = rotated.stdout.split()[-1]
     assert version not in before
-    assert f"newest {version}" in after
-    for line in ("app      sender", "queue    messages", "partner  received"):
-        assert line in after
+    assert [line.split() for line in after.splitlines() if line.endswith(version)] == [
+        ["payload-local/payload", "2", version]
+    ]
+    words = [line.split()[:2] for line in after.splitlines()]
+    assert ["sender", "up"] in words
+    assert ["queue", "active"] in words
+    assert "messages at the partner: " in after
     wrong = local("rotate", "other", "--folder", str(folder))
     assert wrong.returncode == 1
     assert "payload-local/payload" in wrong.stderr
@@ -238,13 +241,12 @@ def test_a_key_is_printed_for_whoever_has_the_folder(folder: Path) -> None:
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
 def test_the_commands_that_are_shown_work_as_they_stand(folder: Path) -> None:
-    options = argparse.Namespace(folder=folder, no_keys=False)
-    post, received = _curl(Client(folder), options).splitlines()
-    for command, told in ((post, "202 Accepted"), (received, '"verified": true')):
+    post, received = curl_commands(Client(folder), folder, keys=True)
+    for command, shown in ((post, "202 Accepted"), (received, '"verified": true')):
         ran = subprocess.run(
             ["sh", "-c", command], cwd=ROOT, capture_output=True, text=True, check=True
         )
-        assert told in ran.stdout, command
+        assert shown in ran.stdout, command
 
 
 def test_without_keys_the_apps_ask_for_none(tmp_path: Path) -> None:
@@ -255,8 +257,7 @@ def test_without_keys_the_apps_ask_for_none(tmp_path: Path) -> None:
             assert client.request("GET", client.url("tracker") + name).status == 200
         assert local("send", "-", "--folder", str(path), stdin="x").returncode == 0
         assert "--no-keys" in local("key", "sender", "--folder", str(path)).stderr
-        shown = _curl(client, argparse.Namespace(folder=path, no_keys=True))
-        assert "x-functions-key" not in shown
+        assert "x-functions-key" not in "".join(curl_commands(client, path, keys=False))
 
 
 def test_control_is_for_those_who_have_the_key(folder: Path) -> None:
@@ -378,9 +379,10 @@ def test_apps_do_not_outlive_a_cloud_that_is_killed(tmp_path: Path) -> None:
 def test_the_demo_shows_five_identical_messages_and_ends(tmp_path: Path) -> None:
     shown = process("demo", "--folder", str(tmp_path / "cloud"))
     assert shown.returncode == 0, shown.stdout + shown.stderr
-    assert shown.stdout.count("identical, signature verified") == 5
-    told = [line.split() for line in shown.stdout.splitlines() if "  delivered  " in line]
-    assert [len(line) for line in told] == [7] * 5, "accepted, queued, delivered: each has a time"
+    lines = shown.stdout.splitlines()
+    assert len([line for line in lines if line.endswith(" verified")]) == 5
+    listed = [line.split() for line in lines if "  delivered  " in line]
+    assert [len(line) for line in listed] == [7] * 5, "accepted, queued, delivered: each has a time"
 
 
 def test_a_snapshot_that_cannot_be_run_is_refused_with_its_name(tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from local.deployment.resources import AppSpec
-from local.runtime.apps import AppEnvironment, AppFailedError, AppProcess, new_header
+from local.runtime.apps import AppFailedError, AppProcess
+from local.runtime.programs import AppEnvironment
 
 SPEC = AppSpec("/apps/sender", "relay-sender", "sender", (), None, {})
 
@@ -34,8 +35,7 @@ async def test_nothing_of_the_parents_environment_reaches_an_app(
 
 
 def test_an_identity_header_is_never_shown(tmp_path: Path) -> None:
-    header = new_header()
-    surroundings = AppEnvironment("http://127.0.0.1:1/msi/token", tmp_path / "ca.pem", "sb://x")
-    environment = surroundings.environment(header)
-    assert environment["IDENTITY_HEADER"] == header
-    assert header not in repr(app(tmp_path, environment))
+    common = AppEnvironment("http://127.0.0.1:1/msi/token", tmp_path / "ca.pem", "sb://x")
+    environment = common.variables("planted-header")
+    assert environment["IDENTITY_HEADER"] == "planted-header"
+    assert "planted-header" not in repr(app(tmp_path, environment))
