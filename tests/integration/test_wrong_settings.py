@@ -60,7 +60,7 @@ def refused(settings: dict[str, str]) -> Refusal:
     assert only["type"] == "application/problem+json"
     body = only["body"]
     assert body["status"] == 503
-    assert "mend" in body["detail"]
+    assert "correct those" in body["detail"]
     assert PLANTED not in run.stdout + run.stderr
     return Refusal(body["problems"], run.stderr)
 
