@@ -97,27 +97,27 @@ class VaultStore:
         return tuple(self._specs.values())
 
     def key(self, name: str) -> KeySpec:
-        """Return a key as deployed. Raises `ObjectNotFoundError`."""
+        """Return a key as deployed. Raises ObjectNotFoundError."""
         if name.lower() not in self._specs:
             raise ObjectNotFoundError("key", name)
         return self._specs[name.lower()]
 
     def key_versions(self, name: str) -> tuple[str, ...]:
-        """Return the versions of a key, oldest first. Raises `ObjectNotFoundError`."""
+        """Return the versions of a key, oldest first. Raises ObjectNotFoundError."""
         self.key(name)
         return tuple(version.version for version in self._keys[name.lower()])
 
     def key_version(self, name: str, version: str | None = None) -> KeyVersion:
-        """Return one version of a key, the newest by default. Raises `ObjectNotFoundError`."""
+        """Return one version of a key, the newest by default. Raises ObjectNotFoundError."""
         self.key(name)
         return _pick("key", name, self._keys[name.lower()], version)
 
     def private_key(self, name: str, version: str | None = None) -> rsa.RSAPrivateKey:
-        """Return the key of a version, the newest by default. Raises `ObjectNotFoundError`."""
+        """Return the key of a version, the newest by default. Raises ObjectNotFoundError."""
         return self._private_keys[self.key_version(name, version).version]
 
     def rotate(self, key_name: str) -> str:
-        """Make and return a new version of a key; older ones stay. Raises `ObjectNotFoundError`."""
+        """Make and return a new version of a key; older ones stay. Raises ObjectNotFoundError."""
         spec = self.key(key_name)
         private_key = rsa.generate_private_key(public_exponent=65537, key_size=spec.size)
         made = KeyVersion(uuid.uuid4().hex, int(time.time()))
@@ -133,7 +133,7 @@ class VaultStore:
         return made.version
 
     def enable(self, key_name: str, version: str, *, enabled: bool) -> None:
-        """Enable or disable a version of a key. Raises `ObjectNotFoundError`."""
+        """Enable or disable a version of a key. Raises ObjectNotFoundError."""
         name = self.key(key_name).name.lower()
         with self._lock:
             changed = replace(self.key_version(key_name, version), enabled=enabled)
@@ -149,13 +149,13 @@ class VaultStore:
         return tuple(self._secret_names.get(name, name) for name in self._secrets)
 
     def secret_versions(self, name: str) -> tuple[SecretVersion, ...]:
-        """Return the versions of a secret, oldest first. Raises `ObjectNotFoundError`."""
+        """Return the versions of a secret, oldest first. Raises ObjectNotFoundError."""
         if name.lower() not in self._secrets:
             raise ObjectNotFoundError("secret", name)
         return self._secrets[name.lower()]
 
     def secret(self, name: str, version: str | None = None) -> SecretVersion:
-        """Return a version of a secret, the newest by default. Raises `ObjectNotFoundError`."""
+        """Return a version of a secret, the newest by default. Raises ObjectNotFoundError."""
         return _pick("secret", name, self.secret_versions(name), version)
 
     def newest_secret(self, name: str) -> SecretVersion | None:

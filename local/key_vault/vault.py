@@ -19,9 +19,7 @@ from local.authorization.program import is_probe
 from local.deployment.resources import KeySpec, VaultSpec
 from local.identity.tokens import Claims, InvalidTokenError, TokenIssuer
 from local.key_vault import rsa as vault_rsa
-from local.key_vault.answers import Answer, about, about_secret, big_endian, page
-from local.key_vault.operations import Call, parse
-from local.key_vault.refusals import (
+from local.key_vault.errors import (
     AUDIENCE,
     KeyVaultError,
     bad_parameter,
@@ -31,6 +29,14 @@ from local.key_vault.refusals import (
     missing_token,
     not_found,
     not_permitted_on_key,
+)
+from local.key_vault.operations import VaultRequest, parse
+from local.key_vault.responses import (
+    ResponseBody,
+    big_endian,
+    object_attributes,
+    page,
+    secret_attributes,
 )
 from local.key_vault.store import KeyVersion, ObjectNotFoundError, SecretVersion, VaultStore
 
@@ -78,7 +84,9 @@ class _Vault:
         self._authorization = authorization
         self._uri = uri
         self._audit_log = audit_log
-        self._handlers: dict[tuple[str, str], Callable[[Call, web.Request], Awaitable[Answer]]] = {
+        self._handlers: dict[
+            tuple[str, str], Callable[[VaultRequest, web.Request], Awaitable[ResponseBody]]
+        ] = {
             ("keys", "list"): self._list_keys,
             ("keys", "versions"): self._list_key_versions,
             ("keys", "get"): self._get_key,
@@ -95,7 +103,7 @@ class _Vault:
         }
 
     async def serve(self, request: web.Request) -> web.Response:
-        """Answer one request; whatever happens, in JSON and without internals."""
+        """ResponseBody one request; whatever happens, in JSON and without internals."""
         request_id = str(uuid.uuid4())
         try:
             response = web.json_response(await self._answer(request, request_id))
@@ -112,32 +120,38 @@ class _Vault:
         response.headers["Cache-Control"] = "no-cache"
         return response
 
-    async def _answer(self, request: web.Request, request_id: str) -> Answer:
+    async def _answer(self, request: web.Request, request_id: str) -> ResponseBody:
         # In this order: nobody learns of anything before the token is believed, nor whether an
         # object exists before its use is allowed.
-        asker = Requester(request_id=request_id, probe=is_probe(request.headers.get("User-Agent")))
-        claims = self._authenticate(request, asker)
-        asker = replace(asker, principal_id=claims.principal_id, app=claims.issued_to)
+        requester = Requester(
+            request_id=request_id, probe=is_probe(request.headers.get("User-Agent"))
+        )
+        claims = self._authenticate(request, requester)
+        requester = replace(requester, principal_id=claims.principal_id, app=claims.issued_to)
         call = parse(request.method, request.rel_url.raw_path)
         if not _API_VERSION.fullmatch(request.query.get("api-version", "")):
             raise bad_parameter("The query parameter 'api-version' is missing or malformed.")
-        self._authorize(claims, call, asker)
-        return await self._do(call, request, asker)
+        self._authorize(claims, call, requester)
+        return await self._do(call, request, requester)
 
-    async def _do(self, call: Call, request: web.Request, asker: Requester) -> Answer:
+    async def _do(
+        self, call: VaultRequest, request: web.Request, requester: Requester
+    ) -> ResponseBody:
         operation, resource_id = call.operation, self._resource_id(call)
         try:
             answer = await self._handlers[operation.kind, operation.name](call, request)
         except KeyVaultError as refusal:
             if refusal.status == 403:
                 needs = f"{operation.name} among the operations of the key"
-                self._audit_log.refused("vault", asker, operation.data_action, resource_id, needs)
+                self._audit_log.refused(
+                    "vault", requester, operation.data_action, resource_id, needs
+                )
             raise
         # Only what was done is a use: a try with garbage is none.
-        self._audit_log.use(asker, operation.name, resource_id).once_more()
+        self._audit_log.use(requester, operation.name, resource_id).once_more()
         return answer
 
-    def _authenticate(self, request: web.Request, asker: Requester) -> Claims:
+    def _authenticate(self, request: web.Request, requester: Requester) -> Claims:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             # The SDKs' usual first request, which only wants the challenge: no decision.
@@ -146,10 +160,10 @@ class _Vault:
             return self._issuer.verify(token.strip(), AUDIENCE)
         except InvalidTokenError as error:
             needs = f"a valid token ({error.reason})"
-            self._audit_log.refused("vault", asker, None, self._spec.resource_id, needs)
+            self._audit_log.refused("vault", requester, None, self._spec.resource_id, needs)
             raise invalid_token(error, self._issuer.name) from None
 
-    def _authorize(self, claims: Claims, call: Call, asker: Requester) -> None:
+    def _authorize(self, claims: Claims, call: VaultRequest, requester: Requester) -> None:
         operation, resource_id = call.operation, self._resource_id(call)
         decision = self._authorization.decide(
             claims.principal_id,
@@ -157,40 +171,45 @@ class _Vault:
             resource_id,
             permission=operation.permission,
         )
-        self._audit_log.decided("vault", decision, asker)
+        self._audit_log.decided("vault", decision, requester)
         if not decision.allowed:
             permission = f"{operation.kind} {operation.permission}"
             raise forbidden(decision, permission, claims, self._spec)
 
-    def _resource_id(self, call: Call) -> str:
+    def _resource_id(self, call: VaultRequest) -> str:
         if call.object_name is None:
             return self._spec.resource_id
         return f"{self._spec.resource_id}/{call.operation.kind}/{call.object_name}"
 
-    async def _list_keys(self, _call: Call, _request: web.Request) -> Answer:
+    async def _list_keys(self, _call: VaultRequest, _request: web.Request) -> ResponseBody:
         store = self._store
         newest = [(key, store.key_version(key.name)) for key in store.key_specs()]
-        return page([{"kid": self._id("keys", k.name), **about(v)} for k, v in newest])
+        return page([{"kid": self._id("keys", k.name), **object_attributes(v)} for k, v in newest])
 
-    async def _list_key_versions(self, call: Call, _request: web.Request) -> Answer:
+    async def _list_key_versions(self, call: VaultRequest, _request: web.Request) -> ResponseBody:
         spec = self._store.key(_name(call))
         versions = [
             self._store.key_version(spec.name, version)
             for version in self._store.key_versions(spec.name)
         ]
-        return page([{"kid": self._id("keys", spec.name, v.version), **about(v)} for v in versions])
+        return page(
+            [
+                {"kid": self._id("keys", spec.name, v.version), **object_attributes(v)}
+                for v in versions
+            ]
+        )
 
-    async def _get_key(self, call: Call, _request: web.Request) -> Answer:
+    async def _get_key(self, call: VaultRequest, _request: web.Request) -> ResponseBody:
         spec = self._store.key(_name(call))
         return self._key_bundle(spec, self._store.key_version(spec.name, call.version))
 
-    async def _rotate(self, call: Call, _request: web.Request) -> Answer:
+    async def _rotate(self, call: VaultRequest, _request: web.Request) -> ResponseBody:
         spec = self._store.key(_name(call))
         # Finding primes takes long enough for everybody else to notice.
         version = await asyncio.to_thread(self._store.rotate, spec.name)
         return self._key_bundle(spec, self._store.key_version(spec.name, version))
 
-    async def _update_key(self, call: Call, request: web.Request) -> Answer:
+    async def _update_key(self, call: VaultRequest, request: web.Request) -> ResponseBody:
         spec = self._store.key(_name(call))
         version = self._store.key_version(spec.name, call.version).version
         body = await _json(request)
@@ -201,14 +220,14 @@ class _Vault:
         self._store.enable(spec.name, version, enabled=enabled)
         return self._key_bundle(spec, self._store.key_version(spec.name, version))
 
-    async def _encrypt(self, call: Call, request: web.Request) -> Answer:
+    async def _encrypt(self, call: VaultRequest, request: web.Request) -> ResponseBody:
         key_id, key = self._usable_key(call)
         body = await _json(request)
         plaintext = vault_rsa.from_base64url(body.get("value"))
         ciphertext = vault_rsa.encrypt(key.public_key(), body.get("alg"), plaintext)
         return {"kid": key_id, "value": vault_rsa.to_base64url(ciphertext)}
 
-    async def _decrypt(self, call: Call, request: web.Request) -> Answer:
+    async def _decrypt(self, call: VaultRequest, request: web.Request) -> ResponseBody:
         key_id, key = self._usable_key(call)
         body = await _json(request)
         ciphertext = vault_rsa.from_base64url(body.get("value"))
@@ -216,7 +235,7 @@ class _Vault:
         plaintext = await asyncio.to_thread(vault_rsa.decrypt, key, body.get("alg"), ciphertext)
         return {"kid": key_id, "value": vault_rsa.to_base64url(plaintext)}
 
-    def _usable_key(self, call: Call) -> tuple[str, rsa.RSAPrivateKey]:
+    def _usable_key(self, call: VaultRequest) -> tuple[str, rsa.RSAPrivateKey]:
         spec = self._store.key(_name(call))
         found = self._store.key_version(spec.name, call.version)
         if call.operation.name not in spec.operations:
@@ -226,23 +245,25 @@ class _Vault:
         key_id = self._id("keys", spec.name, found.version)
         return key_id, self._store.private_key(spec.name, found.version)
 
-    async def _list_secrets(self, _call: Call, _request: web.Request) -> Answer:
+    async def _list_secrets(self, _call: VaultRequest, _request: web.Request) -> ResponseBody:
         newest = [(name, self._store.secret(name)) for name in self._store.secret_names()]
-        return page([{"id": self._id("secrets", n), **about_secret(s)} for n, s in newest])
+        return page([{"id": self._id("secrets", n), **secret_attributes(s)} for n, s in newest])
 
-    async def _list_secret_versions(self, call: Call, _request: web.Request) -> Answer:
+    async def _list_secret_versions(
+        self, call: VaultRequest, _request: web.Request
+    ) -> ResponseBody:
         name = _name(call)
         return page(
             [
-                {"id": self._id("secrets", name, s.version), **about_secret(s)}
+                {"id": self._id("secrets", name, s.version), **secret_attributes(s)}
                 for s in self._store.secret_versions(name)
             ]
         )
 
-    async def _get_secret(self, call: Call, _request: web.Request) -> Answer:
+    async def _get_secret(self, call: VaultRequest, _request: web.Request) -> ResponseBody:
         return self._secret_bundle(_name(call), self._store.secret(_name(call), call.version))
 
-    async def _set_secret(self, call: Call, request: web.Request) -> Answer:
+    async def _set_secret(self, call: VaultRequest, request: web.Request) -> ResponseBody:
         name = _name(call)
         body = await _json(request)
         value, content_type = body.get("value"), body.get("contentType")
@@ -254,7 +275,7 @@ class _Vault:
         version = self._store.set_secret(name, value, content_type, tags, expires)
         return self._secret_bundle(name, self._store.secret(name, version))
 
-    def _key_bundle(self, spec: KeySpec, version: KeyVersion) -> Answer:
+    def _key_bundle(self, spec: KeySpec, version: KeyVersion) -> ResponseBody:
         key = self._store.private_key(spec.name, version.version).public_key().public_numbers()
         return {
             "key": {
@@ -264,12 +285,12 @@ class _Vault:
                 "n": vault_rsa.to_base64url(big_endian(key.n)),
                 "e": vault_rsa.to_base64url(big_endian(key.e)),
             },
-            **about(version),
+            **object_attributes(version),
         }
 
-    def _secret_bundle(self, name: str, secret: SecretVersion) -> Answer:
+    def _secret_bundle(self, name: str, secret: SecretVersion) -> ResponseBody:
         secret_id = self._id("secrets", name, secret.version)
-        return {"value": secret.value, "id": secret_id, **about_secret(secret)}
+        return {"value": secret.value, "id": secret_id, **secret_attributes(secret)}
 
     def _id(self, kind: str, name: str, version: str | None = None) -> str:
         # From configuration, never from the Host header: a message carries a key's id onwards.
@@ -299,7 +320,7 @@ async def _json(request: web.Request) -> dict[str, object]:
     return body
 
 
-def _name(call: Call) -> str:
+def _name(call: VaultRequest) -> str:
     if call.object_name is None:
         raise bad_parameter("The request URI names no object.")
     return call.object_name

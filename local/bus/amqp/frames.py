@@ -19,7 +19,7 @@ _PREFIX = struct.Struct(">IBBH")
 
 
 @dataclass(frozen=True)
-class Header:
+class ProtocolHeader:
     """A protocol header: which layer the peer wants to speak next."""
 
     octets: bytes
@@ -51,12 +51,12 @@ class FrameReader:
             self._offset = 0
         self._buffer += data
 
-    def next(self) -> Header | Frame | None:
+    def next(self) -> ProtocolHeader | Frame | None:
         """Give the next whole header or frame, or None until more arrives."""
         if len(self._buffer) - self._offset < 8:
             return None
         if self._buffer.startswith(b"AMQP", self._offset):
-            return Header(self._take(8))
+            return ProtocolHeader(self._take(8))
         size, doff, kind, channel = _PREFIX.unpack_from(self._buffer, self._offset)
         # A size is judged before the octets are waited for, so that a peer cannot make us hoard.
         if not 8 <= size <= MAX_FRAME or not 8 <= 4 * doff <= size:

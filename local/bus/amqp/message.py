@@ -211,7 +211,7 @@ def properties_fields(message: Message) -> list[Value]:
     return _list(message.properties, _PROPERTIES_FIELDS)
 
 
-def respond(
+def encode_response(
     correlation_id: Value, application_properties: Mapping[Value, Value], body: Value
 ) -> bytes:
     """Write an answer to a request: an amqp-value under the request's message id."""

@@ -16,7 +16,7 @@ from pathlib import Path
 _APPLICATION = 0x52454C59
 _VERSION = 1
 _CHECKPOINT_PAGES = 4096  # each checkpoint waits for the disk, so it comes every 16 MiB only
-_KEPT_WAL_OCTETS = 32 * 1024 * 1024
+_KEPT_WAL_BYTES = 32 * 1024 * 1024
 _COMPACT_PAGES = 4096
 _SCHEMA = f"""
 BEGIN;
@@ -52,7 +52,7 @@ def open_file(path: Path) -> sqlite3.Connection:
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = NORMAL")
         database.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
-        database.execute(f"PRAGMA journal_size_limit = {_KEPT_WAL_OCTETS}")
+        database.execute(f"PRAGMA journal_size_limit = {_KEPT_WAL_BYTES}")
         _compact(database)
     except BaseException:
         database.close()

@@ -60,7 +60,7 @@ class Namespace:
         return {queue.spec.name: queue.counts(now) for queue in self._queues.values()}
 
     def send(self, queue: Queue, messages: Sequence[tuple[Message, int]]) -> list[int]:
-        """Put messages, each with its size in octets, to a queue: all, or none by BusError."""
+        """Put messages, each with its size in octets, to a queue: all, or none by AmqpError."""
         for message, size in messages:
             queue.check(message, size)
         now = self.clock()

@@ -97,8 +97,8 @@ class Queue:
         """Return whether so many octets more stay within the queue's size."""
         if len(self.store) >= MAX_MESSAGES:
             return False
-        dead = self.dead_letters.store.octets if self.dead_letters else 0
-        return self.store.octets + dead + size <= self.spec.max_size_bytes
+        dead = self.dead_letters.store.total_bytes if self.dead_letters else 0
+        return self.store.total_bytes + dead + size <= self.spec.max_size_bytes
 
     def send(
         self,

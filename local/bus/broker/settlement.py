@@ -34,7 +34,7 @@ def rejected(error: AmqpError | None) -> Described:
 def settle(queue: Queue, token: UUID, state: Described, now: float) -> Described | None:
     """Apply a client's outcome to the message locked by `token`; return the outcome to answer.
 
-    None for the state `received`, which is no outcome. Raises BusError.
+    None for the state `received`, which is no outcome. Raises AmqpError.
     """
     fields = state.value if isinstance(state.value, list) else []
     match state.descriptor:

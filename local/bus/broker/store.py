@@ -109,7 +109,7 @@ class Store:
         self.expiries = IndexedHeap()
         self.schedule = IndexedHeap()
         self.deferred: set[int] = set()
-        self.octets = 0
+        self.total_bytes = 0
         saved = recorder.load()
         self._last_number = saved.last_number
         self._duplicate_window.update(saved.message_ids)
@@ -169,7 +169,7 @@ class Store:
         key = entry.sequence_number
         self._forget(key)
         self._entries[key] = entry
-        self.octets += entry.message.size
+        self.total_bytes += entry.message.size
         if entry.state is EntryState.SCHEDULED:
             self.schedule.set(key, entry.enqueued_at)
         elif entry.lock is not None:
@@ -191,7 +191,7 @@ class Store:
         old = self._entries.pop(key, None)
         if old is None:
             return
-        self.octets -= old.message.size
+        self.total_bytes -= old.message.size
         self.deferred.discard(key)
         if old.lock is not None:
             self._locked.pop(old.lock.token, None)

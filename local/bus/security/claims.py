@@ -37,7 +37,7 @@ class ConnectionClaims:
         self._reported: set[tuple[str, Right, str]] = set()
 
     def put(self, audience: str, token: str) -> None:
-        """Take a token for an audience; it replaces an earlier one. Raises Unauthorized."""
+        """Take a token for an audience; it replaces an earlier one. Raises UnauthorizedError."""
         # The host of an audience is not compared: one local namespace is reached under several,
         # and the token's own audience or signature was checked already.
         try:
@@ -47,7 +47,7 @@ class ConnectionClaims:
         self._keep(path_of(audience), principal)
 
     def put_plain(self, name: str, key: str) -> None:
-        """Take a name and a key for the whole connection. Raises Unauthorized."""
+        """Take a name and a key for the whole connection. Raises UnauthorizedError."""
         try:
             principal = self._access.authenticate_plain(name, key)
         except UnauthorizedError as error:
@@ -57,7 +57,7 @@ class ConnectionClaims:
     def require(self, right: Right, address: Address, *, anew: bool = False) -> Principal:
         """Return who has the right, by a living token that covers the address.
 
-        With `anew` nothing found before is trusted. Raises Unauthorized.
+        With `anew` nothing found before is trusted. Raises UnauthorizedError.
         """
         now = self._clock()
         key = (address.path, right)

@@ -26,7 +26,7 @@ from local.bus.amqp.errors import (
     AmqpError,
     UnauthorizedError,
 )
-from local.bus.amqp.frames import Frame, FrameReader, Header
+from local.bus.amqp.frames import Frame, FrameReader, ProtocolHeader
 from local.bus.amqp.values import Array, Symbol
 from local.bus.broker.address import CBS
 from local.bus.broker.journal import JournalError
@@ -47,8 +47,8 @@ LINKLESS_SECONDS = 60.0  # as Azure gives a connection without links
 GOODBYE_SECONDS = 5.0
 TICK_SECONDS = 1.0
 MIN_TICK_SECONDS = 0.1
-FLUSH_OCTETS = 65536
-MAX_HELD_OCTETS = 16 * 1024 * 1024
+FLUSH_BYTES = 65536
+MAX_HELD_BYTES = 16 * 1024 * 1024
 
 _LINKLESS = (
     "The connection was closed because it did not have any active links in the past "
@@ -88,7 +88,7 @@ class Connection(asyncio.Protocol):
         self._reader = FrameReader()
         self._output = bytearray()
         self._flushing: asyncio.Handle | None = None
-        self._step: Callable[[Header | Frame], None] = self._on_first_header
+        self._step: Callable[[ProtocolHeader | Frame], None] = self._on_first_header
         self._is_open = False
         self._is_closing = False
         self._is_to_break = False
@@ -138,9 +138,9 @@ class Connection(asyncio.Protocol):
     def reserve(self, octets: int) -> None:
         """Count octets kept for this client: unfinished messages, answers it gives no credit for.
 
-        Raises BusError where that is above the limit, and counts nothing then.
+        Raises AmqpError where that is above the limit, and counts nothing then.
         """
-        if self._held_octets + octets > MAX_HELD_OCTETS:
+        if self._held_octets + octets > MAX_HELD_BYTES:
             raise AmqpError(RESOURCE_LIMIT, "Too much is kept for one connection.")
         self._held_octets += octets
 
@@ -191,7 +191,7 @@ class Connection(asyncio.Protocol):
         if self._is_closing:
             return
         self._output += octets
-        if len(self._output) > FLUSH_OCTETS:
+        if len(self._output) > FLUSH_BYTES:
             self._flush()
         elif self._flushing is None:
             self._flushing = self._loop.call_soon(self._flush)
@@ -263,9 +263,9 @@ class Connection(asyncio.Protocol):
             logger.warning("connection closed after %s", type(error).__name__)
             self.close(AmqpError(INTERNAL_ERROR, "The server was unable to process the request."))
 
-    def _on_first_header(self, item: Header | Frame) -> None:
+    def _on_first_header(self, item: ProtocolHeader | Frame) -> None:
         # Nobody gets past here without SASL, as in Azure.
-        if not isinstance(item, Header) or item.octets != frames.HEADER[frames.SASL]:
+        if not isinstance(item, ProtocolHeader) or item.octets != frames.HEADER[frames.SASL]:
             self._write(frames.HEADER[frames.SASL])
             self._hang_up()
             return
@@ -274,7 +274,7 @@ class Connection(asyncio.Protocol):
         self._send_sasl(amqp.SaslMechanisms(mechanisms))
         self._step = self._on_sasl_init
 
-    def _on_sasl_init(self, item: Header | Frame) -> None:
+    def _on_sasl_init(self, item: ProtocolHeader | Frame) -> None:
         init, _ = amqp.read(self._body(item, frames.SASL))
         if not isinstance(init, amqp.SaslInit):
             raise DecodeError("SASL without an init")
@@ -295,13 +295,13 @@ class Connection(asyncio.Protocol):
             return False
         return True
 
-    def _on_second_header(self, item: Header | Frame) -> None:
+    def _on_second_header(self, item: ProtocolHeader | Frame) -> None:
         self._write(frames.HEADER[frames.AMQP])
-        if not isinstance(item, Header) or item.octets != frames.HEADER[frames.AMQP]:
+        if not isinstance(item, ProtocolHeader) or item.octets != frames.HEADER[frames.AMQP]:
             self._hang_up()
         self._step = self._on_open
 
-    def _on_open(self, item: Header | Frame) -> None:
+    def _on_open(self, item: ProtocolHeader | Frame) -> None:
         opening, _ = amqp.read(self._body(item, frames.AMQP))
         if not isinstance(opening, amqp.Open):
             raise AmqpError(ILLEGAL_STATE, "The connection is not open.")
@@ -327,7 +327,7 @@ class Connection(asyncio.Protocol):
         if self.max_frame < MIN_MAX_FRAME:
             raise AmqpError(INVALID_FIELD, "max-frame-size is below 512.")
 
-    def _on_frame(self, item: Header | Frame) -> None:
+    def _on_frame(self, item: ProtocolHeader | Frame) -> None:
         body = self._body(item, frames.AMQP)
         if not body or not isinstance(item, Frame):
             return
@@ -359,7 +359,7 @@ class Connection(asyncio.Protocol):
         self.sessions[channel] = Session(self, channel, begin)
 
     @staticmethod
-    def _body(item: Header | Frame, kind: int) -> bytes:
+    def _body(item: ProtocolHeader | Frame, kind: int) -> bytes:
         if not isinstance(item, Frame) or item.kind != kind:
             raise DecodeError("header or frame of another layer")
         return item.body

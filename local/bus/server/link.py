@@ -65,10 +65,10 @@ class LinkSession(Protocol):
         """Keep a delivery until the client settles it."""
 
     def reply(self, address: Address, reply_to: str | None, payload: bytes) -> None:
-        """Send an answer on the link that the client opened for it. Raises BusError."""
+        """Send an answer on the link that the client opened for it. Raises AmqpError."""
 
     def reserve(self, octets: int) -> None:
-        """Count octets kept for the client. Raises BusError above the limit of its connection."""
+        """Count octets kept for the client. Raises AmqpError above the limit of its connection."""
 
     def release(self, octets: int) -> None:
         """Count octets no longer kept."""

@@ -24,7 +24,7 @@ MAX_REQUEST = 1024 * 1024  # a request may carry messages of the largest size to
 
 
 def attach_link(session: LinkSession, attach: amqp.Attach) -> Link:
-    """Make the link and answer the attach. Raises BusError where it is refused."""
+    """Make the link and answer the attach. Raises AmqpError where it is refused."""
     peer = attach.source if attach.role == amqp.RECEIVER else attach.target
     text = _address_of(peer, _SOURCE if attach.role == amqp.RECEIVER else _TARGET)
     if text is None:

@@ -30,7 +30,7 @@ from local.bus.server.incoming import Node
 from local.bus.server.link import Link
 from local.bus.server.requests import Request, answer, read_request
 
-MAX_PEEK_OCTETS = 1024 * 1024
+MAX_PEEK_BYTES = 1024 * 1024
 MAX_ITEMS = 1000
 _UUID, _LONG, _TIMESTAMP = 0x98, 0x81, 0x83
 
@@ -101,7 +101,7 @@ def _peek(namespace: Namespace, queue: Queue, body: Body) -> Value:
     for entry in queue.peek(start, min(count, MAX_ITEMS), namespace.clock()):
         encoded.append(encode_entry(entry))
         octets += len(encoded[-1])
-        if octets > MAX_PEEK_OCTETS:
+        if octets > MAX_PEEK_BYTES:
             break
     if not encoded:
         return None

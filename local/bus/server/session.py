@@ -59,7 +59,7 @@ class SessionConnection(Protocol):
         """Queue one frame."""
 
     def reserve(self, octets: int) -> None:
-        """Count octets kept for the client. Raises BusError above the limit."""
+        """Count octets kept for the client. Raises AmqpError above the limit."""
 
     def release(self, octets: int) -> None:
         """Count octets no longer kept."""
@@ -142,7 +142,7 @@ class Session:
         self._unsettled[number] = delivery
 
     def reserve(self, octets: int) -> None:
-        """Count octets kept for the client. Raises BusError above the limit of its connection."""
+        """Count octets kept for the client. Raises AmqpError above the limit of its connection."""
         self._connection.reserve(octets)
 
     def release(self, octets: int) -> None:
@@ -299,7 +299,7 @@ class Session:
             del self._unsettled[number]
 
     def reply(self, address: Address, reply_to: str | None, payload: bytes) -> None:
-        """Send an answer on the link that the client opened for it. Raises BusError.
+        """Send an answer on the link that the client opened for it. Raises AmqpError.
 
         It is the link named, or else any to the same request node.
         """

@@ -82,7 +82,7 @@ def test_complete_removes() -> None:
     q.send(message("a"), 0)
     _, token = receive(q)
     q.complete(token, 1)
-    assert len(q.store) == q.store.octets == 0
+    assert len(q.store) == q.store.total_bytes == 0
     with pytest.raises(LockLostError):
         q.complete(token, 1)
 
@@ -326,7 +326,7 @@ def test_properties_are_bounded_and_count_against_the_size() -> None:
         q.check(annotated(MAX_PROPERTIES), MAX_PROPERTIES)
     assert caught.value.condition == SIZE_EXCEEDED
     q.send(annotated(MAX_PROPERTIES - 200), 0)
-    assert q.store.octets > MAX_PROPERTIES - 200
+    assert q.store.total_bytes > MAX_PROPERTIES - 200
 
 
 def test_empty_messages_are_bounded_by_their_number(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from local.bus.amqp import performatives as amqp
 from local.bus.amqp.encoding import encode
 from local.bus.amqp.frames import AMQP, EMPTY_FRAME, HEADER, SASL, Frame, frame
-from local.bus.amqp.message import respond
+from local.bus.amqp.message import encode_response
 from local.bus.amqp.values import Described, Int, Symbol, ULong, Value
 from local.bus.broker.namespace import Namespace
-from local.bus.server.connection import MAX_HELD_OCTETS, Broker, Connection
+from local.bus.server.connection import MAX_HELD_BYTES, Broker, Connection
 from local.bus.server.incoming import CREDIT
 from local.bus.server.session import HANDLE_MAX, MAX_LINKS
 from local.deployment.resources import NamespaceSpec, QueueSpec
@@ -337,7 +337,7 @@ async def test_answers_without_credit_are_not_kept_for_ever(bus: Bus, connect: C
     client = await ready(connect)
     client.attach(3, "plain/$management", receives=False)
     client.attach(4, "plain/$management", receives=True)
-    peek = respond(
+    peek = encode_response(
         None,
         {"operation": "com.microsoft:peek-message"},
         {"from-sequence-number": 0, "message-count": Int(9)},
@@ -351,7 +351,7 @@ async def test_answers_without_credit_are_not_kept_for_ever(bus: Bus, connect: C
         "amqp:resource-limit-exceeded"
     }
     (connection,) = bus.server._connections
-    assert connection._held_octets <= MAX_HELD_OCTETS
+    assert connection._held_octets <= MAX_HELD_BYTES
     client.send(amqp.Flow(3, 5000, 20, 1000, 4, 0, 100))
     for _ in range(20 - len(refused)):
         while (await client.until(amqp.Transfer)).more:

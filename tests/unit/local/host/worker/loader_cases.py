@@ -1,4 +1,4 @@
-"""Small apps, and what Azure's worker library says to each: the table of `test_loaders`."""
+"""Small apps, and what Azure's worker library says to each: the table of `test_loader`."""
 
 from __future__ import annotations
 

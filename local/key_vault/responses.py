@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from local.key_vault.store import KeyVersion, SecretVersion
 
-Answer = dict[str, object]
+ResponseBody = dict[str, object]
 
 
-def about(version: KeyVersion | SecretVersion) -> Answer:
+def object_attributes(version: KeyVersion | SecretVersion) -> ResponseBody:
     """Return what is told of every key and secret: enabled, since when, how recovered."""
     attributes = {
         "enabled": version.enabled if isinstance(version, KeyVersion) else True,
@@ -25,13 +25,13 @@ def about(version: KeyVersion | SecretVersion) -> Answer:
     return {"attributes": attributes, "tags": {}}
 
 
-def about_secret(secret: SecretVersion) -> Answer:
+def secret_attributes(secret: SecretVersion) -> ResponseBody:
     """Return what is told of every secret: its attributes, its tags and its content type."""
     content_type = {"contentType": secret.content_type} if secret.content_type else {}
-    return {**content_type, **about(secret), "tags": secret.tags}
+    return {**content_type, **object_attributes(secret), "tags": secret.tags}
 
 
-def page(items: list[Answer]) -> Answer:
+def page(items: list[ResponseBody]) -> ResponseBody:
     """Give a list that has no next page."""
     return {"value": items, "nextLink": None}
 

@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from tests.unit.local.host.loader_cases import Case, cases
+from tests.unit.local.host.worker.loader_cases import Case, cases
 
-REPOSITORY = Path(__file__).parents[4]
+REPOSITORY = Path(__file__).parents[5]
 LOADERS = ["own", "library"] if sys.version_info >= (3, 13) else ["own"]
 
 
