@@ -10,7 +10,17 @@ from typing import ClassVar, TypeVar
 
 from local.bus.amqp.decoding import DecodeError, decode
 from local.bus.amqp.encoding import encode, encode_list
-from local.bus.amqp.values import Array, Described, Symbol, UByte, UInt, ULong, UShort, Value
+from local.bus.amqp.values import (
+    Array,
+    Described,
+    Symbol,
+    UByte,
+    UInt,
+    ULong,
+    UShort,
+    Value,
+    symbol_array,
+)
 
 UNLIMITED = 2**32 - 1
 
@@ -286,7 +296,7 @@ _NULLABLE = ((Begin, "remote_channel"), (Flow, "next_incoming_id"))
 
 def _checked(kind: type[Performative], name: str, value: Value, wire: type) -> Value:
     if wire is Array and isinstance(value, Symbol):
-        return Array(0xB3, (value,))  # "multiple" fields may hold one value bare
+        return symbol_array((value,))  # "multiple" fields may hold one value bare
     limit = _LIMITS.get(wire)
     if limit is None:
         good = isinstance(value, wire) and not (wire is str and isinstance(value, Symbol))

@@ -6,6 +6,7 @@ bytes binary, UUID uuid, list list, dict map.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 from uuid import UUID
@@ -85,6 +86,24 @@ class Array:
     items: tuple[Value, ...]
     descriptor: Value = None
 
+
+def symbol_array(names: Iterable[str]) -> Array:
+    """Return an array of symbols."""
+    return Array(_SYMBOL, tuple(Symbol(name) for name in names))
+
+
+def timestamp_array(times: Iterable[Timestamp]) -> Array:
+    """Return an array of timestamps."""
+    return Array(_TIMESTAMP, tuple(times))
+
+
+def long_array(numbers: Iterable[int]) -> Array:
+    """Return an array of signed integers of 64 bits."""
+    return Array(_LONG, tuple(numbers))
+
+
+# Constructors of array items (part 1, 1.6).
+_SYMBOL, _LONG, _TIMESTAMP = 0xB3, 0x81, 0x83
 
 Value: TypeAlias = (
     "bool | int | float | str | bytes | UUID | Described | Array | list[Value] "

@@ -29,7 +29,7 @@ Node = Callable[[Link, int | None, bytes], None]
 class IncomingLink(Link):
     """Puts messages together from their frames and hands them to a node.
 
-    `limit` is the largest message in octets.
+    `limit` is the largest message in bytes.
     """
 
     def __init__(
@@ -82,15 +82,15 @@ class IncomingLink(Link):
 
     def _add(self, payload: bytes) -> None:
         self._size += len(payload)
-        # Of a message above the limit nothing is kept, however long the client goes on.
+        # Nothing is kept of a message above the limit, however long the client goes on.
         if self._size > self.limit:
             self._clear()
             return
-        self.session.reserve(len(payload))
+        self.session.memory.reserve(len(payload))
         self._parts += payload
 
     def _clear(self) -> None:
-        self.session.release(len(self._parts))
+        self.session.memory.release(len(self._parts))
         self._parts.clear()
 
     def _drop_parts(self) -> None:
@@ -104,7 +104,7 @@ class IncomingLink(Link):
         self.delivery_count += 1
         if first is None or first.delivery_id is None:
             return
-        error = self._hand_over(first, data, size)
+        error = self._accept(first, data, size)
         if not first.settled:
             state = rejected(error) if error else ACCEPTED
             number = first.delivery_id
@@ -117,7 +117,7 @@ class IncomingLink(Link):
         elif self.credit < CREDIT // 2:
             self._grant()
 
-    def _hand_over(self, first: amqp.Transfer, data: bytes, size: int) -> AmqpError | None:
+    def _accept(self, first: amqp.Transfer, data: bytes, size: int) -> AmqpError | None:
         try:
             self._check_size(size)
             self._node(self, first.message_format, data)
