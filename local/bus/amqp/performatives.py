@@ -106,7 +106,7 @@ class Attach(Performative):
 
 @dataclass(slots=True)
 class Flow(Performative):
-    """Tells the windows of a session and, with a handle, the credit of a link."""
+    """Updates the windows of a session and, with a handle, the credit of a link."""
 
     CODE: ClassVar[int] = 0x13
     WIRE: ClassVar[tuple[type, ...]] = (
@@ -152,7 +152,7 @@ class Transfer(Performative):
 
 @dataclass(slots=True)
 class Disposition(Performative):
-    """Tells the outcome of deliveries `first` to `last`."""
+    """Carries the outcome of deliveries `first` to `last`."""
 
     CODE: ClassVar[int] = 0x15
     WIRE: ClassVar[tuple[type, ...]] = (bool, UInt, UInt, bool, Described, bool)
@@ -201,7 +201,7 @@ class Close(Performative):
 
 @dataclass(slots=True)
 class SaslMechanisms(Performative):
-    """Offers ways to authenticate."""
+    """Offers mechanisms to authenticate by."""
 
     CODE: ClassVar[int] = 0x40
     WIRE: ClassVar[tuple[type, ...]] = (Array,)
@@ -212,7 +212,7 @@ class SaslMechanisms(Performative):
 
 @dataclass(slots=True)
 class SaslInit(Performative):
-    """Picks one of them."""
+    """Chooses a mechanism."""
 
     CODE: ClassVar[int] = 0x41
     WIRE: ClassVar[tuple[type, ...]] = (Symbol, bytes, str)
@@ -225,7 +225,7 @@ class SaslInit(Performative):
 
 @dataclass(slots=True)
 class SaslOutcome(Performative):
-    """Says how it went: 0 well, 1 refused."""
+    """Says whether the client is authenticated: 0 if so, 1 if not."""
 
     CODE: ClassVar[int] = 0x44
     WIRE: ClassVar[tuple[type, ...]] = (UByte, bytes)

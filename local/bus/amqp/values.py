@@ -1,7 +1,7 @@
 """The types of AMQP 1.0 that Python has no type of its own for (OASIS AMQP 1.0, part 1, 1.6).
 
-Python types stand for themselves: None null, bool boolean, int long, float double, str string,
-bytes binary, UUID uuid, list list, dict map.
+Python's own types are used for the others: None null, bool boolean, int long, float double,
+str string, bytes binary, UUID uuid, list list, dict map.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Char(str):
 
 
 class Symbol(str):
-    """A name from a closed set, ASCII; equal to the string of the same letters."""
+    """A name from a closed set, ASCII; equal to the string of the same characters."""
 
     __slots__ = ()
 

@@ -12,7 +12,7 @@ Right = Literal["send", "listen"]
 class Principal:
     """Who was authenticated, how, and until when (seconds since 1970; None without end).
 
-    `app` is the name of who got the token, where that is known.
+    `app` is the name of the app that got the token, where that is known.
     """
 
     kind: Literal["identity", "sas"]

@@ -9,9 +9,9 @@ from local.bus.amqp.decoding import DecodeError
 from local.bus.amqp.errors import (
     DECODE_ERROR,
     NOT_ALLOWED,
-    SIZE_EXCEEDED,
     TRANSFER_LIMIT,
     AmqpError,
+    MessageTooLargeError,
     UnauthorizedError,
 )
 from local.bus.amqp.message import BATCH_FORMAT, parse, split_batch
@@ -27,7 +27,7 @@ Node = Callable[[Link, int | None, bytes], None]
 
 
 class IncomingLink(Link):
-    """Puts messages together from their frames and hands them to a node.
+    """Assembles messages from their frames and passes them to a node.
 
     `limit` is the largest message in bytes.
     """
@@ -54,7 +54,7 @@ class IncomingLink(Link):
         self._grant()
 
     def stop(self) -> None:
-        """Drop a message that has not come whole."""
+        """Drop a message that is not complete."""
         self._drop_parts()
 
     def on_flow(self, flow: amqp.Flow) -> None:
@@ -63,7 +63,7 @@ class IncomingLink(Link):
             self.session.flow(self)
 
     def on_transfer(self, transfer: amqp.Transfer, payload: bytes) -> None:
-        """Take one frame of a message."""
+        """Accept one frame of a message."""
         if self._first is None:
             self._begin(transfer)
         if transfer.aborted:
@@ -112,7 +112,7 @@ class IncomingLink(Link):
                 amqp.Disposition(amqp.RECEIVER, number, number, settled=True, state=state)
             )
         if isinstance(error, UnauthorizedError):
-            # A right taken away ends the link itself, as in Azure: the client has to ask anew.
+            # A right taken away ends the link itself, as in Azure: the client has to attach again.
             self.session.detach(self, error)
         elif self.credit < CREDIT // 2:
             self._grant()
@@ -129,11 +129,7 @@ class IncomingLink(Link):
 
     def _check_size(self, size: int) -> None:
         if size > self.limit:
-            raise AmqpError(
-                SIZE_EXCEEDED,
-                f"The received message (size: {size} bytes) exceeds the limit "
-                f"({self.limit} bytes) currently allowed on the link.",
-            )
+            raise MessageTooLargeError(size, self.limit)
 
     def _grant(self) -> None:
         self.credit = CREDIT

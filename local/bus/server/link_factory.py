@@ -71,7 +71,7 @@ def _request_link(session: LinkSession, attach: amqp.Attach, address: Address) -
 def _queue_link(session: LinkSession, attach: amqp.Attach, address: Address) -> Link:
     # Rights come before existence, so that nobody learns names of queues that are not theirs.
     right: Right = "listen" if attach.role == amqp.RECEIVER else "send"
-    holder = session.claims.require(right, address, anew=True)
+    holder = session.claims.require(right, address, fresh=True)
     queue = _find(session, address)
     if attach.role == amqp.RECEIVER:
         if queue.forward_to is not None:

@@ -21,10 +21,10 @@ from local.bus.amqp.errors import (
 from local.bus.amqp.message import parse, timestamp
 from local.bus.amqp.values import Array, Int, Symbol, Value, long_array, timestamp_array
 from local.bus.broker.delivery import encode_entry
+from local.bus.broker.entry import QueueEntry
 from local.bus.broker.namespace import Namespace
 from local.bus.broker.queue import Queue
 from local.bus.broker.settlement import text_of
-from local.bus.broker.store import QueueEntry
 from local.bus.security.principal import Right
 from local.bus.server.incoming import Node
 from local.bus.server.link import Link

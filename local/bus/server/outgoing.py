@@ -11,9 +11,9 @@ from local.bus.amqp.errors import AmqpError
 from local.bus.amqp.values import Described
 from local.bus.broker.address import Address
 from local.bus.broker.delivery import encode_entry
+from local.bus.broker.entry import QueueEntry
 from local.bus.broker.queue import Queue
 from local.bus.broker.settlement import rejected, settle
-from local.bus.broker.store import QueueEntry
 from local.bus.security.principal import Principal, Right
 from local.bus.server.flow_control import SERIAL_NUMBERS
 from local.bus.server.link import Link, LinkSession
@@ -75,12 +75,12 @@ class QueueReceiver(OutgoingLink):
 
     def stop(self) -> None:
         """Take no more messages; locks of those taken last until they expire."""
-        self.session.namespace.leave(self._queue, self)
+        self.session.namespace.remove_consumer(self._queue, self)
 
     def wake(self) -> None:
         """Ask for messages."""
         if self.credit > 0:
-            self.session.namespace.wait(self._queue, self)
+            self.session.namespace.add_consumer(self._queue, self)
 
     def is_ready(self) -> bool:
         """Return whether there still is credit, room and the right to listen."""

@@ -605,7 +605,7 @@ async def play(services: BusServices, steps: list[tuple[amqp.Performative, bytes
     connection.connection_lost(None)
     assert not connections
     assert connection.links == connection.memory.held == 0
-    assert all(not waiting for waiting in services.namespace._waiting.values())
+    assert all(not consumers for consumers in services.namespace._consumers.values())
 
 
 @pytest.fixture
