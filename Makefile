@@ -63,7 +63,7 @@ test-long: $(READY) $(CHECKOV)
 	SNAPSHOT=local-policies-private.snapshot.json \
 	  $(BIN)/python $(TESTS) tests/pipeline $(addprefix --ignore=,$(LONG))
 	SEED=$(SEED) $(BIN)/python -m pytest tests/faults -s $(addprefix --ignore=,$(LONG))
-	ROWS=1000000 $(BIN)/python -m pytest tests/unit/shared/ledger/test_ledger_plans.py
+	ROWS=1000000 $(BIN)/python -m pytest tests/integration/shared/ledger/test_ledger_plans.py
 
 # Where az and azd are not signed in, nothing is run, and the exit code says so. The steps, their time
 # and cost: make azure LIST=1. Other variables: docs/deploying.md, "In your own subscription".

@@ -16,9 +16,9 @@ from functools import cache
 from pathlib import Path
 
 from checks import snapshot
-from checks.hardening import DATABASE, SITE, at
 from checks.infra import INFRA
-from checks.snapshot import Resource, Snapshot, of_type, place
+from checks.resource_types import DATABASE, SITE
+from checks.snapshot import PredictedResource, Snapshot, at, of_type, place
 from local.deployment.expressions import UnknownExpressionError, parse
 from local.deployment.resource_id import last, parent
 from local.deployment.resources import Reference
@@ -114,7 +114,7 @@ def _wanted(deployment: Snapshot) -> Iterator[tuple[str, int]]:
             yield f"{here} ({group}: {instances} x {POOL_SIZE})", instances * POOL_SIZE
 
 
-def _instances(site: Resource, group: str) -> int:
+def _instances(site: PredictedResource, group: str) -> int:
     """Count what a group can have: as many as it scales to, and those that are always ready."""
     scale = at(site, "functionAppConfig.scaleAndConcurrency") or {}
     ready = [one for one in scale.get("alwaysReady") or [] if one.get("name") == group]
@@ -122,7 +122,7 @@ def _instances(site: Resource, group: str) -> int:
     return int(most) + sum(int(one.get("instanceCount", 0)) for one in ready)
 
 
-def _set(deployment: Snapshot, server: Resource) -> int | None:
+def _set(deployment: Snapshot, server: PredictedResource) -> int | None:
     """Give the connections that the deployment sets instead of what comes with the size."""
     wanted = f"{server['id']}/configurations/max_connections".lower()
     for setting in of_type(deployment, f"{DATABASE}/configurations"):

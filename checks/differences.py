@@ -7,8 +7,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from checks.access import Access, App
-from checks.hardening import at, weaknesses
+from checks.declaration import Access
+from checks.declared_rights import declared_rights
+from checks.declared_settings import declared_settings
+from checks.hardening import weaknesses
 from checks.machines import (
     COMMAND,
     MACHINE,
@@ -20,22 +22,16 @@ from checks.machines import (
 )
 from checks.network import TYPES as ENDPOINT_TYPES
 from checks.network import exposures
-from checks.roles import KEY_ACTIONS, OWN_BLOBS, SEE_QUEUES, SEND_TELEMETRY, STORE_PACKAGES
+from checks.rights import Right, covers, given_twice, half_given, rights, without_effect
 from checks.snapshot import (
-    SUFFIX,
-    Resource,
-    Right,
+    PredictedResource,
     Snapshot,
-    covers,
-    given_twice,
-    half_given,
+    at,
     of_type,
     operators,
     place,
     properties,
     render,
-    rights,
-    without_effect,
 )
 
 
@@ -143,78 +139,6 @@ def _deployed_packages(snapshot: Snapshot) -> Iterator[str]:
             yield f"{here} stores its package under {place(snapshot, who)}"
 
 
-def declared_rights(access: Access) -> frozenset[Right]:
-    """Give the declared grants as what Azure asks for when they are used."""
-    vault, bus = "Microsoft.KeyVault/vaults", "Microsoft.ServiceBus/namespaces/messages"
-    return frozenset(
-        [
-            *(
-                Right(
-                    grant["identity"],
-                    f"{vault}/keys/{operation}/action",
-                    f"vaults/{grant['vault']}/keys/{grant['key']}",
-                )
-                for grant in access["keyGrants"]
-                for operation in grant["operations"]
-            ),
-            *(
-                Right(
-                    grant["identity"],
-                    f"{vault}/secrets/getSecret/action",
-                    f"vaults/{grant['vault']}/secrets/{grant['secret']}",
-                )
-                for grant in access["secretGrants"]
-            ),
-            *(
-                Right(
-                    held["operator"],
-                    f"{vault}/secrets/{use}/action",
-                    f"vaults/{held['vault']}/secrets/{held['secret']}",
-                )
-                for held in access["operatorSecretGrants"]
-                for use in held["operations"]
-            ),
-            *(
-                Right(
-                    officer["operator"],
-                    f"{vault}/keys/{KEY_ACTIONS[use]}",
-                    f"vaults/{officer['vault']}/keys/{officer['key']}",
-                )
-                for officer in access["operatorKeyGrants"]
-                for use in officer["operations"]
-            ),
-            *(
-                Right(
-                    grant["identity"], f"{bus}/{right}/action", f"bus/relay/queues/{grant['queue']}"
-                )
-                for grant in access["queueGrants"]
-                for right in grant["rights"]
-            ),
-            *_host_rights(access),
-        ]
-    )
-
-
-def _host_rights(access: Access) -> Iterator[Right]:
-    """Give what the platform needs to run the apps: no message, no key and no secret."""
-    for seen in access["scaleGrants"]:
-        yield from (Right(seen["identity"], action, "bus/relay") for action in SEE_QUEUES)
-    for package in access["packageGrants"]:
-        where = packages(package["storage"])
-        yield from (Right(package["identity"], action, where) for action in STORE_PACKAGES)
-    for storage in access["storageGrants"]:
-        who, where = f"apps/{storage['app']}", f"storages/{storage['storage']}"
-        yield from (Right(who, action, where) for action in OWN_BLOBS)
-    for telemetry in access["telemetryGrants"]:
-        who = f"apps/{telemetry['app']}"
-        yield from (Right(who, action, "telemetry/relay") for action in SEND_TELEMETRY)
-
-
-def packages(storage: str) -> str:
-    """Name the container that the packages of an app are in."""
-    return f"storages/{storage}/blobservices/default/containers/packages"
-
-
 def _rights(access: Access, snapshot: Snapshot) -> Iterator[Difference]:
     declared, deployed = declared_rights(access), rights(snapshot)
     for wanted in declared:
@@ -269,71 +193,7 @@ def _deployed_queues(snapshot: Snapshot) -> Iterator[str]:
             yield f"{name} delivers {given['maxDeliveryCount']} times"
 
 
-def declared_settings(access: Access, app: App) -> dict[str, str]:
-    """Give the settings of an app; a value known at run time only is spelled as in `spelled`."""
-    settings = {
-        "RELAY_APP": app["name"],
-        "AzureWebJobsStorage__blobServiceUri": (
-            f"https://{app['name']}{SUFFIX}.blob.core.windows.net"
-        ),
-        "AzureWebJobsDisableHomepage": "true",
-        "AzureWebJobsStorage__credential": "managedidentity",
-        "APPLICATIONINSIGHTS_CONNECTION_STRING": "ConnectionString of telemetry/relay",
-        "APPLICATIONINSIGHTS_AUTHENTICATION_STRING": "Authorization=AAD",
-    }
-    for name in app["identities"]:
-        if name == app["package"]:
-            continue  # the platform's alone
-        settings[_setting("IDENTITY", name)] = f"clientId of identities/{name}"
-    settings["RELAY_BUS__fullyQualifiedNamespace"] = f"relay-{SUFFIX}.servicebus.windows.net"
-    settings |= _usable(access, app) | _known(access)
-    if trigger := app.get("trigger"):
-        settings["RELAY_BUS__credential"] = "managedidentity"
-        settings["RELAY_BUS__clientId"] = f"clientId of identities/{trigger['identity']}"
-    if status := app.get("status"):
-        settings["RELAY_STATUS_URL"] = f"https://relay-{status}-{SUFFIX}.azurewebsites.net"
-    return settings
-
-
-def _usable(access: Access, app: App) -> dict[str, str]:
-    """Give a setting for every object that an identity of the app has a grant on."""
-    settings = {}
-    for key in access["keyGrants"]:
-        if key["identity"] in app["identities"]:
-            url = f"keyUri of vaults/{key['vault']}/keys/{key['key']}"
-            settings[_setting("KEY", key["key"])] = url
-    for secret in access["secretGrants"]:
-        if secret["identity"] in app["identities"]:
-            url = f"secretUri of vaults/{secret['vault']}/secrets/{secret['secret']}"
-            settings[_setting("SECRET", secret["secret"])] = url
-    for queue in access["queueGrants"]:
-        if queue["identity"] in app["identities"]:
-            settings[_setting("QUEUE", queue["queue"])] = queue["queue"]
-    return settings
-
-
-def _known(access: Access) -> dict[str, str]:
-    """Give a setting for everything there is: the proof of access tries it in every app."""
-    settings = {}
-    for identity in access["identities"]:
-        value = f"clientId of identities/{identity['name']}"
-        settings[_setting("ACCESS_IDENTITY", identity["name"])] = value
-    for key in access["keys"]:
-        value = f"keyUri of vaults/{key['vault']}/keys/{key['name']}"
-        settings[_setting("ACCESS_KEY", key["name"])] = value
-    for secret in access["secrets"]:
-        value = f"secretUri of vaults/{secret['vault']}/secrets/{secret['name']}"
-        settings[_setting("ACCESS_SECRET", secret["name"])] = value
-    for queue in access["queues"]:
-        settings[_setting("ACCESS_QUEUE", queue["name"])] = queue["name"]
-    return settings
-
-
-def _setting(family: str, name: str) -> str:
-    return f"RELAY_{family}_{name.upper().replace('-', '_')}"
-
-
-def deployed_settings(snapshot: Snapshot, site: Resource) -> list[tuple[str, str]]:
+def deployed_settings(snapshot: Snapshot, site: PredictedResource) -> list[tuple[str, str]]:
     """Give an app's settings as they stand in the snapshot, values as `spelled` gives them."""
     given = properties(site).get("siteConfig", {}).get("appSettings", [])
     return [(entry["name"], render(snapshot, entry["value"])) for entry in given]

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from checks.access import Access
-from checks.snapshot import Resource, Snapshot, of_type, place, properties
-
-VAULT = "Microsoft.KeyVault/vaults"
-KEY = f"{VAULT}/keys"
-SECRET = f"{VAULT}/secrets"
-BUS = "Microsoft.ServiceBus/namespaces"
-STORAGE = "Microsoft.Storage/storageAccounts"
-CONTAINER = f"{STORAGE}/blobServices/containers"
-SITE = "Microsoft.Web/sites"
-PASSWORD = f"{SITE}/basicPublishingCredentialsPolicies"
-COMPONENT = "Microsoft.Insights/components"
-WORKSPACE = "Microsoft.OperationalInsights/workspaces"
-DATABASE = "Microsoft.DBforPostgreSQL/flexibleServers"
-ALERT = "Microsoft.Insights/metricAlerts"
+from checks.declaration import Access
+from checks.resource_types import (
+    ALERT,
+    BUS,
+    COMPONENT,
+    CONTAINER,
+    DATABASE,
+    KEY,
+    PASSWORD,
+    SECRET,
+    SITE,
+    STORAGE,
+    VAULT,
+    WORKSPACE,
+)
+from checks.snapshot import Snapshot, at, of_type, place
 
 
 @dataclass(frozen=True)
@@ -82,14 +82,6 @@ def weaknesses(access: Access, snapshot: Snapshot) -> Iterator[str]:
     yield from _once(snapshot)
     yield from _packages(snapshot)
     yield from _database(snapshot)
-
-
-def at(resource: Resource, path: str) -> Any:
-    """Give the property at a path such as `siteConfig.minTlsVersion`; None where there is none."""
-    found: Any = properties(resource)
-    for name in path.split("."):
-        found = found.get(name) if isinstance(found, dict) else None
-    return found
 
 
 def _unaudited(snapshot: Snapshot) -> Iterator[str]:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
-from checks.access import Access, Machine
-from checks.snapshot import Resource, Snapshot, of_type, place, properties, render
+from checks.declaration import Access, DeclaredMachine
+from checks.snapshot import PredictedResource, Snapshot, of_type, place, properties, render
 
 MACHINE = "Microsoft.Compute/virtualMachines"
 COMMAND = f"{MACHINE}/runCommands"
@@ -51,7 +51,7 @@ def declared_commands(access: Access) -> Iterator[str]:
             yield f"{here}/runcommands/read-secret is told {name} = {value}"
 
 
-def _told(access: Access, machine: Machine) -> dict[str, str]:
+def _told(access: Access, machine: DeclaredMachine) -> dict[str, str]:
     (grant,) = (g for g in access["secretGrants"] if g["identity"] in machine["identities"])
     return {
         "CLIENT_ID": f"clientId of identities/{grant['identity']}",
@@ -75,7 +75,7 @@ def deployed_commands(snapshot: Snapshot) -> Iterator[str]:
         yield from _also_runs(snapshot, machine)
 
 
-def _also_runs(snapshot: Snapshot, machine: Resource) -> Iterator[str]:
+def _also_runs(snapshot: Snapshot, machine: PredictedResource) -> Iterator[str]:
     given = properties(machine)
     for name, holder in (("customData", given.get("osProfile", {})), ("userData", given)):
         if holder.get(name):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from checks.hardening import BUS, DATABASE, SITE, STORAGE, VAULT, at
 from checks.machines import NETWORK
-from checks.snapshot import Resource, Snapshot, of_type, place
+from checks.resource_types import BUS, DATABASE, SITE, STORAGE, VAULT
+from checks.snapshot import PredictedResource, Snapshot, at, of_type, place
 
 ZONE = "Microsoft.Network/privateDnsZones"
 ENDPOINT = "Microsoft.Network/privateEndpoints"
@@ -58,7 +58,7 @@ def _private(snapshot: Snapshot) -> Iterator[str]:
             yield f"{place(snapshot, site['id'])} is in no subnet for apps"
 
 
-def _access(resource: Resource) -> object:
+def _access(resource: PredictedResource) -> object:
     path = "network.publicNetworkAccess" if resource["type"] == DATABASE else "publicNetworkAccess"
     return at(resource, path)
 
@@ -98,7 +98,7 @@ def _for_apps(snapshot: Snapshot) -> Iterator[str]:
                 yield f"{network['id']}/subnets/{subnet['name']}".lower()
 
 
-def _widely(snapshot: Snapshot, rules: list[Resource]) -> Iterator[str]:
+def _widely(snapshot: Snapshot, rules: list[PredictedResource]) -> Iterator[str]:
     """Let a public database be reached from Azure itself, which has this rule for a name."""
     for rule in rules:
         if {at(rule, "startIpAddress"), at(rule, "endIpAddress")} != {"0.0.0.0"}:  # noqa: S104 - no socket is bound: Azure's name for itself

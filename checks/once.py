@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from checks.hardening import KEY, SECRET
+from checks.resource_types import KEY, SECRET
 
 
 def departures(template: dict[str, Any]) -> Iterator[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from checks.hardening import BUS, VAULT, at
-from checks.snapshot import Snapshot, of_type
+from checks.resource_types import BUS, VAULT
+from checks.snapshot import Snapshot, at, of_type
 
 
 class Variant(NamedTuple):

@@ -19,7 +19,7 @@ from local.authorization.authorization import Decision
 from local.authorization.names import Names
 from local.deployment.resource_id import normal
 
-USUAL_SIZE = 10_000
+DEFAULT_SIZE = 10_000
 Service = Literal["vault", "bus", "identity"]
 
 
@@ -89,7 +89,7 @@ class AuditLog:
     Any thread may ask and tell.
     """
 
-    def __init__(self, names: Names | None = None, size: int = USUAL_SIZE) -> None:
+    def __init__(self, names: Names | None = None, size: int = DEFAULT_SIZE) -> None:
         self.names = names or Names()
         self._kept: deque[AuditRecord] = deque(maxlen=size)
         self._last = 0

@@ -17,7 +17,8 @@ from local.deployment.snapshot import DeploymentError
 from local.net.bearer import has_key
 from local.partner.webhook import stream_json
 from local.runtime.apps import AppFailedError, AppProcess
-from local.runtime.cloud import Cloud, RunningVault, UnsupportedDeploymentError
+from local.runtime.cloud import Cloud, UnsupportedDeploymentError
+from local.runtime.vaults import RunningVault
 
 _LARGEST_SNAPSHOT = 16 * 1024 * 1024  # bytes; one of a few apps has a tenth of one
 
@@ -58,7 +59,7 @@ def control_app(cloud: Cloud, key: str) -> web.Application:
     app.router.add_get("/partner/secrets", control.partner_secrets)
     app.router.add_get("/database", control.database)
     app.router.add_put("/deployment", control.replace)
-    add_decisions(app, cloud.audit_log)
+    add_decisions(app, cloud.context.audit_log)
     add_faults(app, cloud)
     return app
 
@@ -81,7 +82,7 @@ class _Control:
     async def machine_environment(self, request: web.Request) -> web.Response:
         machines = list(self._cloud.machines)
         name = _known(request.match_info["machine"], machines, "machine")
-        return web.json_response(dict(self._cloud.environment_of_machine(name)))
+        return web.json_response(dict(self._cloud.machines[name].environment))
 
     async def command(self, request: web.Request) -> web.Response:
         app, command = self._app(request), request.match_info["command"]
@@ -96,12 +97,12 @@ class _Control:
     async def bus(self, request: web.Request) -> web.Response:
         command = request.match_info["command"]
         if command in {"drop", "cut"}:
-            self._cloud.bus.drop_connections(mid_frame=command == "cut")
-            return web.json_response({"bus": command})
-        # Stopped first in any case, so that neither command minds being given twice.
-        await self._cloud.stop_bus()
-        if command == "start":
-            await self._cloud.start_bus()
+            self._cloud.bus.server.drop_connections(mid_frame=command == "cut")
+        # A restart, so that the command may be given twice.
+        elif command == "start":
+            await self._cloud.bus.restart()
+        else:
+            await self._cloud.bus.stop()
         return web.json_response({"bus": command})
 
     async def rotate(self, request: web.Request) -> web.Response:
@@ -118,11 +119,13 @@ class _Control:
         after = request.query.get("after", "0")
         if not (after.isascii() and after.isdigit()):
             raise UnsupportedDeploymentError("after must be a number")
-        messages = (json.dumps(one.as_json()) for one in self._cloud.inbox.arrived(int(after)))
+        messages = (
+            json.dumps(one.as_json()) for one in self._cloud.partner.inbox.arrived(int(after))
+        )
         return await stream_json(request, "[", messages, "]")
 
     async def partner_secrets(self, _: web.Request) -> web.Response:
-        return web.json_response(self._cloud.partner_secrets())
+        return web.json_response(self._cloud.partner.secrets())
 
     async def database(self, _: web.Request) -> web.Response:
         url = self._cloud.database_url
@@ -153,13 +156,13 @@ def status(cloud: Cloud) -> Mapping[str, object]:
         },
         "operators": list(cloud.operators),
         "machines": {name: machine.status() for name, machine in cloud.machines.items()},
-        "queues": {name: asdict(counts) for name, counts in cloud.bus.state().items()},
+        "queues": {name: asdict(counts) for name, counts in cloud.bus.server.state().items()},
         "keys": {
             f"{vault.spec.name}/{key.name}": list(vault.store.key_versions(key.name))
             for vault in cloud.vaults.values()
             for key in vault.spec.keys
         },
-        "partner": {"received": cloud.partner.count},
+        "partner": {"received": cloud.partner.webhook.count},
         **fault_status(cloud),
     }
 

@@ -26,7 +26,7 @@ from local.deployment.resources import (
     VaultSpec,
 )
 from local.deployment.roles import BUILT_IN, name_of
-from local.deployment.snapshot import Location, PredictedResource, StrictObject, read, read_bytes
+from local.deployment.snapshot import Location, PredictedResource, SnapshotObject, read, read_bytes
 from local.resource_manager.template import MADE_ONCE
 
 _READ = (
@@ -78,7 +78,7 @@ def load(path: Path) -> Deployment:
     """Read a file that `bicep snapshot` wrote.
 
     Raises `DeploymentError`, which names the resource and the property, for any resource kind,
-    property or expression that the local cloud cannot honour.
+    property or expression that the local cloud does not support.
     """
     return _Loading(path, *read(path)).deployment()
 
@@ -123,7 +123,7 @@ class _Loading:
     """One snapshot while it is being read: what is referred to comes before what refers."""
 
     def __init__(
-        self, path: Path, resources: list[PredictedResource], outputs: StrictObject
+        self, path: Path, resources: list[PredictedResource], outputs: SnapshotObject
     ) -> None:
         self._place = Location(path)
         self._outputs = outputs

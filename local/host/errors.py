@@ -4,4 +4,4 @@ from __future__ import annotations
 
 
 class AppRefusedError(Exception):
-    """The app, its host.json or its settings ask for something this host cannot honour."""
+    """The app, its host.json or its settings ask for something this host does not support."""

@@ -79,6 +79,11 @@ class PartnerWebhook:
         self._kept_bytes = 0
         self._taken: dict[str, Taken] = {}
 
+    def secret(self, url: str) -> str:
+        """Write the partner's secret as Relay reads it; `url` is where the webhook is served."""
+        texts = [secret.text for secret in self.secrets]
+        return json.dumps({"kind": "webhook", "url": f"{url}/messages", "secrets": texts})
+
     def take(self, request: web.Request, body: bytes) -> Received:
         """Check a message and keep it, whether it verifies or not."""
         now = self._clock()

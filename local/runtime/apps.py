@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import secrets
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -31,25 +30,6 @@ class AppFailedError(Exception):
         super().__init__(f"app {app!r} {what}; the end of {log}:\n{_tail(log)}")
         self.app = app
         self.log = log
-
-
-@dataclass(frozen=True)
-class AppEnvironment:
-    """What the local cloud tells each app beside its settings."""
-
-    token_url: str
-    ca_file: Path
-    bus_url: str
-
-    def environment(self, header: str) -> dict[str, str]:
-        """Return the variables; `header` is the app's own IDENTITY_HEADER."""
-        return {
-            "IDENTITY_ENDPOINT": self.token_url,
-            "IDENTITY_HEADER": header,
-            "RELAY_CA_BUNDLE": str(self.ca_file),
-            "RELAY_BUS_ENDPOINT": self.bus_url,
-            "RELAY_VERIFY_CHALLENGE": "false",
-        }
 
 
 @dataclass
@@ -153,11 +133,6 @@ async def _wrong_settings(url: str) -> list[str]:
             return []
         document = await answer.json(content_type=None)
     return [str(problem) for problem in document.get("problems", [])]
-
-
-def new_header() -> str:
-    """Make an IDENTITY_HEADER: whoever knows it can ask for the tokens of that one app."""
-    return secrets.token_urlsafe(32)
 
 
 def _of_a_process(parent: Mapping[str, str]) -> dict[str, str]:

@@ -85,7 +85,7 @@ def over(folder: Path, content: bytes, path: Path) -> Redeployment:
     """Work out what a snapshot comes to over what a folder holds; nothing is changed yet.
 
     `path` is how errors call the snapshot. Raises `DeploymentError` for what the local cloud
-    cannot honour, and `DeploymentRefusedError` for what Azure would not.
+    does not support, and `DeploymentRefusedError` for what Azure would not.
     """
     before = _remembered(folder)
     after = _json(content)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from shared.errors import RelayError
+
 FILE = Path(__file__).parents[2] / "infra" / "access.json"
 
 # `app` stands for an app as a place where an identity's tokens are available.
@@ -45,7 +47,7 @@ class Grant:
         return f"{self.identity}: {self.operation} {self.kind} {self.object}"
 
 
-class NotDeclaredError(Exception):
+class NotDeclaredError(RelayError):
     """There is no declaration available, or none of the form of access.schema.json."""
 
 

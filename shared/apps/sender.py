@@ -28,6 +28,7 @@ from shared.azure.queues import (
 )
 from shared.azure.vault import VaultDeniedError, VaultSecret, VaultUnavailableError
 from shared.concurrency.single_flight import SingleFlight
+from shared.errors import RelayError
 from shared.ledger.errors import LedgerError, LedgerUnavailableError
 from shared.ledger.ledger import Ledger, NewMessage
 from shared.message.bus_message import outgoing
@@ -48,7 +49,7 @@ _AWAY = (VaultUnavailableError, VaultDeniedError, BusError, LedgerUnavailableErr
 _log = logging.getLogger(__name__)
 
 
-class InvalidRequestError(Exception):
+class InvalidRequestError(RelayError):
     """A request that can never be taken as it is. `limit` is in bytes, where it is too large."""
 
     def __init__(self, status: HTTPStatus, detail: str, limit: int | None = None) -> None:
@@ -113,11 +114,11 @@ class Sender:
             return problem(error.status, error.detail, **error.members)
         except _AWAY as error:
             _log.debug("not taken: %s", error)
-            wait = getattr(error, "retry_after", None) or _RETRY_AFTER_SECONDS
+            asked = error.retry_after if isinstance(error, RelayError) else None
             return problem(
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 "the message was not taken, because a service that it needs is away; send it again",
-                retry_after=wait,
+                retry_after=asked or _RETRY_AFTER_SECONDS,
             )
         except Exception:  # noqa: BLE001 - every answer of this interface is a problem document
             # The caller learns nothing of the inside; the log has it.

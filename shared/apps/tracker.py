@@ -17,6 +17,7 @@ from shared.apps.recorder import LEDGER, Recorder
 from shared.azure.identities import credential
 from shared.azure.queues import QueueSender, connect
 from shared.azure.vault import VaultSecret
+from shared.errors import RelayError
 from shared.ledger.errors import LedgerUnavailableError
 from shared.ledger.ledger import Ledger, LedgerEntry, Position
 from shared.message.message_id import is_message_id, spellings
@@ -33,7 +34,7 @@ _LONGEST_PAGE = 200
 _log = logging.getLogger(__name__)
 
 
-class InvalidQueryError(Exception):
+class InvalidQueryError(RelayError):
     """A query that can never be answered; the text says what to ask instead."""
 
 
@@ -109,7 +110,7 @@ class Tracker:
             return problem(
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 "the ledger is away; ask again",
-                retry_after=_RETRY_AFTER_SECONDS,
+                retry_after=_retry_after(error),
             )
         except Exception:  # noqa: BLE001 - every answer of this interface is a problem document
             # The caller learns nothing of the inside; the log has it.
@@ -143,6 +144,11 @@ class Tracker:
         page = entries[:limit]
         more = _link(state, page[-1].position, limit) if len(entries) > limit else None
         return _json({"messages": [_public(entry) for entry in page], "next": more})
+
+
+def _retry_after(error: LedgerUnavailableError | TimeoutError) -> float:
+    asked = error.retry_after if isinstance(error, RelayError) else None
+    return asked or _RETRY_AFTER_SECONDS
 
 
 def _public(entry: LedgerEntry) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from azure.core.credentials_async import AsyncTokenCredential
-from azure.core.exceptions import AzureError, ClientAuthenticationError
+from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
 from azure.servicebus import ServiceBusMessage, TransportType
 from azure.servicebus.aio import ServiceBusClient, ServiceBusSender
 from azure.servicebus.exceptions import (
@@ -20,6 +20,7 @@ from azure.servicebus.exceptions import (
 
 from shared.azure.network import ConnectionOptions
 from shared.azure.request_id import of_answer, of_bus
+from shared.errors import RelayError
 
 _SEND_SECONDS = 20
 _CLOSE_SECONDS = 5
@@ -27,17 +28,20 @@ _CLOSE_SECONDS = 5
 _WAIT_SECONDS = 30.0
 
 
-class BusError(Exception):
+class BusError(RelayError):
     """A message did not get onto its queue."""
 
 
 class BusUnavailableError(BusError):
     """The bus is away or throttles: the same message may be taken later."""
 
+    transient = True
+
 
 class BusDeniedError(BusError):
     """The identity is not attached here, or may not send to this queue."""
 
+    transient = True
     is_denial = True
 
 
@@ -191,7 +195,8 @@ def _map_error(queue: str, error: Exception) -> BusError:
     )
     if isinstance(error, denied):
         # Whoever refused: the bus, or the endpoint of identities before the bus was asked.
-        request_id = of_bus(str(error)) or of_answer(getattr(error, "response", None))
+        answer = error.response if isinstance(error, HttpResponseError) else None
+        request_id = of_bus(str(error)) or of_answer(answer)
         asked = f", request {request_id}" if request_id else ""
         return BusDeniedError(f"{doing}: refused ({type(error).__name__}){asked}")
     return BusUnavailableError(f"{doing}: no answer ({type(error).__name__})")

@@ -20,6 +20,7 @@ from shared.azure.key_vault_id import KeyVaultId
 from shared.azure.network import ConnectionOptions
 from shared.azure.request_id import of_answer
 from shared.concurrency.single_flight import SingleFlight
+from shared.errors import RelayError
 from shared.standards.retry_after import retry_after
 
 _SECRET_MIN_SECONDS = 5
@@ -27,19 +28,25 @@ _ANSWER_SECONDS = 20.0
 _LONGEST_RETRY_AFTER = 3600.0
 
 
-class VaultError(Exception):
-    """Key Vault did not do it. `retry_after` is in seconds, where the vault gave it."""
+class VaultError(RelayError):
+    """Key Vault did not do it; `status` is that of its answer, where it gave one."""
 
     def __init__(
-        self, doing: str, why: str, status: int | None = None, after: float | None = None
+        self,
+        doing: str,
+        why: str,
+        status: int | None = None,
+        *,
+        retry_after: float | None = None,
     ) -> None:
-        super().__init__(f"{doing}: {why}")
+        super().__init__(f"{doing}: {why}", retry_after=retry_after)
         self.status = status
-        self.retry_after = after
 
 
 class VaultUnavailableError(VaultError):
     """It is away or throttles: the same operation may succeed later."""
+
+    transient = True
 
 
 class VaultDeniedError(VaultError):
@@ -48,6 +55,7 @@ class VaultDeniedError(VaultError):
     `request_id` is the one under which whoever refused has it on record, where that was told.
     """
 
+    transient = True
     is_denial = True
 
     def __init__(
@@ -170,5 +178,5 @@ def error_for_status(doing: str, status: int, response: Any) -> VaultError:
         after = retry_after(getattr(response, "headers", {}))
         # However long it asks for: a message must not wait for years because of one odd answer.
         longest = None if after is None else min(after, _LONGEST_RETRY_AFTER)
-        return VaultUnavailableError(doing, why, status, longest)
+        return VaultUnavailableError(doing, why, status, retry_after=longest)
     return VaultRefusedError(doing, why, status)

@@ -120,7 +120,8 @@ class Database:
         except VaultError as error:
             denied = isinstance(error, VaultDeniedError)
             kind = SecretDeniedError if denied else LedgerUnavailableError
-            raise kind(f"no secret of the database: {error}") from None
+            message = f"no secret of the database: {error}"
+            raise kind(message, retry_after=error.retry_after) from None
 
     @asynccontextmanager
     async def _connection(self, value: str) -> AsyncIterator[AsyncConnection]:
@@ -199,8 +200,8 @@ def _kind(error: Exception) -> str:
 def _code(error: BaseException | None) -> str | None:
     """Find the SQLSTATE, wherever SQLAlchemy has put the driver's error."""
     while error is not None:
-        code = getattr(error, "sqlstate", None)
-        if isinstance(code, str):
-            return code
-        error = getattr(error, "orig", None) or error.__cause__
+        if isinstance(error, asyncpg.PostgresError):
+            return str(error.sqlstate)
+        of_driver = error.orig if isinstance(error, StatementError) else None
+        error = of_driver or error.__cause__
     return None

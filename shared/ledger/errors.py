@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from shared.errors import RelayError
 
-class LedgerError(Exception):
+
+class LedgerError(RelayError):
     """The ledger did not do it. Never says what stands in the ledger, or how to reach it."""
 
 
 class LedgerUnavailableError(LedgerError):
     """The database or its secret is away or denied: the same call may succeed later."""
+
+    transient = True
 
 
 class AuthenticationFailedError(LedgerUnavailableError):

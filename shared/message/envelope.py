@@ -14,6 +14,7 @@ import pybase64
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from shared.errors import RelayError
 from shared.message.message_id import is_message_id
 from shared.standards.base64url import encode
 
@@ -37,11 +38,11 @@ _BASE64URL = re.compile(r"[A-Za-z0-9_-]*", re.ASCII)
 Fault = Literal["malformed", "wrong-key", "tampered"]
 
 
-class DecryptionError(Exception):
+class DecryptionError(RelayError):
     """A sealed message that can never be opened here.
 
-    `fault` is `malformed` (no sealed message at all), `wrong-key` (sealed with a key that is not
-    ours, or for another message) or `tampered` (authentication failed).
+    `fault` is `malformed` (not a sealed message at all), `wrong-key` (sealed with a key that is not
+    this receiver's) or `tampered` (authentication failed, or it is sealed for another message id).
     """
 
     def __init__(self, fault: Fault, detail: str) -> None:

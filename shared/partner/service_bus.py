@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from azure.servicebus import ServiceBusMessage, parse_connection_string
 
@@ -41,7 +42,9 @@ class PartnerQueue:
         """
         queue, connection = document.get("queue"), document.get("connection_string")
         if not isinstance(queue, str) or not is_queue_name(queue):
-            raise PartnerSecretError("the `queue` in the partner's secret is not a queue's name")
+            raise PartnerSecretError(
+                "the `queue` in the partner's secret is not the name of a queue"
+            )
         try:
             parse_connection_string(connection if isinstance(connection, str) else "")
         except (ValueError, TypeError, AttributeError):
@@ -51,20 +54,35 @@ class PartnerQueue:
         return cls(queue, str(connection))
 
 
+class SendsMessages(Protocol):
+    """What sends to one queue."""
+
+    async def send(self, message: ServiceBusMessage) -> None:
+        """Return when the queue has accepted it. Raises `BusError`."""
+
+    async def close(self) -> None:
+        """Close the connection."""
+
+
 class PartnerQueueClient:
     """Sends to the partner's queue; the connection is kept until its secret changes."""
 
-    def __init__(self, network: ConnectionOptions) -> None:
+    def __init__(
+        self,
+        network: ConnectionOptions,
+        connect: Callable[[PartnerQueue, ConnectionOptions], SendsMessages] | None = None,
+    ) -> None:
         self._network = network
-        self._kept: tuple[PartnerQueue, QueueSender] | None = None
+        self._connect = connect or _connect
+        self._kept: tuple[PartnerQueue, SendsMessages] | None = None
 
-    async def send(self, partner: PartnerQueue, delivery: Delivery) -> None:
-        """Return when the partner's queue has taken it; raises `DeliveryError`.
+    async def send(self, target: PartnerQueue, delivery: Delivery) -> None:
+        """Return when the partner's queue has accepted it. Raises `DeliveryError`.
 
         The message id is the message's own, so that the partner's queue can drop repeats.
         """
         try:
-            await (await self._connected(partner)).send(
+            await (await self._connected(target)).send(
                 ServiceBusMessage(
                     delivery.payload,
                     message_id=delivery.header.message_id,
@@ -77,7 +95,7 @@ class PartnerQueueClient:
         except MessageTooLargeError as error:
             raise PartnerRefusedError(str(error)) from error
         except BusUnavailableError as error:
-            raise PartnerUnavailableError(str(error)) from error
+            raise PartnerUnavailableError(str(error), retry_after=error.retry_after) from error
 
     async def close(self) -> None:
         """Close the connection."""
@@ -85,12 +103,15 @@ class PartnerQueueClient:
         if kept:
             await kept[1].close()
 
-    async def _connected(self, partner: PartnerQueue) -> QueueSender:
-        if self._kept and self._kept[0] == partner:
+    async def _connected(self, target: PartnerQueue) -> SendsMessages:
+        if self._kept and self._kept[0] == target:
             return self._kept[1]
-        client = connect_by_string(partner.connection_string, self._network)
-        sender = QueueSender(client, partner.queue)
-        old, self._kept = self._kept, (partner, sender)
+        sender = self._connect(target, self._network)
+        old, self._kept = self._kept, (target, sender)
         if old:
             await old[1].close()
         return sender
+
+
+def _connect(target: PartnerQueue, network: ConnectionOptions) -> SendsMessages:
+    return QueueSender(connect_by_string(target.connection_string, network), target.queue)

@@ -7,7 +7,7 @@ import binascii
 import hmac
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -18,6 +18,7 @@ import aiohttp
 from shared.azure.network import ConnectionOptions
 from shared.partner.delivery import (
     Delivery,
+    DeliveryError,
     PartnerDeniedError,
     PartnerRefusedError,
     PartnerSecretError,
@@ -26,7 +27,7 @@ from shared.partner.delivery import (
 from shared.standards.retry_after import retry_after
 from shared.standards.trace_context import HEADER
 
-_SECRET_PREFIX = "whsec_"  # noqa: S105 - how every secret of Standard Webhooks begins
+_SECRET_PREFIX = "whsec_"  # noqa: S105 - the prefix of every secret of Standard Webhooks
 _SECRET_BYTES = range(24, 65)
 
 
@@ -66,24 +67,32 @@ class Webhook:
 
 
 class WebhookClient:
-    """Posts to webhooks. `timeout` is in seconds, for a whole exchange."""
+    """Posts to webhooks. `timeout` is in seconds, for a whole exchange; `clock` since 1970."""
 
-    def __init__(self, timeout: float, network: ConnectionOptions) -> None:
+    def __init__(
+        self,
+        timeout: float,
+        network: ConnectionOptions,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._network = network
+        self._clock = clock
         self._session: aiohttp.ClientSession | None = None
 
-    async def send(self, webhook: Webhook, delivery: Delivery) -> None:
-        """Return when the partner has taken it; raises `DeliveryError`."""
-        headers = webhook.headers(delivery, int(time.time()))
+    async def send(self, target: Webhook, delivery: Delivery) -> None:
+        """Return when the partner has accepted it. Raises `DeliveryError`."""
+        headers = target.headers(delivery, int(self._clock()))
         try:
             # No redirects: the secret names where payloads go, an answer does not.
             async with self._connected().post(
-                webhook.url, data=delivery.payload, headers=headers, allow_redirects=False
+                target.url, data=delivery.payload, headers=headers, allow_redirects=False
             ) as answer:
-                _raise_for_status(answer.status, answer.headers)
+                failure = error_for_status(answer.status, answer.headers)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise PartnerUnavailableError(f"no answer ({type(error).__name__})") from None
+        if failure:
+            raise failure
 
     async def close(self) -> None:
         """Close the connections."""
@@ -101,15 +110,16 @@ class WebhookClient:
         return self._session
 
 
-def _raise_for_status(status: int, headers: Mapping[str, str]) -> None:
+def error_for_status(status: int, headers: Mapping[str, str]) -> DeliveryError | None:
+    """Return what an answer means for a message; None where it is accepted."""
     why = f"it answered {status}"
     if 200 <= status < 300:
-        return
+        return None
     if status in (401, 403):
-        raise PartnerDeniedError(why)
+        return PartnerDeniedError(why)
     if status in (408, 425, 429) or status >= 500:
-        raise PartnerUnavailableError(why, retry_after(headers))
-    raise PartnerRefusedError(why)
+        return PartnerUnavailableError(why, retry_after=retry_after(headers))
+    return PartnerRefusedError(why)
 
 
 def _url(value: object) -> str:
@@ -118,8 +128,8 @@ def _url(value: object) -> str:
         valid = bool(parts.hostname) and parts.port != 0
     except ValueError:
         valid = False
-    # Payloads leave sealed storage here, so TLS is not a choice; and a password in a URL would
-    # end up in error texts of whoever handles it.
+    # Payloads leave the sealed message here, so TLS is not a choice; and a password in a URL would
+    # end up in the error texts of whoever handles it.
     if not valid or parts.scheme != "https" or parts.username is not None:
         raise PartnerSecretError("the `url` in the partner's secret is not an https:// URL")
     return parts.geturl()

@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeVar
 
 from shared.azure.key_vault_id import KeyVaultId
 from shared.azure.network import ConnectionOptions
+from shared.errors import RelayError
 from shared.partner.retries import Schedule
 from shared.settings import forms
 
@@ -35,7 +36,7 @@ ACCESS_PREFIXES = (
 _MIB = 1024 * 1024
 
 
-class SettingsError(Exception):
+class SettingsError(RelayError):
     """Settings are missing, wrong or unknown; `problems` names all of them, a line each."""
 
     def __init__(self, problems: list[str]) -> None:

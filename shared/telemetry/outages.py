@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from shared.errors import RelayError
+
 _MOST = 3  # outages of one service that are told in a window: one that comes and goes
 _WINDOW = 600.0  # seconds
 _EXAMPLES = 5  # failures of an outage of which it is told what they mean for a message
@@ -27,7 +29,7 @@ class _Outage:
 
 
 class Outages:
-    """What is away right now. Errors with a true `is_denial` are errors of whoever set this up.
+    """What is away right now. A denial is for whoever set this up to correct.
 
     `clock` gives seconds.
     """
@@ -38,9 +40,9 @@ class Outages:
         self._now: dict[str, _Outage] = {}
         self._announced: dict[str, deque[float]] = {}
 
-    def failed(self, service: str, error: Exception) -> None:
+    def failed(self, service: str, error: RelayError | TimeoutError) -> None:
         """Note a failure."""
-        is_denial = bool(getattr(error, "is_denial", False))
+        is_denial = isinstance(error, RelayError) and error.is_denial
         outage = self._now.get(service)
         if outage is None:
             outage = self._now[service] = _Outage(self._clock())
@@ -78,7 +80,7 @@ class Outages:
 
     @contextmanager
     def watching(
-        self, service: str, failures: type[Exception] | tuple[type[Exception], ...]
+        self, service: str, failures: type[RelayError] | tuple[type[RelayError], ...]
     ) -> Iterator[None]:
         """Note if what is done in it ends by one of `failures`, or is done."""
         try:

@@ -18,8 +18,9 @@ import pytest
 from azure.servicebus import ServiceBusMessage, ServiceBusReceivedMessage
 
 from shared.message.receipt import Receipt
+from shared.message.rejected import read_count
 from shared.message.state import State
-from shared.message.unrecorded import RETURNS, returns_of
+from shared.message.unrecorded import RETURNS
 from tests.databases import AWAY
 from tests.faults.bus_clock import settings
 from tests.pipeline.cloud_process import ROOT, SNAPSHOT, Running, running, text_of
@@ -143,7 +144,7 @@ async def peeked(cloud: Running) -> list[tuple[int, int]]:
 
 def returns(message: ServiceBusReceivedMessage) -> int:
     properties = {text_of(k): text_of(v) for k, v in (message.application_properties or {}).items()}
-    return returns_of(properties.get(RETURNS))
+    return read_count(properties.get(RETURNS))
 
 
 async def recorded(cloud: Running) -> set[str]:

@@ -11,7 +11,9 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from checks.access import Access, AccessError, contradictions, load
+from checks.access import AccessError, load
+from checks.contradictions import contradictions
+from checks.declaration import Access
 
 INFRA = Path(__file__).resolve().parents[2] / "infra"
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from checks import infra
-from checks.access import Access, load
+from checks.access import load
+from checks.declaration import Access
 from checks.differences import deployed_settings, differences
 from checks.snapshot import Snapshot, of_type, operators
 from checks.snapshot import load as load_snapshot

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from checks import connections
-from checks.hardening import DATABASE, SITE
-from checks.snapshot import Resource, Snapshot, load, of_type
+from checks.resource_types import DATABASE, SITE
+from checks.snapshot import PredictedResource, Snapshot, load, of_type
 from shared.ledger.engine import POOL_SIZE
 
 INFRA = Path(__file__).resolve().parents[2] / "infra"
@@ -21,7 +21,7 @@ def made() -> Snapshot:
     return load(INFRA / "local.snapshot.json")
 
 
-def site(made: Snapshot, app: str) -> Resource:
+def site(made: Snapshot, app: str) -> PredictedResource:
     (found,) = (one for one in of_type(made, SITE) if f"relay-{app}-" in one["id"])
     return found
 
@@ -33,7 +33,7 @@ def scale(made: Snapshot, app: str) -> dict[str, Any]:
     return found
 
 
-def server(made: Snapshot) -> Resource:
+def server(made: Snapshot) -> PredictedResource:
     (found,) = of_type(made, DATABASE)
     return found
 
@@ -96,7 +96,7 @@ def test_a_larger_database_has_more(made: Snapshot) -> None:
 
 
 def test_what_a_deployment_sets_counts(made: Snapshot) -> None:
-    setting: Resource = {
+    setting: PredictedResource = {
         "id": f"{server(made)['id']}/configurations/max_connections",
         "type": f"{DATABASE}/configurations",
         "name": "relay-local/max_connections",

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from checks.access import load as load_access
-from checks.differences import differences, packages
+from checks.declared_rights import packages
+from checks.differences import differences
 from checks.roles import DATA_ACTIONS, STORE_PACKAGES
-from checks.snapshot import Resource, Snapshot
+from checks.snapshot import PredictedResource, Snapshot
 from checks.snapshot import load as load_snapshot
 
 INFRA = Path(__file__).resolve().parents[2] / "infra"
@@ -61,7 +62,7 @@ def snapshot(name: str) -> Snapshot:
     return load_snapshot(INFRA / f"{name}.snapshot.json")
 
 
-def the(made: Snapshot, part: str, kind: str) -> Resource:
+def the(made: Snapshot, part: str, kind: str) -> PredictedResource:
     """The one resource of a type whose id, or whose own words, have a part."""
     found = [
         resource
@@ -72,7 +73,7 @@ def the(made: Snapshot, part: str, kind: str) -> Resource:
     return found[0]
 
 
-def assignment(made: Snapshot, who: str, where: str, role: str = "") -> Resource:
+def assignment(made: Snapshot, who: str, where: str, role: str = "") -> PredictedResource:
     found = [
         resource
         for resource in made["predictedResources"]
@@ -101,20 +102,20 @@ def set_value(made: Snapshot, app: str, name: str, value: str) -> None:
     next(s for s in settings(made, app) if s["name"] == name)["value"] = value
 
 
-def move(resource: Resource, old: str, new: str) -> None:
+def move(resource: PredictedResource, old: str, new: str) -> None:
     assert old in resource["id"]
     resource["id"] = resource["id"].replace(old, new)
 
 
-def add(made: Snapshot, resource: Resource) -> None:
+def add(made: Snapshot, resource: PredictedResource) -> None:
     made["predictedResources"].append(resource)
 
 
-def remove(made: Snapshot, resource: Resource) -> None:
+def remove(made: Snapshot, resource: PredictedResource) -> None:
     made["predictedResources"].remove(resource)
 
 
-def copied(made: Snapshot, resource: Resource, old: str, new: str) -> Resource:
+def copied(made: Snapshot, resource: PredictedResource, old: str, new: str) -> PredictedResource:
     twin = copy.deepcopy(resource)
     move(twin, old, new)
     add(made, twin)
@@ -257,7 +258,7 @@ def grant_to_somebody(made: Snapshot) -> None:
     given["principalId"] = "5f0b6a8e-0000-4000-8000-000000000000"
 
 
-def operator_assignment(made: Snapshot, where: str) -> Resource:
+def operator_assignment(made: Snapshot, where: str) -> PredictedResource:
     return next(
         resource
         for resource in made["predictedResources"]

@@ -13,7 +13,7 @@ import pytest
 from checks.access import load as load_access
 from checks.differences import differences
 from checks.machines import asked_for
-from checks.snapshot import Resource, Snapshot
+from checks.snapshot import PredictedResource, Snapshot
 from checks.snapshot import load as load_snapshot
 
 INFRA = Path(__file__).resolve().parents[2] / "infra"
@@ -90,7 +90,9 @@ def other_identity(made: Snapshot) -> None:
     """Leave the merged identity away, and give the machine one of the receiver instead."""
     one, other = identity_id(made, "receiver_merged"), identity_id(made, "decrypt")
     made["predictedResources"].remove(
-        cast("Resource", the(made, "Microsoft.ManagedIdentity/userAssignedIdentities", one))
+        cast(
+            "PredictedResource", the(made, "Microsoft.ManagedIdentity/userAssignedIdentities", one)
+        )
     )
     del attached(made, "merged")[one]
     attached(made, "merged")[other] = {}
@@ -119,7 +121,7 @@ def other_command(made: Snapshot) -> None:
     other = copy.deepcopy(command(made, "reader"))
     other["id"] = other["id"].replace("read-secret", "other")
     other["properties"] = {"source": {"script": "id"}}
-    made["predictedResources"].append(cast("Resource", other))
+    made["predictedResources"].append(cast("PredictedResource", other))
 
 
 @named("undeclared: machines/reader is started with customData")
@@ -187,7 +189,7 @@ def peering(made: Snapshot) -> None:
     "missing: machines/reader has identities/database",
 )
 def missing_machine(made: Snapshot) -> None:
-    made["predictedResources"].remove(cast("Resource", machine(made, "reader")))
+    made["predictedResources"].remove(cast("PredictedResource", machine(made, "reader")))
 
 
 @named(

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from checks import infra
-from checks.hardening import KEY, SECRET
+from checks.resource_types import KEY, SECRET
 
 pytestmark = pytest.mark.skipif(
     infra.compiler() is None, reason="no bicep on the PATH to compile the mistakes"

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from checks.access import Access
 from checks.access import load as load_access
-from checks.differences import declared_settings, differences
+from checks.declaration import Access
+from checks.declared_settings import declared_settings
+from checks.differences import differences
 from checks.machines import asked_for
 from checks.snapshot import Snapshot
 from checks.snapshot import load as load_snapshot

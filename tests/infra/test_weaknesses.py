@@ -10,16 +10,16 @@ import pytest
 
 from checks.access import load as load_access
 from checks.differences import differences
-from checks.hardening import ALERT, BUS, DATABASE, KEY, SECRET, SITE, STORAGE, VAULT
 from checks.machines import NETWORK
 from checks.network import ENDPOINT, ZONE
-from checks.snapshot import Resource, Snapshot, of_type
+from checks.resource_types import ALERT, BUS, DATABASE, KEY, SECRET, SITE, STORAGE, VAULT
+from checks.snapshot import PredictedResource, Snapshot, of_type
 from checks.snapshot import load as load_snapshot
 from checks.variants import VARIANTS, mismatches
 
 INFRA = Path(__file__).resolve().parents[2] / "infra"
 ACCESS = load_access(INFRA / "access.json")
-OPEN_RULE: Resource = {
+OPEN_RULE: PredictedResource = {
     "id": "",
     "type": f"{DATABASE}/firewallRules",
     "name": "relay-local/all",
@@ -31,13 +31,13 @@ def snapshot(name: str) -> Snapshot:
     return load_snapshot(INFRA / f"{name}.snapshot.json")
 
 
-def the(made: Snapshot, kind: str, part: str) -> Resource:
+def the(made: Snapshot, kind: str, part: str) -> PredictedResource:
     found = [resource for resource in of_type(made, kind) if part in resource["id"]]
     assert len(found) == 1, [resource["id"] for resource in found]
     return found[0]
 
 
-def put(resource: Resource, path: str, value: object) -> None:
+def put(resource: PredictedResource, path: str, value: object) -> None:
     """Set the property at a path; None takes it away."""
     *steps, last = path.split(".")
     at: Any = resource["properties"]

@@ -115,12 +115,12 @@ async def test_what_cannot_be_opened_is_rejected_with_its_reason(cloud: Running)
     unknown = WrappedKey(f"{key_url}/{'0' * 32}", DataKey.generate().secret)
     elsewhere = WrappedKey(f"https://elsewhere.example/keys/k/{'0' * 32}", b"key")
     token = seal(b"p", MessageHeader("unknown", TEXT), DataKey.generate(), unknown)
-    foreign = seal(b"p", MessageHeader("elsewhere", TEXT), DataKey.generate(), elsewhere)
+    another_key = seal(b"p", MessageHeader("elsewhere", TEXT), DataKey.generate(), elsewhere)
     messages = {
         "garbage": ("planted garbage", "undecryptable-malformed"),
         "unknown": (token, "undecryptable-wrong-key"),
-        "elsewhere": (foreign, "undecryptable-wrong-key"),
-        "exchanged": (token, "undecryptable-wrong-key"),
+        "elsewhere": (another_key, "undecryptable-wrong-key"),
+        "exchanged": (token, "undecryptable-tampered"),
     }
     async with (
         cloud.bus("sender", "sender_bus") as client,

@@ -97,14 +97,14 @@ async def waits_for_its_receipt(cloud: Running, message_id: str) -> None:
     raise AssertionError(f"{message_id} does not wait")
 
 
-async def test_the_ledger_hears_of_what_is_handed_over_too_often(tmp_path: Path) -> None:
+async def test_the_ledger_hears_of_what_is_delivered_too_often(tmp_path: Path) -> None:
     """A message that can be neither delivered nor sent to wait is not rejected in silence."""
     with without_right_to_send("retries", tmp_path, RELAY_MAX_DELIVERIES="3") as cloud:
         await cloud.fault(at="partner", answer="status", status=503)
         message_id = await send(cloud)
         entry = await cloud.entry(message_id, "rejected")
         assert entry["detail"] == (
-            "max-deliveries-exceeded: handed over 3 times without an outcome"
+            "max-deliveries-exceeded: delivery 3 of at most 3, after 2 without an outcome"
         )
         (rejected,) = (await cloud.rejections())[message_id]
         assert rejected["relay-reason"] == "max-deliveries-exceeded"

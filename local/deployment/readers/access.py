@@ -8,7 +8,7 @@ from local.deployment.readers.references import References
 from local.deployment.resource_id import within
 from local.deployment.resources import RoleAssignment, RoleDefinition
 from local.deployment.roles import BUILT_IN, name_of
-from local.deployment.snapshot import PredictedResource, StrictObject
+from local.deployment.snapshot import PredictedResource, SnapshotObject
 
 DEFINITION_KIND = "Microsoft.Authorization/roleDefinitions"
 ASSIGNMENT_KIND = "Microsoft.Authorization/roleAssignments"
@@ -59,7 +59,7 @@ def read_assignment(
     return RoleAssignment(resource.id, scope, role_id, principal)
 
 
-def _read_permission(body: StrictObject, granted: list[str], excluded: list[str]) -> None:
+def _read_permission(body: SnapshotObject, granted: list[str], excluded: list[str]) -> None:
     # The management plane, which there is none of here.
     body.ignore("actions", "notActions")
     granted += body.texts("dataActions")

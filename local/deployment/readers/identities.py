@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from local.deployment.resource_id import last, normal
 from local.deployment.resources import Identity, Operator
-from local.deployment.snapshot import PredictedResource, StrictObject
+from local.deployment.snapshot import PredictedResource, SnapshotObject
 
 KIND = "Microsoft.ManagedIdentity/userAssignedIdentities"
 GUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
@@ -50,7 +50,7 @@ def attached(resource: PredictedResource, known: dict[str, Identity]) -> Attache
     return Attached(user_assigned, _identity(resource.id) if "systemassigned" in kinds else None)
 
 
-def operators(output: StrictObject) -> Iterator[Operator]:
+def operators(output: SnapshotObject) -> Iterator[Operator]:
     """Read who the operators are: the output `operators`, name -> object ids.
 
     Of several that are one operator, which all may the same, the first stands for them here.

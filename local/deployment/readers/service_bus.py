@@ -7,7 +7,7 @@ from typing import Literal
 
 from local.deployment.resource_id import last, normal, parent
 from local.deployment.resources import NamespaceSpec, QueueSpec
-from local.deployment.snapshot import PredictedResource, StrictObject
+from local.deployment.snapshot import PredictedResource, SnapshotObject
 
 KIND = "Microsoft.ServiceBus/namespaces"
 QUEUE_KIND = f"{KIND}/queues"
@@ -69,7 +69,7 @@ def read_queue(resource: PredictedResource, of_tier: Tier) -> QueueSpec:
     return queue
 
 
-def _only_plain_queues(body: StrictObject) -> None:
+def _only_plain_queues(body: SnapshotObject) -> None:
     body.ignore("enableBatchedOperations", "enableExpress", "userMetadata")
     body.only("requiresSession", allowed=False, why="queues here have no sessions")
     body.only("enablePartitioning", allowed=False, why="queues here have no partitions")
@@ -78,7 +78,7 @@ def _only_plain_queues(body: StrictObject) -> None:
         raise (body.found_at / "autoDeleteOnIdle").error("queues here never go away by themselves")
 
 
-def _window(body: StrictObject) -> timedelta | None:
+def _window(body: SnapshotObject) -> timedelta | None:
     wanted = body.flag("requiresDuplicateDetection", default=False)
     at = body.found_at / "duplicateDetectionHistoryTimeWindow"
     window = body.duration("duplicateDetectionHistoryTimeWindow", timedelta(minutes=10))
@@ -87,14 +87,14 @@ def _window(body: StrictObject) -> timedelta | None:
     return window if wanted else None
 
 
-def _lock(body: StrictObject) -> timedelta:
+def _lock(body: SnapshotObject) -> timedelta:
     lock = body.duration("lockDuration", _MINUTE)
     if lock is None or not timedelta(0) < lock <= 5 * _MINUTE:
         raise (body.found_at / "lockDuration").error("must be at most 5 minutes")
     return lock
 
 
-def _max_message_bytes(body: StrictObject, of_tier: Tier) -> int:
+def _max_message_bytes(body: SnapshotObject, of_tier: Tier) -> int:
     if of_tier != "Premium":
         body.only("maxMessageSizeInKilobytes", 256, "larger messages take the Premium tier")
         return 256 * 1024

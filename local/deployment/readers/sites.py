@@ -6,7 +6,7 @@ from local.deployment.readers.identities import Attached
 from local.deployment.readers.references import References
 from local.deployment.resource_id import last
 from local.deployment.resources import AppSpec, Reference
-from local.deployment.snapshot import Location, PredictedResource, StrictObject
+from local.deployment.snapshot import Location, PredictedResource, SnapshotObject
 
 KIND = "Microsoft.Web/sites"
 
@@ -51,7 +51,7 @@ def _check_kind(resource: PredictedResource) -> None:
         raise (resource.found_at / "kind").error("only function apps can be had here")
 
 
-def _check_function_app(config: StrictObject) -> None:
+def _check_function_app(config: SnapshotObject) -> None:
     # How Azure gets the package, how many copies it runs, and how it replaces them.
     config.ignore("deployment", "scaleAndConcurrency", "siteUpdateStrategy")
     runtime = config.body("runtime")
@@ -62,7 +62,7 @@ def _check_function_app(config: StrictObject) -> None:
     config.reject_unread()
 
 
-def _settings(bodies: list[StrictObject], references: References) -> dict[str, str | Reference]:
+def _settings(bodies: list[SnapshotObject], references: References) -> dict[str, str | Reference]:
     settings: dict[str, str | Reference] = {}
     for body in bodies:
         name = body.text("name")

@@ -8,7 +8,7 @@ import time
 from local.deployment.readers.references import References
 from local.deployment.resource_id import last, normal, parent
 from local.deployment.resources import AccessPolicy, KeySpec, SecretSpec, VaultSpec
-from local.deployment.snapshot import PredictedResource, StrictObject
+from local.deployment.snapshot import PredictedResource, SnapshotObject
 
 KIND = "Microsoft.KeyVault/vaults"
 KEY_KIND = f"{KIND}/keys"
@@ -93,7 +93,7 @@ def read_secret(resource: PredictedResource) -> SecretSpec:
     return SecretSpec(resource.id, name, content_type)
 
 
-def _policy(body: StrictObject, tenant_id: str, references: References) -> AccessPolicy:
+def _policy(body: SnapshotObject, tenant_id: str, references: References) -> AccessPolicy:
     body.only("tenantId", tenant_id, "must be the vault's own tenant")
     principal = references.principal(body.value("objectId"), body.found_at / "objectId")
     permissions = body.body("permissions")
@@ -105,14 +105,14 @@ def _policy(body: StrictObject, tenant_id: str, references: References) -> Acces
     return AccessPolicy(principal, keys, secrets)
 
 
-def _permissions(body: StrictObject, name: str, known: frozenset[str]) -> frozenset[str]:
+def _permissions(body: SnapshotObject, name: str, known: frozenset[str]) -> frozenset[str]:
     permissions = frozenset(text.lower() for text in body.texts(name))
     if unknown := permissions - known:
         raise (body.found_at / name).error(f"unknown permission {min(unknown)!r}")
     return permissions
 
 
-def _enabled(body: StrictObject) -> None:
+def _enabled(body: SnapshotObject) -> None:
     attributes = body.body("attributes")
     attributes.only("enabled", allowed=True, why="a disabled object is not supported here")
     attributes.only("exportable", allowed=False, why="no key leaves the vault")

@@ -78,11 +78,11 @@ def a_second_one_of_the_name(machine: Json, command: Json) -> None:
 @pytest.mark.parametrize(
     ("change", "path", "why"),
     [
-        (custom_data, "properties.osProfile.customData", "cannot honour"),
-        (user_data, "properties.userData", "cannot honour"),
+        (custom_data, "properties.osProfile.customData", "does not support"),
+        (user_data, "properties.userData", "does not support"),
         (nameless, "properties.osProfile.computerName", "is missing"),
         (script_from_elsewhere, "properties.source.script", "is missing"),
-        (as_somebody_else, "properties.runAsUser", "cannot honour"),
+        (as_somebody_else, "properties.runAsUser", "does not support"),
         (on_no_machine, "", "not deployed with it"),
         (an_identity_of_elsewhere, "identity.userAssignedIdentities", "no identity of this"),
         (a_second_one_of_the_name, "", "host name split is another machine's"),

@@ -1,0 +1,70 @@
+"""The settings that `infra/access.json` gives each app."""
+
+from __future__ import annotations
+
+from checks.declaration import Access, DeclaredApp
+from checks.snapshot import SUFFIX
+
+
+def declared_settings(access: Access, app: DeclaredApp) -> dict[str, str]:
+    """Give the settings of an app; a value known at run time only is spelled as in `spelled`."""
+    settings = {
+        "RELAY_APP": app["name"],
+        "AzureWebJobsStorage__blobServiceUri": (
+            f"https://{app['name']}{SUFFIX}.blob.core.windows.net"
+        ),
+        "AzureWebJobsDisableHomepage": "true",
+        "AzureWebJobsStorage__credential": "managedidentity",
+        "APPLICATIONINSIGHTS_CONNECTION_STRING": "ConnectionString of telemetry/relay",
+        "APPLICATIONINSIGHTS_AUTHENTICATION_STRING": "Authorization=AAD",
+    }
+    for name in app["identities"]:
+        if name == app["package"]:
+            continue  # the platform's alone
+        settings[_setting("IDENTITY", name)] = f"clientId of identities/{name}"
+    settings["RELAY_BUS__fullyQualifiedNamespace"] = f"relay-{SUFFIX}.servicebus.windows.net"
+    settings |= _usable(access, app) | _known(access)
+    if trigger := app.get("trigger"):
+        settings["RELAY_BUS__credential"] = "managedidentity"
+        settings["RELAY_BUS__clientId"] = f"clientId of identities/{trigger['identity']}"
+    if status := app.get("status"):
+        settings["RELAY_STATUS_URL"] = f"https://relay-{status}-{SUFFIX}.azurewebsites.net"
+    return settings
+
+
+def _usable(access: Access, app: DeclaredApp) -> dict[str, str]:
+    """Give a setting for every object that an identity of the app has a grant on."""
+    settings = {}
+    for key in access["keyGrants"]:
+        if key["identity"] in app["identities"]:
+            url = f"keyUri of vaults/{key['vault']}/keys/{key['key']}"
+            settings[_setting("KEY", key["key"])] = url
+    for secret in access["secretGrants"]:
+        if secret["identity"] in app["identities"]:
+            url = f"secretUri of vaults/{secret['vault']}/secrets/{secret['secret']}"
+            settings[_setting("SECRET", secret["secret"])] = url
+    for queue in access["queueGrants"]:
+        if queue["identity"] in app["identities"]:
+            settings[_setting("QUEUE", queue["queue"])] = queue["queue"]
+    return settings
+
+
+def _known(access: Access) -> dict[str, str]:
+    """Give a setting for everything there is: the proof of access tries it in every app."""
+    settings = {}
+    for identity in access["identities"]:
+        value = f"clientId of identities/{identity['name']}"
+        settings[_setting("ACCESS_IDENTITY", identity["name"])] = value
+    for key in access["keys"]:
+        value = f"keyUri of vaults/{key['vault']}/keys/{key['name']}"
+        settings[_setting("ACCESS_KEY", key["name"])] = value
+    for secret in access["secrets"]:
+        value = f"secretUri of vaults/{secret['vault']}/secrets/{secret['name']}"
+        settings[_setting("ACCESS_SECRET", secret["name"])] = value
+    for queue in access["queues"]:
+        settings[_setting("ACCESS_QUEUE", queue["name"])] = queue["name"]
+    return settings
+
+
+def _setting(family: str, name: str) -> str:
+    return f"RELAY_{family}_{name.upper().replace('-', '_')}"
