@@ -1,4 +1,4 @@
-"""What can be asked of a vault: paths, and the right that each operation takes."""
+"""The operations of a vault: their paths, and the right that each requires."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ _CRYPTO = {
 def parse(method: str, raw_path: str) -> VaultRequest:
     """Read method and path, percent-encoded as sent. Raises KeyVaultError (400, 405).
 
-    A trailing slash and doubled leading ones are taken as Azure takes them; an empty version, as
+    A trailing slash and doubled leading ones are ignored, as Azure does; an empty version, as
     in `/keys/n//encrypt`, is the newest.
     """
     # Decoded after it was split: an encoded slash must not make two segments of one.

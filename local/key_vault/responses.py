@@ -1,4 +1,4 @@
-"""What a vault answers of keys and secrets, as parts of JSON objects.
+"""The parts that responses about keys and secrets share, as JSON objects.
 
 Source: Azure Key Vault REST API reference, attributes of keys and secrets, and lists.
 """
@@ -11,7 +11,7 @@ ResponseBody = dict[str, object]
 
 
 def object_attributes(version: KeyVersion | SecretVersion) -> ResponseBody:
-    """Return what is told of every key and secret: enabled, since when, how recovered."""
+    """Return the attributes and tags that every key and secret has."""
     attributes = {
         "enabled": version.enabled if isinstance(version, KeyVersion) else True,
         "created": version.created,
@@ -19,23 +19,23 @@ def object_attributes(version: KeyVersion | SecretVersion) -> ResponseBody:
         "recoveryLevel": "Recoverable",
         "recoverableDays": 90,
     }
-    # Told and not enforced, as in Azure: an expired secret can still be read.
+    # Reported and not enforced, as in Azure: an expired secret can still be read.
     if isinstance(version, SecretVersion) and version.expires is not None:
         attributes["exp"] = version.expires
     return {"attributes": attributes, "tags": {}}
 
 
 def secret_attributes(secret: SecretVersion) -> ResponseBody:
-    """Return what is told of every secret: its attributes, its tags and its content type."""
+    """Return the attributes, tags and content type of a secret."""
     content_type = {"contentType": secret.content_type} if secret.content_type else {}
     return {**content_type, **object_attributes(secret), "tags": secret.tags}
 
 
 def page(items: list[ResponseBody]) -> ResponseBody:
-    """Give a list that has no next page."""
+    """Return a list that has no next page."""
     return {"value": items, "nextLink": None}
 
 
 def big_endian(number: int) -> bytes:
-    """Write a number in as few octets as hold it."""
+    """Encode a number in as few bytes as hold it."""
     return number.to_bytes((number.bit_length() + 7) // 8, "big")
