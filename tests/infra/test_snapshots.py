@@ -17,6 +17,8 @@ from checks.snapshot import load as load_snapshot
 from checks.variants import COMPILED, VARIANTS, defaults, in_every_file
 
 INFRA = Path(__file__).resolve().parents[2] / "infra"
+
+
 @pytest.fixture(scope="module")
 def access() -> Access:
     return load_access(INFRA / "access.json")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
@@ -17,7 +15,8 @@ from azure.keyvault.keys.aio import KeyClient
 from azure.servicebus import ServiceBusMessage
 from azure.servicebus.exceptions import ServiceBusError
 
-from tests.pipeline.cloud_process import ROOT, Running
+from tests.local_commands import Ended, local
+from tests.pipeline.cloud_process import Running
 
 FAR = datetime(2099, 1, 1, tzinfo=UTC)
 USUAL = {
@@ -32,18 +31,11 @@ USUAL = {
 async def made_well(cloud: Running) -> AsyncIterator[None]:
     """Leave nothing broken for the next test."""
     yield
-    await asyncio.to_thread(command, cloud, "clear")
+    await cloud.heal()
 
 
-def command(cloud: Running, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "local", "fault", *arguments, "--folder", str(cloud.folder)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+def command(cloud: Running, *arguments: str) -> Ended:
+    return local("fault", *arguments, "--folder", str(cloud.folder))
 
 
 async def set_fault(cloud: Running, **fault: Any) -> int:

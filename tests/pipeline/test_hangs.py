@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.pipeline.cloud_process import Running
 
 
+@pytest.mark.long
 async def test_a_vault_that_hangs_keeps_the_message_waiting_and_not_the_call(
     cloud: Running,
 ) -> None:

@@ -49,11 +49,7 @@ async def test_access_is_proven_as_declared(each_cloud: Running) -> None:
 DEPARTURES = (
     "remove sender_bus at queues/messages",
     "add encrypt get key payload",
-    "add partner list secret database-connection",
-    "add tracker (system) receive queue retries",
-    "add operator decrypt key payload",
     "let Relay encrypt with a key (local) Microsoft.KeyVault/vaults/keys/decrypt/action",
-    "raise database from secrets/database-connection to resourceGroups/relay-local",
     "raise sender_bus from queues/messages to namespaces/relay-local",
     "attach decrypt to sender",
 )
