@@ -20,7 +20,8 @@ NETWORK_TYPES = (
 )
 """What a machine is reached through; a public address is none of them."""
 
-_SCRIPT = Path(__file__).resolve().parents[1] / "infra" / "scripts" / "read-secret.sh"
+_SCRIPT_NAME = "infra/virtual-machines/read-secret.sh"
+_SCRIPT = Path(__file__).resolve().parents[1] / _SCRIPT_NAME
 
 
 def asked_for(access: Access, snapshot: Snapshot) -> Access:
@@ -46,7 +47,7 @@ def declared_commands(access: Access) -> Iterator[str]:
     """Say what each declared machine runs: the script of this repository, told what it may read."""
     for machine in access["machines"]:
         here = f"machines/{machine['name']}"
-        yield f"{here}/runcommands/read-secret runs infra/scripts/{_SCRIPT.name}"
+        yield f"{here}/runcommands/read-secret runs {_SCRIPT_NAME}"
         for name, value in _told(access, machine).items():
             yield f"{here}/runcommands/read-secret is told {name} = {value}"
 
@@ -65,7 +66,7 @@ def deployed_commands(snapshot: Snapshot) -> Iterator[str]:
     for command in of_type(snapshot, COMMAND):
         here, given = place(snapshot, command["id"]), properties(command)
         same = given.get("source") == {"script": script}
-        yield f"{here} runs {f'infra/scripts/{_SCRIPT.name}' if same else 'something else'}"
+        yield f"{here} runs {_SCRIPT_NAME if same else 'something else'}"
         for parameter in given.get("parameters", []):
             told = render(snapshot, parameter["value"])
             yield f"{here} is told {parameter['name']} = {told}"
