@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command."""
     # Why something failed is printed once, by the command.
     logging.getLogger("azure").setLevel(logging.CRITICAL)
-    parser = _parser()
+    parser = command_line()
     options = parser.parse_args(arguments)
     if options.command == "prove":
         return access_audit_command.run(parser, options)
@@ -114,7 +114,8 @@ def _target(options: argparse.Namespace) -> Target:
     return Target.from_environment({**os.environ, **given})
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_line() -> argparse.ArgumentParser:
+    """Return the command line, which the documents are compared with."""
     parser = argparse.ArgumentParser(
         prog="python -m ops",
         description="Manage rejected messages, the partner's secret and the ledger's schema; "

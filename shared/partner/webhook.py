@@ -39,7 +39,7 @@ _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 @dataclass(frozen=True)
 class Webhook:
-    """Where to post, and the secrets to sign with: several while one is being rotated."""
+    """The URL to post to, and the secrets to sign with: several while one is being rotated."""
 
     url: str
     secrets: tuple[bytes, ...] = field(repr=False)
@@ -111,9 +111,9 @@ class WebhookClient:
 
     def _connected(self) -> aiohttp.ClientSession:
         if self._session is None:
-            authorities: Any = self._network.ca_bundle
+            ca_file: Any = self._network.ca_bundle
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=authorities)),
+                connector=aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=ca_file)),
                 timeout=self._timeout,
                 cookie_jar=aiohttp.DummyCookieJar(),
             )

@@ -7,6 +7,7 @@ import json
 import re
 from pathlib import Path
 
+import pytest
 from azure.keyvault.keys.aio import KeyClient
 
 from local.resource_manager.second import blockers
@@ -47,6 +48,7 @@ async def proven(cloud: Running) -> list[str]:
     return [str(line.grant) for line in proof.differences()]
 
 
+@pytest.mark.long
 async def test_from_policies_to_roles_and_back_nothing_is_lost(tmp_path: Path) -> None:
     folder, late = tmp_path / "cloud", None
     for number, model in enumerate(("local-policies", "local", "local-policies")):
@@ -64,6 +66,7 @@ def fresh(folder: Path, number: int) -> Path:
     return made
 
 
+@pytest.mark.long
 async def test_machines_are_added_to_what_stands(tmp_path: Path) -> None:
     folder = tmp_path / "cloud"
     with running(folder, "local.snapshot.json") as cloud:

@@ -11,6 +11,8 @@ from tests.pipeline.access_audit import Prover
 from tests.pipeline.cloud_process import POLICIES_SNAPSHOT, ROOT, SNAPSHOT, running
 from tests.pipeline.mutations import Mutation, Snapshot, every, expected
 
+pytestmark = pytest.mark.long
+
 
 def kinds(original: Snapshot, mutation: Mutation) -> set[str]:
     return {kind for _, _, kind, _, _ in expected(original, mutation)}

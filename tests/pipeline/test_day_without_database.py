@@ -1,7 +1,7 @@
 """A database that is away for a day, with thousands of receipts waiting: the whole of it.
 
 The tracker is the real one with its usual settings, in a host and a worker of its own, on the real
-bus, whose clock goes on by what the tracker waits. See tests/faults/bus_clock.py.
+bus, whose clock goes on by what the tracker waits. See tests/pipeline/bus_clock.py.
 """
 
 from __future__ import annotations
@@ -22,8 +22,10 @@ from shared.message.rejected import read_count
 from shared.message.state import State
 from shared.message.unrecorded import RETURNS
 from tests.databases import AWAY
-from tests.faults.bus_clock import settings
+from tests.pipeline.bus_clock import settings
 from tests.pipeline.cloud_process import ROOT, SNAPSHOT, Running, running, text_of
+
+pytestmark = pytest.mark.long
 
 RECEIPTS = 10_000
 DAY = 24 * 3600
@@ -36,7 +38,7 @@ USE = {"identity": "tracker_bus", "object": "receipts", "operation": "receive"}
 APP = f"""
 import runpy
 
-from tests.faults import bus_clock
+from tests.pipeline import bus_clock
 
 bus_clock.install()
 app = runpy.run_path({str(ROOT / "function_app.py")!r})["app"]
