@@ -1,6 +1,6 @@
 metadata description = 'One Linux machine that reads one secret under an identity of its own choice.'
 
-import { Machine, SecretGrant } from 'access.bicep'
+import { Machine, SecretGrant } from '../modules/access.bicep'
 
 @description('The machine as access.json declares it.')
 param machine Machine
@@ -121,7 +121,7 @@ resource readSecret 'Microsoft.Compute/virtualMachines/runCommands@2025-04-01' =
   location: location
   tags: tags
   properties: {
-    source: { script: loadTextContent('../scripts/read-secret.sh') }
+    source: { script: loadTextContent('read-secret.sh') }
     parameters: [
       {
         name: 'CLIENT_ID'
