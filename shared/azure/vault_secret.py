@@ -12,6 +12,7 @@ from shared.azure.key_vault_id import KeyVaultId
 from shared.azure.network import ConnectionOptions
 from shared.azure.vault import VaultRefusedError, answering, client_options
 from shared.concurrency.single_flight import SingleFlight
+from shared.standards.secret_text import secret_text
 
 _MIN_SECONDS = 5
 
@@ -67,6 +68,7 @@ class VaultSecret:
             secret = await self._client.get_secret(self._secret.name)
         if secret.value is None:
             raise VaultRefusedError(doing, "the secret has no value")
-        self._kept = secret.value, self._clock() + self._seconds
+        value = secret_text(secret.value)
+        self._kept = value, self._clock() + self._seconds
         self._fresh_until = self._clock() + _MIN_SECONDS
-        return secret.value
+        return value

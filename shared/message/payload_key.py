@@ -43,10 +43,10 @@ class PayloadKey:
         """Decrypt with the version that `wrapped` names.
 
         Raises `DecryptionError` for a key that is not this one and for what the vault cannot
-        decrypt, `VaultError` when the vault did not get to try.
+        decrypt, `VaultError` for any other failure.
         """
         version = self._key.id.version_of(wrapped.key_id)
-        # A key id comes from the message: it picks a version, never a vault or a key. So a
+        # The key id comes from the message: it selects a version, never a vault or a key. So a
         # sender cannot make this identity call anything else (a confused deputy).
         if version is None:
             raise DecryptionError("wrong-key", "it names a key that is not this receiver's")

@@ -228,12 +228,12 @@ async def test_a_message_put_into_another_queue_gets_no_further(
 
 async def test_nobody_uses_up_the_id_that_a_message_will_need(cloud: Running) -> None:
     """The queue takes each id once; who may send to it knows whose, but not which, come next."""
-    await cloud.fault(at="partner", answer="status", status=503)
+    await cloud.fault(service="partner", answer="status", status=503)
     async with cloud.session() as session:
         waiting = await cloud.send(session, PAYLOAD, "text/plain")
         await cloud.entry(waiting, "retrying")
         await cloud.heal()
-        await cloud.fault(at="partner", answer="status", status=400, times=1)
+        await cloud.fault(service="partner", answer="status", status=400, times=1)
         refused = await cloud.send(session, PAYLOAD, "text/plain")
         await cloud.entry(refused, "rejected")
         await cloud.heal()

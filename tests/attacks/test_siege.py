@@ -18,6 +18,8 @@ from local.net.loopback import CONNECTIONS
 from tests.attacks.attacker import BUS, Attacker
 from tests.pipeline.cloud_process import Running, running
 
+pytestmark = pytest.mark.long
+
 MOST_MEMORY = 400  # MB that a process may come to hold by all of this
 _PATIENCE = 150
 ABOVE = 50  # connections more than a port has

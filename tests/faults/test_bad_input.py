@@ -23,6 +23,8 @@ from shared.partner.delivery import PartnerSecretError
 from shared.partner.partner import read_secret
 from tests.pipeline.cloud_process import SNAPSHOT, Running, running
 
+pytestmark = pytest.mark.long
+
 REQUESTS = 4000
 STREAMS = 1500
 MESSAGES = 3500

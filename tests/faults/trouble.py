@@ -89,15 +89,15 @@ class Trouble:
         ]
 
     async def vault_throttles(self) -> None:
-        async with self.fault(at="vault", answer="status", status=429, retry_after="1"):
+        async with self.fault(service="vault", answer="status", status=429, retry_after="1"):
             await self.pause()
 
     async def vault_fails(self) -> None:
-        async with self.fault(at="vault", answer="status", status=500):
+        async with self.fault(service="vault", answer="status", status=500):
             await self.pause()
 
     async def vault_does_not_answer(self) -> None:
-        async with self.fault(at="vault", answer="hang"):
+        async with self.fault(service="vault", answer="hang"):
             await self.pause()
 
     async def grant_is_gone(self) -> None:
@@ -115,11 +115,11 @@ class Trouble:
         await self.cloud.database(f"sqlite+aiosqlite:///{self.cloud.folder / 'database.sqlite3'}")
 
     async def partner_fails(self) -> None:
-        async with self.fault(at="partner", answer="status", status=500):
+        async with self.fault(service="partner", answer="status", status=500):
             await self.pause()
 
     async def partner_throttles(self) -> None:
-        async with self.fault(at="partner", answer="status", status=429, retry_after="2"):
+        async with self.fault(service="partner", answer="status", status=429, retry_after="2"):
             await self.pause()
 
     async def tracker_is_stopped(self) -> None:
@@ -215,7 +215,9 @@ class Trouble:
 
     async def _partner_takes_it_and(self, answer: str, seconds: float | None = None) -> None:
         begin = time.time()
-        fault = await self.cloud.fault(at="partner", answer=answer, taken=True, probability=0.5)
+        fault = await self.cloud.fault(
+            service="partner", answer=answer, deliver_first=True, probability=0.5
+        )
         await self.pause(seconds)
         standing = (await self.cloud.control("GET", "/faults"))["faults"]
         (struck,) = (one["hits"] for one in standing if one["fault"] == fault)

@@ -29,10 +29,10 @@ async def all_that_a_message_can_meet(cloud: Running) -> None:
     """Delivery, a retry, a rejection and its replay, new versions of the key and of the secret."""
     async with cloud.session() as session:
         await cloud.received({await cloud.send(session, b"at once", TEXT)})
-        await cloud.fault(at="partner", answer="status", status=503, times=1)
+        await cloud.fault(service="partner", answer="status", status=503, times=1)
         later = await cloud.send(session, b"later", TEXT)
         await cloud.received({later})
-        await cloud.fault(at="partner", answer="status", status=400, times=1)
+        await cloud.fault(service="partner", answer="status", status=400, times=1)
         rejected = await cloud.send(session, b"rejected", TEXT)
         await cloud.entry(rejected, "rejected")
         await done(cloud, "rejected")

@@ -93,7 +93,7 @@ async def test_an_identity_is_not_the_right_one(cloud: Running, missing: str) ->
 
 
 async def test_a_fault_of_the_relay_is_told_without_its_inside(cloud: Running) -> None:
-    await cloud.fault(at="vault", operation="keys/encrypt", answer="status", status=400)
+    await cloud.fault(service="vault", operation="keys/encrypt", answer="status", status=400)
     try:
         async with (
             cloud.another_sender() as sender,

@@ -126,7 +126,7 @@ async def test_the_way_of_a_message_is_told(cloud: Running) -> None:
 
 
 async def test_a_retry_and_a_rejection_are_told_with_their_reasons(cloud: Running) -> None:
-    fault = await cloud.fault(at="partner", answer="status", status=503)
+    fault = await cloud.fault(service="partner", answer="status", status=503)
     message_id = await taken(cloud)
     waiting = await cloud.entry(message_id, "retrying")
     assert "503" in waiting["detail"]

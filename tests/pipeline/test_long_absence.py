@@ -50,7 +50,7 @@ def attempts(cloud: Running) -> int:
 
 
 async def test_days_without_the_partner(cloud: Running) -> None:
-    await cloud.fault(at="partner", answer="status", status=503)
+    await cloud.fault(service="partner", answer="status", status=503)
     async with cloud.session() as session:
         ids = {await cloud.send(session, b"%d" % n, "text/plain") for n in range(MESSAGES)}
     *early, last = SCHEDULE.delays

@@ -59,7 +59,7 @@ async def test_a_receipt_is_owed_and_the_delivery_is_not_repeated(tmp_path: Path
 
 async def test_a_rejection_whose_receipt_is_owed_is_not_repeated(tmp_path: Path) -> None:
     with without_right_to_send("receipts", tmp_path) as cloud:
-        await cloud.fault(at="partner", answer="status", status=400)
+        await cloud.fault(service="partner", answer="status", status=400)
         message_id = await send(cloud)
         await waits_for_its_receipt(cloud, message_id)
         whole = with_settings(SNAPSHOT, tmp_path, receiver={"RELAY_WAIT_SECONDS": "1"})
@@ -100,7 +100,7 @@ async def waits_for_its_receipt(cloud: Running, message_id: str) -> None:
 async def test_the_ledger_hears_of_what_is_delivered_too_often(tmp_path: Path) -> None:
     """A message that can be neither delivered nor sent to wait is not rejected in silence."""
     with without_right_to_send("retries", tmp_path, RELAY_MAX_DELIVERIES="3") as cloud:
-        await cloud.fault(at="partner", answer="status", status=503)
+        await cloud.fault(service="partner", answer="status", status=503)
         message_id = await send(cloud)
         entry = await cloud.entry(message_id, "rejected")
         assert entry["detail"] == (

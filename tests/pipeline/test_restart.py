@@ -67,6 +67,7 @@ async def test_messages_of_every_state_survive(tmp_path: Path) -> None:
         assert left["messages"]["deferred"] == left["retries"]["scheduled"] == 1
 
 
+@pytest.mark.long
 async def test_messages_are_not_lost_with_the_deployment_of_their_queue(tmp_path: Path) -> None:
     folder = tmp_path / "cloud"
     with running(folder, SNAPSHOT) as cloud:
@@ -94,6 +95,7 @@ async def test_messages_are_not_lost_with_the_deployment_of_their_queue(tmp_path
     assert "rejected with 2 messages" in result.stderr
 
 
+@pytest.mark.long
 async def test_a_vault_whose_port_is_taken_is_told(tmp_path: Path) -> None:
     folder = tmp_path / "cloud"
     with running(folder, SNAPSHOT) as cloud:
