@@ -179,7 +179,7 @@ class ReceiverSettings(TriggerSettings):
     receipts_queue: str = _setting("RELAY_QUEUE_RECEIPTS", "queue of receipts", forms.queue)
     dead_letters_queue: str = _setting(
         "RELAY_QUEUE_DEAD_LETTERS",
-        "queue of what the bus gave up, of messages and of receipts",
+        "queue of what the bus dead-letters: messages and receipts",
         forms.queue,
     )
     data_key_cache_entries: int = _setting(
@@ -196,7 +196,7 @@ class ReceiverSettings(TriggerSettings):
     )
     retry_schedule: Schedule = _setting(
         "RELAY_RETRY_SCHEDULE",
-        "delays after which a partner that was away is tried again; then the message is rejected",
+        "delays after which an unavailable partner is tried again; then the message is rejected",
         Schedule.parse,
         Schedule.parse("5s,5m,30m,2h,5h,10h,14h,20h,24h"),
     )
@@ -208,8 +208,8 @@ class ReceiverSettings(TriggerSettings):
     )
     max_deliveries: int = _setting(
         "RELAY_MAX_DELIVERIES",
-        "times that a queue may hand over a message before it is rejected; less than the queue's "
-        "own maxDeliveryCount, or the bus gives it up before",
+        "the delivery of a message by a queue at which it is rejected; less than the queue's own "
+        "maxDeliveryCount, or the bus dead-letters it before",
         forms.between(1, 1999),
         9,
     )
@@ -248,7 +248,7 @@ class TrackerSettings(TriggerSettings):
     # `make check` holds it to the queue's lockDuration and host.json's functionTimeout.
     receipt_wait_seconds: int = _setting(
         "RELAY_RECEIPT_WAIT_SECONDS",
-        "seconds that receipts in hand wait for a database that is away, and are tried again",
+        "seconds that a batch of receipts is tried again while the database is unavailable",
         forms.between(1, 240),
         240,
     )
