@@ -14,7 +14,8 @@ import aiohttp
 from local.bus.amqp import performatives as amqp
 from local.bus.amqp.message import application_properties, parse
 from tests.amqp import Raw
-from tests.pipeline.cloud_process import APPS, Running
+from tests.pipeline.cloud_process import Running
+from tests.pipeline.endpoints import APPS
 
 VAULT = "https://vault.azure.net"
 BUS = "https://servicebus.azure.net"
