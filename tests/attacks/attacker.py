@@ -132,8 +132,8 @@ class Attacker:
         return "closed"
 
     async def assert_nothing_showed(self) -> None:
-        told = "\n".join(self.answers)
+        answers = "\n".join(self.answers)
         logs = self.cloud.logs() + self.cloud.folder.with_suffix(".output").read_text()
         for secret in self.secrets:
-            assert secret not in told
+            assert secret not in answers
             assert secret not in logs

@@ -99,7 +99,7 @@ class Running(Endpoints):
     async def entry(
         self, message_id: str, state: str, seconds: float = _ARRIVE_SECONDS
     ) -> dict[str, Any]:
-        """Wait until the ledger has a message in a state, and return what it tells of it."""
+        """Wait until the ledger has a message in a state, and return what it has of it."""
         patience = time.monotonic() + seconds
         while True:
             status, content = await self.ledger(f"/{message_id}")
@@ -126,8 +126,8 @@ class Running(Endpoints):
                 for message in page:
                     properties = message.application_properties or {}
                     one: dict[str, Any] = {text_of(k): text_of(v) for k, v in properties.items()}
-                    octets = message.body_type is AmqpMessageBodyType.DATA
-                    one["body"] = b"".join(message.body) if octets else None
+                    is_bytes = message.body_type is AmqpMessageBodyType.DATA
+                    one["body"] = b"".join(message.body) if is_bytes else None
                     one["message id"] = message.message_id
                     one["sequence number"] = message.sequence_number
                     ours = MessageId.parse(message.message_id)
@@ -143,13 +143,13 @@ class Running(Endpoints):
             await asyncio.sleep(0.05)
 
     async def emptied(self, queue: str) -> None:
-        """Wait until `queue` has no message, and no receiver has one in hand."""
+        """Wait until `queue` has no message, and no receiver has one locked."""
         async with asyncio.timeout(_ARRIVE_SECONDS):
             while (found := await self.counts(queue))["active"] or found["locked"]:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
 
     async def counts(self, queue: str) -> dict[str, int]:
-        """Tell how many messages a queue has, by their state."""
+        """Return how many messages a queue has, by their state."""
         found: dict[str, int] = (await self.control("GET", "/status"))["queues"][queue]
         return found
 

@@ -13,7 +13,7 @@ from tests.pipeline.cloud_process import Running
 from tests.pipeline.ledger.caller import TEXT, new_key, post, taken, times_at_partner
 
 
-async def test_the_way_of_a_message_is_told(cloud: Running) -> None:
+async def test_the_ledger_records_each_state_of_a_message(cloud: Running) -> None:
     status, content, _ = await post(cloud, b"12345")
     assert status == 202
     assert content["state"] == "queued"
@@ -36,7 +36,7 @@ async def test_the_way_of_a_message_is_told(cloud: Running) -> None:
     }
 
 
-async def test_a_retry_and_a_rejection_are_told_with_their_reasons(cloud: Running) -> None:
+async def test_a_retry_and_a_rejection_are_recorded_with_their_reasons(cloud: Running) -> None:
     fault = await cloud.fault(service="partner", answer="status", status=503)
     message_id = await taken(cloud)
     waiting = await cloud.entry(message_id, "retrying")
@@ -59,7 +59,7 @@ async def test_an_unknown_message_is_not_found(cloud: Running) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "told"),
+    ("query", "reason"),
     [
         ("state=planted", "state must be one of accepted, queued, retrying, rejected, delivered"),
         ("limit=0", "limit"),
@@ -74,12 +74,12 @@ async def test_an_unknown_message_is_not_found(cloud: Running) -> None:
         ("code=x&keys=1", "unknown: keys;"),
     ],
 )
-async def test_a_query_that_cannot_be_answered_is_told(
-    cloud: Running, query: str, told: str
+async def test_a_query_that_cannot_be_answered_is_refused_with_the_reason(
+    cloud: Running, query: str, reason: str
 ) -> None:
     status, problem = await cloud.ledger(f"?{query}")
     assert status == 400
-    assert told in problem["detail"]
+    assert reason in problem["detail"]
     assert "planted" not in problem["detail"]
 
 
@@ -96,7 +96,7 @@ async def test_pages_are_stable_while_messages_arrive(cloud: Running) -> None:
         listed += [entry["id"] for entry in page["messages"]]
         path = page["next"]
         await cloud.entry(await taken(cloud, b"meanwhile"), "delivered")
-    assert len(listed) == len(set(listed)), "one stands on two pages"
+    assert len(listed) == len(set(listed)), "one is on two pages"
     assert sent <= set(listed)
     _, everything = await cloud.ledger("?limit=200")
     times = [entry["times"]["accepted"] for entry in everything["messages"]]

@@ -39,7 +39,7 @@ async def test_without_a_ledger_nothing_is_taken_or_half_done(cloud: Running, ur
     assert "planted" not in cloud.logs()
 
 
-async def test_without_a_connection_left_callers_are_told_to_come_again(
+async def test_without_a_free_connection_callers_are_asked_to_retry(
     cloud: Running, url: str, database: str | None
 ) -> None:
     if database is None:
