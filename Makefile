@@ -101,6 +101,7 @@ check: $(READY) $(CHECKOV)
 	$(BIN)/python -m checks.functions
 	$(BIN)/python -m checks.hosting
 	$(BIN)/python -m checks.tables
+	$(BIN)/python -m checks.documents
 	$(BIN)/python -m checks.links
 	$(BIN)/python -m checks.threat_model
 

@@ -19,9 +19,8 @@ from checks import snapshot
 from checks.infra import INFRA
 from checks.resource_types import DATABASE, SITE
 from checks.snapshot import PredictedResource, Snapshot, at, of_type, place
-from local.deployment.expressions import UnknownExpressionError, parse
 from local.deployment.resource_id import last, parent
-from local.deployment.resources import Reference
+from local.resource_manager.expressions import Reference, UnknownExpressionError, parse
 from shared.ledger.engine import POOL_SIZE
 
 _ROOT = Path(__file__).resolve().parents[1]

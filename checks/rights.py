@@ -16,7 +16,7 @@ from checks.snapshot import (
     properties,
     render,
 )
-from local.deployment.expressions import FunctionCall, UnknownExpressionError, parse
+from local.resource_manager.expressions import FunctionCall, UnknownExpressionError, parse
 
 
 @dataclass(frozen=True, order=True)

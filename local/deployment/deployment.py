@@ -22,11 +22,11 @@ from local.deployment.resources import (
     Deployment,
     MachineSpec,
     NamespaceSpec,
-    Reference,
     VaultSpec,
 )
 from local.deployment.roles import BUILT_IN, name_of
 from local.deployment.snapshot import Location, PredictedResource, SnapshotObject, read, read_bytes
+from local.resource_manager.expressions import Reference
 from local.resource_manager.template import MADE_ONCE
 
 _READ = (

@@ -14,7 +14,7 @@ from shared.apps.outcomes import (
     after_delivery,
     after_failure,
     after_opening,
-    after_receipt,
+    before_opening,
     reject_unidentified,
 )
 from shared.apps.receiver_clients import Clients, connect_clients
@@ -105,7 +105,7 @@ class Receiver:
 
     async def _outcome(self, message: ReceivedMessage) -> Outcome:
         try:
-            return after_receipt(message, self._policy) or await self._open_and_deliver(message)
+            return before_opening(message, self._policy) or await self._open_and_deliver(message)
         except FAILURES as error:
             return after_failure(message, error, self._policy, self._chance())
 

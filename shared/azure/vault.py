@@ -22,6 +22,7 @@ from shared.azure.request_id import of_answer
 from shared.concurrency.single_flight import SingleFlight
 from shared.errors import RelayError
 from shared.standards.retry_after import retry_after
+from shared.standards.secret_text import secret_text
 
 _SECRET_MIN_SECONDS = 5
 _ANSWER_SECONDS = 20.0
@@ -120,9 +121,10 @@ class VaultSecret:
             secret = await self._client.get_secret(self._secret.name)
         if secret.value is None:
             raise VaultRefusedError(doing, "the secret has no value")
-        self._kept = secret.value, self._clock() + self._seconds
+        value = secret_text(secret.value)
+        self._kept = value, self._clock() + self._seconds
         self._fresh_until = self._clock() + _SECRET_MIN_SECONDS
-        return secret.value
+        return value
 
 
 @asynccontextmanager

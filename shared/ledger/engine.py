@@ -31,6 +31,8 @@ def make_engine(
     `ValueError`, which never repeats the URL.
     """
     seconds = seconds or _STATEMENT_SECONDS
+    if not value.isprintable():
+        raise ValueError("it has a control character in it, such as a newline")
     try:
         url = make_url(value)
     except (ArgumentError, ValueError):

@@ -44,8 +44,8 @@ class VaultKey:
     async def encrypt(self, plaintext: bytes) -> WrappedKey:
         """Encrypt with the key's current version. Raises `VaultError`."""
         key_id, ciphertext = await self._operate("", "encrypt", plaintext)
-        # The answer's id is what the message will carry; one of another key would send the
-        # receiver elsewhere.
+        # The message will carry the id in this response: that of another key would make the
+        # receiver ask another vault.
         if not self._key.version_of(key_id):
             raise VaultRefusedError(f"encrypt with {self._key.url}", "answered for another key")
         return WrappedKey(key_id, ciphertext)
@@ -54,10 +54,10 @@ class VaultKey:
         """Decrypt with the version that `wrapped` names.
 
         Raises `DecryptionError` for a key that is not this one and for what the vault cannot
-        decrypt, `VaultError` when the vault did not get to try.
+        decrypt, `VaultError` for any other failure.
         """
         version = self._key.version_of(wrapped.key_id)
-        # A key id comes from the message: it picks a version, never a vault or a key. So a
+        # The key id comes from the message: it selects a version, never a vault or a key. So a
         # sender cannot make this identity call anything else (a confused deputy).
         if version is None:
             raise DecryptionError("wrong-key", "it names a key that is not this receiver's")

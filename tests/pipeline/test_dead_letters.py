@@ -112,8 +112,10 @@ async def test_poisoned_receipts_cost_no_other_its_place(cloud: Running) -> None
     assert "planted" not in cloud.logs()
     again = await ops(cloud, "replay", "--all")
     assert again.code == 1
-    assert again.err.count("is no receipt: ") == len(GARBAGE)
-    assert again.err.count("it is no sealed message and no receipt; drop it") == len(unbindable)
+    assert again.err.count("is not a receipt: ") == len(GARBAGE)
+    assert again.err.count("it is neither a sealed message nor a receipt; drop it") == len(
+        unbindable
+    )
     assert "planted" not in again.out + again.err
     await drop_all(cloud)
 

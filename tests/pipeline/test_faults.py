@@ -1,4 +1,4 @@
-"""Faults of a cloud that is up, set by its control endpoint and by the command."""
+"""Faults set in a cloud that is up: by its control endpoint, and by the command."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ USUAL = {
 
 
 @pytest.fixture(autouse=True)
-async def without_faults(cloud: Running) -> AsyncIterator[None]:
+async def made_well(cloud: Running) -> AsyncIterator[None]:
     """Leave nothing broken for the next test."""
     yield
     await cloud.heal()
@@ -85,7 +85,7 @@ async def test_at_first_nothing_is_wrong(cloud: Running) -> None:
     assert USUAL.items() <= status.items()
 
 
-async def test_the_partner_plays_its_fault(cloud: Running) -> None:
+async def test_the_partner_answers_with_the_fault(cloud: Running) -> None:
     number = await set_fault(cloud, service="partner", answer="status", status=418, id="marked")
     async with cloud.session() as session:
         url = f"{cloud.endpoints['partner']}/messages"
@@ -98,7 +98,7 @@ async def test_the_partner_plays_its_fault(cloud: Running) -> None:
     assert (await ask(cloud, "DELETE", f"/faults/{number}"))[0] == 409
 
 
-async def test_a_vault_plays_its_fault(cloud: Running) -> None:
+async def test_a_vault_answers_with_the_fault(cloud: Running) -> None:
     vault = cloud.vault("payload")
     await set_fault(
         cloud, service="vault", answer="status", status=429, vault=vault, operation="encrypt"
@@ -219,10 +219,10 @@ def test_the_command_sets_shows_and_clears(cloud: Running) -> None:
     ("arguments", "code", "named"),
     [
         (("set", "vault", "hang", "--vault", "x"), 1, "there is no such vault"),
-        (("set", "partner", "status"), 1, "status must be a whole number"),
+        (("set", "partner", "status"), 1, "status is missing"),
         (("set", "partner", "explode"), 2, "invalid choice"),
         (("grants", "nobody", "off"), 1, "there is no such identity"),
-        (("tokens", "--seconds", "0"), 1, "1 to 86400 seconds"),
+        (("tokens", "--seconds", "0"), 1, "from 1 to 86400"),
     ],
 )
 def test_the_command_says_what_is_wrong(

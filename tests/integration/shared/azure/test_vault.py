@@ -274,6 +274,13 @@ async def test_a_secret_is_read_once_until_its_time_is_over(vaults: Vaults) -> N
     await secret.close()
 
 
+async def test_white_space_around_a_secret_is_not_part_of_it(vaults: Vaults) -> None:
+    secret = vaults.secret("partner", Clock())
+    vaults.stores["partner"].set_secret("partner-connection", "\n a value \r\n")
+    assert await secret.value() == "a value"
+    await secret.close()
+
+
 async def test_a_secret_that_no_longer_serves_is_read_anew_but_not_all_the_time(
     vaults: Vaults,
 ) -> None:

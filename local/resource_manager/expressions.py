@@ -7,15 +7,21 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from local.deployment.resources import Reference
-
 _TOKEN = re.compile(r"\s*(?:'(?P<text>(?:[^']|'')*)'|(?P<name>\w+)|(?P<sign>[(),.]))\s*")
 _DEEPEST = 8
 
 # Source: Bicep and Resource Manager make `guid` of names as RFC 9562, version 5, in this namespace,
-# the names joined by hyphens. tests/unit/local/deployment/test_expressions.py holds it to the
-# compiler's.
+# the names joined by hyphens. tests/unit/local/resource_manager/test_expressions.py compares it
+# with what the compiler makes.
 _NAMESPACE = uuid.UUID("11fb06fb-712d-4ddd-98c7-e71bbd588830")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A property of a resource that exists only at run time, as `[reference(id, version).path]`."""
+
+    resource_id: str
+    path: str
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.deployment.expressions import (
+from local.resource_manager.expressions import (
     FunctionCall,
+    Reference,
     UnknownExpressionError,
     evaluated,
     guid,
     parse,
 )
-from local.deployment.resources import Reference
 
 INFRA = Path(__file__).parents[4] / "infra"
 
