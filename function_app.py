@@ -1,7 +1,7 @@
 """Registers the blueprints that this app runs; nothing else.
 
 The same package is deployed three times, and the setting RELAY_APP picks what it is. A sender
-never even imports the receiver. With a wrong setting it is none of them: health says what is wrong.
+never even imports the receiver. With a wrong setting it runs only health, which says what is wrong.
 """
 
 import os

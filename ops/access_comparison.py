@@ -219,7 +219,7 @@ def unused(declaration: Declaration, uses: Iterable[GrantUse]) -> list[Grant]:
     homes = {one.identity for one in declaration.grants if one.kind == "app"}
     return [
         grant
-        for grant in sorted(declaration.grants | declaration.untried)
+        for grant in sorted(declaration.grants | declaration.unprobed)
         if owner(grant.identity) is None
         and grant.identity not in declaration.packages
         and grant.identity in homes | set(declaration.operators)

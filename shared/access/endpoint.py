@@ -1,6 +1,6 @@
-"""`GET /api/access`: this app tries what its identities may do, and says how that is declared.
+"""`GET /api/access`: this app probes what its identities may do, beside what is declared.
 
-`python -m ops prove` asks all apps and draws the conclusion.
+`python -m ops prove` asks all apps and compares their answers.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _SECONDS = 120.0
 _BUSY = Problem(
     HTTPStatus.CONFLICT,
-    "Access is being tried already: ask again when that is done.",
+    "access is being probed already: ask again when that is done",
     retry_after=5,
 )
 
@@ -40,13 +40,13 @@ def blueprint(apps: list[str], settings: AppSettings, inventory: Inventory) -> f
     app = ",".join(apps)
 
     async def probe() -> Sequence[ProbeFinding]:
-        # Only when it is asked for: no app starts with the means of all the others.
+        # Imported only on request: an app does not start with the clients of all others.
         from shared.access.probes import ProbeTarget
-        from shared.access.probing import tried_in_app
+        from shared.access.probing import probe_in_app
 
         target = ProbeTarget(inventory, settings.bus_namespace, settings.network)
         identities = {**inventory.identities, own(app): None}
-        return await tried_in_app(target, app, identities, _SECONDS)
+        return await probe_in_app(target, app, identities, _SECONDS)
 
     endpoint = AccessEndpoint(app, inventory, probe, Declaration.load)
 
@@ -94,7 +94,7 @@ class AccessEndpoint:
         findings = await self._probe()
         seconds = time.monotonic() - began
         counts = Counter(finding.outcome for finding in findings)
-        _log.info("access tried in %.1f s: %s", seconds, dict(counts))
+        _log.info("access probed in %.1f s: %s", seconds, dict(counts))
         declaration = self._declaration()
         return {
             "app": self._app,

@@ -27,7 +27,7 @@ class InvalidRequestError(RelayError):
 class FailureAnswers:
     """The answers of one interface; the texts are for its callers and say nothing of the inside.
 
-    `unavailable` is for what may succeed later, `fault` for what nobody foresaw.
+    `unavailable` is for what may succeed later, `fault` for anything unexpected.
     """
 
     unavailable: str

@@ -1,4 +1,4 @@
-"""Sending to queues of Service Bus: what waits for one send goes together in the next."""
+"""Sending to queues of Service Bus: what waits during one send goes together in the next."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from shared.errors import RelayError
 
 _SEND_SECONDS = 20
 _CLOSE_SECONDS = 5
-# For what waits behind other sends, too. The next send may still take it, see `QueueSender.send`.
+# With the time behind other sends. The next send may still contain it, see `QueueSender.send`.
 _WAIT_SECONDS = 30.0
 
 
@@ -34,7 +34,7 @@ class BusError(RelayError):
 
 
 class BusUnavailableError(BusError):
-    """The bus is away or throttles: the same message may be taken later."""
+    """The bus is away or throttles: the same message may be accepted later."""
 
     transient = True
 
@@ -47,7 +47,7 @@ class BusDeniedError(BusError):
 
 
 class MessageTooLargeError(BusError):
-    """The message is larger than the queue takes."""
+    """The message is larger than the queue accepts."""
 
 
 def connect(
@@ -74,7 +74,7 @@ def connect_by_string(connection_string: str, network: ConnectionOptions) -> Ser
 def _options(network: ConnectionOptions) -> dict[str, Any]:
     authorities = {"connection_verify": str(network.ca_bundle)} if network.ca_bundle else {}
     return {
-        # Said outright: an endpoint of one's own would silently switch to WebSockets.
+        # Explicit: with a custom endpoint the SDK would silently switch to WebSockets.
         "transport_type": TransportType.Amqp,
         "retry_total": 1,
         "retry_backoff_factor": 0.2,
@@ -87,7 +87,7 @@ class QueueLink(Protocol):
     """A link to one queue, as `ServiceBusSender` is."""
 
     async def create_message_batch(self) -> ServiceBusMessageBatch:
-        """Open the link where it is not open yet; return a batch of the size the queue takes."""
+        """Open the link where it is not open yet; return a batch of the queue's size."""
 
     async def send_messages(self, message: ServiceBusMessage | ServiceBusMessageBatch) -> None:
         """Return when the queue has accepted it."""
@@ -109,8 +109,8 @@ class BusConnection(Protocol):
 class QueueSender:
     """Sends to one queue, under one identity.
 
-    A link takes one send at a time, so what arrives while one is under way goes together in the
-    next: the round trip is shared instead of waited for in turn.
+    A link carries one send at a time, so what arrives during one goes together in the next: the
+    round trip is shared instead of waited for in turn.
     """
 
     def __init__(self, connection: BusConnection, queue: str) -> None:
@@ -123,7 +123,7 @@ class QueueSender:
         """Return when the queue has accepted `message`; raises `BusError` when it has not.
 
         After `BusUnavailableError` it may have been accepted all the same: send it again under
-        the same message id, which the queue takes once.
+        the same message id, which the queue accepts once.
         """
         try:
             async with asyncio.timeout(_WAIT_SECONDS):
@@ -150,7 +150,7 @@ class QueueSender:
             self._link = self._connection.get_queue_sender(self._queue)
         together = await self._link.create_message_batch()
         taken = batch.take(partial(_fits, together))
-        if not taken:  # as large as a message may be: no room for a batch around it
+        if not taken:  # as large as a message may be: a batch around it would not fit
             taken = batch.take_at_most(1)
         if len(taken) == 1:
             await self._link.send_messages(taken[0])
@@ -183,14 +183,14 @@ def map_error(queue: str, error: Exception) -> BusError:
     """Say what an error of the SDK means for who sends; its text may be the server's own."""
     doing = f"send to queue {queue}"
     if isinstance(error, MessageSizeExceededError):
-        return MessageTooLargeError(f"{doing}: larger than the queue takes")
+        return MessageTooLargeError(f"{doing}: larger than the queue accepts")
     denied = (
         ServiceBusAuthenticationError,
         ServiceBusAuthorizationError,
         ClientAuthenticationError,
     )
     if isinstance(error, denied):
-        # Whoever refused: the bus, or the endpoint of identities before the bus was asked.
+        # Refused by the bus, or by the endpoint of identities before that.
         answer = error.response if isinstance(error, HttpResponseError) else None
         request_id = of_bus(str(error)) or of_answer(answer)
         asked = f", request {request_id}" if request_id else ""

@@ -1,4 +1,4 @@
-"""Key Vault: how it is asked, and what its refusals mean."""
+"""Key Vault: how it is called, and what its refusals mean."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class VaultUnavailableError(VaultError):
 class VaultDeniedError(VaultError):
     """The identity is not attached here, or lacks the right.
 
-    `request_id` is the one under which whoever refused has it on record, where that was told.
+    `request_id` is the id under which the service that refused has it on record, where it gave one.
     """
 
     transient = True
@@ -65,7 +65,7 @@ class VaultRefusedError(VaultError):
 
 @asynccontextmanager
 async def answering(doing: str) -> AsyncIterator[None]:
-    """Ask a vault in it: for so long, all tries and the token included, and no longer.
+    """Call a vault in it, within a time limit for all attempts and the token together.
 
     Raises `VaultError`. A vault or an identity endpoint that never answers would otherwise keep
     the call for minutes: the SDK waits 300 s for a token.
@@ -81,8 +81,8 @@ async def answering(doing: str) -> AsyncIterator[None]:
 
 def client_options(network: ConnectionOptions) -> dict[str, Any]:
     """Return what every client of a vault is made with."""
-    # A lost connection is tried again at once. An answer is not: whoever waits, an HTTP caller or
-    # the bus, has better means to wait than a thread of this process.
+    # A lost connection is tried again at once. An answer is not: an HTTP caller and the bus can
+    # wait longer than a thread of this process.
     return {
         "verify_challenge_resource": network.verify_challenge,
         "connection_verify": str(network.ca_bundle) if network.ca_bundle else True,
@@ -95,7 +95,7 @@ def client_options(network: ConnectionOptions) -> dict[str, Any]:
 
 
 def map_error(doing: str, error: AzureError) -> VaultError:
-    """Say what an error of the SDK means for who asked."""
+    """Say what an error of the SDK means for the caller."""
     status = error.status_code or 0 if isinstance(error, HttpResponseError) else 0
     # What the identity endpoint says is about the identity, whatever its status: a message must
     # not be rejected because its receiver has lost an identity.
@@ -108,13 +108,13 @@ def map_error(doing: str, error: AzureError) -> VaultError:
 
 
 def error_for_status(doing: str, status: int, response: Any) -> VaultError:
-    """Say what an answer other than success means for who asked."""
+    """Say what an answer other than success means for the caller."""
     why = f"status {status}"
     if status in (401, 403):
         return VaultDeniedError(doing, why, status, of_answer(response))
     if status in (408, 429) or status >= 500:
         after = retry_after(getattr(response, "headers", {}))
-        # However long it asks for: a message must not wait for years because of one odd answer.
+        # Limited: a message must not wait for years because of one wrong answer.
         longest = None if after is None else min(after, _LONGEST_RETRY_AFTER)
         return VaultUnavailableError(doing, why, status, retry_after=longest)
     return VaultRefusedError(doing, why, status)

@@ -50,7 +50,7 @@ class VaultSecret:
         return await self._reading.run("value", self._read)
 
     def forget(self, value: str) -> None:
-        """Read anew at the next use, if `value` is what is still kept.
+        """Read it again at the next use, if `value` is the one that is kept.
 
         Not within seconds of the last time: a partner that refuses everything must not turn every
         message into a request to the vault.

@@ -23,7 +23,7 @@ class Batch(Generic[Item, Outcome]):
     def take(self, fits: Callable[[Item], bool]) -> Sequence[Item]:
         """Take items in their order, up to the first that does not fit; return all taken so far.
 
-        An item that nobody waits for any more is left out.
+        An item whose caller was cancelled is left out.
         """
         while self._waiting:
             item, outcome = self._waiting[0]
@@ -60,7 +60,7 @@ class Batches(Generic[Item, Outcome]):
     async def run(self, item: Item) -> Outcome:
         """Return this item's outcome.
 
-        A caller that goes away takes nothing with it: its item may be done all the same.
+        A cancelled caller changes nothing for the others; its item may be done all the same.
         """
         outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, outcome))
@@ -74,7 +74,7 @@ class Batches(Generic[Item, Outcome]):
             try:
                 outcomes = await self._call(Batch(self._waiting, taken))
                 self._check(len(outcomes), len(taken))
-            except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to who waits
+            except Exception as error:  # noqa: BLE001 - whatever it is, the callers get it
                 if not taken or isinstance(error, self._abort_on):
                     taken += self._waiting
                     self._waiting.clear()
@@ -92,6 +92,6 @@ class Batches(Generic[Item, Outcome]):
         return bool(self._waiting)
 
     def _check(self, outcomes: int, taken: int) -> None:
-        # Otherwise a call with a fault would be made for ever, or leave someone without an outcome.
+        # Otherwise a faulty `call` would be made for ever, or leave a caller without an outcome.
         if outcomes != taken or (not taken and self._is_anyone_waiting()):
             raise RuntimeError(f"{outcomes} outcomes of {taken} items taken")

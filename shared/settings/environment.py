@@ -27,7 +27,7 @@ class SettingsError(RelayError):
 def load(environ: Mapping[str, str]) -> dict[AppName, AppSettings]:
     """Read the settings of each app that `RELAY_APP` names, or raise `SettingsError`.
 
-    A message names settings and what is wrong with them, never a value: what stands in the wrong
+    A message names settings and what is wrong with them, never a value: one in the wrong
     setting may well be a secret.
     """
     apps, problems = _apps(environ.get("RELAY_APP", ""))
@@ -40,7 +40,7 @@ def load(environ: Mapping[str, str]) -> dict[AppName, AppSettings]:
 
 
 def bus_settings(environ: Mapping[str, str]) -> AppSettings:
-    """Read what every app knows, for a program that is none of them. Raises `SettingsError`."""
+    """Read what every app needs, for a program that is not an app. Raises `SettingsError`."""
     problems: list[str] = []
     values = _read(AppSettings, environ, problems)
     if problems:

@@ -35,7 +35,7 @@ def read_inventory(environ: Mapping[str, str], problems: list[str]) -> Inventory
     of_identity, of_key, of_secret, of_queue = (prefix for prefix, _ in ACCESS_PREFIXES)
     identities = _with_prefix(of_identity, environ, forms.client_id, problems)
     return Inventory(
-        # The names of identities are the only ones that their values do not tell.
+        # Only the names of identities are not part of their values.
         {name.removeprefix(of_identity).lower(): value for name, value in identities.items()},
         tuple(_with_prefix(of_key, environ, forms.key, problems).values()),
         tuple(_with_prefix(of_secret, environ, forms.secret, problems).values()),

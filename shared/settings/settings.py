@@ -28,7 +28,7 @@ def _setting(
     read: Callable[[str], object],
     default: object = dataclasses.MISSING,
 ) -> Any:
-    # As with dataclasses.field, the annotation of the field tells its type.
+    # As with dataclasses.field, the annotation of the field gives its type.
     about = {"name": name, "meaning": meaning, "read": read}
     return dataclasses.field(default=default, metadata=about)
 
@@ -130,13 +130,13 @@ class SenderSettings(AppSettings):
     messages_queue: str = _setting("RELAY_QUEUE_MESSAGES", "queue of sealed messages", forms.queue)
     status_url: str = _setting(
         "RELAY_STATUS_URL",
-        "where `/api/messages/{id}` of the tracker is; empty where one gateway leads to both apps",
+        "where `/api/messages/{id}` of the tracker is; empty where one gateway serves both apps",
         forms.base_url,
         "",
     )
     max_payload_bytes: int = _setting(
         "RELAY_MAX_PAYLOAD_BYTES",
-        "largest payload taken; 190,000 is what 256 KB of the Standard tier hold once sealed",
+        "largest payload accepted; 190,000 is what 256 KB of the Standard tier hold once sealed",
         forms.between(1, 64 * _MIB),
         190_000,
     )
@@ -179,7 +179,7 @@ class ReceiverSettings(TriggerSettings):
     receipts_queue: str = _setting("RELAY_QUEUE_RECEIPTS", "queue of receipts", forms.queue)
     dead_letters_queue: str = _setting(
         "RELAY_QUEUE_DEAD_LETTERS",
-        "queue of what the bus dead-letters: messages and receipts",
+        "queue of dead letters, of messages and of receipts",
         forms.queue,
     )
     data_key_cache_entries: int = _setting(
@@ -196,7 +196,7 @@ class ReceiverSettings(TriggerSettings):
     )
     retry_schedule: Schedule = _setting(
         "RELAY_RETRY_SCHEDULE",
-        "delays after which an unavailable partner is tried again; then the message is rejected",
+        "delays between the attempts at a partner that is away; then the message is rejected",
         Schedule.parse,
         Schedule.parse("5s,5m,30m,2h,5h,10h,14h,20h,24h"),
     )
@@ -208,8 +208,8 @@ class ReceiverSettings(TriggerSettings):
     )
     max_deliveries: int = _setting(
         "RELAY_MAX_DELIVERIES",
-        "the delivery of a message by a queue at which it is rejected; less than the queue's own "
-        "maxDeliveryCount, or the bus dead-letters it before",
+        "deliveries of a message by its queue before it is rejected; less than the queue's "
+        "own maxDeliveryCount, or the bus dead-letters it before",
         forms.between(1, 1999),
         9,
     )
@@ -217,7 +217,7 @@ class ReceiverSettings(TriggerSettings):
         "RELAY_PARTNER_TIMEOUT_SECONDS",
         "seconds that the partner may take",
         # A partner is asked twice at most in one call, which must end long before functionTimeout:
-        # the host ends a call that does not by ending the worker with all that it has in hand.
+        # the host ends a call that takes longer by ending the worker with all of its calls.
         forms.between(1, 60),
         30,
     )
@@ -241,14 +241,14 @@ class TrackerSettings(TriggerSettings):
     rejected_queue: str = _setting(
         "RELAY_QUEUE_REJECTED", "queue of what cannot be recorded", forms.queue
     )
-    # 240 s are 360 deliveries of the batch in hand in a day without a database. The queue's
+    # 240 s are 360 deliveries of a batch in a day without a database. The queue's
     # maxDeliveryCount of 50 is used up after 3 h 20 min; then the receiver sends receipts here
     # anew, up to 200 times, which is four weeks. A batch that the host itself cannot bind fails
     # 14 times a second, so that the same 50 let its good receipts go on after four seconds.
     # `make check` holds it to the queue's lockDuration and host.json's functionTimeout.
     receipt_wait_seconds: int = _setting(
         "RELAY_RECEIPT_WAIT_SECONDS",
-        "seconds that a batch of receipts is tried again while the database is unavailable",
+        "seconds that a batch of receipts waits for a database that is away, and is tried again",
         forms.between(1, 240),
         240,
     )

@@ -43,7 +43,7 @@ class Problem:
         )
 
     def _headers(self) -> dict[str, str]:
-        # In whole seconds, and at least one (RFC 9110 section 10.2.3): 0 would ask for a storm.
+        # In whole seconds (RFC 9110 section 10.2.3), and at least one: 0 would invite a storm.
         if self.retry_after is None:
             return {}
         return {"Retry-After": str(max(1, math.ceil(self.retry_after)))}
