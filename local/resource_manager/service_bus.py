@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 from local.resource_manager import durations
+from local.resource_manager.property_rules import in_range, of
 from local.resource_manager.refusal import Rule, Violation
 from local.resource_manager.template import Resource, Template, is_whole, items, member
 
@@ -92,13 +93,6 @@ def _span(
                 yield Violation(queue, name, what)
 
     return find
-
-
-def _deliveries(template: Template) -> Iterator[Violation]:
-    for queue, _ in _queues(template):
-        count = queue.known("maxDeliveryCount")
-        if count is not None and not is_whole(count, 1, 2000):
-            yield Violation(queue, "maxDeliveryCount", "must be from 1 to 2000")
 
 
 def _size(template: Template) -> Iterator[Violation]:
@@ -233,7 +227,11 @@ RULES: tuple[Rule[Template], ...] = (
         _span("defaultMessageTimeToLive", timedelta(seconds=1), None, "must be at least 1 second"),
     ),
     Rule("BadRequest", "Azure/azure-service-bus 306", _basic_life),
-    Rule("BadRequest", f"{_QUOTAS}, maximum deliveries", _deliveries),
+    Rule(
+        "BadRequest",
+        f"{_QUOTAS}, maximum deliveries",
+        in_range(of(QUEUE), "maxDeliveryCount", 1, 2000),
+    ),
     Rule("BadRequest", f"{_QUOTAS}, queue or topic size", _size),
     Rule("BadRequest", _TYPES, _message_size),
     Rule(

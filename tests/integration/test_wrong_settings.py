@@ -15,12 +15,12 @@ PROGRAM = """
 import json
 import azure.functions as func
 import function_app
-told = []
+problems = []
 for function in function_app.app.get_functions():
     trigger = function.get_trigger().get_dict_repr()
     request = func.HttpRequest("GET", "/api/health", body=b"")
     answer = function.get_user_function()(request) if trigger["route"] == "health" else None
-    told.append({
+    problems.append({
         "name": function.get_function_name(),
         "route": trigger["route"],
         "methods": [str(method) for method in trigger["methods"]],
@@ -29,7 +29,7 @@ for function in function_app.app.get_functions():
         "type": answer and answer.mimetype,
         "body": answer and json.loads(answer.get_body()),
     })
-print(json.dumps(told))
+print(json.dumps(problems))
 """
 PLANTED = "planted/Secret+value="
 _GUID = "must be the client id of a managed identity, a GUID"
@@ -153,7 +153,7 @@ def test_of_several_apps_each_ones_settings_are_named() -> None:
     assert named == {"RELAY_QUEUE_RECEIPTS", "RELAY_IDENTITY_ENCRYPT"}
 
 
-def test_a_mistake_in_every_setting_is_told_at_once() -> None:
+def test_the_mistakes_in_all_settings_are_reported_at_once() -> None:
     wrong = {name: PLANTED for name in environment("receiver") if name.startswith("RELAY_")}
     found = refused(environment("receiver") | wrong | {"RELAY_APP": "receiver"})
     assert len(found.problems) > 20

@@ -72,7 +72,7 @@ class Prover:
         }
         operators = mutation.who & set(self.declaration.operators)
         if operators:
-            apps.add("tracker")  # which tells where things are
+            apps.add("tracker")  # which knows where things are
         before = dict(self.reports), list(self.spoken)
         await self.cloud.deploy(mutation.document)
         if ask_everyone:

@@ -1,4 +1,4 @@
-"""What becomes of messages whose receipts, or retries, have no way."""
+"""What becomes of messages whose receipts, or retries, cannot be sent."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ async def send(cloud: Running) -> str:
         return await cloud.send(session, b"x", "a/b")
 
 
-async def test_a_receipt_is_owed_and_the_delivery_is_not_repeated(tmp_path: Path) -> None:
+async def test_a_receipt_that_cannot_be_sent_stays_pending_and_the_delivery_is_not_repeated(
+    tmp_path: Path,
+) -> None:
     with without_right_to_send("receipts", tmp_path) as cloud:
         message_id = await send(cloud)
         await cloud.received({message_id})
@@ -57,7 +59,7 @@ async def test_a_receipt_is_owed_and_the_delivery_is_not_repeated(tmp_path: Path
         assert len((await cloud.deliveries())[1]) == 1
 
 
-async def test_a_rejection_whose_receipt_is_owed_is_not_repeated(tmp_path: Path) -> None:
+async def test_a_rejection_whose_receipt_is_pending_is_not_repeated(tmp_path: Path) -> None:
     with without_right_to_send("receipts", tmp_path) as cloud:
         await cloud.fault(service="partner", answer="status", status=400)
         message_id = await send(cloud)

@@ -190,7 +190,7 @@ REFUSED = {
 }
 
 
-async def test_what_azure_refuses_over_what_stands_ends_up_before_anything_changes(
+async def test_an_update_that_azure_refuses_ends_before_anything_changes(
     tmp_path: Path,
 ) -> None:
     folder = tmp_path / "cloud"
