@@ -17,7 +17,7 @@ from checks.property_rules import (
     holds,
 )
 from checks.roles import KEY_ACTIONS
-from local.deployment.expressions import guid
+from local.resource_manager.expressions import guid
 
 SUBSCRIPTION = "00000000-0000-4000-8000-000000000001"
 TENANT = "00000000-0000-4000-8000-000000000002"

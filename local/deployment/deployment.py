@@ -25,7 +25,13 @@ from local.deployment.resources import (
     VaultSpec,
 )
 from local.deployment.roles import BUILT_IN
-from local.deployment.snapshot import Location, PredictedResource, SnapshotObject, read, read_bytes
+from local.deployment.snapshot import (
+    SnapshotLocation,
+    SnapshotObject,
+    SnapshotResource,
+    read,
+    read_bytes,
+)
 from local.resource_manager.expressions import Reference
 from local.resource_manager.role_assignments import role_name
 from local.resource_manager.template import MADE_ONCE
@@ -124,11 +130,11 @@ class _Loading:
     """One snapshot while it is being read: what is referred to comes before what refers."""
 
     def __init__(
-        self, path: Path, resources: list[PredictedResource], outputs: SnapshotObject
+        self, path: Path, resources: list[SnapshotResource], outputs: SnapshotObject
     ) -> None:
-        self._place = Location(path)
+        self._place = SnapshotLocation(path)
         self._outputs = outputs
-        self._of_kind: dict[str, list[PredictedResource]] = {
+        self._of_kind: dict[str, list[SnapshotResource]] = {
             kind: [] for kind in (*_READ, *_LEFT_OUT)
         }
         self._sort(resources)
@@ -166,7 +172,7 @@ class _Loading:
             self._machines(),
         )
 
-    def _sort(self, resources: list[PredictedResource]) -> None:
+    def _sort(self, resources: list[SnapshotResource]) -> None:
         kinds = {kind.lower(): kind for kind in self._of_kind}
         seen: set[str] = set()
         for resource in resources:
@@ -181,9 +187,9 @@ class _Loading:
                 raise (resource.found_at / "id").error("must be a literal, not an expression")
             self._of_kind[kind].append(resource)
 
-    def _named(self, assignments: list[PredictedResource]) -> list[PredictedResource]:
+    def _named(self, assignments: list[SnapshotResource]) -> list[SnapshotResource]:
         """Give assignments their ids, which may be made of a principal's."""
-        named: dict[str, PredictedResource] = {}
+        named: dict[str, SnapshotResource] = {}
         for resource in assignments:
             if resource.computed is not None:
                 found = self._references.computed(resource.computed, resource.found_at / "id")

@@ -16,7 +16,7 @@ from typing import Any
 
 from local.deployment.deployment import load_bytes
 from local.deployment.resources import Deployment
-from local.deployment.snapshot import DeploymentError, Location
+from local.deployment.snapshot import DeploymentError, SnapshotLocation
 from local.key_vault.store import rotated_keys
 from local.resource_manager.first import refusals
 from local.resource_manager.refusal import Refusal
@@ -75,7 +75,7 @@ def read(path: Path) -> bytes:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise Location(path).error(f"cannot be read: {error.strerror}") from None
+        raise SnapshotLocation(path).error(f"cannot be read: {error.strerror}") from None
     if found := refusals(_json(content)):
         raise DeploymentRefusedError(path, found, None)
     return content
@@ -160,7 +160,7 @@ def _remembered(folder: Path) -> list[Json] | None:
     except ValueError:
         found = None
     if not isinstance(found, dict) or found.get("version") != _VERSION:
-        raise Location(place).error(
+        raise SnapshotLocation(place).error(
             "was written by another version of the local cloud: name another folder (--folder)"
         )
     return _resources({"predictedResources": found.get("resources")})

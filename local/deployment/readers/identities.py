@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from local.deployment.resource_id import last, normal
 from local.deployment.resources import Identity, Operator
-from local.deployment.snapshot import PredictedResource, SnapshotObject
+from local.deployment.snapshot import SnapshotObject, SnapshotResource
 
 KIND = "Microsoft.ManagedIdentity/userAssignedIdentities"
 GUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
@@ -24,14 +24,14 @@ class Attached:
     system_assigned: Identity | None
 
 
-def read(resource: PredictedResource) -> Identity:
+def read(resource: SnapshotResource) -> Identity:
     """Read a user-assigned identity."""
     resource.properties.ignore("isolationScope")
     resource.reject_unread()
     return _identity(resource.id)
 
 
-def attached(resource: PredictedResource, known: dict[str, Identity]) -> Attached:
+def attached(resource: SnapshotResource, known: dict[str, Identity]) -> Attached:
     """Read the `identity` of a resource; `known` has the identities by normal resource id."""
     block = resource.envelope.body("identity")
     kinds = [kind.strip().lower() for kind in block.text("type", "None").split(",")]

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from local.deployment.readers.identities import GUID, Attached
 from local.deployment.resource_id import normal
 from local.deployment.resources import Identity
-from local.deployment.snapshot import Location
+from local.deployment.snapshot import SnapshotLocation
 from local.resource_manager.expressions import FunctionCall, Reference, evaluated
 
 # Answered only when the vaults have their addresses.
@@ -44,14 +44,14 @@ class References:
         """Know that these properties will be answered at run time."""
         self._later.update((normal(resource_id), path.lower()) for path in paths)
 
-    def principal(self, value: str | Reference, place: Location) -> str:
+    def principal(self, value: str | Reference, place: SnapshotLocation) -> str:
         """Return a principal id, which must be known at load. Raises `DeploymentError`."""
         answered = self.answer(value, place)
         if isinstance(answered, Reference) or not GUID.fullmatch(answered):
             raise place.error("must be the id of a principal, a GUID")
         return answered
 
-    def answer(self, value: str | Reference, place: Location) -> str | Reference:
+    def answer(self, value: str | Reference, place: SnapshotLocation) -> str | Reference:
         """Return a text, or the reference that is answered later. Raises `DeploymentError`."""
         if isinstance(value, str):
             return value
@@ -65,7 +65,7 @@ class References:
             )
         return self._known[asked]
 
-    def computed(self, call: FunctionCall, place: Location) -> str:
+    def computed(self, call: FunctionCall, place: SnapshotLocation) -> str:
         """Return what a function comes to, all of it known at load. Raises `DeploymentError`."""
 
         def known(reference: Reference) -> str:

@@ -6,13 +6,13 @@ from local.deployment.readers.identities import Attached
 from local.deployment.readers.references import References
 from local.deployment.resource_id import last
 from local.deployment.resources import AppSpec
-from local.deployment.snapshot import Location, PredictedResource, SnapshotObject
+from local.deployment.snapshot import SnapshotLocation, SnapshotObject, SnapshotResource
 from local.resource_manager.expressions import Reference
 
 KIND = "Microsoft.Web/sites"
 
 
-def read(resource: PredictedResource, identities: Attached, references: References) -> AppSpec:
+def read(resource: SnapshotResource, identities: Attached, references: References) -> AppSpec:
     """Read an app whose `identity` has been read."""
     _check_kind(resource)
     body = resource.properties
@@ -46,7 +46,7 @@ def read(resource: PredictedResource, identities: Attached, references: Referenc
     )
 
 
-def _check_kind(resource: PredictedResource) -> None:
+def _check_kind(resource: SnapshotResource) -> None:
     kinds = resource.envelope.text("kind", "app").split(",")
     if "functionapp" not in kinds:
         raise (resource.found_at / "kind").error("only function apps can be had here")
@@ -70,7 +70,7 @@ def _settings(bodies: list[SnapshotObject], references: References) -> dict[str,
         # Environment names of a Windows app know no case, so two such settings are one too many.
         if name.lower() in (known.lower() for known in settings):
             raise (body.found_at / "name").error(f"setting {name} is given twice")
-        place = Location(
+        place = SnapshotLocation(
             body.found_at.file, body.found_at.resource, f"{body.found_at.path} ({name})"
         )
         settings[name] = references.answer(body.value("value"), place)
@@ -80,6 +80,6 @@ def _settings(bodies: list[SnapshotObject], references: References) -> dict[str,
     return settings
 
 
-def _check_plain(value: str | Reference, place: Location) -> None:
+def _check_plain(value: str | Reference, place: SnapshotLocation) -> None:
     if isinstance(value, str) and value.lower().startswith("@microsoft."):
         raise place.error("references to Key Vault in settings are not answered here")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import uuid
 
 from local.deployment.resource_id import normal
-from local.deployment.snapshot import PredictedResource
+from local.deployment.snapshot import SnapshotResource
 
 KIND = "Microsoft.Insights/components"
 _NAMESPACE = uuid.UUID("2c1d7f0a-8a39-4c55-9d3a-3c5d2b6f1e40")
 
 
-def connection(resource: PredictedResource) -> tuple[str, str]:
+def connection(resource: SnapshotResource) -> tuple[str, str]:
     """Return the run-time property that names a component, and what it is here.
 
     The key is made up, and nothing listens at the endpoint: whoever used it would send nothing

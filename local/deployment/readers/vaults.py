@@ -8,7 +8,7 @@ import time
 from local.deployment.readers.references import References
 from local.deployment.resource_id import last, normal, parent
 from local.deployment.resources import AccessPolicy, KeySpec, SecretSpec, VaultSpec
-from local.deployment.snapshot import PredictedResource, SnapshotObject
+from local.deployment.snapshot import SnapshotObject, SnapshotResource
 
 KIND = "Microsoft.KeyVault/vaults"
 KEY_KIND = f"{KIND}/keys"
@@ -28,7 +28,7 @@ _KEY_PERMISSIONS = _OF_BOTH | {
 
 
 def read(
-    resource: PredictedResource,
+    resource: SnapshotResource,
     tenant_id: str,
     keys: list[KeySpec],
     secrets: list[SecretSpec],
@@ -57,12 +57,12 @@ def read(
     )
 
 
-def tenant(resource: PredictedResource) -> str:
+def tenant(resource: SnapshotResource) -> str:
     """Take the tenant of a vault."""
     return resource.properties.text("tenantId")
 
 
-def read_key(resource: PredictedResource) -> KeySpec:
+def read_key(resource: SnapshotResource) -> KeySpec:
     """Read a key."""
     name = _object_name(resource)
     body = resource.properties
@@ -81,7 +81,7 @@ def read_key(resource: PredictedResource) -> KeySpec:
     return KeySpec(resource.id, name, kty, size, operations)
 
 
-def read_secret(resource: PredictedResource) -> SecretSpec:
+def read_secret(resource: SnapshotResource) -> SecretSpec:
     """Read a secret, without its value."""
     name = _object_name(resource)
     body = resource.properties
@@ -121,7 +121,7 @@ def _enabled(body: SnapshotObject) -> None:
     attributes.reject_unread()
 
 
-def _object_name(resource: PredictedResource) -> str:
+def _object_name(resource: SnapshotResource) -> str:
     name = last(resource.id)
     if not _OBJECT_NAME.fullmatch(name):
         raise resource.found_at.error("its name must be letters, digits and hyphens")
