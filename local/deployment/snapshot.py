@@ -21,7 +21,7 @@ from local.strict_json import StrictObject, extended
 
 
 class DeploymentError(Exception):
-    """A snapshot that the local cloud does not support; names file, resource and property."""
+    """A snapshot that the local cloud does not support; names the file, resource and property."""
 
     def __init__(self, file: Path, resource: str, path: str, why: str) -> None:
         super().__init__(f"{file}: {resource or 'the snapshot'}: {path or 'the whole'}: {why}")
@@ -114,7 +114,7 @@ class SnapshotResource:
 
     @property
     def found_at(self) -> SnapshotLocation:
-        """Where it stands."""
+        """Its place in the snapshot."""
         return self.envelope.found_at
 
     def reject_unread(self) -> None:
@@ -136,7 +136,7 @@ def read(path: Path) -> tuple[list[SnapshotResource], SnapshotObject]:
 
 
 def read_bytes(content: bytes, path: Path) -> tuple[list[SnapshotResource], SnapshotObject]:
-    """Read what stands in a snapshot file, as `read` does; `path` is how errors call it."""
+    """Read the content of a snapshot file, as `read` does; `path` names it in errors."""
     found_at = SnapshotLocation(path)
     try:
         document = json.loads(content)

@@ -208,7 +208,7 @@ async def test_what_azure_refuses_over_what_stands_ends_up_before_anything_chang
         result = up_until_it_ends(folder, written(tmp_path, document))
         assert result.returncode == 1, change
         assert "error: Azure would refuse to deploy" in result.stderr
-        assert f"over what stands in {folder}" in result.stderr
+        assert f"over what exists in {folder}" in result.stderr
         assert "name another folder (--folder)" in result.stderr
         assert said in result.stderr, result.stderr
         assert {path: path.read_bytes() for path in kept} == kept

@@ -61,7 +61,7 @@ def read_assignment(
 
 
 def _read_permission(body: SnapshotObject, granted: list[str], excluded: list[str]) -> None:
-    # The management plane, which there is none of here.
+    # Actions of the management plane have no effect here.
     body.ignore("actions", "notActions")
     granted += body.texts("dataActions")
     excluded += body.texts("notDataActions")

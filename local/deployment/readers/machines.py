@@ -47,7 +47,9 @@ def _parameters(resource: SnapshotResource, references: References) -> dict[str,
     parameters = {}
     for parameter in body.bodies("parameters"):
         name = parameter.text("name")
-        parameters[name] = references.answer(parameter.value("value"), parameter.found_at / "value")
+        parameters[name] = references.resolve(
+            parameter.value("value"), parameter.found_at / "value"
+        )
         parameter.reject_unread()
     resource.reject_unread()
     return parameters

@@ -75,7 +75,7 @@ def _only_plain_queues(body: SnapshotObject) -> None:
     body.only("enablePartitioning", allowed=False, why="queues here have no partitions")
     body.only("status", allowed="Active", why="queues here are always active")
     if body.duration("autoDeleteOnIdle", None) is not None:
-        raise (body.found_at / "autoDeleteOnIdle").error("queues here never go away by themselves")
+        raise (body.found_at / "autoDeleteOnIdle").error("queues here stay when idle")
 
 
 def _window(body: SnapshotObject) -> timedelta | None:
@@ -107,5 +107,5 @@ def _check_forwards(resource: SnapshotResource, queues: tuple[QueueSpec, ...]) -
         for target in (queue.forward_to, queue.forward_dead_letters_to):
             if target and (target.lower() not in names or target.lower() == queue.name.lower()):
                 raise resource.found_at.error(
-                    f"queue {queue.name} forwards to {target}, which is no other queue here"
+                    f"queue {queue.name} forwards to {target}, which is not another queue here"
                 )

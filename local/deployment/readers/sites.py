@@ -49,7 +49,7 @@ def read(resource: SnapshotResource, identities: Attached, references: Reference
 def _check_kind(resource: SnapshotResource) -> None:
     kinds = resource.envelope.text("kind", "app").split(",")
     if "functionapp" not in kinds:
-        raise (resource.found_at / "kind").error("only function apps can be had here")
+        raise (resource.found_at / "kind").error("only function apps are supported here")
 
 
 def _check_function_app(config: SnapshotObject) -> None:
@@ -67,13 +67,13 @@ def _settings(bodies: list[SnapshotObject], references: References) -> dict[str,
     settings: dict[str, str | Reference] = {}
     for body in bodies:
         name = body.text("name")
-        # Environment names of a Windows app know no case, so two such settings are one too many.
+        # On Windows environment variables differ by more than case, so these are the same setting.
         if name.lower() in (known.lower() for known in settings):
             raise (body.found_at / "name").error(f"setting {name} is given twice")
         place = SnapshotLocation(
             body.found_at.file, body.found_at.resource, f"{body.found_at.path} ({name})"
         )
-        settings[name] = references.answer(body.value("value"), place)
+        settings[name] = references.resolve(body.value("value"), place)
         _check_plain(settings[name], place)
         body.ignore("slotSetting")
         body.reject_unread()
@@ -82,4 +82,4 @@ def _settings(bodies: list[SnapshotObject], references: References) -> dict[str,
 
 def _check_plain(value: str | Reference, place: SnapshotLocation) -> None:
     if isinstance(value, str) and value.lower().startswith("@microsoft."):
-        raise place.error("references to Key Vault in settings are not answered here")
+        raise place.error("references to Key Vault in settings are not resolved here")

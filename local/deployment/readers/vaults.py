@@ -40,7 +40,7 @@ def read(
     # The network around a vault, and what the platform itself may fetch from it.
     body.ignore("publicNetworkAccess", "networkAcls", "enabledForDeployment")
     body.ignore("enabledForDiskEncryption", "enabledForTemplateDeployment")
-    body.only("createMode", "default", "only new vaults can be had here")
+    body.only("createMode", "default", "only new vaults are supported here")
     rbac_is_default = resource.api_version >= _RBAC_IS_DEFAULT_SINCE
     uses_rbac = body.flag("enableRbacAuthorization", default=rbac_is_default)
     policies = tuple(_policy(p, tenant_id, references) for p in body.bodies("accessPolicies"))
@@ -73,8 +73,8 @@ def read_key(resource: SnapshotResource) -> KeySpec:
     operations = body.texts("keyOps", _OPERATIONS)
     for operation in operations:
         if operation not in _OPERATIONS:
-            raise (body.found_at / "keyOps").error(f"{operation!r} is no operation of an RSA key")
-    # A rotation policy turns a key over after weeks; here a command does it.
+            raise (body.found_at / "keyOps").error(f"{operation!r} is not an RSA operation")
+    # A rotation policy rotates a key after weeks; here a command does it.
     body.ignore("rotationPolicy")
     _enabled(body)
     resource.reject_unread()

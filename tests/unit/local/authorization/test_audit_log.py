@@ -177,7 +177,9 @@ def test_nothing_that_a_client_made_up_is_kept() -> None:
     decisions, authorization = AuditLog(Names(ROLES)), Authorization(ROLES)
     requester = Requester(WHO["encrypt"], "relay-sender-local")
     decisions.decided("vault", authorization.decide(WHO["encrypt"], ENCRYPT, MADE_UP), requester)
-    decisions.refused("bus", requester, None, f"{ROLES.namespaces[0].resource_id}/queues/{SECRET}", "x")
+    decisions.refused(
+        "bus", requester, None, f"{ROLES.namespaces[0].resource_id}/queues/{SECRET}", "x"
+    )
     decisions.token_refused(requester, SECRET)
     kept = decisions.after(0, 10)
     assert SECRET not in json.dumps(as_json(kept))
