@@ -11,7 +11,8 @@ from checks.snapshot import Snapshot, of_type, place, properties, render
 
 MACHINE = "Microsoft.Compute/virtualMachines"
 COMMAND = f"{MACHINE}/runCommands"
-SCRIPT = Path(__file__).resolve().parents[1] / "infra" / "scripts" / "read-secret.sh"
+SCRIPT = Path(__file__).resolve().parents[1] / "infra" / "virtual-machines" / "read-secret.sh"
+_NAME = f"infra/virtual-machines/{SCRIPT.name}"
 
 
 def asked_for(access: Access, snapshot: Snapshot) -> Access:
@@ -37,7 +38,7 @@ def declared_commands(access: Access) -> Iterator[str]:
     """Say what each declared machine runs: the script of this repository, with what it may read."""
     for machine in access["machines"]:
         here = f"machines/{machine['name']}"
-        yield f"{here}/runcommands/read-secret runs infra/scripts/{SCRIPT.name}"
+        yield f"{here}/runcommands/read-secret runs {_NAME}"
         for name, value in _gets(access, machine).items():
             yield f"{here}/runcommands/read-secret gets {name} = {value}"
 
@@ -56,7 +57,7 @@ def deployed_commands(snapshot: Snapshot) -> Iterator[str]:
     for command in of_type(snapshot, COMMAND):
         here, given = place(snapshot, command["id"]), properties(command)
         same = given.get("source") == {"script": script}
-        yield f"{here} runs {f'infra/scripts/{SCRIPT.name}' if same else 'something else'}"
+        yield f"{here} runs {_NAME if same else 'something else'}"
         for parameter in given.get("parameters", []):
             value = render(snapshot, parameter["value"])
             yield f"{here} gets {parameter['name']} = {value}"

@@ -68,7 +68,7 @@ def _same_name(template: Template) -> Iterator[Violation]:
                 )
 
 
-def _nameless(template: Template) -> Iterator[Violation]:
+def _role_name_lengths(template: Template) -> Iterator[Violation]:
     for role in template.of(DEFINITION):
         name = role.at("roleName")
         if not is_expression(name) and not (isinstance(name, str) and 0 < len(name) <= 512):
@@ -124,7 +124,7 @@ def _complete(template: Template) -> Iterator[Violation]:
 RULES: tuple[Rule[Template], ...] = (
     Rule("MissingAssignableScopes", f"{_ROLES_PAGE}, AssignableScopes", _scopes),
     Rule("RoleDefinitionWithSameNameExists", f"{_ROLES_PAGE}; {_TROUBLE}", _same_name),
-    Rule("BadRequest", f"{_ROLES_PAGE}, properties", _nameless),
+    Rule("BadRequest", f"{_ROLES_PAGE}, properties", _role_name_lengths),
     Rule("InvalidActionOrNotAction", f"{_TROUBLE}, custom roles", _actions),
     Rule("RoleAssignmentExists", f"{_TROUBLE}, role assignments", _exists),
     Rule(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 from local.resource_manager import durations
+from local.resource_manager.property_rules import in_range, of
 from local.resource_manager.refusal import Rule, Violation
 from local.resource_manager.template import Resource, Template, is_whole, items, member
 
@@ -23,7 +24,7 @@ _SIZES = {
     "standard": (1024, 2048, 3072, 4096, 5120),
     "premium": (1024, 2048, 3072, 4096, 5120, 10240, 20480, 40960, 81920),
 }
-_MOST_HOPS = 4
+_MAX_HOPS = 4
 _DAY = timedelta(days=1)
 
 
@@ -92,13 +93,6 @@ def _span(
                 yield Violation(queue, name, what)
 
     return find
-
-
-def _deliveries(template: Template) -> Iterator[Violation]:
-    for queue, _ in _queues(template):
-        count = queue.known("maxDeliveryCount")
-        if count is not None and not is_whole(count, 1, 2000):
-            yield Violation(queue, "maxDeliveryCount", "must be from 1 to 2000")
 
 
 def _size(template: Template) -> Iterator[Violation]:
@@ -181,11 +175,11 @@ def _hops(template: Template) -> Iterator[Violation]:
     for queue, _ in _queues(template):
         at: Resource | None = queue
         passed: set[str] = set()
-        while at is not None and at.key not in passed and len(passed) <= _MOST_HOPS:
+        while at is not None and at.key not in passed and len(passed) <= _MAX_HOPS:
             passed.add(at.key)
             at = _target(template, at, at.known("forwardTo")) if at.known("forwardTo") else None
         if at is not None:
-            what = f"leads round in a circle, or further than {_MOST_HOPS} hops"
+            what = f"leads round in a circle, or further than {_MAX_HOPS} hops"
             yield Violation(queue, "forwardTo", what)
 
 
@@ -233,7 +227,11 @@ RULES: tuple[Rule[Template], ...] = (
         _span("defaultMessageTimeToLive", timedelta(seconds=1), None, "must be at least 1 second"),
     ),
     Rule("BadRequest", "Azure/azure-service-bus 306", _basic_life),
-    Rule("BadRequest", f"{_QUOTAS}, maximum deliveries", _deliveries),
+    Rule(
+        "BadRequest",
+        f"{_QUOTAS}, maximum deliveries",
+        in_range(of(QUEUE), "maxDeliveryCount", 1, 2000),
+    ),
     Rule("BadRequest", f"{_QUOTAS}, queue or topic size", _size),
     Rule("BadRequest", _TYPES, _message_size),
     Rule(

@@ -10,8 +10,8 @@ from aiohttp.typedefs import Handler, Middleware
 
 from local.faults.faults import Fault, Faults, ObservedRequest
 from local.identity.imds import error
+from local.key_vault.errors import KeyVaultError
 from local.key_vault.operations import parse
-from local.key_vault.refusals import KeyVaultError
 
 _POLL = 0.1  # seconds between checks whether a client that gets no answer is still connected
 # Cut inside a header's name, so that no client takes it for a complete answer.

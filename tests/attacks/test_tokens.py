@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import load_pem_x509_certificate
 
 from local.bus.amqp import performatives as amqp
-from local.bus.amqp.message import respond
+from local.bus.amqp.message import encode_response
 from local.bus.amqp.values import Value
 from tests.attacks.attacker import AUDIENCE, BUS, VAULT, Attacker
 from tests.pipeline.cloud_process import Running
@@ -73,7 +73,7 @@ def unsigned(algorithm: str) -> Forge:
 
 
 def by_secret(secret: bytes) -> Forge:
-    """Sign as HMAC does, with something that is no secret."""
+    """Sign as HMAC does, with something that is not a secret."""
 
     def forge(token: str, _url: str) -> str:
         header, claims, _ = parts(token)
@@ -186,7 +186,7 @@ async def test_an_expired_token_is_worth_nothing(cloud: Running, attacker: Attac
 
 
 @pytest.mark.parametrize("identity", OTHERS)
-async def test_identities_of_other_apps_are_not_to_be_had_by_any_name(
+async def test_no_name_leads_to_an_identity_of_another_app(
     cloud: Running, attacker: Attacker, identity: str
 ) -> None:
     app = "tracker" if identity == "tracker_bus" else "receiver"
@@ -211,7 +211,7 @@ async def test_identities_of_other_apps_are_not_to_be_had_by_any_name(
 
 
 async def names_of(cloud: Running, app: str, identity: str) -> dict[str, str]:
-    """Tell all names of an identity, from a token that its own app gets."""
+    """Return all names of an identity, from a token that its own app gets."""
     async with Attacker.inside(cloud, app) as owner:
         claims = parts(await owner.token(identity))[1]
     return {
@@ -353,7 +353,7 @@ async def test_a_token_too_large_or_too_deep_is_refused_and_the_next_one_served(
         raw.attach(0, "$cbs", receives=False)
         raw.attach(1, "$cbs", receives=True)
         properties: dict[Value, Value] = {"operation": "put-token", "name": f"{AUDIENCE}/messages"}
-        raw.transfer(0, respond(None, properties, large + large))
+        raw.transfer(0, encode_response(None, properties, large + large))
         state = (await raw.until(amqp.Disposition)).state
         assert state is not None
         assert isinstance(state.value, list)

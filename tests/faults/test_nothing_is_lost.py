@@ -93,7 +93,7 @@ async def tokens_live(cloud: Running, seconds: int) -> None:
 async def drained(cloud: Running) -> None:
     """Wait until nothing is on its way any more.
 
-    What a killed tracker had in hand, or one whose token ended, is locked for five minutes: they
+    What a killed tracker was recording, or one whose token ended, is locked for five minutes: they
     pass on the bus's clock, each time anew.
     """
     patience, ahead = time.monotonic() + DRAIN_SECONDS, 0

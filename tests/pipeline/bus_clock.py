@@ -1,6 +1,6 @@
 """Time for an app that only waits: what it sleeps passes on the bus's clock, and at once.
 
-Stands for `asyncio` in the one module of the tracker that waits. Nothing else of the app, of its
+Replaces `asyncio` in the one module of the tracker that waits. Nothing else of the app, of its
 worker or of its host is changed: tries at the database and answers of the bus take what they take.
 """
 
@@ -33,11 +33,11 @@ class BusClock:
         self._session: aiohttp.ClientSession | None = None
 
     def time(self) -> float:
-        """Tell the time, as an event loop does."""
+        """Return the time, as an event loop does."""
         return self._now
 
     async def sleep(self, seconds: float) -> None:
-        """Turn the bus ahead by so many seconds, once nobody else has anything in hand.
+        """Advance the clock of the bus, once nobody else has anything under way.
 
         The receiver works by the real clock: its locks would run out while it does.
         """

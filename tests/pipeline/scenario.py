@@ -57,14 +57,14 @@ async def look_after_the_key(cloud: Running) -> None:
 
 
 async def receipts_that_nobody_can_record(cloud: Running) -> None:
-    """One that is none, set aside by the tracker; one that the bus gives up, replayed."""
+    """A malformed one, set aside by the tracker; one that the bus dead-letters, replayed."""
     given_up = Receipt("given-up", State.DELIVERED, datetime.now(UTC)).to_json()
     many: Any = {RETURNS: str(MAX_RETURNS)}
     async with (
         cloud.bus("receiver", "receiver_bus") as client,
         client.get_queue_sender("receipts") as sender,
     ):
-        await sender.send_messages(ServiceBusMessage("no receipt"))
+        await sender.send_messages(ServiceBusMessage("not a receipt"))
         await cloud.queued("rejected", 1)
         await cloud.control("POST", "/apps/tracker/stop")
         await sender.send_messages(ServiceBusMessage(given_up, application_properties=many))
@@ -81,7 +81,7 @@ async def receipts_that_nobody_can_record(cloud: Running) -> None:
 
 
 async def read_as_migrator(cloud: Running) -> None:
-    """Read where the database is, as a migration in Azure does: one here is told by the cloud."""
+    """Read where the database is, as a migration in Azure does: one here gets it from the cloud."""
     async with (
         await cloud.credential("migrator", "migrator") as credential,
         SecretClient(

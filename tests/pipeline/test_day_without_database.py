@@ -124,14 +124,14 @@ async def send(cloud: Running, ids: list[str]) -> None:
 
 
 async def delivered(cloud: Running) -> int:
-    """Tell how many receipts the bus has delivered so far."""
+    """Return how many receipts the bus has delivered so far."""
     used = await cloud.control("GET", "/grants/used")
     (one,) = (one for one in used if one.items() >= USE.items())
     return int(one["count"])
 
 
 async def peeked(cloud: Running) -> list[tuple[int, int]]:
-    """Tell of each receipt on the queue how often it was returned and, since then, delivered."""
+    """Return for each receipt on the queue how often it was returned and, since then, delivered."""
     found: list[ServiceBusReceivedMessage] = []
     async with (
         cloud.bus("tracker", "tracker_bus") as client,

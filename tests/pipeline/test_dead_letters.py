@@ -151,7 +151,7 @@ async def given_up(cloud: Running, queue: str, reason: str) -> None:
             await receiver.dead_letter_message(message, reason=reason, error_description="Why.")
 
 
-async def test_a_message_that_the_bus_gave_up_is_told_to_the_ledger_and_can_be_replayed(
+async def test_a_dead_lettered_message_is_recorded_in_the_ledger_and_can_be_replayed(
     cloud: Running,
 ) -> None:
     await cloud.control("POST", "/apps/receiver/stop")

@@ -126,7 +126,7 @@ async def test_a_message_arrives_once_after_the_partner_answers_again(cloud: Run
         await eventually(twice)
 
 
-async def test_grants_are_taken_away_and_given_back(cloud: Running) -> None:
+async def test_grants_are_suspended_and_restored(cloud: Running) -> None:
     assert await encrypt(cloud) == 200
     await cloud.control("PUT", "/grants/encrypt/off")
     assert (await cloud.control("GET", "/faults"))["grants_off"] == ["encrypt"]
@@ -137,7 +137,7 @@ async def test_grants_are_taken_away_and_given_back(cloud: Running) -> None:
     assert await encrypt(cloud) == 200
 
 
-async def test_grants_on_the_bus_are_taken_away_and_given_back(cloud: Running) -> None:
+async def test_grants_on_the_bus_are_suspended_and_restored(cloud: Running) -> None:
     async def send() -> None:
         # Far in the future, so that nobody takes it for a message.
         async with (
@@ -234,7 +234,7 @@ def test_the_command_says_what_is_wrong(
 
 
 # Last, because the apps keep the tokens that are revoked here until their time is over.
-async def test_tokens_live_as_long_as_told_and_can_be_revoked(cloud: Running) -> None:
+async def test_tokens_live_as_long_as_configured_and_can_be_revoked(cloud: Running) -> None:
     await cloud.control("PUT", "/tokens/lifetime", json.dumps({"seconds": 30}))
     async with await cloud.credential("sender", "encrypt") as credential:
         token = await credential.get_token("https://vault.azure.net/.default")

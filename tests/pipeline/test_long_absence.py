@@ -45,7 +45,7 @@ async def until_all_wait(cloud: Running) -> None:
 
 
 def attempts(cloud: Running) -> int:
-    """How often the receiver was called, as its host tells."""
+    """How often the receiver was called, as its host logs it."""
     return cloud.logs().count("Executing 'Functions.receive'")
 
 

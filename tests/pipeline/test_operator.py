@@ -130,9 +130,9 @@ def drop_on_a_terminal(cloud: Running, answer: bytes) -> int:
             command, cwd=ROOT, stdin=theirs, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
         ) as process:
             os.write(ours, answer)
-            _, told = process.communicate(timeout=60)
-        assert b"Drop 1 for good?" in told
-        assert b"partner-refused" in told
+            _, shown = process.communicate(timeout=60)
+        assert b"Drop 1 for good?" in shown
+        assert b"partner-refused" in shown
         return process.returncode
     finally:
         os.close(ours)
@@ -158,7 +158,7 @@ async def test_the_default_credential_does_and_another_principal_is_refused(
         assert len(refused.err.splitlines()) == 1
 
 
-async def test_where_nothing_is_it_is_told(still: Running) -> None:
+async def test_an_empty_queue_is_reported(still: Running) -> None:
     environment = await still.environment("operator")
     away = await ops(
         still, "rejected", environment=environment | {"RELAY_BUS_ENDPOINT": "sb://127.0.0.1:1"}
@@ -170,7 +170,7 @@ async def test_where_nothing_is_it_is_told(still: Running) -> None:
 def test_where_is_to_be_said(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "ops", "rejected"]
     for where, why in [((), "--namespace"), (("--folder", str(tmp_path)), "no local cloud is up")]:
-        told = subprocess.run(
+        ended = subprocess.run(
             [*command, *where],
             cwd=ROOT,
             env={"PATH": os.environ["PATH"]},
@@ -178,8 +178,8 @@ def test_where_is_to_be_said(tmp_path: Path) -> None:
             text=True,
             check=False,
         )
-        assert (told.returncode, told.stdout) == (2, "")
-        assert why in told.stderr
+        assert (ended.returncode, ended.stdout) == (2, "")
+        assert why in ended.stderr
 
 
 async def test_the_local_start_has_migrated_the_ledger(cloud: Running) -> None:

@@ -190,7 +190,7 @@ REFUSED = {
 }
 
 
-async def test_what_azure_refuses_over_what_stands_ends_up_before_anything_changes(
+async def test_an_update_that_azure_refuses_ends_before_anything_changes(
     tmp_path: Path,
 ) -> None:
     folder = tmp_path / "cloud"
@@ -209,7 +209,7 @@ async def test_what_azure_refuses_over_what_stands_ends_up_before_anything_chang
         assert result.returncode == 1, change
         assert "error: Azure would refuse to deploy" in result.stderr
         assert f"over what exists in {folder}" in result.stderr
-        assert "name another folder (--folder)" in result.stderr
+        assert "(--folder) or remove this one" in result.stderr
         assert said in result.stderr, result.stderr
         assert {path: path.read_bytes() for path in kept} == kept
     with running(folder, SNAPSHOT) as again:
