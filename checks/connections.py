@@ -19,9 +19,8 @@ from checks import snapshot
 from checks.infra import INFRA
 from checks.resource_types import DATABASE, SITE
 from checks.snapshot import PredictedResource, Snapshot, at, of_type, place
-from local.deployment.expressions import UnknownExpressionError, parse
 from local.deployment.resource_id import last, parent
-from local.deployment.resources import Reference
+from local.resource_manager.expressions import Reference, UnknownExpressionError, parse
 from shared.ledger.engine import POOL_SIZE
 
 _ROOT = Path(__file__).resolve().parents[1]
@@ -58,8 +57,8 @@ _SIZED_BY_CORES = re.compile(r"([DE])(\d+)(?:s_v3|ds_v4|ds_v5|ads_v5)", re.IGNOR
 # With a wrong setting, an app has but one function, which says so: that is no answer here.
 _PROGRAM = """
 import json, os
-from shared.settings import settings
-settings.load(os.environ)
+from shared.settings import environment
+environment.load(os.environ)
 import function_app
 functions = function_app.app.get_functions()
 print(json.dumps({f.get_function_name(): f.get_trigger().type for f in functions}))

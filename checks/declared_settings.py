@@ -7,7 +7,7 @@ from checks.snapshot import SUFFIX
 
 
 def declared_settings(access: Access, app: DeclaredApp) -> dict[str, str]:
-    """Give the settings of an app; a value known at run time only is spelled as in `spelled`."""
+    """Give the settings of an app; a value known at run time only is given as `render` gives it."""
     settings = {
         "RELAY_APP": app["name"],
         "AzureWebJobsStorage__blobServiceUri": (

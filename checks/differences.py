@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from checks.declaration import Access
 from checks.declared_rights import declared_rights
 from checks.declared_settings import declared_settings
-from checks.hardening import weaknesses
 from checks.machines import (
     COMMAND,
     MACHINE,
-    NETWORK_TYPES,
     asked_for,
     declared_commands,
     deployed_commands,
-    machine_exposures,
 )
-from checks.network import TYPES as ENDPOINT_TYPES
-from checks.network import exposures
+from checks.redaction import HIDDEN, shown
 from checks.rights import Right, covers, given_twice, half_given, rights, without_effect
 from checks.snapshot import (
     PredictedResource,
@@ -47,9 +44,13 @@ class Difference:
 
 
 def differences(
-    access: Access, snapshot: Snapshot, optional: Mapping[str, Collection[str]] | None = None
+    access: Access, snapshot: Snapshot, optional: Mapping[str, Mapping[str, str]] | None = None
 ) -> list[Difference]:
-    """Compare a deployment with the declaration; `optional` names settings an app may also have."""
+    """Compare a deployment with the declaration.
+
+    `optional` are the settings by app that the deployment was given beside those declared, which
+    replace none of them.
+    """
     access = asked_for(access, snapshot)
     found = [
         *_compared(_declared_resources(access), _deployed_resources(snapshot)),
@@ -59,8 +60,6 @@ def differences(
         *_compared(_declared_queues(access), _deployed_queues(snapshot)),
         *_settings(access, snapshot, optional or {}),
         *_compared(declared_commands(access), deployed_commands(snapshot)),
-        *_ways_round(snapshot),
-        *(Difference("undeclared", what) for what in weaknesses(access, snapshot)),
     ]
     return sorted(set(found))
 
@@ -193,14 +192,18 @@ def _deployed_queues(snapshot: Snapshot) -> Iterator[str]:
             yield f"{name} delivers {given['maxDeliveryCount']} times"
 
 
+# What `render` makes of a value that exists only at run time.
+_REFERENCE = re.compile(r"\w+ of \w+/[\w/.-]+")
+
+
 def deployed_settings(snapshot: Snapshot, site: PredictedResource) -> list[tuple[str, str]]:
-    """Give an app's settings as they stand in the snapshot, values as `spelled` gives them."""
+    """Give an app's settings as they stand in the snapshot, values as `render` gives them."""
     given = properties(site).get("siteConfig", {}).get("appSettings", [])
     return [(entry["name"], render(snapshot, entry["value"])) for entry in given]
 
 
 def _settings(
-    access: Access, snapshot: Snapshot, optional: Mapping[str, Collection[str]]
+    access: Access, snapshot: Snapshot, optional: Mapping[str, Mapping[str, str]]
 ) -> Iterator[Difference]:
     sites = {place(snapshot, s["id"]): s for s in of_type(snapshot, "Microsoft.Web/sites")}
     for app in access["apps"]:
@@ -208,60 +211,18 @@ def _settings(
         if here not in sites:
             continue
         given = deployed_settings(snapshot, sites[here])
-        allowed = optional.get(app["name"], ())
-        wanted = declared_settings(access, app)
+        wanted = {**optional.get(app["name"], {}), **declared_settings(access, app)}
         yield from _compared(
             (f"{here} has the setting {name} = {value}" for name, value in wanted.items()),
-            (f"{here} has the setting {n} = {v}" for n, v in given if n not in allowed),
+            (f"{here} has the setting {n} = {_shown(n, v, wanted)}" for n, v in given),
         )
         for name, count in Counter(name for name, _ in given).items():
             if count > 1:
                 yield Difference("undeclared", f"{here} has the setting {name} {count} times")
 
 
-_JUDGED_TYPES = frozenset(
-    kind.lower()
-    for kind in (
-        *_DECLARED_TYPES,
-        *NETWORK_TYPES,
-        "Microsoft.Authorization/roleAssignments",
-        "Microsoft.Authorization/roleDefinitions",
-        "Microsoft.Resources/resourceGroups",
-        "Microsoft.ServiceBus/namespaces",
-        "Microsoft.Storage/storageAccounts",
-        "Microsoft.Storage/storageAccounts/blobServices",
-        "Microsoft.Storage/storageAccounts/blobServices/containers",
-        "Microsoft.Web/serverfarms",
-        "Microsoft.Web/sites/basicPublishingCredentialsPolicies",
-        "Microsoft.OperationalInsights/workspaces",
-        "Microsoft.Insights/components",
-        "Microsoft.Insights/diagnosticSettings",
-        "Microsoft.Insights/actionGroups",
-        "Microsoft.Insights/metricAlerts",
-        "Microsoft.DBforPostgreSQL/flexibleServers",
-        "Microsoft.DBforPostgreSQL/flexibleServers/configurations",
-        "Microsoft.DBforPostgreSQL/flexibleServers/databases",
-        "Microsoft.DBforPostgreSQL/flexibleServers/firewallRules",
-        *ENDPOINT_TYPES,
-    )
-)
-
-
-def _ways_round(snapshot: Snapshot) -> Iterator[Difference]:
-    """Name what could give access without any grant."""
-    yield from _unjudged(snapshot)
-    yield from (Difference("undeclared", what) for what in exposures(snapshot))
-    yield from (Difference("undeclared", what) for what in machine_exposures(snapshot))
-    for vault in of_type(snapshot, "Microsoft.KeyVault/vaults"):
-        if not isinstance(properties(vault).get("enableRbacAuthorization"), bool):
-            yield Difference("missing", f"{place(snapshot, vault['id'])} says how it decides")
-    for site in of_type(snapshot, "Microsoft.Web/sites"):
-        if properties(site).get("siteConfig", {}).get("connectionStrings"):
-            yield Difference("undeclared", f"{place(snapshot, site['id'])} has connection strings")
-
-
-def _unjudged(snapshot: Snapshot) -> Iterator[Difference]:
-    for resource in snapshot["predictedResources"]:
-        if resource["type"].lower() not in _JUDGED_TYPES:
-            what = f"{place(snapshot, resource['id'])}: nothing here judges {resource['type']}"
-            yield Difference("undeclared", what)
+def _shown(name: str, value: str, wanted: Mapping[str, str]) -> str:
+    """Show a setting's value if it is the declared one, or cannot be a secret."""
+    if value == wanted.get(name) or _REFERENCE.fullmatch(value):
+        return value
+    return HIDDEN if shown([name], value) == HIDDEN else value

@@ -3,34 +3,33 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from checks import access, once, snapshot
+from checks import access, once, snapshot, template
+from checks.compiler import (
+    PLACE,
+    SOURCES,
+    InfraError,
+    compiler,
+    evaluated,
+    run,
+    succeed,
+    write_parameters,
+)
+from checks.compiler import template as compile_template
+from checks.declaration import Access
 from checks.differences import differences
-from checks.variants import mismatches
+from checks.properties import unexplained
+from checks.property_rules import TableError
+from checks.snapshot import Snapshot
+from checks.variants import COMPILED, VARIANTS, parameters_of
 
 INFRA = Path(__file__).resolve().parents[1] / "infra"
-
-# Fixed and nobody's, so that a snapshot is the same wherever it is made.
-_PLACE = (
-    "--subscription-id=00000000-0000-4000-8000-000000000001",
-    "--tenant-id=00000000-0000-4000-8000-000000000002",
-)
-
-
-_SOURCES = "**/*.bicep*"
-
-
-class InfraError(Exception):
-    """The infrastructure cannot be made or is not as it should be; the message lists where."""
 
 
 def build(folder: Path) -> None:
@@ -39,11 +38,11 @@ def build(folder: Path) -> None:
     if bicep is None:
         raise InfraError("no bicep on the PATH: install the Bicep CLI, then run this again")
     access.load(folder / "access.json")
-    _succeed(folder, bicep, "format", f"--pattern={_SOURCES}")
+    succeed(folder, bicep, "format", f"--pattern={SOURCES}")
     for parameters in _parameters(folder):
-        _succeed(folder, bicep, "snapshot", parameters.name, "--mode=overwrite", *_PLACE)
+        succeed(folder, bicep, "snapshot", parameters.name, "--mode=overwrite", *PLACE)
         _in_order(parameters.with_suffix(".snapshot.json"))
-    _demand([*_departures(folder), *_decorators(bicep, folder)])
+    _demand([*_departures(folder), *_compiled(bicep, folder)])
 
 
 def _in_order(path: Path) -> None:
@@ -56,31 +55,24 @@ def _in_order(path: Path) -> None:
 def check(folder: Path) -> bool:
     """Raise `InfraError` unless sources and snapshots agree and are clean.
 
-    Give false where no compiler is there to tell: only the snapshots were held to the declaration.
+    Return false where there is no compiler: then only the snapshots were judged.
     """
     _demand(_departures(folder))
     bicep = compiler()
     if bicep is None:
         return False
-    checks = (_unformatted, _warnings, _decorators, _outdated)
+    checks = (_unformatted, _warnings, _compiled, _evaluated)
     _demand([problem for check in checks for problem in check(bicep, folder)])
     return True
 
 
-def compiler() -> str | None:
-    """Find the Bicep CLI."""
-    return shutil.which("bicep")
-
-
-def evaluated(folder: Path, bicep: str, parameters: Path) -> object:
-    """Evaluate a parameter file of a folder and give its snapshot, or raise `InfraError`."""
-    _succeed(folder, bicep, "snapshot", parameters.name, "--mode=overwrite", *_PLACE)
-    return json.loads(parameters.with_suffix(".snapshot.json").read_text(encoding="utf-8"))
-
-
-def compile_json(folder: Path, bicep: str, source: str) -> None:
-    """Compile a source of a folder to a template beside it, or raise `InfraError`."""
-    _succeed(folder, bicep, "build", source)
+def judged(declared: Access, made: Snapshot, name: str) -> list[str]:
+    """Name what of a deployment is not declared, not explained or missing; none if all is well."""
+    if name not in (*VARIANTS, *COMPILED):
+        return [f"{name} is named after no variant: add its parameters to checks/variants.py"]
+    parameters = parameters_of(name, declared)
+    found = differences(declared, made, parameters["appSettings"])
+    return [*map(str, found), *unexplained(declared, made, parameters)]
 
 
 def _departures(folder: Path) -> Iterator[str]:
@@ -88,10 +80,9 @@ def _departures(folder: Path) -> Iterator[str]:
     for parameters in _parameters(folder):
         path = parameters.with_suffix(".snapshot.json")
         if not path.exists():
-            yield f"{path.name} is not there: run make infra"
+            yield f"{path.name} does not exist: run make infra"
             continue
-        made = snapshot.load(path)
-        for problem in (*differences(declared, made), *mismatches(parameters.stem, made)):
+        for problem in judged(declared, snapshot.load(path), parameters.stem):
             yield f"{path.name}: {problem}"
 
 
@@ -99,8 +90,8 @@ def _unformatted(bicep: str, folder: Path) -> Iterator[str]:
     """Format a copy: one run for all sources, and none of them touched."""
     with tempfile.TemporaryDirectory() as temporary:
         copied = Path(shutil.copytree(folder, Path(temporary) / folder.name))
-        _succeed(copied, bicep, "format", f"--pattern={_SOURCES}")
-        for source in sorted(folder.glob(_SOURCES)):
+        succeed(copied, bicep, "format", f"--pattern={SOURCES}")
+        for source in sorted(folder.glob(SOURCES)):
             here = source.relative_to(folder)
             if source.read_bytes() != (copied / here).read_bytes():
                 yield f"{here} is not formatted: run make infra"
@@ -108,44 +99,38 @@ def _unformatted(bicep: str, folder: Path) -> Iterator[str]:
 
 def _warnings(bicep: str, folder: Path) -> Iterator[str]:
     """Lint; the compiler succeeds with warnings, so they are looked for."""
-    told = _run(folder, bicep, "lint", "--pattern=*.bicepparam").stderr.splitlines()
+    told = run(folder, bicep, "lint", "--pattern=*.bicepparam").stderr.splitlines()
     yield from sorted({line for line in told if re.search(r" : (Warning|Error) ", line)})
 
 
-def _decorators(bicep: str, folder: Path) -> Iterator[str]:
-    """Hold to their decorators what the snapshots say is made once."""
-    compiled = _succeed(folder, bicep, "build", "main.bicep", "--stdout")
-    yield from (f"main.bicep: {what}" for what in once.departures(json.loads(compiled)))
+def _compiled(bicep: str, folder: Path) -> Iterator[str]:
+    """Judge what no snapshot shows: decorators, parameters, and what happens with secrets."""
+    compiled = compile_template(folder, bicep)
+    azd = json.loads((folder / "main.parameters.json").read_text(encoding="utf-8"))
+    yield from (f"main.bicep: {what}" for what in once.departures(compiled))
+    yield from template.problems(compiled, azd)
 
 
-def _outdated(bicep: str, folder: Path) -> Iterator[str]:
-    def validated(parameters: Path) -> subprocess.CompletedProcess[str]:
-        return _run(folder, bicep, "snapshot", parameters.name, "--mode=validate", *_PLACE)
-
-    # The compiler works on one processor and takes seconds for each deployment.
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        outcomes = list(pool.map(validated, _parameters(folder)))
-    for parameters, done in zip(_parameters(folder), outcomes, strict=True):
-        if done.returncode != 0:
-            changes = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr).strip()
-            yield f"{parameters.name}: its snapshot is out of date, run make infra\n{changes}"
+def _evaluated(bicep: str, folder: Path) -> Iterator[str]:
+    """Evaluate every deployment: those with a snapshot must be it, the others are judged, too."""
+    declared = access.load(folder / "access.json")
+    with tempfile.TemporaryDirectory() as temporary:
+        copied = Path(shutil.copytree(folder, Path(temporary) / folder.name))
+        base = copied / "local.bicepparam"
+        for name, parameters in COMPILED.items() if base.exists() else ():
+            text = base.read_text(encoding="utf-8")
+            write_parameters(copied / f"{name}.bicepparam", text, parameters)
+        made = evaluated(copied, bicep)
+    for name, deployment in made.items():
+        kept = folder / f"{name}.snapshot.json"
+        if name in COMPILED:
+            yield from (f"{name}: {problem}" for problem in judged(declared, deployment, name))
+        elif kept.exists() and deployment != snapshot.load(kept):
+            yield f"{name}.bicepparam: its snapshot is out of date, run make infra"
 
 
 def _parameters(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.bicepparam"))
-
-
-def _run(folder: Path, bicep: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # noqa: S603 - the user's own compiler, no shell
-        [bicep, *arguments], cwd=folder, capture_output=True, text=True, check=False
-    )
-
-
-def _succeed(folder: Path, bicep: str, *arguments: str) -> str:
-    done = _run(folder, bicep, *arguments)
-    if done.returncode != 0:
-        raise InfraError(f"bicep {' '.join(arguments[:2])}\n{done.stderr.strip()}")
-    return done.stdout
 
 
 def _demand(problems: Iterator[str] | list[str]) -> None:
@@ -164,7 +149,7 @@ def main(arguments: list[str]) -> int:
         else:
             sys.stderr.write("usage: python -m checks.infra build|check\n")
             return 2
-    except (InfraError, access.AccessError) as problem:
+    except (InfraError, access.AccessError, TableError) as problem:
         sys.stderr.write(f"infra: {problem}\n")
         return 1
     return 0

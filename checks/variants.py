@@ -1,46 +1,88 @@
-"""The choices that a deployment has, and which ones its snapshot is named after."""
+"""The deployments that are evaluated and judged, by name, and the parameters of each."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
-from checks.resource_types import BUS, VAULT
-from checks.snapshot import Snapshot, at, of_type
+from checks.declaration import Access
+from checks.property_rules import PARAMETERS, read_table
 
+EXPIRY = 4_000_000_000
+"""What the parameter files have instead of a clock (`infra/nobody.bicep`), and nothing else has."""
 
-class Variant(NamedTuple):
-    """How vaults decide, how everything is reached, and the tier of the bus."""
+_PRIVATE = {"network": "private", "busTier": "Premium"}
+_POLICIES = {"vaultAuthorization": "accessPolicies"}
+_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB1z6TBQTfrYpagiJSyG1yxOpVSK2e4kDRJ3f46/+BvD nobody"
+_MACHINES = {"machines": ["reader", "merged", "split"], "machinePublicKey": _KEY}
 
-    authorization: str
-    network: str
-    tier: str
-
-
-VARIANTS = {
-    "local": Variant("rbac", "public", "Standard"),
-    "local-premium": Variant("rbac", "public", "Premium"),
-    "local-private": Variant("rbac", "private", "Premium"),
-    "local-policies": Variant("accessPolicies", "public", "Standard"),
-    "local-policies-premium": Variant("accessPolicies", "public", "Premium"),
-    "local-policies-private": Variant("accessPolicies", "private", "Premium"),
-    "machines": Variant("rbac", "public", "Standard"),
-    "machines-private": Variant("rbac", "private", "Premium"),
+VARIANTS: Mapping[str, Mapping[str, Any]] = {
+    "local": {},
+    "local-private": _PRIVATE,
+    "local-policies": _POLICIES,
+    "local-policies-private": {**_POLICIES, **_PRIVATE},
+    "machines": _MACHINES,
 }
-"""Every supported choice by the name of its snapshot; private endpoints take the Premium tier."""
+"""Those with a parameter file and a snapshot: what the local cloud boots."""
+
+COMPILED: Mapping[str, Mapping[str, Any]] = {
+    "premium": {"busTier": "Premium"},
+    "machines-private": {**_MACHINES, **_PRIVATE},
+    "options": {
+        "vaultNetworkDefault": "Deny",
+        "allowedAddresses": ["203.0.113.4/32", "198.51.100.0/24"],
+        "alertAddresses": ["somebody@relay.example"],
+        "keySize": 4096,
+        "databaseAdministrator": "ledger",
+        "databaseSku": {"name": "Standard_D2ds_v5", "tier": "GeneralPurpose"},
+        "databaseStorageGB": 64,
+        "scale": {
+            "receiver": {
+                "instanceMemoryMB": 4096,
+                "maximumInstanceCount": 7,
+                "alwaysReady": [{"name": "function:receive", "instanceCount": 1}],
+            }
+        },
+        "updateStrategy": "Recreate",
+        "logRetentionDays": 30,
+        "appSettings": {"sender": {"RELAY_MAX_PAYLOAD_BYTES": "1000", "RELAY_APP": "tracker"}},
+    },
+    "policies-private-options": {
+        **_POLICIES,
+        **_PRIVATE,
+        "addressPrefix": "10.20.0.0/22",
+        "allowedAddresses": ["203.0.113.4/32"],
+        "vaultNetworkDefault": "Allow",
+    },
+}
+"""Those that are evaluated where the compiler is, and judged; every parameter differs in one."""
 
 
-def mismatches(name: str, snapshot: Snapshot) -> Iterator[str]:
-    """Name each vault, namespace and statement that is not of the choice in the name."""
-    choice = VARIANTS.get(name)
-    if choice is None:
-        yield f"{name} is named after no choice"
-        return
-    for vault in of_type(snapshot, VAULT):
-        if at(vault, "enableRbacAuthorization") is not (choice.authorization == "rbac"):
-            yield f"vault {vault['name']} does not decide by {choice.authorization}"
-    for namespace in of_type(snapshot, BUS):
-        if namespace.get("sku", {}).get("name") != choice.tier:
-            yield f"namespace {namespace['name']} is not {choice.tier}"
-    if snapshot["outputs"].get("DEPLOYED_NETWORK") != choice.network:
-        yield f"the network is not {choice.network}"
+def parameters_of(name: str, access: Access) -> dict[str, Any]:
+    """Give all parameters of a deployment: those of its own, else the defaults of `main.bicep`."""
+    given = VARIANTS[name] if name in VARIANTS else COMPILED[name]
+    return {**defaults(), **in_every_file(access), **given}
+
+
+def defaults() -> dict[str, Any]:
+    """Give the defaults of the parameters, as `checks/allowed/parameters.json` has them."""
+    return {
+        name: one["definition"]["defaultValue"]
+        for name, one in read_table(PARAMETERS)["parameters"].items()
+        if "defaultValue" in one["definition"]
+    }
+
+
+def in_every_file(access: Access) -> dict[str, Any]:
+    """Give what every parameter file says instead of clock, directory and subscription."""
+    return {
+        "environmentName": "relay-local",
+        "location": "westeurope",
+        "suffix": "local",
+        "storageSuffix": "core.windows.net",
+        "expiry": EXPIRY,
+        "operators": {
+            operator["name"]: [f"00000000-0000-4000-8000-0000000001{i:02d}"]
+            for i, operator in enumerate(access["operators"])
+        },
+    }

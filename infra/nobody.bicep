@@ -9,5 +9,5 @@ var operators = toObject(
 )
 
 @export()
-@description('The end of the year 2099, so that a snapshot is the same whenever it is made.')
-var expiry = 4102444799
+@description('A number far from now and like no other, so that a snapshot is the same whenever it is made, and shows what follows the clock.')
+var expiry = 4000000000

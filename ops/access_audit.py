@@ -15,9 +15,9 @@ from ops.access_comparison import GrantUse, NoAnswerError, ProbeResult, Proof, R
 from ops.access_report import as_json, show
 from shared.access.declaration import Declaration
 from shared.access.probes import ProbeTarget
-from shared.access.probing import tried_as
+from shared.access.probing import probe_as
 from shared.azure.network import ConnectionOptions
-from shared.settings.settings import Inventory
+from shared.settings.inventory import Inventory
 
 _ANSWER_SECONDS = 200
 _OPERATOR_SECONDS = 120.0
@@ -149,5 +149,5 @@ def _meaning(status: int) -> str:
 
 async def _as_operator(speaker: OperatorSession, objects: Inventory) -> list[ProbeResult]:
     place = ProbeTarget(objects, speaker.namespace, speaker.network)
-    found = await tried_as(place, speaker.name, speaker.credential, _OPERATOR_SECONDS)
+    found = await probe_as(place, speaker.name, speaker.credential, _OPERATOR_SECONDS)
     return [ProbeResult(one.grant, speaker.name, one.outcome, one.detail) for one in found]

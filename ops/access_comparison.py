@@ -17,7 +17,7 @@ from shared.access.declaration import (
     verdict,
 )
 from shared.azure.key_vault_id import KeyVaultId
-from shared.settings.settings import Inventory
+from shared.settings.inventory import Inventory
 
 # What the local cloud calls by the name that it has in the vault's interface.
 _CALLED = {("key", "versions"): "get", ("secret", "versions"): "list"}
@@ -219,7 +219,7 @@ def unused(declaration: Declaration, uses: Iterable[GrantUse]) -> list[Grant]:
     homes = {one.identity for one in declaration.grants if one.kind == "app"}
     return [
         grant
-        for grant in sorted(declaration.grants | declaration.untried)
+        for grant in sorted(declaration.grants | declaration.unprobed)
         if owner(grant.identity) is None
         and grant.identity not in declaration.packages
         and grant.identity in homes | set(declaration.operators)

@@ -18,6 +18,7 @@ from ops.output import notify
 from ops.secret_target import SecretTarget
 from shared.partner.delivery import PartnerSecretError
 from shared.partner.partner import read_secret
+from shared.standards.secret_text import secret_text
 
 SECRET = "partner-connection"  # noqa: S105 - the name of a secret
 OFFICER = "secrets_officer"
@@ -62,7 +63,7 @@ async def set_partner(
 
 def checked(text: str) -> str:
     """Return a document that the receiver can read. Raises `NotSetError`."""
-    text = text.strip()
+    text = secret_text(text)  # as the receiver will read it
     if not text:
         raise NotSetError("nothing was given: nothing is set")
     try:

@@ -16,6 +16,7 @@ from ops.partner_secret import (
     set_partner,
 )
 from ops.secret_target import SecretTarget
+from shared.standards.secret_text import secret_text
 
 _DATABASE = "database-connection"
 _PATIENCE = 900.0  # seconds: what Azure says a new role may take, and some more
@@ -75,4 +76,4 @@ async def _value(place: SecretTarget) -> str:
         secret = await retry_while_forbidden(
             lambda: client.get_secret(place.secret.name), _PATIENCE
         )
-    return secret.value or ""
+    return secret_text(secret.value or "")

@@ -45,7 +45,7 @@ _ERRORS = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return 0 if it succeeded, 1 if not, 2 if its arguments are wrong."""
-    options = _parser().parse_args(arguments)
+    options = command_line().parse_args(arguments)
     try:
         result: int = options.command(options)
         return result
@@ -54,7 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_line() -> argparse.ArgumentParser:
+    """Return the command line, which the documents are compared with."""
     parser = argparse.ArgumentParser(
         prog="python -m local", description="An embedded Azure that runs what Bicep deploys."
     )

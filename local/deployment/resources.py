@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
+from local.resource_manager.expressions import Reference
+
 
 @dataclass(frozen=True)
 class Identity:
@@ -92,14 +94,6 @@ class NamespaceSpec:
     tier: Literal["Basic", "Standard", "Premium"]
     local_auth: bool
     queues: tuple[QueueSpec, ...]
-
-
-@dataclass(frozen=True)
-class Reference:
-    """A property of a resource that exists only at run time, as `[reference(id, version).path]`."""
-
-    resource_id: str
-    path: str
 
 
 @dataclass(frozen=True)

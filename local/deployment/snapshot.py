@@ -9,9 +9,14 @@ from pathlib import Path
 from typing import Self
 
 from local import strict_json
-from local.deployment.expressions import Expression, FunctionCall, UnknownExpressionError, parse
-from local.deployment.resources import Reference
 from local.resource_manager import durations
+from local.resource_manager.expressions import (
+    Expression,
+    FunctionCall,
+    Reference,
+    UnknownExpressionError,
+    parse,
+)
 from local.strict_json import StrictObject, extended
 
 

@@ -5,41 +5,39 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from local.resource_manager import role_assignments
 from local.resource_manager.refusal import Rule, Violation
+from local.resource_manager.role_assignments import principal_source, role_name
 from local.resource_manager.template import Resource, Template, is_expression, items, member
 
 DEFINITION = "Microsoft.Authorization/roleDefinitions"
-ASSIGNMENT = "Microsoft.Authorization/roleAssignments"
+ASSIGNMENT = role_assignments.TYPE
 IDENTITY = "Microsoft.ManagedIdentity/userAssignedIdentities"
 
 _ROLES_PAGE = "learn.microsoft.com, Azure custom roles"
 _TROUBLESHOOTING = "learn.microsoft.com, Troubleshoot Azure RBAC"
-_REFERENCE = re.compile(
-    r"\[\s*reference\(\s*'([^']+)'.*principalId\s*\]", re.DOTALL | re.IGNORECASE
-)
 _ACTION = re.compile(r"\*|[\w.*]+(?:/[\w.*\-$]+)+")
 
 
 def scope_of(assignment: Resource) -> str:
-    """Return the scope of an assignment, in lower case."""
-    return assignment.key.partition(f"/providers/{ASSIGNMENT.lower()}/")[0]
+    """Return the scope of an assignment, in lower case; empty if its id is malformed."""
+    return role_assignments.scope_of(assignment.key) or ""
 
 
 def role_of(assignment: Resource) -> str:
     """Return the role of an assignment: the last part of its id, by which roles differ."""
-    return str(assignment.at("roleDefinitionId")).lower().rpartition("/")[2]
+    return role_name(str(assignment.at("roleDefinitionId")))
 
 
 def principal_of(assignment: Resource) -> str:
-    """Return the principal of an assignment as written: an id, or the expression for it."""
-    return re.sub(r"\s+", "", str(assignment.at("principalId"))).lower()
+    """Return the principal of an assignment: the resource whose identity it is, or an id."""
+    given = re.sub(r"\s+", "", str(assignment.at("principalId"))).lower()
+    return deployed_principal(assignment) or given
 
 
 def deployed_principal(assignment: Resource) -> str:
     """Return the id of the resource whose identity the principal is; empty for any other."""
-    value = assignment.at("principalId")
-    found = _REFERENCE.fullmatch(value) if isinstance(value, str) else None
-    return found[1].lower() if found else ""
+    return (principal_source(assignment.at("principalId")) or "").lower()
 
 
 def depends_on_principal(assignment: Resource) -> bool:

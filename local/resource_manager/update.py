@@ -20,7 +20,7 @@ from local.resource_manager.roles import (
 from local.resource_manager.template import Resource, Template, is_expression, items, members
 from local.resource_manager.vaults import KEY, VAULT
 
-_TROUBLE = "learn.microsoft.com, Troubleshoot Azure RBAC"
+_TROUBLESHOOTING = "learn.microsoft.com, Troubleshoot Azure RBAC"
 _ONCE = "put @onlyIfNotExists() before the key"
 
 # The parameters that a key is created with, and the default of an absent one.
@@ -140,11 +140,11 @@ RULES: tuple[Rule[Change], ...] = (
     ),
     Rule(
         "RoleAssignmentUpdateNotPermitted",
-        f"{_TROUBLE}, role assignments; Azure/Enterprise-Scale 1747",
+        f"{_TROUBLESHOOTING}, role assignments; Azure/Enterprise-Scale 1747",
         _assignments,
     ),
-    Rule("RoleAssignmentExists", f"{_TROUBLE}, role assignments", _grants),
-    Rule("RoleDefinitionWithSameNameExists", f"{_TROUBLE}, custom roles", _role_names),
+    Rule("RoleAssignmentExists", f"{_TROUBLESHOOTING}, role assignments", _grants),
+    Rule("RoleDefinitionWithSameNameExists", f"{_TROUBLESHOOTING}, custom roles", _role_names),
     Rule("ConflictError", "Azure/azure-cli 29115", _deleted_vaults),
     *immutable.RULES,
 )

@@ -1,7 +1,7 @@
 """What becomes of a received message: a value, decided without a queue, a partner or a clock.
 
-`after_receipt`, `after_opening`, `after_delivery` and `after_failure` decide, in the order in which
-a message gets so far. `receiver_queues` carries the outcome out. Delays are in seconds from then.
+`before_opening`, `after_opening`, `after_delivery` and `after_failure` decide, in this order, and
+`receiver_queues` carries the outcome out. Delays are in seconds from that moment.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Failure = (
     | PartnerSecretError
     | VaultError
 )
-"""How opening and delivering a message can end other than well."""
+"""How opening or delivering a message can fail."""
 
 FAILURES = (
     DecryptionError,
@@ -113,7 +113,7 @@ def reject_unidentified(message: UnidentifiedMessage, policy: Policy) -> Reject:
     return exceeded or _undecryptable(message, message.fault)
 
 
-def after_receipt(message: ReceivedMessage, policy: Policy) -> Record | Reject | None:
+def before_opening(message: ReceivedMessage, policy: Policy) -> Record | Reject | None:
     """Decide whether a message is to be opened at all: None if it is."""
     # Believed without a MAC: whoever may send to the queue can have garbage rejected anyway.
     if message.pending and message.pending.receipt.state is State.REJECTED:
@@ -156,7 +156,7 @@ def after_failure(
         case PartnerUnavailableError():
             return _retry(message, error, policy.schedule, chance)
         case _:
-            # For as long as it takes: whoever set the relay up has to act, or the vault to return.
+            # However long it takes: the vault has to come back, or an operator has to act.
             return Hold(max(policy.hold_seconds, error.retry_after or 0), str(error))
 
 

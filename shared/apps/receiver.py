@@ -14,10 +14,10 @@ from shared.apps.outcomes import (
     after_delivery,
     after_failure,
     after_opening,
-    after_receipt,
+    before_opening,
     reject_unidentified,
 )
-from shared.apps.receiver_clients import Clients, connect_clients
+from shared.apps.receiver_clients import ReceiverClients, connect_clients
 from shared.apps.triage import Triage
 from shared.azure.vault import VaultError
 from shared.concurrency.holding import pausing
@@ -82,7 +82,7 @@ class Receiver:
     """What is done with a message of the queue of messages. `chance` gives numbers from 0 to 1."""
 
     def __init__(
-        self, clients: Clients, policy: Policy, chance: Callable[[], float] = random.random
+        self, clients: ReceiverClients, policy: Policy, chance: Callable[[], float] = random.random
     ) -> None:
         self._keys = clients.keys
         self._partner = clients.partner
@@ -105,7 +105,7 @@ class Receiver:
 
     async def _outcome(self, message: ReceivedMessage) -> Outcome:
         try:
-            return after_receipt(message, self._policy) or await self._open_and_deliver(message)
+            return before_opening(message, self._policy) or await self._open_and_deliver(message)
         except FAILURES as error:
             return after_failure(message, error, self._policy, self._chance())
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-
-from azure.servicebus import ServiceBusMessage
 
 from shared.apps.outcomes import (
     Delivered,
@@ -18,15 +16,13 @@ from shared.apps.outcomes import (
     Retry,
     receipt_of,
 )
+from shared.apps.sending import Send
 from shared.azure.queues import BusError
 from shared.message.bus_message import receipt_message, rejected, requeued
 from shared.message.pending_receipt import PendingReceipt
 from shared.message.received import BusMessage, ReceivedMessage
 from shared.message.state import State
 from shared.telemetry.outages import Outages
-
-Send = Callable[[ServiceBusMessage], Awaitable[None]]
-"""Sends to one queue. Raises `BusError`."""
 
 _log = logging.getLogger(__name__)
 
@@ -39,13 +35,12 @@ def _now() -> datetime:
 class ReceiverQueues:
     """Carries outcomes out. Raises `BusError`, after which the message has to come again.
 
-    `requeue` sends to the queue of retries, `reject` to that of rejected messages, `record` to
-    that of receipts. A receipt that cannot be sent stays pending for `pending_seconds`.
+    A receipt that cannot be sent stays pending for `pending_seconds`.
     """
 
-    requeue: Send
-    reject: Send
-    record: Send
+    to_retries: Send
+    to_rejected: Send
+    to_receipts: Send
     pending_seconds: float
     outages: Outages
     clock: Callable[[], datetime] = _now
@@ -81,15 +76,15 @@ class ReceiverQueues:
             await self._publish(message, PendingReceipt(receipt))
 
     async def set_aside(self, message: BusMessage, outcome: Reject) -> None:
-        """Send a message to the rejected ones, and no receipt."""
-        await self.reject(rejected(message, outcome.reason, outcome.detail, outcome.attempts))
+        """Send a message to the rejected queue, and no receipt."""
+        await self.to_rejected(rejected(message, outcome.reason, outcome.detail, outcome.attempts))
         # The id of a message that is not this relay's may be anything, and is not text for a log.
         shown = repr(message.bus_id[:128])
         _log.warning("rejected %s: %s: %s", shown, outcome.reason, outcome.detail)
 
     async def _requeue(self, message: ReceivedMessage, delay: float, attempts: int) -> None:
         due = self.clock() + timedelta(seconds=delay)
-        await self.requeue(requeued(message, due, attempts))
+        await self.to_retries(requeued(message, due, attempts))
 
     async def _publish(self, message: ReceivedMessage, pending: PendingReceipt) -> None:
         """Send a receipt; that of a final outcome stays pending until it can be sent.
@@ -99,7 +94,7 @@ class ReceiverQueues:
         """
         receipt = pending.receipt
         try:
-            await self.record(receipt_message(receipt))
+            await self.to_receipts(receipt_message(receipt))
         except BusError as error:
             _log.log(self.outages.level, "no receipt for %s yet: %s", receipt.message_id, error)
             # A retry's receipt is not kept: that of a later step says more.

@@ -86,7 +86,7 @@ class Triage:
         """Return when a dead letter is where it belongs; what it raises leaves it on the queue."""
         letter = DeadLetter.from_trigger(message)
         # By where it was, never by what it looks like: otherwise a right to send to `messages`
-        # were one to write into the ledger, by a message that the bus is made to give up.
+        # would be one to write into the ledger, by a message that the bus is made to give up.
         if letter.source == self._receipts_queue:
             await self._carry_out(letter, sort_receipt(letter, self._max_deliveries))
         elif isinstance(letter.message, UnidentifiedMessage):
@@ -100,11 +100,11 @@ class Triage:
         body = letter.message.body
         match outcome:
             case ReturnReceipt():
-                await self._queues.record(returned(body, outcome.returns))
+                await self._queues.to_receipts(returned(body, outcome.returns))
                 _log.debug("returned a receipt: %s: %s", letter.reason, letter.detail)
             case RejectReceipt():
                 reason, detail = outcome.reason, outcome.detail
-                await self._queues.reject(rejected_receipt(body, reason, detail))
+                await self._queues.to_rejected(rejected_receipt(body, reason, detail))
                 _log.error("rejected from the queue of receipts: %s: %s", reason, detail)
 
     async def _key_of(self, message: ReceivedMessage) -> DataKey | None:

@@ -48,7 +48,7 @@ class DatabaseSecret(Protocol):
 
 @dataclass(eq=False)
 class _Engine:
-    """An engine of one value of the secret, and how many work with it."""
+    """The engine of one value of the secret, and how many transactions use it."""
 
     engine: AsyncEngine
     users: int = 0
@@ -60,9 +60,9 @@ class _Engine:
 
 
 class Database:
-    """Runs transactions in the database of a secret, an SQLAlchemy URL.
+    """Runs transactions in the database of a secret, whose value is an SQLAlchemy URL.
 
-    A new value of the secret is used by the next transaction; those under way end where they are.
+    A new value of the secret is used by the next transaction; those under way end in the old one.
     The vault and the database need not change at the same moment: while one of two values is
     refused, the other serves. `ca_file` is a PEM file of those to trust for TLS, instead of
     the public ones.
@@ -72,7 +72,7 @@ class Database:
         self._secret = secret
         self._ca_file = ca_file
         self._engines: dict[str, _Engine] = {}
-        self._last_accepted_url: str | None = None  # the value that the database took last
+        self._last_accepted_url: str | None = None  # the value that the database accepted last
 
     async def run(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """Return what `work` returns once it is committed; raises `LedgerError`."""
@@ -85,7 +85,7 @@ class Database:
                 raise map_error(error) from None
 
     async def close(self) -> None:
-        """Close the connections, once those who use them are done."""
+        """Close the connections, once their transactions are done."""
         for value in list(self._engines):
             await self._retire(value)
 
@@ -106,7 +106,7 @@ class Database:
         raise next(iter(refusals.values()))
 
     async def _values(self) -> AsyncIterator[str]:
-        """Give what may sign in: what the vault has, what served until now, what it has by now."""
+        """Give the values to sign in with: the kept one, the last one accepted, the newest."""
         value = await self._value()
         yield value
         if self._last_accepted_url is not None:
@@ -163,7 +163,7 @@ class Database:
 async def _connect(stack: AsyncExitStack, engine: AsyncEngine) -> AsyncConnection:
     try:
         return await stack.enter_async_context(engine.connect())
-    except Exception as error:  # noqa: BLE001 - drivers raise what they like, also for a bad URL
+    except Exception as error:  # noqa: BLE001 - drivers raise anything, also for a bad URL
         found = map_error(error)
         if isinstance(found, LedgerUnavailableError):
             raise found from None

@@ -1,4 +1,4 @@
-"""What a ledger raises."""
+"""The errors of the ledger."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from shared.errors import RelayError
 
 
 class LedgerError(RelayError):
-    """The ledger did not do it. Never says what stands in the ledger, or how to reach it."""
+    """The ledger did not do it. Never says what is in the ledger, or how to reach it."""
 
 
 class LedgerUnavailableError(LedgerError):
@@ -16,6 +16,6 @@ class LedgerUnavailableError(LedgerError):
 
 
 class AuthenticationFailedError(LedgerUnavailableError):
-    """The database does not take the user and password that the secret has."""
+    """The database does not accept the user and password of the secret."""
 
     is_denial = True

@@ -39,7 +39,7 @@ def read_secret(text: str) -> Webhook | PartnerQueue:
     Raises `PartnerSecretError`, which never repeats what the secret says.
     """
     try:
-        document = json.loads(text)
+        document = json.loads(text, object_pairs_hook=_members)
     except (ValueError, RecursionError):
         raise PartnerSecretError("the partner's secret is not a JSON document") from None
     kind = document.get("kind") if isinstance(document, dict) else None
@@ -50,6 +50,14 @@ def read_secret(text: str) -> Webhook | PartnerQueue:
     if kind == "unset":
         raise PartnerSecretError("the partner's secret still has the value that it was made with")
     raise PartnerSecretError('the partner\'s secret is not of `kind` "webhook" or "servicebus"')
+
+
+def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        # Another reader may take the other value.
+        raise PartnerSecretError("the partner's secret has a member twice")
+    return members
 
 
 class Partner:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
+from urllib.parse import urlsplit
 
-from azure.servicebus import ServiceBusMessage, parse_connection_string
+from azure.servicebus import ServiceBusClient, ServiceBusMessage
 
 from shared.azure.network import ConnectionOptions
 from shared.azure.queue_name import is_queue_name
@@ -24,7 +25,10 @@ from shared.partner.delivery import (
     PartnerSecretError,
     PartnerUnavailableError,
 )
+from shared.standards.host_name import host_name_problem
 from shared.standards.trace_context import HEADER
+
+_SIGNATURE = "=SharedAccessSignature sr="
 
 
 @dataclass(frozen=True)
@@ -45,12 +49,9 @@ class PartnerQueue:
             raise PartnerSecretError(
                 "the `queue` in the partner's secret is not the name of a queue"
             )
-        try:
-            parse_connection_string(connection if isinstance(connection, str) else "")
-        except (ValueError, TypeError, AttributeError):
-            raise PartnerSecretError(
-                "the `connection_string` in the partner's secret is not one of Service Bus"
-            ) from None
+        problem = _connection_problem(connection, queue)
+        if problem:
+            raise PartnerSecretError(f"the `connection_string` in the partner's secret {problem}")
         return cls(queue, str(connection))
 
 
@@ -111,6 +112,32 @@ class PartnerQueueClient:
         if old:
             await old[1].close()
         return sender
+
+
+def _connection_problem(connection: object, queue: str) -> str | None:
+    """Return why no client that is made of a connection string could send to a queue."""
+    # As the client reads it: without what is around it.
+    text = connection.strip() if isinstance(connection, str) else ""
+    # One blank belongs: that of a signature, `SharedAccessSignature=SharedAccessSignature sr=...`.
+    if not text.isascii() or not text.isprintable() or " " in text.replace(_SIGNATURE, ""):
+        return "has a blank, a control character or a character outside of ASCII in it"
+    try:
+        client = ServiceBusClient.from_connection_string(text)  # it does not connect yet
+        url = urlsplit(f"sb://{client.fully_qualified_namespace}")
+        host, port = url.hostname, url.port
+    except (ValueError, TypeError, AttributeError):
+        return "is not one of Service Bus"
+    if url.username is not None:
+        return "has a user name in its `Endpoint`: leave it out"
+    if not host or port == 0:
+        return "has no host name in its `Endpoint`, or a port that is not one"
+    if problem := host_name_problem(host):
+        return f"has an `Endpoint` that cannot be looked up: its host name {problem}"
+    try:
+        client.get_queue_sender(queue)
+    except ValueError:
+        return "has an `EntityPath` that is not the `queue` of the partner's secret"
+    return None
 
 
 def _connect(target: PartnerQueue, network: ConnectionOptions) -> SendsMessages:

@@ -119,9 +119,11 @@ async def test_parts_of_messages_do_not_go_together(cloud: Running, attacker: At
     assert {one.id for one in delivered} & expected.keys() == set()
 
 
-async def test_a_right_to_send_is_none_to_say_delivered(cloud: Running, attacker: Attacker) -> None:
-    """An operator may send to the queue, but cannot tell the ledger an outcome that is final."""
-    names = ["told-by-garbage", "told-by-a-seal"]
+async def test_a_right_to_send_does_not_allow_to_report_delivered(
+    cloud: Running, attacker: Attacker
+) -> None:
+    """An operator may send to the queue, but cannot make the ledger record a final outcome."""
+    names = ["reported-by-garbage", "reported-by-a-seal"]
     bodies = {names[0]: "garbage", names[1]: (await Sealer.inside(attacker)).seal(names[1])}
     before = await rejected_before(cloud)
     async with (
@@ -228,12 +230,12 @@ async def test_a_message_put_into_another_queue_gets_no_further(
 
 async def test_nobody_uses_up_the_id_that_a_message_will_need(cloud: Running) -> None:
     """The queue takes each id once; who may send to it knows whose, but not which, come next."""
-    await cloud.fault(at="partner", answer="status", status=503)
+    await cloud.fault(service="partner", answer="status", status=503)
     async with cloud.session() as session:
         waiting = await cloud.send(session, PAYLOAD, "text/plain")
         await cloud.entry(waiting, "retrying")
         await cloud.heal()
-        await cloud.fault(at="partner", answer="status", status=400, times=1)
+        await cloud.fault(service="partner", answer="status", status=400, times=1)
         refused = await cloud.send(session, PAYLOAD, "text/plain")
         await cloud.entry(refused, "rejected")
         await cloud.heal()

@@ -73,7 +73,7 @@ def unsigned(algorithm: str) -> Forge:
 
 
 def by_secret(secret: bytes) -> Forge:
-    """Sign as HMAC does, with something that is no secret."""
+    """Sign as HMAC does, with something that is not a secret."""
 
     def forge(token: str, _url: str) -> str:
         header, claims, _ = parts(token)
@@ -186,7 +186,7 @@ async def test_an_expired_token_is_worth_nothing(cloud: Running, attacker: Attac
 
 
 @pytest.mark.parametrize("identity", OTHERS)
-async def test_identities_of_other_apps_are_not_to_be_had_by_any_name(
+async def test_no_name_leads_to_an_identity_of_another_app(
     cloud: Running, attacker: Attacker, identity: str
 ) -> None:
     app = "tracker" if identity == "tracker_bus" else "receiver"
@@ -211,7 +211,7 @@ async def test_identities_of_other_apps_are_not_to_be_had_by_any_name(
 
 
 async def names_of(cloud: Running, app: str, identity: str) -> dict[str, str]:
-    """Tell all names of an identity, from a token that its own app gets."""
+    """Return all names of an identity, from a token that its own app gets."""
     async with Attacker.inside(cloud, app) as owner:
         claims = parts(await owner.token(identity))[1]
     return {

@@ -37,13 +37,13 @@ def main(arguments: Sequence[str] | None = None, edges: Edges | None = None) -> 
     """Run it."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    planned = steps(options.away_minutes)
+    planned, edges = steps(options.away_minutes), edges or Edges()
     if options.list:
         _list(planned)
         return 0
     chosen = _chosen(parser, planned, options.step)
     with tempfile.TemporaryDirectory(prefix="relay-azure-") as folder:
-        programs = Programs(Path(folder))
+        programs = Programs(Path(folder), edges.execute)
         try:
             found = account(programs)
             # Only now: who has neither program is told that, and not what else to say.
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None, edges: Edges | None = None) -> 
         except (NothingRunError, CommandFailedError, KeyboardInterrupt) as error:
             _tell(f"Nothing was run in Azure: {str(error) or 'interrupted'}.")
             return NOTHING_RUN
-        return _run(programs, found, chosen, options, edges or Edges())
+        return _run(programs, found, chosen, options, edges)
 
 
 def _run(

@@ -10,11 +10,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from tests.azure.redaction import Redactor
 
 _MINUTE = 60.0
-_LINES = 12  # of what a failed command said: the reason stands at its end
+_LINES = 12  # of the output of a failed command: the reason is at its end
 
 
 class CommandFailedError(Exception):
@@ -25,6 +26,49 @@ class MissingProgramError(Exception):
     """A program that is needed is not installed."""
 
 
+class Execute(Protocol):
+    """Runs a program to its end. Raises `MissingProgramError` and `subprocess.TimeoutExpired`."""
+
+    def __call__(
+        self,
+        command: Sequence[str],
+        *,
+        folder: Path,
+        environ: Mapping[str, str],
+        given: str,
+        seconds: float,
+        shielded: bool,
+    ) -> subprocess.CompletedProcess[str]:
+        """`environ` is added to the environment, `given` is the standard input."""
+
+
+def execute(
+    command: Sequence[str],
+    *,
+    folder: Path,
+    environ: Mapping[str, str],
+    given: str,
+    seconds: float,
+    shielded: bool,
+) -> subprocess.CompletedProcess[str]:
+    """Run a program of the PATH as a process of its own."""
+    found = shutil.which(command[0])
+    if found is None:
+        raise MissingProgramError(f"{command[0]} is not installed")
+    return subprocess.run(
+        [found, *command[1:]],
+        cwd=folder,
+        env={**os.environ, **environ},
+        # Nothing waits for an answer that nobody gives.
+        input=given,
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        start_new_session=shielded,
+        check=False,
+    )
+
+
 @dataclass
 class Programs:
     """Runs programs in `folder`, a copy of the project.
@@ -33,6 +77,7 @@ class Programs:
     """
 
     folder: Path
+    execute: Execute = execute
     redactor: Redactor = field(default_factory=Redactor)
     # Once it is confirmed, every command of az names it.
     subscription: str | None = None
@@ -76,21 +121,14 @@ class Programs:
         given: str | None = None,
         may_fail: bool = False,
     ) -> str:
-        found = shutil.which(command[0])
-        if found is None:
-            raise MissingProgramError(f"{command[0]} is not installed")
         try:
-            ran = subprocess.run(
-                [found, *command[1:]],
-                cwd=self.folder,
-                env={**os.environ, **(environ or {})},
-                # Nothing waits for an answer that nobody gives.
-                input=given or "",
-                capture_output=True,
-                text=True,
-                timeout=minutes * _MINUTE,
-                start_new_session=self.shielded,
-                check=False,
+            ran = self.execute(
+                command,
+                folder=self.folder,
+                environ=environ or {},
+                given=given or "",
+                seconds=minutes * _MINUTE,
+                shielded=self.shielded,
             )
         except subprocess.TimeoutExpired:
             raise CommandFailedError(

@@ -80,10 +80,10 @@ def no_own_identity(made: Snapshot) -> None:
 @named(
     "missing: identities/receiver_merged",
     "missing: machines/merged has identities/receiver_merged",
-    "missing: machines/merged/runcommands/read-secret is told "
+    "missing: machines/merged/runcommands/read-secret gets "
     "CLIENT_ID = clientId of identities/receiver_merged",
     "undeclared: machines/merged has identities/decrypt",
-    "undeclared: machines/merged/runcommands/read-secret is told "
+    "undeclared: machines/merged/runcommands/read-secret gets "
     "CLIENT_ID = clientId of identities/decrypt",
 )
 def other_identity(made: Snapshot) -> None:
@@ -101,16 +101,11 @@ def other_identity(made: Snapshot) -> None:
 
 
 @named(
-    "missing: machines/reader/runcommands/read-secret runs infra/scripts/read-secret.sh",
+    "missing: machines/reader/runcommands/read-secret runs infra/virtual-machines/read-secret.sh",
     "undeclared: machines/reader/runcommands/read-secret runs something else",
 )
 def other_script(made: Snapshot) -> None:
     command(made, "reader")["properties"]["source"]["script"] += "\ncat /etc/shadow\n"
-
-
-@named("undeclared: machines/reader/runcommands/read-secret is told something in secret")
-def secret_parameter(made: Snapshot) -> None:
-    command(made, "reader")["properties"]["protectedParameters"] = [{"name": "X", "value": "y"}]
 
 
 @named(
@@ -122,65 +117,6 @@ def other_command(made: Snapshot) -> None:
     other["id"] = other["id"].replace("read-secret", "other")
     other["properties"] = {"source": {"script": "id"}}
     made["predictedResources"].append(cast("PredictedResource", other))
-
-
-@named("undeclared: machines/reader is started with customData")
-def custom_data(made: Snapshot) -> None:
-    machine(made, "reader")["properties"]["osProfile"]["customData"] = "I2Nsb3VkLWNvbmZpZw=="
-
-
-@named("undeclared: machines/reader is started with userData")
-def user_data(made: Snapshot) -> None:
-    machine(made, "reader")["properties"]["userData"] = "I2Nsb3VkLWNvbmZpZw=="
-
-
-@named(
-    "undeclared: machines/split/extensions/x: nothing here judges "
-    "Microsoft.Compute/virtualMachines/extensions"
-)
-def extension(made: Snapshot) -> None:
-    where = f"{machine(made, 'split')['id']}/extensions/x"
-    made["predictedResources"].append(
-        {"id": where, "type": f"{COMPUTE}/extensions", "name": "relay-split-local/x"}
-    )
-
-
-@named("undeclared: the network interface relay-reader-local has a public address")
-def public_address(made: Snapshot) -> None:
-    card = the(made, "Microsoft.Network/networkInterfaces", "/relay-reader-")
-    card["properties"]["ipConfigurations"][0]["properties"]["publicIPAddress"] = {"id": "/x"}
-
-
-@named("undeclared: the security rule machines-local/nothing-in lets something in")
-def open_rule(made: Snapshot) -> None:
-    group = the(made, "Microsoft.Network/networkSecurityGroups", "")
-    group["properties"]["securityRules"][0]["properties"]["access"] = "Allow"
-
-
-@named(
-    *(
-        f"undeclared: the network interface relay-{name}-local is in a subnet without "
-        "security rules"
-        for name in ("reader", "merged", "split")
-    )
-)
-def open_subnet(made: Snapshot) -> None:
-    network = the(made, "Microsoft.Network/virtualNetworks", "/machines-")
-    del network["properties"]["subnets"][0]["properties"]["networkSecurityGroup"]
-
-
-@named("undeclared: the peering machines-local/other leads to a network of others")
-def peering(made: Snapshot) -> None:
-    network = the(made, "Microsoft.Network/virtualNetworks", "/machines-")
-    elsewhere = {"remoteVirtualNetwork": {"id": network["id"].replace("/machines-", "/other-")}}
-    made["predictedResources"].append(
-        {
-            "id": f"{network['id']}/virtualNetworkPeerings/other",
-            "type": "Microsoft.Network/virtualNetworks/virtualNetworkPeerings",
-            "name": "machines-local/other",
-            "properties": elsewhere,
-        }
-    )
 
 
 @named(
@@ -197,11 +133,12 @@ def missing_machine(made: Snapshot) -> None:
     "undeclared: machines/reader has an identity of its own",
     "undeclared: machines/reader has identities/database",
     "undeclared: machines/reader/runcommands/read-secret",
-    "undeclared: machines/reader/runcommands/read-secret is told "
+    "undeclared: machines/reader/runcommands/read-secret gets "
     "CLIENT_ID = clientId of identities/database",
-    "undeclared: machines/reader/runcommands/read-secret is told "
+    "undeclared: machines/reader/runcommands/read-secret gets "
     "SECRET_URL = secretUri of vaults/database/secrets/database-connection",
-    "undeclared: machines/reader/runcommands/read-secret runs infra/scripts/read-secret.sh",
+    "undeclared: machines/reader/runcommands/read-secret runs "
+    "infra/virtual-machines/read-secret.sh",
 )
 def machine_nobody_asked_for(made: Snapshot) -> None:
     made["outputs"]["machines"] = ["merged", "split"]

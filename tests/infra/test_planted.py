@@ -12,9 +12,12 @@ import pytest
 from checks import infra
 from checks.resource_types import KEY, SECRET
 
-pytestmark = pytest.mark.skipif(
-    infra.compiler() is None, reason="no bicep on the PATH to compile the mistakes"
-)
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(
+        infra.compiler() is None, reason="no bicep on the PATH to compile the mistakes"
+    ),
+]
 
 KEYS, BUS = "Microsoft.KeyVault/vaults/keys", "Microsoft.ServiceBus/namespaces/messages"
 CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"

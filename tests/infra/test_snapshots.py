@@ -9,22 +9,14 @@ import pytest
 from checks.access import load as load_access
 from checks.declaration import Access
 from checks.declared_settings import declared_settings
-from checks.differences import differences
+from checks.infra import judged
 from checks.machines import asked_for
+from checks.property_rules import PARAMETERS, read_table
 from checks.snapshot import Snapshot
 from checks.snapshot import load as load_snapshot
+from checks.variants import COMPILED, VARIANTS, defaults, in_every_file
 
 INFRA = Path(__file__).resolve().parents[2] / "infra"
-NAMES = [
-    "local",
-    "local-premium",
-    "local-private",
-    "local-policies",
-    "local-policies-premium",
-    "local-policies-private",
-    "machines",
-    "machines-private",
-]
 
 
 @pytest.fixture(scope="module")
@@ -36,15 +28,40 @@ def snapshot(name: str) -> Snapshot:
     return load_snapshot(INFRA / f"{name}.snapshot.json")
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_the_snapshot_is_the_declaration(access: Access, name: str) -> None:
-    assert differences(access, snapshot(name)) == []
+@pytest.mark.parametrize("name", VARIANTS)
+def test_the_snapshot_is_the_declaration_and_every_property_is_explained(
+    access: Access, name: str
+) -> None:
+    assert judged(access, snapshot(name), name) == []
+
+
+def test_a_snapshot_that_is_named_after_no_variant_is_named(access: Access) -> None:
+    (problem,) = judged(access, snapshot("local"), "spare")
+    assert problem == "spare is named after no variant: add its parameters to checks/variants.py"
+
+
+def test_a_snapshot_of_another_variant_than_its_name_is_named(access: Access) -> None:
+    for name in ("local-private", "local-policies", "machines"):
+        assert judged(access, snapshot("local"), name) != []
 
 
 def test_every_parameter_file_has_its_snapshot() -> None:
     made = {path.name.removesuffix(".bicepparam") for path in INFRA.glob("*.bicepparam")}
     kept = {path.name.removesuffix(".snapshot.json") for path in INFRA.glob("*.snapshot.json")}
-    assert made == kept == set(NAMES)
+    assert made == kept == set(VARIANTS)
+
+
+def test_every_parameter_has_another_value_in_some_variant(access: Access) -> None:
+    base = {**defaults(), **in_every_file(access)}
+    changed = {
+        name
+        for variant in (*VARIANTS.values(), *COMPILED.values())
+        for name, value in variant.items()
+        if value != base.get(name)
+    }
+    # These are what stands in every parameter file for clock, directory and cloud.
+    fixed = {"environmentName", "location", "suffix", "storageSuffix", "expiry", "operators"}
+    assert changed == set(read_table(PARAMETERS)["parameters"]) - fixed - {"databasePassword"}
 
 
 def test_the_settings_of_an_app_are_these(access: Access) -> None:

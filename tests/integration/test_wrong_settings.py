@@ -15,12 +15,12 @@ PROGRAM = """
 import json
 import azure.functions as func
 import function_app
-told = []
+problems = []
 for function in function_app.app.get_functions():
     trigger = function.get_trigger().get_dict_repr()
     request = func.HttpRequest("GET", "/api/health", body=b"")
     answer = function.get_user_function()(request) if trigger["route"] == "health" else None
-    told.append({
+    problems.append({
         "name": function.get_function_name(),
         "route": trigger["route"],
         "methods": [str(method) for method in trigger["methods"]],
@@ -29,7 +29,7 @@ for function in function_app.app.get_functions():
         "type": answer and answer.mimetype,
         "body": answer and json.loads(answer.get_body()),
     })
-print(json.dumps(told))
+print(json.dumps(problems))
 """
 PLANTED = "planted/Secret+value="
 _GUID = "must be the client id of a managed identity, a GUID"
@@ -60,7 +60,7 @@ def refused(settings: dict[str, str]) -> Refusal:
     assert only["type"] == "application/problem+json"
     body = only["body"]
     assert body["status"] == 503
-    assert "mend" in body["detail"]
+    assert "correct those" in body["detail"]
     assert PLANTED not in run.stdout + run.stderr
     return Refusal(body["problems"], run.stderr)
 
@@ -128,9 +128,9 @@ def test_a_missing_setting_is_named_with_what_it_is(app: str) -> None:
 def test_an_unknown_setting_is_named_with_what_was_meant(app: str) -> None:
     found = refused(environment(app) | {"RELAY_BUS_ENDPONT": PLANTED, "RELAY_BUS": PLANTED})
     assert found.problems[1] == (
-        "RELAY_BUS_ENDPONT is no setting of this app; did you mean RELAY_BUS_ENDPOINT?"
+        "RELAY_BUS_ENDPONT is not a setting of this app; did you mean RELAY_BUS_ENDPOINT?"
     )
-    assert found.problems[0].startswith("RELAY_BUS is no setting of this app")
+    assert found.problems[0].startswith("RELAY_BUS is not a setting of this app")
 
 
 @pytest.mark.parametrize("app", ["", "planted/Secret+value=", "sender,planted", "Sender", ",", " "])
@@ -153,7 +153,7 @@ def test_of_several_apps_each_ones_settings_are_named() -> None:
     assert named == {"RELAY_QUEUE_RECEIPTS", "RELAY_IDENTITY_ENCRYPT"}
 
 
-def test_a_mistake_in_every_setting_is_told_at_once() -> None:
+def test_the_mistakes_in_all_settings_are_reported_at_once() -> None:
     wrong = {name: PLANTED for name in environment("receiver") if name.startswith("RELAY_")}
     found = refused(environment("receiver") | wrong | {"RELAY_APP": "receiver"})
     assert len(found.problems) > 20

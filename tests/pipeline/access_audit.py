@@ -13,7 +13,7 @@ from ops.access_audit import AskedApp, OperatorSession, proof_of
 from ops.access_comparison import ProbeResult, Proof, Report
 from ops.target import NAMESPACE
 from shared.access.declaration import Declaration
-from shared.settings.settings import bus_settings
+from shared.settings.environment import bus_settings
 from tests.pipeline.cloud_process import Running
 from tests.pipeline.mutations import Mutation, Snapshot, expected
 
@@ -72,7 +72,7 @@ class Prover:
         }
         operators = mutation.who & set(self.declaration.operators)
         if operators:
-            apps.add("tracker")  # which tells where things are
+            apps.add("tracker")  # which knows where things are
         before = dict(self.reports), list(self.spoken)
         await self.cloud.deploy(mutation.document)
         if ask_everyone:

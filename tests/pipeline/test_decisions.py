@@ -90,7 +90,7 @@ async def test_a_message_leaves_its_decisions_and_its_uses(each_cloud: Running) 
     assert used["partner", "get", "secret", "partner-connection"] == {"receiver": 1}
     assert used["sender_bus", "send", "queue", "messages"] == {"sender": 1}
     assert used["receiver_bus", "receive", "queue", "messages"] == {"receiver": 1}
-    # A link that is attached and carries nothing is no use of a right.
+    # A link that is attached and carries nothing does not use a right.
     assert ("tracker_bus", "receive", "queue", "rejected") not in used
 
 

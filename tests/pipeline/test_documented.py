@@ -1,4 +1,4 @@
-"""What docs/deploying.md tells to do with a deployment that stands, done step by step."""
+"""What docs/deploying.md says to do with an existing deployment, done step by step."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import re
 from pathlib import Path
 
+import pytest
 from azure.keyvault.keys.aio import KeyClient
 
 from local.resource_manager.existing import ExistingDeployment
@@ -47,6 +48,7 @@ async def proven(cloud: Running) -> list[str]:
     return [str(line.grant) for line in proof.differences()]
 
 
+@pytest.mark.long
 async def test_from_policies_to_roles_and_back_nothing_is_lost(tmp_path: Path) -> None:
     folder, late = tmp_path / "cloud", None
     for number, model in enumerate(("local-policies", "local", "local-policies")):
@@ -64,7 +66,8 @@ def fresh(folder: Path, number: int) -> Path:
     return made
 
 
-async def test_machines_are_added_to_what_stands(tmp_path: Path) -> None:
+@pytest.mark.long
+async def test_machines_are_added_to_an_existing_deployment(tmp_path: Path) -> None:
     folder = tmp_path / "cloud"
     with running(folder, "local.snapshot.json") as cloud:
         versions = await cloud.versions("payload")
@@ -141,5 +144,5 @@ def test_what_is_set_in_the_environment_of_azd_is_an_input() -> None:
 
 
 def test_each_step_in_a_subscription_is_named_where_it_would_show_a_claim() -> None:
-    told = (ROOT / "docs" / "deploying.md").read_text().partition("## What is proven where")[2]
-    assert {step.name for step in steps(60)} <= set(re.findall(r"`([a-z-]+)`", told))
+    section = (ROOT / "docs" / "deploying.md").read_text().partition("## What is proven where")[2]
+    assert {step.name for step in steps(60)} <= set(re.findall(r"`([a-z-]+)`", section))

@@ -76,7 +76,7 @@ async def rejected(cloud: Running, message_id: str) -> dict[str, Any]:
 async def test_a_partner_that_is_away_gets_the_message_later(
     cloud: Running, fault: dict[str, object]
 ) -> None:
-    await cloud.fault(at="partner", times=2, **fault)
+    await cloud.fault(service="partner", times=2, **fault)
     message_id = await send(cloud)
     got = (await cloud.received({message_id}))[message_id]
     assert (got.body, got.verified) == (b"payload", True)
@@ -85,7 +85,7 @@ async def test_a_partner_that_is_away_gets_the_message_later(
 
 
 async def test_the_schedule_ends_in_rejection(cloud: Running) -> None:
-    await cloud.fault(at="partner", answer="status", status=503)
+    await cloud.fault(service="partner", answer="status", status=503)
     message_id = await send(cloud)
     message = await rejected(cloud, message_id)
     assert message["relay-reason"] == "retries-exhausted"
@@ -96,7 +96,7 @@ async def test_the_schedule_ends_in_rejection(cloud: Running) -> None:
 
 @pytest.mark.parametrize("status", [400, 404, 410, 413, 422])
 async def test_what_the_partner_refuses_is_rejected_at_once(cloud: Running, status: int) -> None:
-    await cloud.fault(at="partner", answer="status", status=status, times=1)
+    await cloud.fault(service="partner", answer="status", status=status, times=1)
     message = await rejected(cloud, await send(cloud, key=f'"{uuid.uuid4()}"'))
     assert message["relay-reason"] == "partner-refused"
     assert message["relay-detail"] == f"it answered {status}"
@@ -105,7 +105,7 @@ async def test_what_the_partner_refuses_is_rejected_at_once(cloud: Running, stat
 
 
 async def test_a_redirect_is_not_followed(cloud: Running) -> None:
-    await cloud.fault(at="partner", answer="redirect", times=1)
+    await cloud.fault(service="partner", answer="redirect", times=1)
     message = await rejected(cloud, await send(cloud))
     assert message["relay-reason"] == "partner-refused"
 
@@ -147,7 +147,7 @@ async def test_a_vault_that_is_away_is_not_the_messages_fault(
     cloud: Running, fault: dict[str, object]
 ) -> None:
     await cloud.control("POST", "/apps/receiver/restart")  # so that it has no opened key
-    await cloud.fault(at="vault", operation="keys/decrypt", **fault)
+    await cloud.fault(service="vault", operation="keys/decrypt", **fault)
     message_id = await send(cloud)
     await waited(cloud, message_id)
     await cloud.heal()
@@ -182,7 +182,7 @@ async def test_a_secret_that_is_wrong_is_not_the_messages_fault(cloud: Running, 
 async def test_a_partner_that_does_not_know_us_any_more_gets_it_when_it_does(
     cloud: Running, status: int
 ) -> None:
-    await cloud.fault(at="partner", answer="status", status=status, times=5)
+    await cloud.fault(service="partner", answer="status", status=status, times=5)
     await cloud.received({await send(cloud)})
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from local.deployment.readers.identities import Attached
 from local.deployment.readers.references import References
 from local.deployment.resource_id import normal, parent
-from local.deployment.resources import MachineSpec, Reference
+from local.deployment.resources import MachineSpec
 from local.deployment.snapshot import PredictedResource
+from local.resource_manager.expressions import Reference
 
 KIND = "Microsoft.Compute/virtualMachines"
 COMMAND_KIND = "Microsoft.Compute/virtualMachines/runCommands"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from local.deployment.expressions import FunctionCall, evaluated
 from local.deployment.readers.identities import GUID, Attached
 from local.deployment.resource_id import normal
-from local.deployment.resources import Identity, Reference
+from local.deployment.resources import Identity
 from local.deployment.snapshot import Location
+from local.resource_manager.expressions import FunctionCall, Reference, evaluated
 
 # Answered only when the vaults have their addresses.
 VAULT_PATHS = ("vaultUri",)

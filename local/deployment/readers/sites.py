@@ -5,8 +5,9 @@ from __future__ import annotations
 from local.deployment.readers.identities import Attached
 from local.deployment.readers.references import References
 from local.deployment.resource_id import last
-from local.deployment.resources import AppSpec, Reference
+from local.deployment.resources import AppSpec
 from local.deployment.snapshot import Location, PredictedResource, SnapshotObject
+from local.resource_manager.expressions import Reference
 
 KIND = "Microsoft.Web/sites"
 

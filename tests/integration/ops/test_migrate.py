@@ -38,6 +38,22 @@ def test_the_url_comes_from_the_environment_or_standard_input(tmp_path: Path) ->
     assert "planted" not in first.stdout + first.stderr + again.stdout + again.stderr
 
 
+def test_white_space_around_the_url_names_no_other_database(tmp_path: Path) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path / 'ledger'}"
+    for given in (f"{url}\n", f"\n  {url} \r\n", url):
+        assert migrate(given=given).returncode == 0
+        assert migrate(url=given).returncode == 0
+    assert {file.name.partition("-")[0] for file in tmp_path.iterdir()} == {"ledger"}
+
+
+def test_two_lines_are_not_a_url(tmp_path: Path) -> None:
+    ended = migrate(given=f"sqlite+aiosqlite:///{tmp_path / 'one'}\nplanted")
+    assert ended.returncode == 1
+    assert "control character" in ended.stderr
+    assert "planted" not in ended.stderr
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("url", "said"),
     [

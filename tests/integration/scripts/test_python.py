@@ -89,10 +89,10 @@ def machine(tmp_path: Path) -> Machine:
 
 
 def test_where_there_is_none_it_says_what_to_do(machine: Machine) -> None:
-    told = machine.refused()
-    assert "needs Python 3.13, or at least 3.11" in told
-    assert "https://www.python.org/downloads/" in told
-    assert "make PYTHON=" in told
+    refusal = machine.refused()
+    assert "needs Python 3.13, or at least 3.11" in refusal
+    assert "https://www.python.org/downloads/" in refusal
+    assert "make PYTHON=" in refusal
 
 
 def test_3_13_comes_first(machine: Machine) -> None:
@@ -241,7 +241,7 @@ def test_ci_fails_where_a_version_is_missing(machine: Machine, tmp_path: Path) -
     shutil.copytree(ROOT / "scripts", folder / "scripts")
     shutil.copytree(ROOT / ".ci", folder / ".ci")
 
-    def told() -> str:
+    def output() -> str:
         run = subprocess.run(
             ["bash", str(folder / ".ci" / "run")],
             env={"PATH": f"{machine.path}", "HOME": f"{tmp_path}"},
@@ -253,10 +253,10 @@ def test_ci_fails_where_a_version_is_missing(machine: Machine, tmp_path: Path) -
         return run.stderr
 
     machine.python("python3.11", "3.11.0")
-    assert told().startswith("Python 3.13 is not here")
+    assert output().startswith("Python 3.13 is not here")
     machine.python("python3.13", "3.13.0")
-    assert told() == "made\n" * 4
+    assert output() == "made\n" * 4
     (machine.path / "bicep").unlink()
-    assert told().startswith(".ci/run needs bicep")
+    assert output().startswith(".ci/run needs bicep")
     (machine.path / "python3.11").unlink()
-    assert told().startswith("Python 3.11 is not here")
+    assert output().startswith("Python 3.11 is not here")

@@ -19,6 +19,7 @@ import pytest
 from local.cli.addresses import curl_commands
 from local.cli.client import Client, RequestRefusedError
 from local.cli.demo import carry, samples
+from tests.local_commands import local
 
 ROOT = Path(__file__).parents[4]
 PLANTED = "planted-by-the-parent"
@@ -28,12 +29,11 @@ ENDPOINTS = {
 }
 
 
-def local(*arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-    """Run a command of the local cloud to its end."""
+def process(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of the local cloud as a user does, to its end."""
     return subprocess.run(
         [sys.executable, "-m", "local", *arguments],
         cwd=ROOT,
-        input=stdin,
         capture_output=True,
         text=True,
         timeout=90,
@@ -112,10 +112,10 @@ def test_all_that_lies_in_the_folder_is_private(folder: Path) -> None:
 
 def test_a_second_one_in_the_same_folder_is_refused_and_the_first_one_lives(folder: Path) -> None:
     for command in ("up", "demo"):
-        refused = local(command, "--folder", str(folder))
+        refused = process(command, "--folder", str(folder))
         assert refused.returncode == 1
         assert "already up" in refused.stderr
-    assert local("status", "--folder", str(folder)).returncode == 0
+    assert process("status", "--folder", str(folder)).returncode == 0
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc")
@@ -355,12 +355,12 @@ def test_another_folder_is_another_cloud_and_nothing_is_left_of_it(
     folder: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "second"
-    with up(path) as process:
+    with up(path) as second:
         mine, other = (json.loads((f / "endpoints.json").read_text()) for f in (folder, path))
         assert mine["sender"] != other["sender"]
         assert mine["bus"] != other["bus"]
-        process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
+        second.send_signal(signal.SIGINT)
+        assert second.wait(30) == 0
     assert not (path / "endpoints.json").exists()
     assert app_processes(path) == {}
     assert "no local cloud is up" in local("status", "--folder", str(path)).stderr
@@ -368,16 +368,16 @@ def test_another_folder_is_another_cloud_and_nothing_is_left_of_it(
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc")
 def test_apps_do_not_outlive_a_cloud_that_is_killed(tmp_path: Path) -> None:
-    with up(tmp_path / "cloud") as process:
+    with up(tmp_path / "cloud") as killed:
         # Of each app its host and its worker.
         assert len(app_processes(tmp_path / "cloud")) == 6
-        process.kill()
-        process.wait()
+        killed.kill()
+        killed.wait()
         wait_until_gone(tmp_path / "cloud")
 
 
 def test_the_demo_shows_five_identical_messages_and_ends(tmp_path: Path) -> None:
-    shown = local("demo", "--folder", str(tmp_path / "cloud"))
+    shown = process("demo", "--folder", str(tmp_path / "cloud"))
     assert shown.returncode == 0, shown.stdout + shown.stderr
     lines = shown.stdout.splitlines()
     assert len([line for line in lines if line.endswith(" verified")]) == 5
@@ -388,6 +388,6 @@ def test_the_demo_shows_five_identical_messages_and_ends(tmp_path: Path) -> None
 def test_a_snapshot_that_cannot_be_run_is_refused_with_its_name(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text("no snapshot")
     where = ["--folder", str(tmp_path / "cloud"), "--snapshot", str(tmp_path / "x.json")]
-    refused = local("up", *where)
+    refused = process("up", *where)
     assert refused.returncode == 1
     assert "x.json" in refused.stderr

@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from local.deployment.deployment import load, settings_of
-from local.deployment.expressions import guid
-from local.deployment.resources import Deployment, Reference
+from local.deployment.resources import Deployment
 from local.deployment.snapshot import DeploymentError
+from local.resource_manager.expressions import Reference, guid
 
 INFRA = Path(__file__).parents[4] / "infra"
 SUBSCRIPTION = "/subscriptions/00000000-0000-4000-8000-000000000001"

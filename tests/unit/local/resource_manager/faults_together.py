@@ -117,7 +117,7 @@ TOGETHER: dict[str, tuple[Json, str, str]] = {
     ),
     "units in Standard": (edited(BUS, ("/sku.capacity", 1)), "sku.capacity", "BadRequest"),
     "three units": (
-        edited(BUS, ("/sku.capacity", 3), name="local-premium.snapshot.json"),
+        edited(BUS, ("/sku.capacity", 3), name="local-private.snapshot.json"),
         "sku.capacity",
         "BadRequest",
     ),
@@ -127,7 +127,7 @@ TOGETHER: dict[str, tuple[Json, str, str]] = {
         "BadRequest",
     ),
     "an express queue in Premium": (
-        edited(QUEUE, ("enableExpress", True), name="local-premium.snapshot.json"),
+        edited(QUEUE, ("enableExpress", True), name="local-private.snapshot.json"),
         "enableExpress",
         "BadRequest",
     ),

@@ -98,13 +98,13 @@ def test_a_key_by_another_clock_and_after_a_rotation_is_left_alone(folder: Path)
     rotate(folder)
     later = snapshot()
     for ending in (KEY, SECRET):
-        put(resource(later, ending), "attributes.exp", 4102444799 - 86400)
+        put(resource(later, ending), "attributes.exp", 4000000000 - 86400)
     put(resource(later, KEY), "keySize", 4096)
     again = deploy(folder, later)
     (vault,) = (one for one in again.deployment.vaults if one.name == "payload-local")
     assert [key.size for key in vault.keys] == [3072]
     kept = resource(remembered(folder), KEY)
-    assert kept["properties"]["attributes"]["exp"] == 4102444799
+    assert kept["properties"]["attributes"]["exp"] == 4000000000
 
 
 def test_a_key_that_is_not_made_once_is_refused_after_a_rotation(folder: Path) -> None:
@@ -182,8 +182,8 @@ def test_a_secret_of_the_deployment_is_rewritten_where_anything_of_it_differs(fo
     deploy(folder, snapshot())
     later = snapshot()
     database = resource(later, "secrets/database-connection")
-    put(database, "attributes.exp", 1 + 4102444799)
-    put(resource(later, SECRET), "attributes.exp", 1 + 4102444799)
+    put(database, "attributes.exp", 1 + 4000000000)
+    put(resource(later, SECRET), "attributes.exp", 1 + 4000000000)
     assert deploy(folder, later).rewritten == {database["id"].lower()}
 
 

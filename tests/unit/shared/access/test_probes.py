@@ -6,12 +6,14 @@ import json
 
 import pytest
 
-from shared.access.probes import judged
+from shared.access.probes import outcome_of
 
 
 def error(code: str, inner: str | None = None) -> bytes:
-    told: dict[str, object] = {"code": code, "message": "planted"}
-    return json.dumps({"error": told | ({"innererror": {"code": inner}} if inner else {})}).encode()
+    answer: dict[str, object] = {"code": code, "message": "planted"}
+    return json.dumps(
+        {"error": answer | ({"innererror": {"code": inner}} if inner else {})}
+    ).encode()
 
 
 @pytest.mark.parametrize(
@@ -42,7 +44,7 @@ def error(code: str, inner: str | None = None) -> bytes:
     ],
 )
 def test_what_an_answer_means(status: int, body: bytes, decrypting: bool, outcome: str) -> None:
-    found, told = judged(status, body, decrypting=decrypting)
+    found, answer = outcome_of(status, body, decrypting=decrypting)
     assert found == outcome
-    assert told.startswith(str(status))
-    assert "planted" not in told
+    assert answer.startswith(str(status))
+    assert "planted" not in answer

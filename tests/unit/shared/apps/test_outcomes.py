@@ -19,7 +19,7 @@ from shared.apps.outcomes import (
     after_delivery,
     after_failure,
     after_opening,
-    after_receipt,
+    before_opening,
     receipt_of,
     reject_unidentified,
 )
@@ -98,14 +98,14 @@ def test_each_failure_is_one_that_is_caught() -> None:
 
 @pytest.mark.parametrize("deliveries", [1, 8])
 def test_a_message_is_to_be_opened(deliveries: int) -> None:
-    assert after_receipt(received(deliveries=deliveries), POLICY) is None
+    assert before_opening(received(deliveries=deliveries), POLICY) is None
 
 
 @pytest.mark.parametrize("deliveries", [9, 12])
 def test_what_is_delivered_too_often_is_rejected_before_another_attempt(deliveries: int) -> None:
     message = received(deliveries=deliveries, properties={"relay-attempts": "2"})
     detail = f"delivery {deliveries} of at most 9, after {deliveries - 1} without an outcome"
-    assert after_receipt(message, POLICY) == Reject("max-deliveries-exceeded", detail, 2)
+    assert before_opening(message, POLICY) == Reject("max-deliveries-exceeded", detail, 2)
     other = unidentified(deliveries=deliveries)
     assert reject_unidentified(other, POLICY) == Reject("max-deliveries-exceeded", detail, 0)
 
@@ -121,13 +121,13 @@ def test_a_message_that_is_not_this_relays_is_rejected(body: str, fault: str) ->
 def test_a_rejection_whose_receipt_is_pending_is_recorded_without_opening(deliveries: int) -> None:
     pending = PendingReceipt(REJECTED)
     message = replace(received(deliveries=deliveries), pending=pending)
-    assert after_receipt(message, POLICY) == Record(pending)
+    assert before_opening(message, POLICY) == Record(pending)
 
 
 def test_a_delivery_whose_receipt_is_pending_is_recorded_only_if_it_is_authentic() -> None:
     authentic = PendingReceipt.by(KEY, DELIVERED)
     message = replace(received(), pending=authentic)
-    assert after_receipt(message, POLICY) is None
+    assert before_opening(message, POLICY) is None
     assert after_opening(message, KEY) == Record(authentic)
     assert after_opening(message, DataKey.generate()) is None
     assert after_opening(replace(message, pending=PendingReceipt(DELIVERED)), KEY) is None

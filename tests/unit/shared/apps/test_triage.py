@@ -183,7 +183,7 @@ async def test_what_is_not_a_receipt_goes_to_an_operator_at_once(
 async def test_a_message_that_looks_like_a_receipt_writes_nothing_into_the_ledger(
     triage: Triage, queues: Queues, source: str | None
 ) -> None:
-    """A right to send to `messages` is none to say `delivered` of another."""
+    """A right to send to `messages` is not one to report another as delivered."""
     forged = {"relay-kind": "receipt", "relay-returns": "0"}
     await triage.handle(letter(RECEIPT, source, "other", more=forged))
     assert not queues.on("receipts")

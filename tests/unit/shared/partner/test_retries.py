@@ -33,7 +33,7 @@ def test_a_schedule_is_written_as_it_is_read() -> None:
 @pytest.mark.parametrize(
     "text", ["", ",", "5", "s", "0s", "25h", "5s,,5m", "-5s", "5d", "1.5h", "\u0665s"]
 )
-def test_what_is_no_schedule_is_refused(text: str) -> None:
+def test_what_is_not_a_schedule_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="delays from 1s to 24h"):
         Schedule.parse(text)
 

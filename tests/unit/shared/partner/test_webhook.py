@@ -27,8 +27,8 @@ def webhook(*secrets: str) -> Webhook:
 def test_the_signature_is_that_of_standard_webhooks() -> None:
     # The example of the specification's reference libraries.
     secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-    context = MessageHeader("msg_p5jXN8AQM9LWM0D4loKWxJek", "application/json")
-    headers = webhook(secret).headers(Delivery(context, b'{"test": 2432232314}'), 1614265330)
+    header = MessageHeader("msg_p5jXN8AQM9LWM0D4loKWxJek", "application/json")
+    headers = webhook(secret).headers(Delivery(header, b'{"test": 2432232314}'), 1614265330)
     assert headers == {
         "Content-Type": "application/json",
         "webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek",

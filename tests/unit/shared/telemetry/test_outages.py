@@ -58,7 +58,7 @@ def test_hundreds_of_failures_are_two_lines(
     ]
 
 
-def test_a_refusal_is_an_error_and_told_apart_from_being_away(
+def test_a_denial_is_an_error_and_distinct_from_being_away(
     outages: Outages, caplog: pytest.LogCaptureFixture
 ) -> None:
     outages.failed("the vault", AwayError("no answer"))
@@ -82,10 +82,10 @@ def test_one_that_comes_and_goes_does_not_fill_the_log(
     clock.now += 1000
     outages.failed("the vault", AwayError("still"))
     outages.works("the vault")
-    assert len(lines(caplog)) == 8, "what lasts is told, even if it began unseen"
+    assert len(lines(caplog)) == 8, "what lasts is announced, even if it began unseen"
 
 
-def test_of_an_outage_a_few_messages_are_told(outages: Outages) -> None:
+def test_of_an_outage_a_few_messages_are_logged(outages: Outages) -> None:
     levels = []
     for _ in range(10):
         outages.failed("the vault", AwayError("away"))
