@@ -6,8 +6,6 @@ import ipaddress
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from local.deployment.expressions import guid
-
 from checks.declaration import Access
 from checks.machines import SCRIPT
 from checks.property_rules import (
@@ -19,6 +17,7 @@ from checks.property_rules import (
     holds,
 )
 from checks.roles import KEY_ACTIONS
+from local.resource_manager.expressions import guid
 
 SUBSCRIPTION = "00000000-0000-4000-8000-000000000001"
 TENANT = "00000000-0000-4000-8000-000000000002"

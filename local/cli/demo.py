@@ -111,7 +111,7 @@ def send(client: Client, payload: bytes, content_type: str) -> tuple[str, str]:
     headers = {"Content-Type": content_type}
     answer = client.app("sender", "POST", "/api/messages", payload, headers)
     if answer.status != 202:
-        raise RequestRefusedError(f"the sender says {answer.status}: {_detail(answer.body)}")
+        raise RequestRefusedError(f"the sender answered {answer.status}: {_detail(answer.body)}")
     content = answer.json()
     if not isinstance(content, dict) or not isinstance(content.get("id"), str):
         raise RequestRefusedError("the sender accepted it, but returned no id")

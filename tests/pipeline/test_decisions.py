@@ -127,7 +127,7 @@ async def test_a_refusal_in_the_apps_log_is_found_by_its_request(
     assert (found["app"], found["identity"], found["allowed"]) == (app, identity, False)
     assert (found["object"], found["because"]) == (
         thing,
-        "needs its grants, which are taken away for now",
+        "needs its grants, which are suspended",
     )
     shown = decisions(each_cloud, "--request", request.upper(), "--json")
     assert json.loads(shown.output) == found

@@ -208,8 +208,8 @@ async def test_an_update_that_azure_refuses_ends_before_anything_changes(
         result = up_until_it_ends(folder, written(tmp_path, document))
         assert result.returncode == 1, change
         assert "error: Azure would refuse to deploy" in result.stderr
-        assert f"over what stands in {folder}" in result.stderr
-        assert "name another folder (--folder)" in result.stderr
+        assert f"over what exists in {folder}" in result.stderr
+        assert "(--folder) or remove this one" in result.stderr
         assert said in result.stderr, result.stderr
         assert {path: path.read_bytes() for path in kept} == kept
     with running(folder, SNAPSHOT) as again:
