@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from checks.network import ENDPOINT, ZONE
 
 from checks.access import load as load_access
 from checks.differences import differences
 from checks.machines import NETWORK
-from checks.network import ENDPOINT, ZONE
 from checks.resource_types import ALERT, BUS, DATABASE, KEY, SECRET, SITE, STORAGE, VAULT
 from checks.snapshot import PredictedResource, Snapshot, of_type
 from checks.snapshot import load as load_snapshot
