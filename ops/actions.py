@@ -1,4 +1,4 @@
-"""What an operator does to rejected messages: send them on their way again, or drop them."""
+"""What an operator does to rejected messages: send them again, or drop them."""
 
 from __future__ import annotations
 
