@@ -25,7 +25,8 @@ from shared.apps.receiver import CALL_SECONDS
 from shared.apps.recorder import PAUSE_SECONDS, SET_ASIDE_SECONDS
 from shared.apps.triage import MAX_RETURNS
 from shared.concurrency.holding import LONGEST_PAUSE_AFTER_FAILURE
-from shared.settings.settings import AppSettings, ReceiverSettings, TrackerSettings, load
+from shared.settings.environment import load
+from shared.settings.settings import AppSettings, ReceiverSettings, TrackerSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 _MARGIN = 10.0  # seconds: for what goes by between the bus, the host and the function

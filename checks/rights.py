@@ -16,7 +16,8 @@ from checks.snapshot import (
     properties,
     render,
 )
-from local.resource_manager.expressions import FunctionCall, UnknownExpressionError, parse
+from local.resource_manager import role_assignments
+from local.resource_manager.role_assignments import role_name
 
 
 @dataclass(frozen=True, order=True)
@@ -85,28 +86,16 @@ def _by_role(vault: PredictedResource) -> bool:
     return properties(vault).get("enableRbacAuthorization") is not False
 
 
-_ASSIGNMENT = "Microsoft.Authorization/roleAssignments"
-
-
 def scope_of(assignment: PredictedResource) -> str:
-    """Give the scope that a role is assigned at, as it stands in the assignment's id.
+    """Return the scope that a role is assigned at.
 
-    Where the id is made of a principal's, which is known at run time only, it is an expression.
-    One that is not known is its own scope, which nobody is granted anything at.
+    An id that is none of an assignment's is its own scope, which nobody is granted anything at.
     """
-    given = assignment["id"]
-    try:
-        expression = parse(given)
-    except UnknownExpressionError:
-        return given
-    if isinstance(expression, FunctionCall) and expression.name == "extensionResourceId":
-        scope, kind, _ = expression.arguments
-        return f"{scope}" if f"{kind}".lower() == _ASSIGNMENT.lower() else given
-    return given[: given.lower().rfind(f"/providers/{_ASSIGNMENT}/".lower())]
+    return role_assignments.scope_of(assignment["id"]) or assignment["id"]
 
 
 def _assigned(snapshot: Snapshot) -> Iterator[Right]:
-    for assignment in of_type(snapshot, "Microsoft.Authorization/roleAssignments"):
+    for assignment in of_type(snapshot, role_assignments.TYPE):
         given = properties(assignment)
         principals = _principals(snapshot, given["principalId"])
         where = place(snapshot, scope_of(assignment))
@@ -118,9 +107,9 @@ def _assigned(snapshot: Snapshot) -> Iterator[Right]:
 def _role(snapshot: Snapshot, role_id: str) -> frozenset[str]:
     """Give what a role permits; a role that is neither deployed nor known permits its own id."""
     for role in of_type(snapshot, "Microsoft.Authorization/roleDefinitions"):
-        if role["id"].lower() == role_id.lower():
+        if role_name(role["id"]) == role_name(role_id):
             return permitted(properties(role)["permissions"])
-    known = BUILT_IN.get(role_id.rsplit("/", 1)[1].lower())
+    known = BUILT_IN.get(role_name(role_id))
     return frozenset({f"what role {role_id} permits"}) if known is None else permitted(known)
 
 

@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
+from local.resource_manager.expressions import Reference, UnknownExpressionError, parse
+
 SUFFIX = "local"
 """What the names in the snapshots end with (`suffix` in the parameter files)."""
 
@@ -100,15 +102,14 @@ def _group(snapshot: Snapshot) -> str:
     return groups[0]["id"].lower() if len(groups) == 1 else ""
 
 
-_REFERENCE = re.compile(
-    r"\[reference\('([^']+)', '[^']+'(?:, 'full')?\)\.([\w.]+)\]", re.IGNORECASE
-)
-
-
 def render(snapshot: Snapshot, value: str) -> str:
     """Spell a value that exists only at run time as `clientId of identities/decrypt`."""
-    if match := _REFERENCE.fullmatch(value):
-        return f"{match[2]} of {place(snapshot, match[1])}"
+    try:
+        expression = parse(value)
+    except UnknownExpressionError:
+        return value
+    if isinstance(expression, Reference):
+        return f"{expression.path} of {place(snapshot, expression.resource_id)}"
     return value
 
 

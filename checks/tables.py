@@ -13,7 +13,8 @@ import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from shared.settings.settings import ACCESS_PREFIXES, APPS, AppName
+from shared.settings.inventory import ACCESS_PREFIXES
+from shared.settings.settings import APPS, AppName
 
 _ROOT = Path(__file__).parent.parent
 

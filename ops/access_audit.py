@@ -17,7 +17,7 @@ from shared.access.declaration import Declaration
 from shared.access.probes import ProbeTarget
 from shared.access.probing import tried_as
 from shared.azure.network import ConnectionOptions
-from shared.settings.settings import Inventory
+from shared.settings.inventory import Inventory
 
 _ANSWER_SECONDS = 200
 _OPERATOR_SECONDS = 120.0

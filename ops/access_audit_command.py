@@ -24,7 +24,7 @@ from ops.target import NAMESPACE, TargetNotGivenError, namespace_in
 from shared.access.declaration import FILE, Declaration, NotDeclaredError
 from shared.access.probes import USER_AGENT
 from shared.azure.network import ConnectionOptions
-from shared.settings.settings import SettingsError, bus_settings
+from shared.settings.environment import SettingsError, bus_settings
 
 _APP = re.compile(r"([a-z][a-z0-9]*)=(https?://[A-Za-z0-9.-]+(?::\d{1,5})?)/?")
 _KEY = "RELAY_MASTER_KEY_"  # the app's name, in upper case, follows

@@ -17,7 +17,7 @@ from shared.access.declaration import (
     verdict,
 )
 from shared.azure.key_vault_id import KeyVaultId
-from shared.settings.settings import Inventory
+from shared.settings.inventory import Inventory
 
 # What the local cloud calls by its name in the interface of Key Vault.
 _CALLED = {("key", "versions"): "get", ("secret", "versions"): "list"}

@@ -13,7 +13,7 @@ from azure.servicebus.aio import ServiceBusClient
 
 from shared.azure.network import ConnectionOptions
 from shared.azure.queues import connect
-from shared.settings.settings import SettingsError, bus_settings
+from shared.settings.environment import SettingsError, bus_settings
 
 NAMESPACE = "RELAY_BUS__fullyQualifiedNamespace"
 _OUTPUT = "RELAY_BUS_NAMESPACE"  # what azd calls it

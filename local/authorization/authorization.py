@@ -10,7 +10,7 @@ from typing import Literal
 
 from local.deployment.resource_id import normal, within
 from local.deployment.resources import Deployment, RoleAssignment, RoleDefinition, VaultSpec
-from local.deployment.roles import name_of
+from local.resource_manager.role_assignments import role_name
 
 Model = Literal["rbac", "accessPolicies"]
 
@@ -130,7 +130,7 @@ class _Grants:
 
     def __init__(self, deployment: Deployment) -> None:
         self._policy_vaults = [vault for vault in deployment.vaults if not vault.uses_rbac]
-        self._roles = {name_of(role.resource_id): role for role in deployment.role_definitions}
+        self._roles = {role_name(role.resource_id): role for role in deployment.role_definitions}
         self._assignments: dict[str, list[RoleAssignment]] = {}
         for assignment in deployment.role_assignments:
             self._assignments.setdefault(assignment.principal_id.lower(), []).append(assignment)
@@ -145,7 +145,7 @@ class _Grants:
 
     def role_grant(self, principal_id: str, action: str, resource_id: str) -> str | None:
         for assignment in self._assignments.get(principal_id.lower(), []):
-            role = self._roles.get(name_of(assignment.role_definition_id))
+            role = self._roles.get(role_name(assignment.role_definition_id))
             if role and within(resource_id, assignment.scope) and permits(role, action):
                 return assignment.resource_id
         return None

@@ -8,7 +8,8 @@ from typing import Protocol
 from local.authorization.grants import principals
 from local.deployment.resource_id import last, normal
 from local.deployment.resources import Deployment
-from local.deployment.roles import BUILT_IN, name_of
+from local.deployment.roles import BUILT_IN
+from local.resource_manager.role_assignments import role_name
 
 UNKNOWN = "(not in the deployment)"
 # The last type in a resource id, and what it is called.
@@ -115,10 +116,10 @@ class Names:
             self._labels[normal(one.resource_id)] = ResourceLabel(_kind(one.resource_id), one.name)
 
     def _read_roles(self, deployment: Deployment) -> None:
-        roles = {name_of(role.resource_id): role.name for role in deployment.role_definitions}
+        roles = {role_name(role.resource_id): role.name for role in deployment.role_definitions}
         names = {guid: role.name for guid, role in BUILT_IN.items()} | roles
         for one in deployment.role_assignments:
-            role = names.get(name_of(one.role_definition_id), UNKNOWN)
+            role = names.get(role_name(one.role_definition_id), UNKNOWN)
             self._roles[normal(one.resource_id)] = f"role {role!r} at {self._scope(one.scope)}"
 
     def _scope(self, scope: str) -> str:

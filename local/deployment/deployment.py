@@ -24,9 +24,10 @@ from local.deployment.resources import (
     NamespaceSpec,
     VaultSpec,
 )
-from local.deployment.roles import BUILT_IN, name_of
+from local.deployment.roles import BUILT_IN
 from local.deployment.snapshot import Location, PredictedResource, SnapshotObject, read, read_bytes
 from local.resource_manager.expressions import Reference
+from local.resource_manager.role_assignments import role_name
 from local.resource_manager.template import MADE_ONCE
 
 _READ = (
@@ -139,7 +140,7 @@ class _Loading:
         self._references = self._refer()
         self._of_kind[access.ASSIGNMENT_KIND] = self._named(self._of_kind[access.ASSIGNMENT_KIND])
         self._custom = {
-            name_of(role.definition.resource_id): role
+            role_name(role.definition.resource_id): role
             for role in map(access.read_definition, self._of_kind[access.DEFINITION_KIND])
         }
 
@@ -149,7 +150,7 @@ class _Loading:
             access.read_assignment(r, self._custom, self._references)
             for r in self._of_kind[access.ASSIGNMENT_KIND]
         )
-        assigned = {name_of(a.role_definition_id) for a in assignments}
+        assigned = {role_name(a.role_definition_id) for a in assignments}
         own = tuple(role.definition for role in self._custom.values())
         built_in = tuple(role for guid, role in BUILT_IN.items() if guid in assigned)
         return Deployment(

@@ -19,10 +19,10 @@ from local.host.bindings import BoundFunction, HttpFunction, QueueFunction, bind
 from local.host.dispatcher import Dispatcher
 from local.host.errors import AppRefusedError
 from local.host.host_json import HostJson
-from local.host.http import Front, http_app
+from local.host.http import HttpOptions, http_app
 from local.host.invocation import Invoker
 from local.host.keys import AppKeys, KeysUnreadableError
-from local.host.servicebus import QueueTrigger
+from local.host.queue_trigger import QueueTrigger
 from local.host.settings import Settings
 from local.host.worker import loader
 from local.net.loopback import listen
@@ -74,8 +74,10 @@ async def _run(root: Path, host: HostJson, options: argparse.Namespace) -> None:
         settings = Settings(os.environ)
         invoker = Invoker(dispatcher, host.function_timeout)
         names = [name for name, _ in functions]
-        front = Front(host.route_prefix, names, keys, has_homepage=_has_homepage(settings))
-        await _serve(bind(functions, settings), host, settings, front, invoker, options)
+        http_options = HttpOptions(
+            host.route_prefix, names, keys, has_homepage=_has_homepage(settings)
+        )
+        await _serve(bind(functions, settings), host, settings, http_options, invoker, options)
     finally:
         await dispatcher.stop()
 
@@ -88,7 +90,7 @@ async def _serve(
     functions: Sequence[BoundFunction],
     host: HostJson,
     settings: Settings,
-    front: Front,
+    http_options: HttpOptions,
     invoker: Invoker,
     options: argparse.Namespace,
 ) -> None:
@@ -101,7 +103,7 @@ async def _serve(
     ]
     async with AsyncExitStack() as stack:
         listening = listen(options.port, reserved=options.reserved)
-        app = http_app(routes, front, invoker)
+        app = http_app(routes, http_options, invoker)
         url = await serve(stack, app, listening, finish=_FINISH)
         async with asyncio.TaskGroup() as group:
             for trigger in triggers:

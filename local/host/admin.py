@@ -9,7 +9,7 @@ from importlib.metadata import version
 from aiohttp import web
 
 from local.host.bindings import HttpFunction
-from local.host.keys import AppKeys, Level, opens
+from local.host.keys import AppKeys, AuthLevel, is_authorized
 from local.host.target import segments
 
 _HOMEPAGE = """<!DOCTYPE html>
@@ -35,7 +35,7 @@ class Admin:
         self._started = time.monotonic()
 
     @staticmethod
-    def is_asked(path: str) -> bool:
+    def handles(path: str) -> bool:
         """Return whether a decoded path is one of the host's own."""
         return segments(path.lower())[:1] in (["admin"], ["runtime"])
 
@@ -44,7 +44,7 @@ class Admin:
         asked = "/".join(segments(path)).lower()
         if asked == "admin/host/ping" and method in {"GET", "POST"}:
             return web.Response()
-        if not opens(Level.ADMIN, key, self._keys):
+        if not is_authorized(AuthLevel.ADMIN, key, self._keys):
             return web.Response(status=401)
         if method == "GET":
             if asked == "admin/host/status":

@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from local.host.body import DataType
 from local.host.errors import AppRefusedError
-from local.host.keys import Level, level_of
+from local.host.keys import AuthLevel, auth_level_of
+from local.host.message_body import DataType
 from local.host.routes import Route
 from local.host.settings import Connection, Settings
 
@@ -27,7 +27,7 @@ class HttpFunction:
     parameter: str
     route: Route
     methods: frozenset[str]
-    level: Level = Level.FUNCTION
+    level: AuthLevel = AuthLevel.FUNCTION
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def _http(name: str, trigger: Mapping[str, object]) -> HttpFunction:
     )
     route = Route.parse(str(trigger.get("route") or name).strip("/"))
     try:
-        level = level_of(trigger)
+        level = auth_level_of(trigger)
     except ValueError:
         raise AppRefusedError(f"authLevel {trigger.get('authLevel')!r} is not known") from None
     return HttpFunction(name, str(trigger["name"]), route, frozenset(methods), level)

@@ -12,7 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from local.host.errors import AppRefusedError
-from local.host.worker.messages import Decoder, Indexed, Invocation, Outcome, Refused, Stop, encode
+from local.host.worker.messages import (
+    Decoder,
+    Indexed,
+    IndexingFailed,
+    Invocation,
+    Outcome,
+    Stop,
+    encode,
+)
 
 _ROOT = Path(__file__).resolve().parents[2]  # where `local` can be imported from
 _ENDING = 2.0  # seconds that a worker has to end by itself
@@ -35,7 +43,7 @@ class Channel(asyncio.Protocol):
         self._process = process
         self._on_lost = lost
         self.ended = asyncio.Event()
-        self._first_word: asyncio.Future[Indexed | Refused] = asyncio.Future()
+        self._first_word: asyncio.Future[Indexed | IndexingFailed] = asyncio.Future()
         self._lost = asyncio.Event()
         self._pending: dict[str, asyncio.Future[Outcome]] = {}
         self._decoder = Decoder()
@@ -73,7 +81,7 @@ class Channel(asyncio.Protocol):
             code = self._process.returncode
             raise AppRefusedError(f"the worker ended with code {code} before it had read the app")
         said = self._first_word.result()
-        if isinstance(said, Refused):
+        if isinstance(said, IndexingFailed):
             raise AppRefusedError(said.reason)
         return said
 
@@ -119,7 +127,7 @@ class Channel(asyncio.Protocol):
                 answer = self._pending.get(message.id)
                 if answer and not answer.done():
                     answer.set_result(message)
-            elif isinstance(message, Indexed | Refused) and not self._first_word.done():
+            elif isinstance(message, Indexed | IndexingFailed) and not self._first_word.done():
                 self._first_word.set_result(message)
 
     def connection_lost(self, error: Exception | None) -> None:

@@ -17,8 +17,8 @@ from multidict import CIMultiDict
 from local.host.admin import Admin, homepage
 from local.host.bindings import HttpFunction
 from local.host.invocation import FunctionError, Invoker
-from local.host.keys import AppKeys, opens, presented
-from local.host.placing import place
+from local.host.keys import AppKeys, is_authorized, key_from_request
+from local.host.route_table import make_route_table
 from local.host.target import BadTargetError, path_of
 from local.host.tracing import Trace
 from local.host.worker.messages import Data
@@ -28,7 +28,7 @@ _log = logging.getLogger("Host.Http")
 
 
 @dataclass(frozen=True)
-class Front:
+class HttpOptions:
     """What an app's HTTP server is told beside its functions.
 
     Without `keys` none is asked for. `names` are those of all functions.
@@ -40,7 +40,9 @@ class Front:
     has_homepage: bool = True
 
 
-def http_app(functions: Iterable[HttpFunction], front: Front, invoker: Invoker) -> web.Application:
+def http_app(
+    functions: Iterable[HttpFunction], options: HttpOptions, invoker: Invoker
+) -> web.Application:
     """Serve the functions below the prefix; what the host itself refuses has an empty body.
 
     - 400: a path, or a header, that is none
@@ -48,19 +50,21 @@ def http_app(functions: Iterable[HttpFunction], front: Front, invoker: Invoker) 
     - 401: not with this key, or without one
     - 500: a body above 100 MiB, and whatever goes wrong inside
     """
-    handler = _Handler(functions, front, invoker)
+    handler = _Handler(functions, options, invoker)
     app = web.Application(client_max_size=_MAX_BODY)
     app.router.add_route("*", "/{path:.*}", handler.handle)
     return app
 
 
 class _Handler:
-    def __init__(self, functions: Iterable[HttpFunction], front: Front, invoker: Invoker) -> None:
-        self._placed = place(functions, front.route_prefix)
-        for name, problem in self._placed.in_error.items():
+    def __init__(
+        self, functions: Iterable[HttpFunction], options: HttpOptions, invoker: Invoker
+    ) -> None:
+        self._routes = make_route_table(functions, options.route_prefix)
+        for name, problem in self._routes.in_error.items():
             _log.error("The '%s' function is in error: %s", name, problem)
-        self._front = front
-        self._admin = Admin(front.names, self._placed.functions, front.keys)
+        self._options = options
+        self._admin = Admin(options.names, self._routes.functions, options.keys)
         self._invoker = invoker
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -77,17 +81,17 @@ class _Handler:
             return web.Response(status=400)
         if not _is_text(request):
             return web.Response(status=400)
-        key = presented(request.headers, request.query.items())
-        if Admin.is_asked(path):
+        key = key_from_request(request.headers, request.query.items())
+        if Admin.handles(path):
             at = f"{request.scheme}://{request.host}"
             return self._admin.answer(path, request.method, key, at)
-        found = self._placed.find(path, request.method)
+        found = self._routes.find(path, request.method)
         if found is None and path == "/":
-            return homepage(is_disabled=not self._front.has_homepage)
+            return homepage(is_disabled=not self._options.has_homepage)
         if found is None:
             return web.Response(status=404)
         function, parameters = found
-        if not opens(function.level, key, self._front.keys, function.name):
+        if not is_authorized(function.level, key, self._options.keys, function.name):
             return web.Response(status=401)
         return await self._call(function, request, parameters)
 

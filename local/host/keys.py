@@ -21,7 +21,7 @@ QUERY = "code"
 _ROOT_BYTES = 32
 
 
-class Level(Enum):
+class AuthLevel(Enum):
     """What a function asks for, by its name in a binding."""
 
     ANONYMOUS = "anonymous"
@@ -92,7 +92,7 @@ class _Headers(Protocol):
         """Return all values of a header, without regard to case."""
 
 
-def presented(headers: _Headers, query: Iterable[tuple[str, str]]) -> str | None:
+def key_from_request(headers: _Headers, query: Iterable[tuple[str, str]]) -> str | None:
     """Find the key that a request comes with, None if it has none.
 
     The first header counts, even an empty one; `code` is looked at only without any header, and its
@@ -104,28 +104,28 @@ def presented(headers: _Headers, query: Iterable[tuple[str, str]]) -> str | None
     return next(codes, None) or None
 
 
-def opens(
-    level: Level, given: str | None, keys: AppKeys | None, function: str | None = None
+def is_authorized(
+    level: AuthLevel, given: str | None, keys: AppKeys | None, function: str | None = None
 ) -> bool:
     """Return whether the key `given` opens what asks for `level`, in an app or a function of it.
 
     Without `keys` nobody is asked for one, which is what `func start` does.
     """
-    if keys is None or level is Level.ANONYMOUS:
+    if keys is None or level is AuthLevel.ANONYMOUS:
         return True
     if given is None:
         return False
     enough = [keys.master]
-    if level is Level.FUNCTION:
+    if level is AuthLevel.FUNCTION:
         enough += [keys.host, *([keys.function(function)] if function else [])]
     # Each is compared, and each in constant time: how long the answer takes says nothing of a key.
     matches = [hmac.compare_digest(_octets(given), _octets(one)) for one in enough]
     return any(matches)
 
 
-def level_of(binding: Mapping[str, object]) -> Level:
+def auth_level_of(binding: Mapping[str, object]) -> AuthLevel:
     """Read the level that a trigger asks for; ValueError for an unknown one."""
-    return Level(str(binding.get("authLevel", "function")).lower())
+    return AuthLevel(str(binding.get("authLevel", "function")).lower())
 
 
 def _octets(text: str) -> bytes:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from local.bus.amqp.message import application_properties, data_body, properties_fields
-from local.bus.broker.store import QueueEntry
+from local.bus.broker.entry import QueueEntry
 from local.bus.security.sas import SasAccess, SasRule
 from local.bus.server.server import BusServer
 from local.deployment.resources import NamespaceSpec, QueueSpec

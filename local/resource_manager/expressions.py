@@ -23,6 +23,9 @@ class Reference:
     resource_id: str
     path: str
 
+    def __str__(self) -> str:
+        return f"reference({_quoted(self.resource_id)}).{self.path}"
+
 
 @dataclass(frozen=True)
 class FunctionCall:
@@ -33,6 +36,10 @@ class FunctionCall:
 
     name: str
     arguments: tuple[str | Reference | FunctionCall, ...]
+
+    def __str__(self) -> str:
+        arguments = (_quoted(one) if isinstance(one, str) else str(one) for one in self.arguments)
+        return f"{self.name}({', '.join(arguments)})"
 
 
 Expression = str | Reference | FunctionCall
@@ -80,6 +87,10 @@ def evaluated(expression: Expression, answer: Callable[[Reference], str]) -> str
 def guid(*names: str) -> str:
     """Return the GUID that a template's function `guid` makes of names."""
     return str(uuid.uuid5(_NAMESPACE, "-".join(names)))
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 class _Reader:

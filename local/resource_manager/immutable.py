@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from local.resource_manager.databases import SERVER
+from local.resource_manager.existing import Change
 from local.resource_manager.flex import PLAN, SITE
-from local.resource_manager.names import LIVING
+from local.resource_manager.names import LOCATED
 from local.resource_manager.refusal import Rule, Violation
 from local.resource_manager.service_bus import BUS, QUEUE
-from local.resource_manager.standing import Change
 from local.resource_manager.storages import ACCOUNT
 from local.resource_manager.template import is_expression
 from local.resource_manager.vaults import VAULT
@@ -115,7 +115,7 @@ def _plain(value: object) -> object:
 
 
 def _locations(change: Change) -> Iterator[Violation]:
-    for old, new in change.pairs(*LIVING):
+    for old, new in change.pairs(*LOCATED):
         if old.location and new.location and old.location != new.location:
             yield Violation(new, "location", f"it lives in {old.location}: nothing moves")
 

@@ -149,7 +149,7 @@ _NAMES: dict[str, tuple[str, int, str, str]] = {
     ),
 }
 
-LIVING = (
+LOCATED = (
     "Microsoft.ManagedIdentity/userAssignedIdentities",
     "Microsoft.KeyVault/vaults",
     "Microsoft.Storage/storageAccounts",
@@ -183,8 +183,8 @@ def _name(
     return find
 
 
-def _homeless(template: Template) -> Iterator[Violation]:
-    for resource in template.of(*LIVING):
+def _without_location(template: Template) -> Iterator[Violation]:
+    for resource in template.of(*LOCATED):
         location = resource.body.get("location")
         if not isinstance(location, str) or not location.strip():
             yield Violation(resource, "location", "is missing")
@@ -212,7 +212,9 @@ RULES: tuple[Rule[Template], ...] = (
         for kind, (pattern, longest, what, code) in _NAMES.items()
     ),
     Rule(
-        "LocationRequired", "learn.microsoft.com, Set resource location in ARM template", _homeless
+        "LocationRequired",
+        "learn.microsoft.com, Set resource location in ARM template",
+        _without_location,
     ),
     Rule(
         "InvalidTagNameCharacters",

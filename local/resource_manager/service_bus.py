@@ -23,7 +23,7 @@ _SIZES = {
     "standard": (1024, 2048, 3072, 4096, 5120),
     "premium": (1024, 2048, 3072, 4096, 5120, 10240, 20480, 40960, 81920),
 }
-_MOST_HOPS = 4
+_MAX_HOPS = 4
 _DAY = timedelta(days=1)
 
 
@@ -181,11 +181,11 @@ def _hops(template: Template) -> Iterator[Violation]:
     for queue, _ in _queues(template):
         at: Resource | None = queue
         passed: set[str] = set()
-        while at is not None and at.key not in passed and len(passed) <= _MOST_HOPS:
+        while at is not None and at.key not in passed and len(passed) <= _MAX_HOPS:
             passed.add(at.key)
             at = _target(template, at, at.known("forwardTo")) if at.known("forwardTo") else None
         if at is not None:
-            what = f"leads round in a circle, or further than {_MOST_HOPS} hops"
+            what = f"leads round in a circle, or further than {_MAX_HOPS} hops"
             yield Violation(queue, "forwardTo", what)
 
 

@@ -10,13 +10,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from local.resource_manager.expressions import FunctionCall, UnknownExpressionError, parse
+
 MADE_ONCE = "madeOnce"
 """The output that lists the ids of what is made once and then left alone."""
 
-# The id of what is named after something that is known only while Azure deploys.
-_COMPUTED_ID = re.compile(
-    r"\[\s*extensionResourceId\(\s*'([^']+)'\s*,\s*'([^']+)'\s*,\s*(.+)\)\s*\]"
-)
 # An expression is evaluated only while Azure deploys, so that its value says nothing before.
 _EXPRESSION = re.compile(r"\[.*\]", re.DOTALL)
 
@@ -128,6 +126,17 @@ def _resources(listed: object) -> Iterator[Resource]:
         found = members(body)
         resource_id, kind = found.get("id"), found.get("type")
         if isinstance(resource_id, str) and isinstance(kind, str):
-            if computed := _COMPUTED_ID.fullmatch(resource_id):
-                resource_id = f"{computed[1]}/providers/{kind}/{computed[3]}"
+            resource_id = _with_computed_name(resource_id, kind)
             yield Resource(resource_id, kind.lower(), found)
+
+
+def _with_computed_name(resource_id: str, kind: str) -> str:
+    """Return an id whose last part may be the expression that makes it, as text."""
+    try:
+        expression = parse(resource_id)
+    except UnknownExpressionError:
+        return resource_id
+    if not isinstance(expression, FunctionCall) or expression.name != "extensionResourceId":
+        return resource_id
+    scope, _, name = expression.arguments
+    return f"{scope}/providers/{kind}/{name}"

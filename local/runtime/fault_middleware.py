@@ -10,8 +10,8 @@ from aiohttp.typedefs import Handler, Middleware
 
 from local.faults.faults import Fault, Faults, ObservedRequest
 from local.identity.imds import error
+from local.key_vault.errors import KeyVaultError
 from local.key_vault.operations import parse
-from local.key_vault.refusals import KeyVaultError
 
 _LOOK = 0.1  # seconds between two looks whether a client that gets no answer is still there
 # Cut inside a header's name: nobody can take it for an answer, whatever its status.

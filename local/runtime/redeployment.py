@@ -18,11 +18,11 @@ from local.deployment.deployment import load_bytes
 from local.deployment.resources import Deployment
 from local.deployment.snapshot import DeploymentError, Location
 from local.key_vault.store import rotated_keys
-from local.resource_manager.first import refusals
+from local.resource_manager.existing import ExistingDeployment
+from local.resource_manager.preflight import refusals
 from local.resource_manager.refusal import Refusal
-from local.resource_manager.second import blockers
-from local.resource_manager.standing import Standing
 from local.resource_manager.template import Template, items, members
+from local.resource_manager.update import blockers
 
 FILE = "deployed.json"
 _VERSION = 1
@@ -92,8 +92,8 @@ def over(folder: Path, content: bytes, path: Path) -> Redeployment:
     if before is None or not isinstance(after, dict):
         return Redeployment(load_bytes(content, path), _record(_resources(after)))
     template = Template({"predictedResources": before})
-    standing = Standing(template, rotated=_rotated(folder, template))
-    if found := blockers(standing, after):
+    existing = ExistingDeployment(template, rotated=_rotated(folder, template))
+    if found := blockers(existing, after):
         raise DeploymentRefusedError(path, found, folder)
     run, elsewhere, staying = _together(before, after)
     deployment = _load({**after, "predictedResources": run}, path, staying)

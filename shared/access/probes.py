@@ -29,7 +29,7 @@ from shared.azure.network import ConnectionOptions
 from shared.azure.queues import connect
 from shared.azure.vault import client_options
 from shared.message.envelope import ALGORITHM
-from shared.settings.settings import Inventory
+from shared.settings.inventory import Inventory
 from shared.standards.base64url import encode
 
 # Tells a probe's requests from the app's own, in audit logs for example.

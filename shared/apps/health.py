@@ -8,7 +8,7 @@ from http import HTTPStatus
 
 import azure.functions as func
 
-from shared.standards.problems import problem
+from shared.standards.problems import Problem
 
 _METHODS = ("GET", "HEAD")
 _log = logging.getLogger("relay.health")
@@ -34,17 +34,18 @@ def refusal(problems: list[str]) -> func.Blueprint:
     app would take messages that it cannot handle. `problems` name settings, never a value.
     """
     functions = func.Blueprint()
+    answer = Problem(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "this app runs nothing but this answer, because settings of it are wrong: correct those "
+        "that `problems` names, and it starts anew",
+        members={"problems": problems},
+    )
     _log.error("nothing runs here, because settings are wrong:%s", "".join(map(_line, problems)))
 
     # Anonymous as well: whoever looks has no key yet, and names of settings open nothing.
     @functions.route("health", methods=_METHODS, auth_level=func.AuthLevel.ANONYMOUS)
     def health(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - the host names it
-        return problem(
-            HTTPStatus.SERVICE_UNAVAILABLE,
-            "this app runs nothing but this answer, because settings of it are wrong: mend those "
-            "that `problems` names, and it starts anew",
-            problems=problems,
-        )
+        return answer.response()
 
     return functions
 

@@ -17,7 +17,7 @@ from shared.apps.outcomes import (
     before_opening,
     reject_unidentified,
 )
-from shared.apps.receiver_clients import Clients, connect_clients
+from shared.apps.receiver_clients import ReceiverClients, connect_clients
 from shared.apps.triage import Triage
 from shared.azure.vault import VaultError
 from shared.concurrency.holding import pausing
@@ -82,7 +82,7 @@ class Receiver:
     """What is done with a message of the queue of messages. `chance` gives numbers from 0 to 1."""
 
     def __init__(
-        self, clients: Clients, policy: Policy, chance: Callable[[], float] = random.random
+        self, clients: ReceiverClients, policy: Policy, chance: Callable[[], float] = random.random
     ) -> None:
         self._keys = clients.keys
         self._partner = clients.partner

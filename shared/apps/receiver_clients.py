@@ -6,16 +6,12 @@ import logging
 from dataclasses import dataclass
 from typing import Protocol
 
-from azure.servicebus import ServiceBusMessage
-from azure.servicebus.aio import ServiceBusClient
-
-from shared.apps.receiver_queues import ReceiverQueues, Send
-from shared.azure.identities import credential
-from shared.azure.queues import BusDeniedError, BusUnavailableError, QueueSender, connect
-from shared.azure.vault import VaultDeniedError, VaultSecret, VaultUnavailableError
+from shared.apps.receiver_queues import ReceiverQueues
+from shared.apps.sending import sending
+from shared.azure.vault import VaultDeniedError, VaultUnavailableError
 from shared.message.data_keys import DataKeyCache
-from shared.message.envelope import DataKey, WrappedKey
-from shared.message.payload_key import VaultKey
+from shared.message.envelope import ALGORITHM, DataKey, WrappedKey
+from shared.message.payload_key import PayloadKey
 from shared.partner.delivery import Delivery
 from shared.partner.partner import Partner
 from shared.settings.settings import ReceiverSettings
@@ -42,7 +38,7 @@ class PartnerClient(Protocol):
 
 
 @dataclass(frozen=True)
-class Clients:
+class ReceiverClients:
     """What the receiver reaches: the payload key, the partner, its queues."""
 
     keys: KeyOpener
@@ -51,41 +47,28 @@ class Clients:
     outages: Outages
 
 
-def connect_clients(settings: ReceiverSettings) -> Clients:
+def connect_clients(settings: ReceiverSettings) -> ReceiverClients:
     """Make the clients that a deployment's settings name, each under its own identity."""
-    network, outages = settings.network, Outages(_log)
-    key = VaultKey(settings.payload_key, credential(settings.decrypt_identity), network)
-    secret = VaultSecret(
-        settings.partner_secret,
-        credential(settings.partner_identity),
-        settings.partner_secret_seconds,
-        network,
+    azure, outages = settings.clients, Outages(_log)
+    key = PayloadKey(azure.key(settings.payload_key, settings.decrypt_identity, ALGORITHM))
+    secret = azure.secret(
+        settings.partner_secret, settings.partner_identity, settings.partner_secret_seconds
     )
-    bus = connect(settings.bus_namespace, credential(settings.bus_identity), network)
+    bus = azure.bus(settings.bus_identity)
 
     async def decrypt(wrapped: WrappedKey) -> bytes:
         with outages.watching(key.url, (VaultUnavailableError, VaultDeniedError)):
             return await key.decrypt(wrapped)
 
-    return Clients(
+    return ReceiverClients(
         DataKeyCache(decrypt, settings.data_key_cache_entries, settings.data_key_cache_seconds),
-        Partner.connect(secret, settings.partner_timeout_seconds, network),
+        Partner.connect(secret, settings.partner_timeout_seconds, settings.network),
         ReceiverQueues(
-            _sending(bus, settings.retries_queue, outages),
-            _sending(bus, settings.rejected_queue, outages),
-            _sending(bus, settings.receipts_queue, outages),
+            sending(bus, settings.retries_queue, outages),
+            sending(bus, settings.rejected_queue, outages),
+            sending(bus, settings.receipts_queue, outages),
             settings.wait_seconds,
             outages,
         ),
         outages,
     )
-
-
-def _sending(bus: ServiceBusClient, queue: str, outages: Outages) -> Send:
-    sender, failures = QueueSender(bus, queue), (BusUnavailableError, BusDeniedError)
-
-    async def send(message: ServiceBusMessage) -> None:
-        with outages.watching(f"queue {queue}", failures):
-            await sender.send(message)
-
-    return send

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-
-from azure.servicebus import ServiceBusMessage
 
 from shared.apps.outcomes import (
     Delivered,
@@ -18,15 +16,13 @@ from shared.apps.outcomes import (
     Retry,
     receipt_of,
 )
+from shared.apps.sending import Send
 from shared.azure.queues import BusError
 from shared.message.bus_message import receipt_message, rejected, requeued
 from shared.message.pending_receipt import PendingReceipt
 from shared.message.received import BusMessage, ReceivedMessage
 from shared.message.state import State
 from shared.telemetry.outages import Outages
-
-Send = Callable[[ServiceBusMessage], Awaitable[None]]
-"""Sends to one queue. Raises `BusError`."""
 
 _log = logging.getLogger(__name__)
 

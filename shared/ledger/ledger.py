@@ -12,14 +12,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shared.concurrency.batches import Batches
+from shared.concurrency.batches import Batch, Batches
 from shared.ledger.database import Database, DatabaseSecret
 from shared.ledger.errors import LedgerUnavailableError
 from shared.ledger.table import messages, upsert
 from shared.message.receipt import Receipt
 from shared.message.state import State
 
-_MOST = 200  # of what goes together in one transaction
+_MAX_BATCH = 200  # of what goes together in one transaction
 _STATEMENTS = {dialect: upsert(dialect) for dialect in ("sqlite", "postgresql")}
 _RowUpdate = Mapping[str, Any]  # a value for each column of the table
 
@@ -95,8 +95,8 @@ class Ledger:
 
     def __init__(self, secret: DatabaseSecret, ca_file: Path | None = None) -> None:
         self._database = Database(secret, ca_file)
-        self._accepting = Batches(self._accept_all, _MOST, LedgerUnavailableError)
-        self._updating = Batches(self._update_all, _MOST, LedgerUnavailableError)
+        self._accepting = Batches(self._accept_all, LedgerUnavailableError)
+        self._updating = Batches(self._update_all, LedgerUnavailableError)
 
     async def accept(self, message: NewMessage) -> LedgerEntry:
         """Write a new message; return what stands there now, of this one or one before it."""
@@ -148,7 +148,8 @@ class Ledger:
         """Close the connections."""
         await self._database.close()
 
-    async def _accept_all(self, accepted: Sequence[NewMessage]) -> Sequence[LedgerEntry]:
+    async def _accept_all(self, batch: Batch[NewMessage, LedgerEntry]) -> Sequence[LedgerEntry]:
+        accepted = batch.take_at_most(_MAX_BATCH)
         updates = [_update_from_message(message) for message in accepted]
         ids = sorted({message.id for message in accepted})
 
@@ -160,14 +161,15 @@ class Ledger:
         entries = await self._database.run(write)
         return [entries[message.id] for message in accepted]
 
-    async def _update_all(self, told: Sequence[Sequence[_RowUpdate]]) -> Sequence[None]:
-        updates = list(chain.from_iterable(told))
+    async def _update_all(self, batch: Batch[Sequence[_RowUpdate], None]) -> Sequence[None]:
+        taken = batch.take_at_most(_MAX_BATCH)
+        updates = list(chain.from_iterable(taken))
 
         async def write(connection: AsyncConnection) -> None:
             await _upsert(connection, updates)
 
         await self._database.run(write)
-        return [None] * len(told)
+        return [None] * len(taken)
 
 
 def one_entry(message_id: str) -> Select[Any]:

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import load_pem_x509_certificate
 
 from local.bus.amqp import performatives as amqp
-from local.bus.amqp.message import respond
+from local.bus.amqp.message import encode_response
 from local.bus.amqp.values import Value
 from tests.attacks.attacker import AUDIENCE, BUS, VAULT, Attacker
 from tests.pipeline.cloud_process import Running
@@ -353,7 +353,7 @@ async def test_a_token_too_large_or_too_deep_is_refused_and_the_next_one_served(
         raw.attach(0, "$cbs", receives=False)
         raw.attach(1, "$cbs", receives=True)
         properties: dict[Value, Value] = {"operation": "put-token", "name": f"{AUDIENCE}/messages"}
-        raw.transfer(0, respond(None, properties, large + large))
+        raw.transfer(0, encode_response(None, properties, large + large))
         state = (await raw.until(amqp.Disposition)).state
         assert state is not None
         assert isinstance(state.value, list)

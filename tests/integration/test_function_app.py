@@ -43,6 +43,7 @@ STRANGERS = {
     "tracker": {
         "shared.apps.sender",
         "shared.apps.receiver",
+        "shared.azure.vault_key",
         "shared.message.payload_key",
         "shared.message.envelope",
     },

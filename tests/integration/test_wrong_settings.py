@@ -60,7 +60,7 @@ def refused(settings: dict[str, str]) -> Refusal:
     assert only["type"] == "application/problem+json"
     body = only["body"]
     assert body["status"] == 503
-    assert "mend" in body["detail"]
+    assert "correct those" in body["detail"]
     assert PLANTED not in run.stdout + run.stderr
     return Refusal(body["problems"], run.stderr)
 
@@ -128,9 +128,9 @@ def test_a_missing_setting_is_named_with_what_it_is(app: str) -> None:
 def test_an_unknown_setting_is_named_with_what_was_meant(app: str) -> None:
     found = refused(environment(app) | {"RELAY_BUS_ENDPONT": PLANTED, "RELAY_BUS": PLANTED})
     assert found.problems[1] == (
-        "RELAY_BUS_ENDPONT is no setting of this app; did you mean RELAY_BUS_ENDPOINT?"
+        "RELAY_BUS_ENDPONT is not a setting of this app; did you mean RELAY_BUS_ENDPOINT?"
     )
-    assert found.problems[0].startswith("RELAY_BUS is no setting of this app")
+    assert found.problems[0].startswith("RELAY_BUS is not a setting of this app")
 
 
 @pytest.mark.parametrize("app", ["", "planted/Secret+value=", "sender,planted", "Sender", ",", " "])

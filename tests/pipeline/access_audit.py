@@ -13,7 +13,7 @@ from ops.access_audit import AskedApp, OperatorSession, proof_of
 from ops.access_comparison import ProbeResult, Proof, Report
 from ops.target import NAMESPACE
 from shared.access.declaration import Declaration
-from shared.settings.settings import bus_settings
+from shared.settings.environment import bus_settings
 from tests.pipeline.cloud_process import Running
 from tests.pipeline.mutations import Mutation, Snapshot, expected
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from azure.keyvault.keys.aio import KeyClient
 
-from local.resource_manager.second import blockers
-from local.resource_manager.standing import Standing
+from local.resource_manager.existing import ExistingDeployment
 from local.resource_manager.template import Template
+from local.resource_manager.update import blockers
 from local.resource_manager.vaults import KEY, VAULT
 from tests.azure.plan import steps
 from tests.pipeline.access_audit import Prover
@@ -115,18 +115,18 @@ def test_deleted_vaults_are_recovered_before_anything_is_deployed_again() -> Non
     snapshot = json.loads((ROOT / "infra" / "local.snapshot.json").read_text())
     template = Template(snapshot)
     names = frozenset(vault.name.lower() for vault in template.of(VAULT))
-    refused = blockers(Standing(Template({}), deleted_vaults=names), snapshot)
+    refused = blockers(ExistingDeployment(Template({}), deleted_vaults=names), snapshot)
     assert len(refused) == len(names) == 3
     assert all("recover" in str(one) for one in refused)
     recovered = [
         one for one in snapshot["predictedResources"] if one["type"].startswith(f"{VAULT}")
     ]
-    standing = Standing(
+    existing = ExistingDeployment(
         Template({"predictedResources": recovered}),
         rotated=frozenset(key.key for key in template.of(KEY)),
-        made_anew=frozenset(one.key for one in template.resources),
+        recreated=frozenset(one.key for one in template.resources),
     )
-    assert blockers(standing, snapshot) == []
+    assert blockers(existing, snapshot) == []
 
 
 def test_what_is_set_in_the_environment_of_azd_is_an_input() -> None:

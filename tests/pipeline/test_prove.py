@@ -12,7 +12,7 @@ from azure.servicebus import ServiceBusMessage
 from shared.access.probes import ProbeTarget
 from shared.access.probing import tried_as
 from shared.azure.network import ConnectionOptions
-from shared.settings.settings import Inventory
+from shared.settings.inventory import Inventory
 from tests.pipeline.access_audit import Prover
 from tests.pipeline.cloud_process import ROOT, Running
 from tests.pipeline.mutations import Snapshot, every, expected

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from local.deployment.readers.references import References
 from local.deployment.resource_id import within
 from local.deployment.resources import RoleAssignment, RoleDefinition
-from local.deployment.roles import BUILT_IN, name_of
+from local.deployment.roles import BUILT_IN
 from local.deployment.snapshot import PredictedResource, SnapshotObject
+from local.resource_manager.role_assignments import TYPE, role_name, scope_of
 
 DEFINITION_KIND = "Microsoft.Authorization/roleDefinitions"
-ASSIGNMENT_KIND = "Microsoft.Authorization/roleAssignments"
+ASSIGNMENT_KIND = TYPE
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def read_assignment(
     body.ignore("principalType", "description")
     scope = _scope(resource)
     role_id = body.text("roleDefinitionId")
-    role = name_of(role_id)
+    role = role_name(role_id)
     if role in custom:
         _check_assignable(custom[role], scope, resource)
     elif role not in BUILT_IN:
@@ -68,8 +69,7 @@ def _read_permission(body: SnapshotObject, granted: list[str], excluded: list[st
 
 
 def _scope(resource: PredictedResource) -> str:
-    at = resource.id.lower().rfind(f"/providers/{ASSIGNMENT_KIND}/".lower())
-    scope = resource.id[:at] if at > 0 else "/" if at == 0 else ""
+    scope = scope_of(resource.id) or ""
     if scope != "/" and not scope.lower().startswith("/subscriptions/"):
         raise resource.found_at.error("its scope must be in a subscription")
     return scope

@@ -21,10 +21,10 @@ from local.host.worker.loader import LOADERS, Loader, load
 from local.host.worker.messages import (
     Decoder,
     Indexed,
+    IndexingFailed,
     Invocation,
-    Message,
     Outcome,
-    Refused,
+    WorkerMessage,
     encode,
 )
 
@@ -72,9 +72,9 @@ async def _work(connection: socket.socket, loader: str, root: Path) -> None:
         worker.loader = load(loader)
         functions = await worker.loader.index(root)
     except (AppRefusedError, ImportError) as refusal:
-        worker.say(Refused(str(refusal)))
+        worker.send(IndexingFailed(str(refusal)))
     else:
-        worker.say(Indexed(functions))
+        worker.send(Indexed(functions))
     await worker.stopped.wait()
 
 
@@ -101,7 +101,7 @@ class _Worker(asyncio.Protocol):
             else:
                 self.stopped.set()
 
-    def say(self, message: Message) -> None:
+    def send(self, message: WorkerMessage) -> None:
         self._transport.write(encode(message))
 
     async def _invoke(self, invocation: Invocation) -> None:

@@ -26,7 +26,7 @@ class Indexed:
 
 
 @dataclass(frozen=True)
-class Refused:
+class IndexingFailed:
     """Its first word if it cannot load the app; `reason` is one line."""
 
     reason: str
@@ -59,12 +59,12 @@ class Stop:
     """The host's last word: nothing more will be called."""
 
 
-Message = Indexed | Refused | Invocation | Outcome | Stop
-_KINDS = {kind.__name__: kind for kind in (Indexed, Refused, Invocation, Outcome, Stop)}
+WorkerMessage = Indexed | IndexingFailed | Invocation | Outcome | Stop
+_KINDS = {kind.__name__: kind for kind in (Indexed, IndexingFailed, Invocation, Outcome, Stop)}
 _FIELDS = {kind: [field.name for field in fields(kind)] for kind in _KINDS.values()}
 
 
-def encode(message: Message) -> bytes:
+def encode(message: WorkerMessage) -> bytes:
     """Write a message; TypeError for a value that is none of a message's."""
     kind = type(message)
     members = [getattr(message, name) for name in _FIELDS[kind]]
@@ -82,7 +82,7 @@ class Decoder:
             unicode_errors="surrogatepass",
         )
 
-    def feed(self, data: bytes) -> Iterator[Message]:
+    def feed(self, data: bytes) -> Iterator[WorkerMessage]:
         """Give the messages that are complete by now."""
         self._unpacker.feed(data)
         for kind, *members in self._unpacker:

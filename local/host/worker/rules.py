@@ -28,7 +28,7 @@ class FunctionLoadError(Exception):
 
 
 @dataclass(frozen=True)
-class Checked:
+class LoadableFunction:
     """A function that may be called. `decoders` make what its parameters get of a `Datum` each.
 
     `encode` makes a `Datum` of what it returns; without one it may return nothing.
@@ -70,7 +70,7 @@ class _Generic:
         return Datum(value, kinds.get(type(value)))
 
 
-def check(function: Any) -> Checked:
+def check(function: Any) -> LoadableFunction:
     """Hold a function of `FunctionApp.get_functions()` against the rules.
 
     Raises FunctionLoadError; NameError and TypeError for annotations that mean nothing.
@@ -87,7 +87,7 @@ def check(function: Any) -> Checked:
         parameters.remove("context")
         _check_context(name, annotations)
     _check_names(name, parameters, set(bindings))
-    return Checked(
+    return LoadableFunction(
         name,
         code,
         str(Path(inspect.getfile(code)).parent),

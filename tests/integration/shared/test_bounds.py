@@ -22,9 +22,10 @@ from shared.azure import queues, vault
 from shared.azure.key_vault_id import KeyVaultId
 from shared.azure.network import ConnectionOptions
 from shared.azure.queues import BusUnavailableError, QueueSender, connect
-from shared.azure.vault import VaultSecret, VaultUnavailableError
-from shared.message.envelope import MessageHeader
-from shared.message.payload_key import VaultKey
+from shared.azure.vault import VaultUnavailableError
+from shared.azure.vault_key import VaultKey
+from shared.azure.vault_secret import VaultSecret
+from shared.message.envelope import ALGORITHM, MessageHeader
 from shared.partner.delivery import Delivery, PartnerUnavailableError
 from shared.partner.webhook import Webhook, WebhookClient
 
@@ -127,7 +128,7 @@ async def test_a_vault_that_never_answers_is_away(
     url = f"https://{await listening(stack, kind, tls)}"
     network = ConnectionOptions(ca_file, verify_challenge=False)
     credential: Any = Credential()
-    key = VaultKey(KeyVaultId.parse(f"{url}/keys/payload", "keys"), credential, network)
+    key = VaultKey(KeyVaultId.parse(f"{url}/keys/payload", "keys"), ALGORITHM, credential, network)
     secret_id = KeyVaultId.parse(f"{url}/secrets/partner", "secrets")
     secret = VaultSecret(secret_id, credential, 60, network)
     stack.push_async_callback(key.close)
@@ -149,7 +150,9 @@ async def test_an_identity_that_never_answers_is_away(
     url = f"https://{await listening(stack, CHALLENGE, tls)}"
     network = ConnectionOptions(ca_file, verify_challenge=False)
     async with ManagedIdentityCredential(client_id=GUID) as credential:
-        key = VaultKey(KeyVaultId.parse(f"{url}/keys/payload", "keys"), credential, network)
+        key = VaultKey(
+            KeyVaultId.parse(f"{url}/keys/payload", "keys"), ALGORITHM, credential, network
+        )
         stack.push_async_callback(key.close)
         async with asyncio.timeout(ENOUGH):
             with pytest.raises(VaultUnavailableError, match="no answer"):

@@ -11,7 +11,7 @@ import pytest
 from ops.access_comparison import GrantUse, NoAnswerError, ProbeResult, Proof, Report, unused
 from ops.access_report import as_json, show
 from shared.access.declaration import Declaration, Grant, Outcome, owner
-from shared.settings.settings import Inventory
+from shared.settings.inventory import Inventory
 
 DECLARED = Declaration.load()
 NOTHING = Inventory({}, (), (), ())

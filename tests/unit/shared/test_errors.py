@@ -10,8 +10,7 @@ import pytest
 
 import shared
 from shared.access.declaration import NotDeclaredError
-from shared.apps.sender import InvalidRequestError
-from shared.apps.tracker import InvalidQueryError
+from shared.apps.failures import InvalidRequestError
 from shared.azure.queues import (
     BusDeniedError,
     BusError,
@@ -35,7 +34,7 @@ from shared.partner.delivery import (
     PartnerSecretError,
     PartnerUnavailableError,
 )
-from shared.settings.settings import SettingsError
+from shared.settings.environment import SettingsError
 
 TRANSIENT: set[type[RelayError]] = {
     VaultUnavailableError,
@@ -64,7 +63,6 @@ FINAL: set[type[RelayError]] = {
     SettingsError,
     NotDeclaredError,
     InvalidRequestError,
-    InvalidQueryError,
 }
 
 

@@ -126,7 +126,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-Answer = tuple[int, dict[str, Any], Mapping[str, str]]
+Response = tuple[int, dict[str, Any], Mapping[str, str]]
 
 
 @dataclass
@@ -147,7 +147,7 @@ class Vault:
         body: object = None,
         token: str | None = None,
         query: str = "?api-version=2025-07-01",
-    ) -> Answer:
+    ) -> Response:
         if who is not None:
             token = self.issuer.issue(identity(who), AUDIENCE).value
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}

@@ -24,11 +24,12 @@ from shared.azure.network import ConnectionOptions
 from shared.azure.vault import (
     VaultDeniedError,
     VaultRefusedError,
-    VaultSecret,
     VaultUnavailableError,
 )
-from shared.message.envelope import DecryptionError, WrappedKey
-from shared.message.payload_key import VaultKey
+from shared.azure.vault_key import VaultKey
+from shared.azure.vault_secret import VaultSecret
+from shared.message.envelope import ALGORITHM, DecryptionError, WrappedKey
+from shared.message.payload_key import PayloadKey
 
 SNAPSHOT = Path(__file__).resolve().parents[4] / "infra" / "local.snapshot.json"
 DATA_KEY = bytes(range(32))
@@ -47,9 +48,9 @@ class Vaults:
     instead: web.Response | None = None
     credentials: dict[str, ManagedIdentityCredential] = field(default_factory=dict)
 
-    def key(self, identity: str, name: str = "payload", url: str | None = None) -> VaultKey:
+    def key(self, identity: str, name: str = "payload", url: str | None = None) -> PayloadKey:
         key_id = KeyVaultId.parse(f"{url or self.urls['payload']}keys/{name}", "keys")
-        return VaultKey(key_id, self.credentials[identity], self.network)
+        return PayloadKey(VaultKey(key_id, ALGORITHM, self.credentials[identity], self.network))
 
     def secret(self, identity: str, clock: Callable[[], float], name: str = "") -> VaultSecret:
         name = name or "partner-connection"
@@ -234,7 +235,7 @@ async def test_a_vault_that_is_not_there_is_unavailable(vaults: Vaults) -> None:
 async def test_an_identity_that_gets_no_token_is_denied(vaults: Vaults) -> None:
     key = vaults.key("encrypt")
     nobody = ManagedIdentityCredential(client_id="00000000-0000-0000-0000-000000000000")
-    denied = VaultKey(key._key, nobody, vaults.network)
+    denied = VaultKey(key._key.id, ALGORITHM, nobody, vaults.network)
     with pytest.raises(VaultDeniedError) as caught:
         await denied.encrypt(DATA_KEY)
     # The endpoint of identities names the request as well, in its own way.

@@ -6,9 +6,9 @@ import azure.functions as func
 import pytest
 
 from local.host.bindings import BoundFunction, HttpFunction, QueueFunction, bind
-from local.host.body import DataType
 from local.host.errors import AppRefusedError
-from local.host.placing import place
+from local.host.message_body import DataType
+from local.host.route_table import make_route_table
 from local.host.settings import IdentityConnection, Settings
 
 SETTINGS = Settings(
@@ -168,9 +168,9 @@ def test_a_route_that_the_host_refuses_costs_one_function(
     routes: list[tuple[str, list[str] | None]],
 ) -> None:
     functions = [one for one in bound(routed(*routes)) if isinstance(one, HttpFunction)]
-    placed = place(functions, "api")
-    assert len(placed.functions) == len(routes) - 1
-    (problem,) = placed.in_error.values()
+    table = make_route_table(functions, "api")
+    assert len(table.functions) == len(routes) - 1
+    (problem,) = table.in_error.values()
     assert "conflicts" in problem
 
 

@@ -10,7 +10,8 @@ from typing import Any
 from azure.functions.servicebus import ServiceBusMessage as Triggered
 from azure.servicebus import ServiceBusMessage
 
-from shared.apps.receiver_queues import ReceiverQueues, Send
+from shared.apps.receiver_queues import ReceiverQueues
+from shared.apps.sending import Send
 from shared.azure.queues import BusDeniedError
 from shared.message.envelope import DataKey, DecryptionError, MessageHeader, WrappedKey, seal
 from shared.message.message_id import MessageId

@@ -9,7 +9,7 @@ import pytest
 
 from shared.apps.outcomes import Policy
 from shared.apps.receiver import Receiver, blueprint, policy_of
-from shared.apps.receiver_clients import Clients
+from shared.apps.receiver_clients import ReceiverClients
 from shared.azure.queues import BusDeniedError
 from shared.azure.vault import VaultDeniedError, VaultRefusedError, VaultUnavailableError
 from shared.message.envelope import DataKey, MessageHeader, WrappedKey, seal
@@ -24,8 +24,8 @@ from shared.partner.delivery import (
     PartnerUnavailableError,
 )
 from shared.partner.retries import Schedule
+from shared.settings.environment import load as load_settings
 from shared.settings.settings import ReceiverSettings
-from shared.settings.settings import load as load_settings
 from tests.unit.shared.apps.receiver_doubles import (
     KEY,
     NOW,
@@ -59,7 +59,7 @@ def partner() -> PartnerDouble:
 
 @pytest.fixture
 def receiver(queues: Queues, keys: Keys, partner: PartnerDouble) -> Receiver:
-    clients = Clients(keys, partner, queues.of_receiver, queues.outages)
+    clients = ReceiverClients(keys, partner, queues.of_receiver, queues.outages)
     return Receiver(clients, Policy(Schedule.parse("5s,5m"), 30.0, 9), lambda: 0.0)
 
 

@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from local.bus.amqp import performatives as amqp
 from local.bus.amqp.encoding import encode
 from local.bus.amqp.frames import AMQP, EMPTY_FRAME, HEADER, SASL, Frame, frame
-from local.bus.amqp.message import respond
+from local.bus.amqp.message import encode_response
 from local.bus.amqp.values import Described, Int, Symbol, ULong, Value
 from local.bus.broker.namespace import Namespace
-from local.bus.server.connection import MAX_HELD_OCTETS, Broker, Connection
+from local.bus.server.connection import BusServices, Connection
 from local.bus.server.incoming import CREDIT
+from local.bus.server.memory_budget import MAX_HELD_BYTES
 from local.bus.server.session import HANDLE_MAX, MAX_LINKS
 from local.deployment.resources import NamespaceSpec, QueueSpec
 
@@ -169,7 +170,7 @@ async def test_an_endless_message_is_not_kept(bus: Bus, connect: Connect) -> Non
         client.send(amqp.Transfer(2, 7, b"t", 0, more=True), b"x" * 60_000)
         await client.writer.drain()
     (connection,) = bus.server._connections
-    assert connection._held_octets <= 256 * 1024
+    assert connection.memory.held <= 256 * 1024
     client.send(amqp.Transfer(2), b"x")
     state = (await client.until(amqp.Disposition)).state
     assert state is not None
@@ -178,7 +179,7 @@ async def test_an_endless_message_is_not_kept(bus: Bus, connect: Connect) -> Non
     error = state.value[0]
     assert isinstance(error, Described)
     assert condition(error) == "amqp:link:message-size-exceeded"
-    assert connection._held_octets == 0
+    assert connection.memory.held == 0
 
 
 async def test_an_aborted_message_is_forgotten(bus: Bus, connect: Connect) -> None:
@@ -337,7 +338,7 @@ async def test_answers_without_credit_are_not_kept_for_ever(bus: Bus, connect: C
     client = await ready(connect)
     client.attach(3, "plain/$management", receives=False)
     client.attach(4, "plain/$management", receives=True)
-    peek = respond(
+    peek = encode_response(
         None,
         {"operation": "com.microsoft:peek-message"},
         {"from-sequence-number": 0, "message-count": Int(9)},
@@ -351,18 +352,18 @@ async def test_answers_without_credit_are_not_kept_for_ever(bus: Bus, connect: C
         "amqp:resource-limit-exceeded"
     }
     (connection,) = bus.server._connections
-    assert connection._held_octets <= MAX_HELD_OCTETS
+    assert connection.memory.held <= MAX_HELD_BYTES
     client.send(amqp.Flow(3, 5000, 20, 1000, 4, 0, 100))
     for _ in range(20 - len(refused)):
         while (await client.until(amqp.Transfer)).more:
             pass
-    assert connection._held_octets == 0
+    assert connection.memory.held == 0
 
 
 async def test_unsettled_messages_are_bounded_and_go_on_when_settled(
     bus: Bus, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("local.bus.server.session.MAX_UNSETTLED", 2)
+    monkeypatch.setattr("local.bus.server.unsettled.MAX_UNSETTLED", 2)
     bus.put("plain", b"a", b"b", b"c")
     client = await ready(connect)
     client.attach(3, "plain", receives=True)
@@ -421,7 +422,7 @@ async def test_a_client_hears_from_the_bus_as_often_as_it_wants(connect: Connect
 async def test_a_silent_client_is_told_to_go(
     connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("local.bus.server.connection.IDLE_SECONDS", 0.1)
+    monkeypatch.setattr("local.bus.server.liveness.IDLE_TIMEOUT_SECONDS", 0.1)
     client = await connect()
     client.hello()
     assert condition((await client.until(amqp.Close)).error) == "amqp:connection:forced"
@@ -431,7 +432,7 @@ async def test_a_silent_client_is_told_to_go(
 async def test_a_frame_that_never_ends_is_silence(
     connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("local.bus.server.connection.IDLE_SECONDS", 0.3)
+    monkeypatch.setattr("local.bus.server.liveness.IDLE_TIMEOUT_SECONDS", 0.3)
     client = await connect()
     client.hello()
     await client.until(amqp.Begin)
@@ -446,7 +447,7 @@ async def test_a_frame_that_never_ends_is_silence(
 async def test_a_connection_without_links_is_told_to_go(
     connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("local.bus.server.connection.LINKLESS_SECONDS", 1.5)
+    monkeypatch.setattr("local.bus.server.liveness.LINKLESS_SECONDS", 1.5)
     linked = await ready(connect)
     client = await connect()
     client.hello()
@@ -464,7 +465,7 @@ async def test_a_connection_without_links_is_told_to_go(
 async def test_a_half_open_connection_is_dropped(
     connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("local.bus.server.connection.GREETING_SECONDS", 0.1)
+    monkeypatch.setattr("local.bus.server.liveness.HANDSHAKE_SECONDS", 0.1)
     client = await connect()
     client.writer.write(HEADER[SASL][:5])
     assert await client.item() is None
@@ -574,17 +575,17 @@ performatives = st.one_of(
 @settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(performatives, payloads, st.integers(0, 2)), max_size=30))
 def test_no_sequence_of_frames_breaks_the_bus(
-    broker: Broker,
+    services: BusServices,
     caplog: pytest.LogCaptureFixture,
     steps: list[tuple[amqp.Performative, bytes, int]],
 ) -> None:
-    asyncio.run(play(broker, steps))
+    asyncio.run(play(services, steps))
     assert not caplog.records, "an error that no one had thought of"
 
 
-async def play(broker: Broker, steps: list[tuple[amqp.Performative, bytes, int]]) -> None:
+async def play(services: BusServices, steps: list[tuple[amqp.Performative, bytes, int]]) -> None:
     connections: set[Connection] = set()
-    connection, sink = Connection(broker, connections, 1), Sink()
+    connection, sink = Connection(services, connections, 1), Sink()
     connection.connection_made(sink)
     stream = [
         HEADER[SASL],
@@ -603,13 +604,13 @@ async def play(broker: Broker, steps: list[tuple[amqp.Performative, bytes, int]]
         connection.data_received(octets)
     connection.connection_lost(None)
     assert not connections
-    assert connection.links == connection._held_octets == 0
-    assert all(not waiting for waiting in broker.namespace._waiting.values())
+    assert connection.links == connection.memory.held == 0
+    assert all(not consumers for consumers in services.namespace._consumers.values())
 
 
 @pytest.fixture
-def broker(grants: Grants) -> Broker:
+def services(grants: Grants) -> BusServices:
     queues = (QueueSpec("/q", "plain"), QueueSpec("/q", "retries", forward_to="plain"))
     spec = NamespaceSpec("/n", "n", "n", "Standard", local_auth=True, queues=queues)
     now = 1000.0
-    return Broker(Namespace(spec, lambda: now), grants, lambda: now)
+    return BusServices(Namespace(spec, lambda: now), grants, lambda: now)

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from local.resource_manager.existing import Change, ExistingDeployment, after_a_year
 from local.resource_manager.refusal import Refusal
-from local.resource_manager.second import RULES, blockers, blockers_later
-from local.resource_manager.standing import Change, Standing, a_year_later
 from local.resource_manager.template import MADE_ONCE, Template
+from local.resource_manager.update import RULES, blockers, blockers_later
 from tests.unit.local.resource_manager.planting import (
     ACCOUNT,
     BUS,
@@ -55,8 +55,8 @@ def places(found: list[Refusal]) -> list[tuple[str, str]]:
     return [(one.path, one.code) for one in found]
 
 
-def standing(document: Json, **more: Any) -> Standing:
-    return Standing(Template(document), **more)
+def existing(document: Json, **more: Any) -> ExistingDeployment:
+    return ExistingDeployment(Template(document), **more)
 
 
 # Over the deployment as it is, or over the one with machines in it.
@@ -128,7 +128,7 @@ TAKEN = (
 
 @pytest.mark.parametrize("name", SNAPSHOTS)
 def test_our_own_deployments_are_taken_twice(name: str) -> None:
-    assert blockers(standing(snapshot(name)), snapshot(name)) == []
+    assert blockers(existing(snapshot(name)), snapshot(name)) == []
 
 
 @pytest.mark.parametrize("name", SNAPSHOTS)
@@ -138,7 +138,7 @@ def test_our_own_deployments_are_taken_after_a_year(name: str) -> None:
 
 @pytest.mark.parametrize("planted", FIXED, ids=str)
 def test_what_stays_as_it_was_made_is_named_and_nothing_else(planted: Planted) -> None:
-    (refusal,) = blockers(standing(snapshot()), planted.planted(snapshot()))
+    (refusal,) = blockers(existing(snapshot()), planted.planted(snapshot()))
     assert refusal.resource.endswith(planted.ending)
     assert (refusal.path, refusal.code) == (planted.place, planted.code)
     assert refusal.source
@@ -150,20 +150,20 @@ def test_it_is_named_in_every_deployment(name: str) -> None:
     for planted in FIXED:
         if planted.ending == BUS and planted.path == "/sku":  # one way in some, back in the others
             continue
-        found = blockers(standing(document), planted.planted(document))
+        found = blockers(existing(document), planted.planted(document))
         assert places(found) == [(planted.place, planted.code)], planted
     for planted in KEYS:
-        found = blockers(standing(document), planted.planted(forgetting(document)))
+        found = blockers(existing(document), planted.planted(forgetting(document)))
         assert {code for _, code in places(found)} == {MISMATCH}, planted
 
 
 @pytest.mark.parametrize("planted", KEYS, ids=str)
 def test_a_key_that_would_be_made_again_otherwise(planted: Planted) -> None:
     document = forgetting(snapshot())
-    found = blockers(standing(document), planted.planted(document))
+    found = blockers(existing(document), planted.planted(document))
     assert (planted.place, MISMATCH) in places(found)
     assert all("onlyIfNotExists" in one.what for one in found)
-    assert blockers(standing(document), planted.planted(snapshot())) == []
+    assert blockers(existing(document), planted.planted(snapshot())) == []
 
 
 @pytest.mark.parametrize(("ending", "path", "value"), TAKEN, ids=str)
@@ -171,15 +171,15 @@ def test_what_azure_takes_over_what_stands(ending: str, path: str, value: object
     for document in (snapshot(), forgetting(snapshot())):
         after = copy.deepcopy(document)
         put(resource(after, ending), path, value)
-        assert blockers(standing(document), after) == []
+        assert blockers(existing(document), after) == []
 
 
 def test_a_rotated_key_is_not_that_of_the_template_any_more() -> None:
     document = forgetting(snapshot())
     rotated = frozenset({resource(document, KEY)["id"].lower()})
-    (refusal,) = blockers(standing(document, rotated=rotated), document)
+    (refusal,) = blockers(existing(document, rotated=rotated), document)
     assert (refusal.path, refusal.code) == ("attributes.exp", MISMATCH)
-    assert blockers(standing(document, rotated=rotated), snapshot()) == []
+    assert blockers(existing(document, rotated=rotated), snapshot()) == []
 
 
 def test_a_rotated_key_without_expiry_is_still_that_of_the_template() -> None:
@@ -187,12 +187,12 @@ def test_a_rotated_key_without_expiry_is_still_that_of_the_template() -> None:
     put(resource(document, KEY), "attributes.exp", GONE)
     put(resource(document, KEY), "rotationPolicy", GONE)
     rotated = frozenset({resource(document, KEY)["id"].lower()})
-    assert blockers(standing(document, rotated=rotated), document) == []
+    assert blockers(existing(document, rotated=rotated), document) == []
 
 
 def test_a_grown_disk_does_not_shrink() -> None:
     document = snapshot()
-    grown = standing(document, disks={resource(document, SERVER)["id"].lower(): 64})
+    grown = existing(document, disks={resource(document, SERVER)["id"].lower(): 64})
     (refusal,) = blockers(grown, document)
     assert refusal.path == "storage.storageSizeGB"
     assert "has grown to 64 GB" in refusal.what
@@ -212,7 +212,7 @@ def test_a_key_that_is_not_made_once_fails_within_the_year() -> None:
 
 def test_the_name_of_a_deleted_vault_is_taken() -> None:
     document = snapshot()
-    deleted = standing(document, deleted_vaults=frozenset({"payload-local"}))
+    deleted = existing(document, deleted_vaults=frozenset({"payload-local"}))
     (refusal,) = blockers(deleted, document)
     assert (refusal.path, refusal.code) == ("name", "ConflictError")
     put(resource(document, VAULT), "createMode", "recover")
@@ -253,14 +253,14 @@ def test_an_assignment_does_not_become_another(change: Callable[[Json], None], p
     before = add(snapshot(), assignment(snapshot(), 1))
     after = copy.deepcopy(before)
     change(after["predictedResources"][-1])
-    assert places(blockers(standing(before), after)) == [(path, NO_UPDATE)]
+    assert places(blockers(existing(before), after)) == [(path, NO_UPDATE)]
 
 
 def test_an_identity_made_anew_needs_another_name_of_its_assignment() -> None:
     document = snapshot()
     document = add(document, assignment(document, 1, principalId=principal(document)))
     anew = frozenset({resource(document, IDENTITY)["id"].lower()})
-    (refusal,) = blockers(standing(document, made_anew=anew), document)
+    (refusal,) = blockers(existing(document, recreated=anew), document)
     assert (refusal.path, refusal.code) == ("principalId", NO_UPDATE)
     assert refusal.resource.endswith(GUID.format(1))
 
@@ -280,7 +280,7 @@ def test_every_assignment_named_without_its_principal_is_named(name: str) -> Non
 def test_a_grant_under_another_name_is_one_too_many() -> None:
     before = add(snapshot(), assignment(snapshot(), 1))
     after = add(snapshot(), assignment(snapshot(), 2))
-    assert places(blockers(standing(before), after)) == [("", "RoleAssignmentExists")]
+    assert places(blockers(existing(before), after)) == [("", "RoleAssignmentExists")]
 
 
 def test_the_assignments_of_before_do_not_make_way_for_those_named_after_principals() -> None:
@@ -292,10 +292,10 @@ def test_the_assignments_of_before_do_not_make_way_for_those_named_after_princip
         f"[extensionResourceId('{queue}', 'Microsoft.Authorization/roleAssignments', "
         f"guid('{queue}', {principal(document)[1:-1]}, '{SENDING}'))]"
     )
-    found = blockers(standing(add(document, grant)), add(document, named))
+    found = blockers(existing(add(document, grant)), add(document, named))
     assert places(found) == [("", "RoleAssignmentExists")]
     assert "guid(...)" in found[0].place
-    assert blockers(standing(add(document, named)), add(document, named)) == []
+    assert blockers(existing(add(document, named)), add(document, named)) == []
 
 
 def test_a_role_does_not_get_another_id() -> None:
@@ -303,7 +303,7 @@ def test_a_role_does_not_get_another_id() -> None:
     after = copy.deepcopy(before)
     roles = [one for one in after["predictedResources"] if one["type"].endswith("roleDefinitions")]
     roles[0]["id"] = f"{roles[0]['id'].rpartition('/')[0]}/{GUID.format(9)}"
-    assert places(blockers(standing(before), after)) == [
+    assert places(blockers(existing(before), after)) == [
         ("roleName", "RoleDefinitionWithSameNameExists")
     ]
 
@@ -330,7 +330,7 @@ def test_a_machine_stays_as_it_was_made(path: str) -> None:
     after = copy.deepcopy(before)
     (first, *_) = [one for one in after["predictedResources"] if one["type"].endswith(MACHINE)]
     put(first, path, MACHINE_CHANGES[path])
-    assert places(blockers(standing(before), after)) == [
+    assert places(blockers(existing(before), after)) == [
         (path.removeprefix("/"), "PropertyChangeNotAllowed")
     ]
 
@@ -352,9 +352,9 @@ def test_what_is_said_when_made_stays(
     before, after = snapshot(), snapshot()
     put(resource(before, ending), path, first)
     put(resource(after, ending), path, second)
-    assert [one.path for one in blockers(standing(before), after)] == [path]
+    assert [one.path for one in blockers(existing(before), after)] == [path]
     put(resource(after, ending), path, GONE)
-    assert blockers(standing(before), after) == []
+    assert blockers(existing(before), after) == []
 
 
 def test_a_link_of_a_zone_stays_with_its_network() -> None:
@@ -362,13 +362,13 @@ def test_a_link_of_a_zone_stays_with_its_network() -> None:
     after = copy.deepcopy(before)
     (link, *_) = [o for o in after["predictedResources"] if o["type"].endswith("NetworkLinks")]
     put(link, "virtualNetwork.id", "/other")
-    assert [one.path for one in blockers(standing(before), after)] == ["virtualNetwork.id"]
+    assert [one.path for one in blockers(existing(before), after)] == ["virtualNetwork.id"]
 
 
 def test_what_is_new_or_no_longer_there_is_no_matter() -> None:
     empty: Json = {"predictedResources": []}
-    assert blockers(standing(empty), snapshot()) == []
-    assert blockers(standing(snapshot()), empty) == []
+    assert blockers(existing(empty), snapshot()) == []
+    assert blockers(existing(snapshot()), empty) == []
 
 
 def test_every_rule_has_a_source_and_a_code() -> None:
@@ -377,8 +377,8 @@ def test_every_rule_has_a_source_and_a_code() -> None:
 
 
 def test_a_year_changes_nothing_where_nothing_can_grow() -> None:
-    assert a_year_later(Template(snapshot())).disks == {}
-    assert Change(standing(snapshot()), Template({})).pairs(QUEUE) == []
+    assert after_a_year(Template(snapshot())).disks == {}
+    assert Change(existing(snapshot()), Template({})).pairs(QUEUE) == []
 
 
 JSON = st.recursive(
@@ -397,5 +397,5 @@ def test_whatever_stands_in_a_resource_it_does_not_fail(data: st.DataObject) -> 
         paths += list(one.get("properties", {}))
         if paths:
             put(one, data.draw(st.sampled_from(paths)), data.draw(JSON))
-    blockers(standing(before), after)
+    blockers(existing(before), after)
     blockers_later(after)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from azure.servicebus import ServiceBusReceivedMessage
 
-from local.host.message import of_many, of_one, trace
+from local.host.trigger_metadata import of_many, of_one, trace_of
 
 TEXTS = {"ContentType", "CorrelationId", "Label", "LockToken", "MessageId", "Subject"}
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -79,8 +79,8 @@ def test_of_several_there_is_an_array_by_each_name_and_texts_leave_no_gap() -> N
 
 def test_the_trace_of_a_call_is_below_the_senders() -> None:
     for name in ("Diagnostic-Id", "traceparent"):
-        parent = trace(Received(application_properties={name: TRACE})).parent
+        parent = trace_of(Received(application_properties={name: TRACE})).parent
         assert parent.startswith(TRACE[:36])
         assert parent != TRACE
-    assert trace(Received(application_properties={"traceparent": "x"})).parent[:3] == "00-"
-    assert trace(BARE).parent[:3] == "00-"
+    assert trace_of(Received(application_properties={"traceparent": "x"})).parent[:3] == "00-"
+    assert trace_of(BARE).parent[:3] == "00-"

@@ -1,4 +1,4 @@
-"""What a vault answers of keys and secrets, as parts of JSON objects.
+"""The parts that responses about keys and secrets share, as JSON objects.
 
 Source: Azure Key Vault REST API reference, attributes of keys and secrets, and lists.
 """
@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from local.key_vault.store import KeyVersion, SecretVersion
 
-Answer = dict[str, object]
+ResponseBody = dict[str, object]
 
 
-def about(version: KeyVersion | SecretVersion) -> Answer:
-    """Return what is told of every key and secret: enabled, since when, how recovered."""
+def object_attributes(version: KeyVersion | SecretVersion) -> ResponseBody:
+    """Return the attributes and tags that every key and secret has."""
     attributes = {
         "enabled": version.enabled if isinstance(version, KeyVersion) else True,
         "created": version.created,
@@ -19,23 +19,23 @@ def about(version: KeyVersion | SecretVersion) -> Answer:
         "recoveryLevel": "Recoverable",
         "recoverableDays": 90,
     }
-    # Told and not enforced, as in Azure: an expired secret can still be read.
+    # Reported and not enforced, as in Azure: an expired secret can still be read.
     if isinstance(version, SecretVersion) and version.expires is not None:
         attributes["exp"] = version.expires
     return {"attributes": attributes, "tags": {}}
 
 
-def about_secret(secret: SecretVersion) -> Answer:
-    """Return what is told of every secret: its attributes, its tags and its content type."""
+def secret_attributes(secret: SecretVersion) -> ResponseBody:
+    """Return the attributes, tags and content type of a secret."""
     content_type = {"contentType": secret.content_type} if secret.content_type else {}
-    return {**content_type, **about(secret), "tags": secret.tags}
+    return {**content_type, **object_attributes(secret), "tags": secret.tags}
 
 
-def page(items: list[Answer]) -> Answer:
-    """Give a list that has no next page."""
+def page(items: list[ResponseBody]) -> ResponseBody:
+    """Return a list that has no next page."""
     return {"value": items, "nextLink": None}
 
 
 def big_endian(number: int) -> bytes:
-    """Write a number in as few octets as hold it."""
+    """Encode a number in as few bytes as hold it."""
     return number.to_bytes((number.bit_length() + 7) // 8, "big")

@@ -14,8 +14,7 @@ from azure.servicebus import ServiceBusReceivedMessage, TransportType
 from azure.servicebus.aio import AutoLockRenewer, ServiceBusClient, ServiceBusReceiver
 from azure.servicebus.exceptions import AutoLockRenewTimeout, MessageLockLostError
 
-from local.host import body
-from local.host import message as metadata
+from local.host import message_body, trigger_metadata
 from local.host.bindings import QueueFunction
 from local.host.host_json import ServiceBusOptions
 from local.host.invocation import Invoker
@@ -72,8 +71,8 @@ class QueueTrigger:
         self._settings = settings
         self._invoker = invoker
         self._stopping = asyncio.Event()
-        self._in_hand: set[asyncio.Task[None]] = set()
-        self._trouble: str | None = None
+        self._in_flight: set[asyncio.Task[None]] = set()
+        self._last_failure: str | None = None
 
     def stop(self) -> None:
         """Take no more messages; `run` ends once those in hand are done with."""
@@ -85,12 +84,12 @@ class QueueTrigger:
         async with AsyncExitStack() as stack:
             client = await _client(self._function, self._settings, stack)
             while not self._stopping.is_set():
-                held = await self._attend(client)
+                held = await self._run_link(client)
                 pause = _BACKOFF[0] if held else min(2 * pause, _BACKOFF[1])
                 await self._pause(pause)
         await self._finish()
 
-    async def _attend(self, client: ServiceBusClient) -> bool:
+    async def _run_link(self, client: ServiceBusClient) -> bool:
         """Receive on one connection; tell whether it came about."""
         receiver = client.get_queue_receiver(
             self._function.queue, prefetch_count=self._options.prefetch_count
@@ -99,21 +98,21 @@ class QueueTrigger:
         try:
             async with receiver, _renewer(self._options) as renewer:
                 held = True
-                self._tell_attached()
+                self._log_attached()
                 await self._receive(link, renewer)
                 await self._finish()
         except Exception as error:  # noqa: BLE001 - the SDK raises many kinds; all mean: try again
             link.broken = True
-            self._tell_trouble(error)
+            self._log_failure(error)
         return held
 
     async def _receive(self, link: _Link, renewer: AutoLockRenewer | None) -> None:
         many = self._function.many
         at_once = 1 if many else self._options.max_concurrent_calls
         while not self._stopping.is_set() and not link.broken:
-            if len(self._in_hand) >= at_once:
+            if len(self._in_flight) >= at_once:
                 await asyncio.wait(
-                    self._in_hand, timeout=_POLL, return_when=asyncio.FIRST_COMPLETED
+                    self._in_flight, timeout=_POLL, return_when=asyncio.FIRST_COMPLETED
                 )
                 continue
             # One at a time: for more, the SDK would hold back the first while it waits.
@@ -129,8 +128,8 @@ class QueueTrigger:
                     renewer.register(link.receiver, message, on_lock_renew_failure=link.break_off)
             if messages:
                 task = asyncio.create_task(self._process(link, messages))
-                self._in_hand.add(task)
-                task.add_done_callback(self._in_hand.discard)
+                self._in_flight.add(task)
+                task.add_done_callback(self._in_flight.discard)
 
     async def _fill(self, link: _Link, batch: list[ServiceBusReceivedMessage]) -> None:
         """Add what else is there, up to the largest batch."""
@@ -147,7 +146,7 @@ class QueueTrigger:
             await self._settle_all(link, link.receiver.abandon_message, messages)
             return
         if self._stopping.is_set() and not self._function.many:
-            _log.warning("%s: a message is repeated, because of the stop", self._place)
+            _log.warning("%s: a message is repeated, because of the stop", self._label)
             await self._settle_all(link, link.receiver.abandon_message, messages)
         elif self._function.completes:
             await self._settle_all(link, link.receiver.complete_message, messages)
@@ -156,15 +155,18 @@ class QueueTrigger:
         function = self._function
         try:
             if function.many:
-                given = body.many(messages, function.data_type)
-                known, trace = metadata.of_many(messages), Trace()
+                given = message_body.many(messages, function.data_type)
+                known, trace = trigger_metadata.of_many(messages), Trace()
             else:
-                given = body.one(messages[0], function.data_type)
-                known, trace = metadata.of_one(messages[0]), metadata.trace(messages[0])
-        except body.BindingError as error:
+                given = message_body.one(messages[0], function.data_type)
+                known, trace = (
+                    trigger_metadata.of_one(messages[0]),
+                    trigger_metadata.trace_of(messages[0]),
+                )
+        except message_body.BindingError as error:
             _log.error(
                 "%s: exception binding parameter '%s' of %d messages: %s",
-                self._place,
+                self._label,
                 function.parameter,
                 len(messages),
                 error,
@@ -185,19 +187,19 @@ class QueueTrigger:
         try:
             await settle(message)
         except MessageLockLostError:
-            _log.warning("%s: a lock was lost before its message was settled", self._place)
+            _log.warning("%s: a lock was lost before its message was settled", self._label)
         except Exception as error:  # noqa: BLE001 - as above
             link.broken = True
-            self._tell_trouble(error)
+            self._log_failure(error)
 
     async def _finish(self) -> None:
         """Let the functions in hand end within the grace; the others' messages stay locked.
 
         Whoever stops a host kills it after a while, and nobody is left then to settle anything.
         """
-        if not self._stopping.is_set() or not self._in_hand:
+        if not self._stopping.is_set() or not self._in_flight:
             return
-        _, late = await asyncio.wait(self._in_hand, timeout=_GRACE)
+        _, late = await asyncio.wait(self._in_flight, timeout=_GRACE)
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
@@ -207,20 +209,20 @@ class QueueTrigger:
             await asyncio.wait_for(self._stopping.wait(), seconds)
 
     @property
-    def _place(self) -> str:
+    def _label(self) -> str:
         return f"'Functions.{self._function.name}' on queue '{self._function.queue}'"
 
-    def _tell_attached(self) -> None:
+    def _log_attached(self) -> None:
         self.attached.set()
-        self._trouble = None
-        _log.info("%s: attached", self._place)
+        self._last_failure = None
+        _log.info("%s: attached", self._label)
 
-    def _tell_trouble(self, error: Exception) -> None:
+    def _log_failure(self, error: Exception) -> None:
         """Log a trouble when it begins or changes, not at each attempt."""
         kind = type(error).__name__
-        level = logging.DEBUG if kind == self._trouble else logging.WARNING
-        self._trouble = kind
-        _log.log(level, "%s: not attached, trying on: %s: %s", self._place, kind, error)
+        level = logging.DEBUG if kind == self._last_failure else logging.WARNING
+        self._last_failure = kind
+        _log.log(level, "%s: not attached, trying on: %s: %s", self._label, kind, error)
 
 
 @asynccontextmanager

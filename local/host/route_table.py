@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from local.host.bindings import HttpFunction
-from local.host.routes import Route, is_built_in, same
+from local.host.routes import Route, is_built_in, is_same_route
 
 
 @dataclass(frozen=True)
-class Placed:
+class RouteTable:
     """The functions that are served, in the order they are tried, and why others are not."""
 
     functions: Sequence[HttpFunction]
@@ -29,7 +29,7 @@ class Placed:
         return None
 
 
-def place(functions: Iterable[HttpFunction], route_prefix: str) -> Placed:
+def make_route_table(functions: Iterable[HttpFunction], route_prefix: str) -> RouteTable:
     """Put functions below the prefix; one whose route is another's is in error, the others run."""
     kept: list[HttpFunction] = []
     in_error: dict[str, str] = {}
@@ -39,14 +39,14 @@ def place(functions: Iterable[HttpFunction], route_prefix: str) -> Placed:
         else:
             kept.append(function)
     served = [replace(one, route=_below(route_prefix, one.route)) for one in kept]
-    return Placed(served, in_error)
+    return RouteTable(served, in_error)
 
 
 def _problem(function: HttpFunction, before: Sequence[HttpFunction]) -> str | None:
     if is_built_in(function.route.template):
         return "The specified route conflicts with one or more built in routes."
     for other in before:
-        if same(function.route.template, other.route.template) and (
+        if is_same_route(function.route.template, other.route.template) and (
             function.methods & other.methods
         ):
             return (

@@ -11,19 +11,19 @@ from local.resource_manager.vaults import KEY
 
 
 @dataclass(frozen=True)
-class Standing:
+class ExistingDeployment:
     """What was deployed last, and what has changed since without a deployment.
 
     Everything is named by resource ids as ids are compared, in small letters. `rotated`: keys with
     a version that no deployment made. `disks`: gigabytes that a server's disk has grown to.
-    `made_anew`: identities and apps that were deleted and made again, under another principal.
+    `recreated`: identities and apps that were deleted and made again, under another principal.
     `deleted_vaults`: names of vaults that are deleted, but not purged.
     """
 
     template: Template
     rotated: frozenset[str] = frozenset()
     disks: Mapping[str, int] = field(default_factory=dict)
-    made_anew: frozenset[str] = frozenset()
+    recreated: frozenset[str] = frozenset()
     deleted_vaults: frozenset[str] = frozenset()
 
 
@@ -31,7 +31,7 @@ class Standing:
 class Change:
     """A deployment over what stands."""
 
-    before: Standing
+    before: ExistingDeployment
     after: Template
 
     def pairs(self, *kinds: str) -> list[tuple[Resource, Resource]]:
@@ -40,7 +40,7 @@ class Change:
         return [(old, new) for old, new in found if old is not None]
 
 
-def a_year_later(template: Template) -> Standing:
+def after_a_year(template: Template) -> ExistingDeployment:
     """Give what a deployment has become after a year of use.
 
     Its keys are rotated, its disks that may have grown, and its identities were deleted once and
@@ -52,9 +52,9 @@ def a_year_later(template: Template) -> Standing:
         larger = [known for known in SIZES if isinstance(size, int) and known > size]
         if larger and server.at("storage.autoGrow") == "Enabled":
             disks[server.key] = larger[0]
-    return Standing(
+    return ExistingDeployment(
         template,
         rotated=frozenset(key.key for key in template.of(KEY)),
         disks=disks,
-        made_anew=frozenset(one.key for one in template.resources),
+        recreated=frozenset(one.key for one in template.resources),
     )

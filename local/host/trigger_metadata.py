@@ -66,7 +66,7 @@ def of_many(messages: Sequence[ServiceBusReceivedMessage]) -> Mapping[str, Data]
     return found
 
 
-def trace(message: ServiceBusReceivedMessage) -> Trace:
+def trace_of(message: ServiceBusReceivedMessage) -> Trace:
     """Return the trace of the call for one message, below the sender's."""
     properties = _properties(message)
     return Trace.below(properties.get("Diagnostic-Id") or properties.get("traceparent"))

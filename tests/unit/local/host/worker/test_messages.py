@@ -5,18 +5,18 @@ import pytest
 from local.host.worker.messages import (
     Decoder,
     Indexed,
+    IndexingFailed,
     Invocation,
-    Message,
     Outcome,
-    Refused,
     Stop,
+    WorkerMessage,
     encode,
 )
 
 REQUEST = {"method": "GET", "headers": {"a": "ü"}, "body": ("bytes", bytes(range(256)))}
-MESSAGES: list[Message] = [
+MESSAGES: list[WorkerMessage] = [
     Indexed((("send", ('{"type": "httpTrigger"}',)),)),
-    Refused("no app"),
+    IndexingFailed("no app"),
     Invocation("1", "send", {"req": ("http", REQUEST)}, {"a": ("json", "{}")}, "00-a-b-01", "x=1"),
     Outcome("1", ("http", {"status": "200", "body": ("bytes", b"\xff")})),
     Outcome("1", error="ValueError('\ud800')", traceback="Traceback"),

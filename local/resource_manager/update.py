@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from local.resource_manager import immutable
+from local.resource_manager.existing import Change, ExistingDeployment, after_a_year
 from local.resource_manager.refusal import Refusal, Rule, Violation, found
 from local.resource_manager.roles import (
     ASSIGNMENT,
@@ -16,7 +17,6 @@ from local.resource_manager.roles import (
     role_of,
     scope_of,
 )
-from local.resource_manager.standing import Change, Standing, a_year_later
 from local.resource_manager.template import Resource, Template, is_expression, items, members
 from local.resource_manager.vaults import KEY, VAULT
 
@@ -76,16 +76,16 @@ def _rotated_keys(change: Change) -> Iterator[Violation]:
 
 def _assignments(change: Change) -> Iterator[Violation]:
     """Name assignments that would become another: principal, role and scope stay as made."""
-    standing = {one.name.lower(): one for one in change.before.template.of(ASSIGNMENT)}
+    existing = {one.name.lower(): one for one in change.before.template.of(ASSIGNMENT)}
     for new in change.after.of(ASSIGNMENT):
-        old = standing.get(new.name.lower())
+        old = existing.get(new.name.lower())
         if old is None:
             continue
         if scope_of(old) != scope_of(new):
             yield Violation(new, "scope", f"{old.name} is at {scope_of(old)}")
         if principal_of(old) != principal_of(new):
             yield Violation(new, "principalId", f"is not that of {old.name}, which stays")
-        elif deployed_principal(new) in change.before.made_anew and not depends_on_principal(new):
+        elif deployed_principal(new) in change.before.recreated and not depends_on_principal(new):
             what = "is another once it is made anew: make the name of the principal's id, too"
             yield Violation(new, "principalId", what)
         if role_of(old) != role_of(new):
@@ -94,24 +94,24 @@ def _assignments(change: Change) -> Iterator[Violation]:
 
 def _grants(change: Change) -> Iterator[Violation]:
     """Nothing goes away by itself, so that the same grant under another name is one too many."""
-    standing = {
+    existing = {
         (principal_of(one), role_of(one), scope_of(one)): one
         for one in change.before.template.of(ASSIGNMENT)
-        if deployed_principal(one) not in change.before.made_anew
+        if deployed_principal(one) not in change.before.recreated
     }
     for new in change.after.of(ASSIGNMENT):
-        old = standing.get((principal_of(new), role_of(new), scope_of(new)))
+        old = existing.get((principal_of(new), role_of(new), scope_of(new)))
         if old is not None and old.name.lower() != new.name.lower():
             what = f"{old.name} gives the same principal the same role at the same scope, and stays"
             yield Violation(new, "", what)
 
 
 def _role_names(change: Change) -> Iterator[Violation]:
-    standing = {
+    existing = {
         str(one.at("roleName")).lower(): one for one in change.before.template.of(DEFINITION)
     }
     for new in change.after.of(DEFINITION):
-        old = standing.get(str(new.at("roleName")).lower())
+        old = existing.get(str(new.at("roleName")).lower())
         if old is not None and old.name.lower() != new.name.lower():
             yield Violation(
                 new, "roleName", f"{old.name} has it, and stays: names are unique in a tenant"
@@ -150,11 +150,11 @@ RULES: tuple[Rule[Change], ...] = (
 )
 
 
-def blockers(before: Standing, after: object) -> list[Refusal]:
+def blockers(before: ExistingDeployment, after: object) -> list[Refusal]:
     """Give what Azure would refuse of a snapshot, as JSON, over what stands there already."""
     return found(RULES, Change(before, Template(after)))
 
 
 def blockers_later(snapshot: object) -> list[Refusal]:
     """Give what Azure would refuse of the same snapshot, deployed again after a year of use."""
-    return blockers(a_year_later(Template(snapshot)), snapshot)
+    return blockers(after_a_year(Template(snapshot)), snapshot)

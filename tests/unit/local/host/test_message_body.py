@@ -13,7 +13,7 @@ import pytest
 from azure.servicebus import ServiceBusReceivedMessage
 from azure.servicebus.amqp import AmqpAnnotatedMessage
 
-from local.host.body import BindingError, DataType, many, one
+from local.host.message_body import BindingError, DataType, many, one
 
 BYTES = bytes(range(256))
 GOOD = b'{"a": [1, "\xc3\xbc"]}'

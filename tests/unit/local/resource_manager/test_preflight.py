@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.resource_manager.first import RULES, refusals
 from local.resource_manager.flex_lists import HARMFUL_SETTINGS, PROPERTIES, SETTINGS
+from local.resource_manager.preflight import RULES, refusals
 from local.resource_manager.template import Template
 from tests.unit.local.resource_manager.faults import FLEX, NAMES, PLANTED
 from tests.unit.local.resource_manager.faults_together import TOGETHER, edited

@@ -1,4 +1,4 @@
-"""What Key Vault answers when it does not do as asked, in Azure's words."""
+"""The errors of Key Vault, in Azure's words."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def missing_token() -> KeyVaultError:
 
 
 def invalid_token(error: InvalidTokenError, issuer: str) -> KeyVaultError:
-    """Refuse a token that is not to be believed."""
+    """Refuse a token that does not verify."""
     messages = {
         "malformed": "[BearerReadAccessTokenFailed] Error validating token: 'S2S12005'.",
         "signature": "AKV10046: Unable to resolve the key used for signature validation.",
@@ -84,7 +84,7 @@ def _forbidden_by_role(decision: Decision, caller: str, vault: VaultSpec) -> Key
 
 
 def not_permitted_on_key(operation: str) -> KeyVaultError:
-    """Refuse what the caller may do but the key is not for."""
+    """Refuse what the caller is allowed but the key's operations do not include."""
     message = f"Operation {operation} is not permitted on this key."
     return KeyVaultError(403, "Forbidden", message, "KeyOperationForbidden")
 
@@ -96,7 +96,7 @@ def disabled_key(operation: str) -> KeyVaultError:
 
 
 def not_found(error: ObjectNotFoundError) -> KeyVaultError:
-    """Say that there is no such key, secret or version."""
+    """Report that there is no such key, secret or version."""
     name = f"{error.name}/{error.version}" if error.version else error.name
     message = (
         f"A {error.kind} with (name/id) {name} was not found in this key vault. If you recently "
@@ -107,11 +107,11 @@ def not_found(error: ObjectNotFoundError) -> KeyVaultError:
 
 
 def bad_parameter(message: str) -> KeyVaultError:
-    """Refuse input that cannot be used; the message never repeats it."""
+    """Refuse malformed input; the message never repeats it."""
     return KeyVaultError(400, "BadParameter", message)
 
 
 def no_such_method() -> KeyVaultError:
-    """Refuse an operation that the local vault does not have."""
+    """Refuse an operation that the local vault does not implement."""
     message = "The requested operation is not supported by the local vault."
     return KeyVaultError(405, "MethodNotAllowed", message)
