@@ -63,7 +63,7 @@ class SecretTarget:
     @asynccontextmanager
     async def client(self) -> AsyncIterator[SecretClient]:
         """Give a client under the operator's own identity."""
-        # Who works in a local cloud may be signed in to Azure too, as somebody who is not meant here.
+        # Who works in a local cloud may be signed in to Azure too, which does not count here.
         credential = ManagedIdentityCredential() if self.is_local else DefaultAzureCredential()
         options = client_options(self.network)
         async with (

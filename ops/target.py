@@ -62,7 +62,7 @@ class Target:
     @asynccontextmanager
     async def client(self) -> AsyncIterator[ServiceBusClient]:
         """Give a client under the operator's own identity."""
-        # Who works in a local cloud may be signed in to Azure too, as somebody who is not meant here.
+        # Who works in a local cloud may be signed in to Azure too, which does not count here.
         credential = ManagedIdentityCredential() if self.is_local else DefaultAzureCredential()
         async with credential, connect(self.namespace, credential, self.network) as client:
             yield client

@@ -19,7 +19,7 @@ def read(
     commands: list[PredictedResource],
     references: References,
 ) -> MachineSpec:
-    """Read a machine whose `identity` has been read; what it runs is left to whoever takes its part."""
+    """Read a machine whose `identity` has been read; what it runs, a program of the user does."""
     body = resource.properties
     # What it is made of, how it is kept safe and how it is reached: here it is this machine.
     body.ignore("hardwareProfile", "storageProfile", "networkProfile", "securityProfile")
