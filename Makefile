@@ -17,22 +17,24 @@ LOCKER := .venv-lock/ready
 LOCKS := requirements requirements-ops requirements-local requirements-dev \
          requirements-checkov requirements-lock
 
-# Tests that take minutes: hundreds of deployments, sieges, and what is compiled anew for each test.
-LONG := tests/faults/test_every_departure.py tests/faults/test_day_without_database.py \
-        tests/attacks/test_siege.py \
-        tests/pipeline/test_choices.py tests/infra/test_change.py tests/infra/test_planted.py
+# More processes than cores: the tests wait for one another's sockets most of the time. A file's tests
+# share what they start, so they stay in one process; the order is that of pyproject.toml, longest first.
+TESTS := -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
-# More processes than cores: the tests wait for one another's sockets most of the time.
-TESTS := -m pytest -n 4 --dist loadfile
+# The tests start processes by the hundred: each would compile every module anew where no bytecode is
+# kept.
+export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help run demo test test-long test-all azure bench check format lock infra clean FORCE
+.PHONY: help run demo quick test test-long test-all azure bench check format lock infra clean FORCE
 
 help:
 	@echo "make run      start everything here, send five messages, stay up"
 	@echo "make demo     the same, and exit: non-zero if one byte differs at the partner"
-	@echo "make test     run the tests"
-	@echo "make test-all the same, in another deployment too, through every fault, a ledger of a million"
-	@echo "make test-long only what test-all has beside test"
+	@echo "make quick    format, lint, types, layers and the unit tests, in a minute"
+	@echo "make test     run the tests, but those marked long"
+	@echo "make test-long run those marked long, in another deployment too, through every fault,"
+	@echo "              and with a ledger of a million"
+	@echo "make test-all both"
 	@echo "make azure    try in a subscription what only Azure can show; costs money, asks first"
 	@echo "make bench    measure the ledger, and write down what came of it"
 	@echo "make check    format, lint, types, layers, locks, workflows, infrastructure, documents"
@@ -50,20 +52,28 @@ run: $(LOCAL)
 demo: $(LOCAL)
 	@$(BIN)/python -m local demo
 
-test: $(READY) $(CHECKOV)
-	$(BIN)/python $(TESTS) $(addprefix --ignore=,$(LONG))
+# What can be known without a socket, a process or a database. `make check` and `make test` have all of it.
+quick: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo --no-cache
+	$(BIN)/python -m pytest -n auto tests/unit
 
-# What takes longer: the pipeline in the deployment that differs most from the usual one, the proof of
-# every departure from the declaration, a stream of messages through every fault, a ledger of a
-# million. SEED=N repeats a run's faults.
+test: $(READY) $(CHECKOV)
+	$(BIN)/python $(TESTS) -m "not long"
+
 test-all: test test-long
 
+# What takes longer: the tests marked long, the pipeline in the deployment that differs most from the
+# usual one, a stream of messages through every fault with the machine for itself, a ledger of a
+# million. SEED=N repeats a run's faults.
 test-long: $(READY) $(CHECKOV)
-	$(BIN)/python -m pytest -n 4 --dist worksteal $(LONG)
+	$(BIN)/python -m pytest -n 4 --dist worksteal -m long --ignore=tests/faults
 	SNAPSHOT=local-policies-private.snapshot.json \
-	  $(BIN)/python $(TESTS) tests/pipeline $(addprefix --ignore=,$(LONG))
-	SEED=$(SEED) $(BIN)/python -m pytest tests/faults -s $(addprefix --ignore=,$(LONG))
-	ROWS=1000000 $(BIN)/python -m pytest tests/unit/shared/ledger/test_ledger_plans.py
+	  $(BIN)/python $(TESTS) -m "not long" tests/pipeline
+	SEED=$(SEED) $(BIN)/python -m pytest -s tests/faults
+	ROWS=1000000 $(BIN)/python -m pytest tests/integration/shared/ledger/test_ledger_plans.py
 
 # Where az and azd are not signed in, nothing is run, and the exit code says so. The steps, their time
 # and cost: make azure LIST=1. Other variables: docs/deploying.md, "In your own subscription".
@@ -91,6 +101,7 @@ check: $(READY) $(CHECKOV)
 	$(BIN)/python -m checks.functions
 	$(BIN)/python -m checks.hosting
 	$(BIN)/python -m checks.tables
+	$(BIN)/python -m checks.documents
 	$(BIN)/python -m checks.links
 	$(BIN)/python -m checks.threat_model
 

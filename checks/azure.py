@@ -18,8 +18,8 @@ from checks.compiler import InfraError, compiler, evaluated
 from checks.infra import INFRA
 from checks.snapshot import Snapshot
 from checks.waivers import report
-from local.resource_manager import first, second
-from local.resource_manager.standing import a_year_later
+from local.resource_manager import preflight, update
+from local.resource_manager.existing import after_a_year
 from local.resource_manager.template import Template
 
 # What a real deployment has from the clock and from the directory, and another one has otherwise.
@@ -32,19 +32,19 @@ _OTHERWISE = (
 
 def problems(snapshot: object) -> Iterator[str]:
     """Name what Azure would refuse of a snapshot, at first and after a year."""
-    yield from (f"{refusal}" for refusal in first.refusals(snapshot))
-    later = (f"{refusal}" for refusal in second.blockers_later(snapshot))
+    yield from (f"{refusal}" for refusal in preflight.refusals(snapshot))
+    later = (f"{refusal}" for refusal in update.blockers_later(snapshot))
     yield from (f"deployed again after a year of use: {refusal}" for refusal in later)
 
 
 def problems_again(snapshot: object, again: object) -> Iterator[str]:
     """Name what Azure would refuse of a second evaluation over the first, a year later."""
-    for refusal in second.blockers(a_year_later(Template(snapshot)), again):
+    for refusal in update.blockers(after_a_year(Template(snapshot)), again):
         yield f"evaluated again by another clock: {refusal}"
 
 
 def evaluated_again(folder: Path, bicep: str) -> dict[str, Snapshot]:
-    """Evaluate every deployment of a folder anew, by another clock; give them by name.
+    """Evaluate every deployment of a folder again by another clock; return them by name.
 
     Raises `InfraError`.
     """
@@ -58,7 +58,7 @@ def _another_day(source: Path) -> None:
     text = source.read_text(encoding="utf-8")
     for now, then in _OTHERWISE:
         if now not in text:
-            raise InfraError(f"{source.name} does not say {now}, which is to be another")
+            raise InfraError(f"{source.name} lacks {now}, which is to be replaced")
         text = text.replace(now, then)
     source.write_text(text, encoding="utf-8")
 
@@ -82,7 +82,7 @@ def main(folder: Path = INFRA) -> int:
     count = len(list(folder.glob("*.snapshot.json")))
     clock = "evaluated again by another clock" if bicep else "once only, no bicep on the PATH"
     summary = (
-        f"{len(first.RULES)} rules of a first deployment and {len(second.RULES)} of a second, "
+        f"{len(preflight.RULES)} rules of a first deployment and {len(update.RULES)} of a second, "
         f"{count} deployments, {clock}"
     )
     try:

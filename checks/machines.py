@@ -11,13 +11,14 @@ from checks.snapshot import Snapshot, of_type, place, properties, render
 
 MACHINE = "Microsoft.Compute/virtualMachines"
 COMMAND = f"{MACHINE}/runCommands"
-SCRIPT = Path(__file__).resolve().parents[1] / "infra" / "scripts" / "read-secret.sh"
+SCRIPT = Path(__file__).resolve().parents[1] / "infra" / "virtual-machines" / "read-secret.sh"
+_NAME = f"infra/virtual-machines/{SCRIPT.name}"
 
 
 def asked_for(access: Access, snapshot: Snapshot) -> Access:
-    """Give the declaration without the machines, and identities of theirs, that are not deployed.
+    """Return the declaration without the machines, and identities of theirs, that are not deployed.
 
-    Which ones a deployment asked for is its output `machines`.
+    The machines a deployment has are its output `machines`.
     """
     names = snapshot["outputs"].get("machines", [])
     machines = [machine for machine in access["machines"] if machine["name"] in names]
@@ -34,10 +35,10 @@ def asked_for(access: Access, snapshot: Snapshot) -> Access:
 
 
 def declared_commands(access: Access) -> Iterator[str]:
-    """Say what each declared machine runs: the script of this repository, with what it may read."""
+    """Yield what each declared machine runs: the script of this repository and what it reads."""
     for machine in access["machines"]:
         here = f"machines/{machine['name']}"
-        yield f"{here}/runcommands/read-secret runs infra/scripts/{SCRIPT.name}"
+        yield f"{here}/runcommands/read-secret runs {_NAME}"
         for name, value in _gets(access, machine).items():
             yield f"{here}/runcommands/read-secret gets {name} = {value}"
 
@@ -51,12 +52,12 @@ def _gets(access: Access, machine: DeclaredMachine) -> dict[str, str]:
 
 
 def deployed_commands(snapshot: Snapshot) -> Iterator[str]:
-    """Say what each deployed machine runs, by command or by what it is started with."""
+    """Yield what each deployed machine runs, by command or by what it is started with."""
     script = SCRIPT.read_text(encoding="utf-8")
     for command in of_type(snapshot, COMMAND):
         here, given = place(snapshot, command["id"]), properties(command)
         same = given.get("source") == {"script": script}
-        yield f"{here} runs {f'infra/scripts/{SCRIPT.name}' if same else 'something else'}"
+        yield f"{here} runs {_NAME if same else 'something else'}"
         for parameter in given.get("parameters", []):
             value = render(snapshot, parameter["value"])
             yield f"{here} gets {parameter['name']} = {value}"

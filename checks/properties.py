@@ -109,7 +109,7 @@ def _id(resource: PredictedResource, scope: str | None, facts: Facts) -> str:
 
 
 def _principal(resource: PredictedResource) -> str:
-    """Say whether a role is assigned to an identity of the deployment or to somebody outside."""
+    """Return whether a role is assigned to an identity of the deployment or to somebody outside."""
     principal = str(resource.get("properties", {}).get("principalId"))
     return "identity" if principal.startswith("[") else "operator"
 
@@ -129,7 +129,7 @@ def _where(table: AllowedType) -> str:
 
 
 def line(here: str, path: Path_, value: object, text: str, where: str) -> str:
-    """Say what is wrong with a value at a path, and in which table that is to be changed."""
+    """Return what is wrong with a value at a path, and in which table that is to be changed."""
     name = "".join(step if step.startswith("[") else f".{step}" for step in path)
     names = [*path, f"{here.partition(' ')[0].rpartition('/')[2]}"] if path[-1] == "value" else path
     found = "is missing" if value is _MISSING else f"is {shown(names, value)}"
@@ -140,7 +140,7 @@ Finding_ = tuple[Path_, object, str]
 
 
 class Judge:
-    """Holds a JSON object to rules; gives the path, the value and what is wrong with it."""
+    """Holds a JSON object to rules; yields the path, the value and what is wrong with it."""
 
     def __init__(self, rules: Iterable[PropertyRule], facts: Facts) -> None:
         self._rules = list(rules)
@@ -151,7 +151,7 @@ class Judge:
         self._above = {rule.path[:i] for rule in self._rules for i in range(len(rule.path))}
 
     def judge(self, content: Mapping[str, Any]) -> Iterator[Finding_]:
-        """Give each value that no rule allows, and each that a rule misses."""
+        """Yield each value that no rule allows, and each that a rule misses."""
         yield from self._present(content, (), ())
         reported: set[Path_] = set()
         for rule in self._rules:
@@ -224,7 +224,7 @@ class Judge:
 
 
 def _absent(value: object, steps: Path_, path: Path_) -> Iterator[Path_]:
-    """Give the places where a path ends early: without the member, or in nothing."""
+    """Yield the places where a path ends early: without the member, or in nothing."""
     if not steps:
         return
     step, *rest = steps

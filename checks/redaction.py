@@ -29,7 +29,7 @@ _EXPRESSION = re.compile(
 
 
 def shown(names: Iterable[str], value: object) -> str:
-    """Give a value as JSON for a message; `names` are those it goes by."""
+    """Return a value as JSON for a message; `names` are those it goes by."""
     if isinstance(value, bool | int | float) or value is None:
         return json.dumps(value)
     if isinstance(value, str) and _EXPRESSION.fullmatch(value):
@@ -53,5 +53,5 @@ def _keys(value: object) -> Iterable[str]:
 
 
 def cut(text: str) -> str:
-    """Give a text, the end of a long one left off."""
+    """Return a text, cut where it is long."""
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

@@ -16,7 +16,8 @@ from checks.snapshot import (
     properties,
     render,
 )
-from local.deployment.expressions import FunctionCall, UnknownExpressionError, parse
+from local.resource_manager import role_assignments
+from local.resource_manager.role_assignments import role_name
 
 
 @dataclass(frozen=True, order=True)
@@ -32,20 +33,20 @@ class Right:
 
 
 def _principals(snapshot: Snapshot, value: str) -> list[str]:
-    """Name who a principal id is: an identity, an app, or each operator that it is said to be."""
+    """Name whose a principal id is: an identity, an app, or each operator that has it."""
     named = [name for name, ids in operators(snapshot).items() if value in ids]
     who = render(snapshot, value).removeprefix("principalId of identities/")
     return named or [who.removeprefix("identity.principalId of ")]
 
 
 def rights(snapshot: Snapshot) -> frozenset[Right]:
-    """Give every right that counts: from roles, and from policies in vaults that go by policies."""
+    """Return every effective right: from roles, and from policies in vaults that use policies."""
     return frozenset(_counting(snapshot))
 
 
 def given_twice(snapshot: Snapshot) -> Iterator[Right]:
-    """Give the rights that somebody has in two ways: one taken away, they would have them still."""
-    yield from (right for right, ways in Counter(_counting(snapshot)).items() if ways > 1)
+    """Yield the rights that somebody has twice: taking one away would leave the other."""
+    yield from (right for right, count in Counter(_counting(snapshot)).items() if count > 1)
 
 
 def _counting(snapshot: Snapshot) -> Iterator[Right]:
@@ -85,28 +86,16 @@ def _by_role(vault: PredictedResource) -> bool:
     return properties(vault).get("enableRbacAuthorization") is not False
 
 
-_ASSIGNMENT = "Microsoft.Authorization/roleAssignments"
-
-
 def scope_of(assignment: PredictedResource) -> str:
-    """Give the scope that a role is assigned at, as it stands in the assignment's id.
+    """Return the scope that a role is assigned at.
 
-    Where the id is made of a principal's, which is known at run time only, it is an expression.
-    One that is not known is its own scope, which nobody is granted anything at.
+    An id that is none of an assignment's is its own scope, which nobody is granted anything at.
     """
-    given = assignment["id"]
-    try:
-        expression = parse(given)
-    except UnknownExpressionError:
-        return given
-    if isinstance(expression, FunctionCall) and expression.name == "extensionResourceId":
-        scope, kind, _ = expression.arguments
-        return f"{scope}" if f"{kind}".lower() == _ASSIGNMENT.lower() else given
-    return given[: given.lower().rfind(f"/providers/{_ASSIGNMENT}/".lower())]
+    return role_assignments.scope_of(assignment["id"]) or assignment["id"]
 
 
 def _assigned(snapshot: Snapshot) -> Iterator[Right]:
-    for assignment in of_type(snapshot, "Microsoft.Authorization/roleAssignments"):
+    for assignment in of_type(snapshot, role_assignments.TYPE):
         given = properties(assignment)
         principals = _principals(snapshot, given["principalId"])
         where = place(snapshot, scope_of(assignment))
@@ -116,11 +105,11 @@ def _assigned(snapshot: Snapshot) -> Iterator[Right]:
 
 
 def _role(snapshot: Snapshot, role_id: str) -> frozenset[str]:
-    """Give what a role permits; a role that is neither deployed nor known permits its own id."""
+    """Return what a role permits; a role that is neither deployed nor known permits its own id."""
     for role in of_type(snapshot, "Microsoft.Authorization/roleDefinitions"):
-        if role["id"].lower() == role_id.lower():
+        if role_name(role["id"]) == role_name(role_id):
             return permitted(properties(role)["permissions"])
-    known = BUILT_IN.get(role_id.rsplit("/", 1)[1].lower())
+    known = BUILT_IN.get(role_name(role_id))
     return frozenset({f"what role {role_id} permits"}) if known is None else permitted(known)
 
 
@@ -149,9 +138,9 @@ _SEE_KEYS = frozenset({"get", "list"})
 
 
 def half_given(snapshot: Snapshot) -> Iterator[tuple[Right, str]]:
-    """Give each right to see keys that lacks one of the two permissions it is, and which.
+    """Yield each right to see keys that lacks one of the two permissions it is, and which.
 
-    A policy parts what one data action permits: who may only get a key cannot list its versions.
+    A policy splits what one data action permits: who may only get a key cannot list its versions.
     """
     for vault in _vaults(snapshot):
         for policy in [] if _by_role(vault) else properties(vault).get("accessPolicies", []):
@@ -179,6 +168,6 @@ def _policy_action(family: str, permission: str) -> str:
     if family == "secrets" and permission in _SECRET_ACTIONS:
         return f"Microsoft.KeyVault/vaults/secrets/{_SECRET_ACTIONS[permission]}/action"
     if family == "keys" and permission == "list":
-        permission = "get"  # policies part what one data action permits
+        permission = "get"  # policies split what one data action permits
     action = _POLICY_ACTIONS.get(permission, f"{permission}/action")
     return f"Microsoft.KeyVault/vaults/{family}/{action}"

@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
+from local.resource_manager.expressions import Reference, UnknownExpressionError, parse
+
 SUFFIX = "local"
 """What the names in the snapshots end with (`suffix` in the parameter files)."""
 
@@ -35,17 +37,17 @@ def load(path: Path) -> Snapshot:
 
 
 def of_type(snapshot: Snapshot, kind: str) -> list[PredictedResource]:
-    """Give the resources of one type, in the snapshot's order."""
+    """Return the resources of one type, in the snapshot's order."""
     return [r for r in snapshot["predictedResources"] if r["type"].lower() == kind.lower()]
 
 
 def properties(resource: PredictedResource) -> dict[str, Any]:
-    """Give a resource's properties, none if it has none."""
+    """Return a resource's properties, none if it has none."""
     return resource.get("properties", {})
 
 
 def at(resource: PredictedResource, path: str) -> Any:
-    """Give the property at a path such as `siteConfig.minTlsVersion`; None where there is none."""
+    """Return the property at a path such as `siteConfig.minTlsVersion`, or None."""
     found: Any = properties(resource)
     for name in path.split("."):
         found = found.get(name) if isinstance(found, dict) else None
@@ -101,18 +103,17 @@ def _group(snapshot: Snapshot) -> str:
     return next(ids, "")
 
 
-_REFERENCE = re.compile(
-    r"\[reference\('([^']+)', '[^']+'(?:, 'full')?\)\.([\w.]+)\]", re.IGNORECASE
-)
-
-
 def render(snapshot: Snapshot, value: str) -> str:
-    """Spell a value that exists only at run time as `clientId of identities/decrypt`."""
-    if match := _REFERENCE.fullmatch(value):
-        return f"{match[2]} of {place(snapshot, match[1])}"
+    """Write a value that exists only at run time as `clientId of identities/decrypt`."""
+    try:
+        expression = parse(value)
+    except UnknownExpressionError:
+        return value
+    if isinstance(expression, Reference):
+        return f"{expression.path} of {place(snapshot, expression.resource_id)}"
     return value
 
 
 def operators(snapshot: Snapshot) -> dict[str, list[str]]:
-    """Give the principal ids that the deployment says are each of the operators."""
+    """Return the principal ids of each operator, from the outputs."""
     return cast("dict[str, list[str]]", snapshot["outputs"].get("operators", {}))

@@ -1,6 +1,6 @@
-"""Tables in the documents that are made from what the code declares.
+"""Tables in the documents that are generated from what the code declares.
 
-`python -m checks.tables` says which are stale; `python -m checks.tables write` renews them.
+`python -m checks.tables` names the stale ones; `python -m checks.tables write` writes them anew.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ import dataclasses
 import json
 import re
 import sys
+import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from shared.settings.settings import ACCESS_PREFIXES, APPS, AppName
+from shared.settings.inventory import ACCESS_PREFIXES
+from shared.settings.settings import APPS, AppName
 
 _ROOT = Path(__file__).parent.parent
 
@@ -22,9 +24,9 @@ def settings() -> str:
     rows: dict[str, tuple[list[AppName], str, str]] = {}
     for app, kind in APPS.items():
         for field in dataclasses.fields(kind):
-            needed = field.default is dataclasses.MISSING
+            is_required = field.default is dataclasses.MISSING
             default = "" if field.default is None else f"{field.default}"
-            shown = "required" if needed else default.lower() or "none"
+            shown = "required" if is_required else default.lower() or "none"
             row = rows.setdefault(field.metadata["name"], ([], field.metadata["meaning"], shown))
             row[0].append(app)
     lines = ["| setting | apps | meaning | default |", "|---|---|---|---|"]
@@ -36,8 +38,8 @@ def settings() -> str:
     ):
         where = "all" if len(apps) == len(APPS) else ", ".join(apps)
         lines.append(f"| `{name}` | {where} | {meaning} | {default} |")
-    for family, meaning in ACCESS_PREFIXES:
-        lines.append(f"| `{family}*` | all | {meaning}, for `ops prove` | none |")
+    for prefix, meaning in ACCESS_PREFIXES:
+        lines.append(f"| `{prefix}*` | all | {meaning}, for `ops prove` | none |")
     return "\n".join(lines)
 
 
@@ -64,13 +66,14 @@ def grants() -> str:
         may[grant["operator"]].append(f"{words} key `{grant['key']}`")
     for grant in access["queueGrants"]:
         may[grant["identity"]].append(f"{', '.join(grant['rights'])} on queue `{grant['queue']}`")
-    for seen in access["scaleGrants"]:
-        may[seen["identity"]].append(f"see the length of queues, to scale by `{seen['queue']}`")
+    for grant in access["scaleGrants"]:
+        length = f"see the length of queues, to scale by `{grant['queue']}`"
+        may[grant["identity"]].append(length)
     for package in access["packageGrants"]:
         may[package["identity"]].append(f"store the packages of `{package['storage']}`")
     lines = ["| identity | may | attached to |", "|---|---|---|"]
     outside = {operator["name"] for operator in access["operators"]}
-    for name, things in may.items():
+    for name, rights in may.items():
         holders = [app["name"] for app in access["apps"] if name in app["identities"]]
         holders += [
             f"machine {machine['name']}"
@@ -78,13 +81,13 @@ def grants() -> str:
             if name in machine["identities"]
         ]
         where = "no app: people or programs outside" if name in outside else ", ".join(holders)
-        lines.append(f"| `{name}` | {'; '.join(things)} | {where} |")
-    for app, things in _as_themselves(access).items():
-        lines.append(f"| the app itself | {'; '.join(things)} | {app} |")
+        lines.append(f"| `{name}` | {'; '.join(rights)} | {where} |")
+    for app, rights in _grants_of_apps(access).items():
+        lines.append(f"| the app itself | {'; '.join(rights)} | {app} |")
     return "\n".join(lines)
 
 
-def _as_themselves(access: Mapping[str, list[dict[str, str]]]) -> Mapping[str, list[str]]:
+def _grants_of_apps(access: Mapping[str, list[dict[str, str]]]) -> Mapping[str, list[str]]:
     """Return what each app may do as itself, under its system-assigned identity."""
     may: dict[str, list[str]] = {app["name"]: [] for app in access["apps"]}
     for grant in access["storageGrants"]:
@@ -94,10 +97,21 @@ def _as_themselves(access: Mapping[str, list[dict[str, str]]]) -> Mapping[str, l
     return may
 
 
+def layers() -> str:
+    """Return which package may import which, from the contracts of import-linter."""
+    project = tomllib.loads((_ROOT / "pyproject.toml").read_text())
+    lines = ["| in | layers: each imports only those to its right |", "|---|---|"]
+    for contract in project["tool"]["importlinter"]["contracts"]:
+        if contract["type"] == "layers":
+            below = ", ".join(f"`{layer.replace(' | ', '` or `')}`" for layer in contract["layers"])
+            lines.append(f"| `{contract['containers'][0]}` | {below} |")
+    return "\n".join(lines)
+
+
 TABLES: Mapping[tuple[str, str], Callable[[], str]] = {
-    ("README.md", "grants"): grants,
-    ("README.md", "settings"): settings,
+    ("docs/settings.md", "settings"): settings,
     ("docs/deploying.md", "grants"): grants,
+    ("docs/architecture.md", "layers"): layers,
 }
 
 
@@ -106,7 +120,9 @@ def renewed(text: str, name: str, table: str) -> str:
     begin, end = f"<!-- table: {name} -->", f"<!-- end: {name} -->"
     pattern = re.compile(f"{re.escape(begin)}.*{re.escape(end)}", re.DOTALL)
     if len(pattern.findall(text)) != 1:
-        raise ValueError(f"the markers {begin} and {end} must each stand there once")
+        raise ValueError(
+            f"the markers {begin} and {end} must be in the document once, in this order"
+        )
     return pattern.sub(lambda _: f"{begin}\n{table}\n{end}", text)
 
 

@@ -1,4 +1,4 @@
-"""What the threat model claims, against the tests it names: `python -m checks.threat_model`."""
+"""The claims of the threat model against the tests it names: `python -m checks.threat_model`."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _NEVER = ("pytest.mark.skip", "pytest.mark.xfail", "pytest.skip", "pytest.xfail"
 def unshown(root: Path, text: str) -> Iterator[str]:
     """Yield what is wrong with the threat model `text`, whose tests are below `root`.
 
-    Each table ends in the column "shown by", and each of its rows names there tests and nothing
-    else: at least one, and each of them exists and is neither skipped nor expected to fail.
+    The last column of each table is "shown by", where each row names at least one test and nothing
+    else; each of them exists and is neither skipped nor expected to fail.
     """
     tables = 0
     for line, table in _tables(text):
@@ -60,7 +60,7 @@ def _cells(row: str) -> list[str]:
 
 
 def _wrong(root: Path, term: str) -> str | None:
-    """Say what is wrong with the name of a test; None if it is one that runs."""
+    """Return what is wrong with the name of a test, None if that test runs."""
     found = _TEST.fullmatch(term)
     if not found:
         return "that is not the name of a test, tests/.../test_x.py::test_name"
@@ -71,13 +71,13 @@ def _wrong(root: Path, term: str) -> str | None:
     if any(_named(node, "pytestmark") and _never(node) for node in scope.body):
         return "its module never runs"
     for name in found[2].split("::"):
-        # The last one of a name is the one that Python, and so pytest, knows.
+        # Python, and so pytest, has only the last one of a name.
         same = [node for node in scope.body if _named(node, name)]
         if not same:
             return "there is no such test"
         node = same[-1]
         if not isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            return "that is no test"
+            return "that is not a test"
         at_once = [step for step in node.body if isinstance(step, ast.Expr)]
         if any(_never(part) for part in (*node.decorator_list, *at_once)):
             return "it never runs, or may fail"

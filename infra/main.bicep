@@ -371,32 +371,19 @@ module apps 'modules/app.bicep' = [
   }
 ]
 
-module machineNetwork 'modules/machineNetwork.bicep' = if (!empty(chosenMachines)) {
+module virtualMachines 'virtual-machines/main.bicep' = if (!empty(chosenMachines)) {
   scope: group
-  params: { suffix: suffix, location: location, tags: tags }
-}
-
-module machinePeering 'modules/machinePeering.bicep' = if (!empty(chosenMachines) && network == 'private') {
-  scope: group
-  params: { suffix: suffix, tags: tags }
-  dependsOn: [machineNetwork, endpoints]
-}
-
-module virtualMachines 'modules/virtualMachine.bicep' = [
-  for machine in chosenMachines: {
-    scope: group
-    params: {
-      machine: machine
-      suffix: suffix
-      location: location
-      tags: tags
-      publicKey: machinePublicKey
-      // The checks see to it that there is one.
-      reading: filter(secretGrants, grant => contains(machine.identities, grant.identity))[0]
-    }
-    dependsOn: [identities, vaults, deployedSecrets, machineNetwork, machinePeering]
+  params: {
+    machines: chosenMachines
+    suffix: suffix
+    location: location
+    tags: tags
+    network: network
+    publicKey: machinePublicKey
+    secretGrants: secretGrants
   }
-]
+  dependsOn: [identities, vaults, deployedSecrets, endpoints]
+}
 
 module ownRights 'modules/ownRights.bicep' = {
   scope: group

@@ -15,12 +15,12 @@ from shared.ledger.database import map_error
 from shared.ledger.engine import make_engine
 
 _SECONDS = 3600.0
-_LOCK = 0x5EA1ED  # an advisory lock of PostgreSQL: a number of one's own
+_LOCK = 0x5EA1ED  # an advisory lock of PostgreSQL: any number that nothing else uses
 
 
 @dataclass(frozen=True)
 class Upgraded:
-    """The versions before (`None`: there was no ledger) and after."""
+    """The versions before (`None`: there was no ledger) and after it."""
 
     before: str | None
     after: str | None
@@ -29,7 +29,7 @@ class Upgraded:
 def upgrade(url: str, ca_file: Path | None = None) -> Upgraded:
     """Bring the schema of the database at `url` up to date; several at once wait for each other.
 
-    All of it is done or nothing. Raises `LedgerError`, or `ValueError` for a URL that is none;
+    All of it is done or nothing. Raises `LedgerError`, or `ValueError` for what is not a URL;
     neither repeats the URL.
     """
     return asyncio.run(upgrading(url, ca_file))
@@ -41,7 +41,7 @@ async def upgrading(url: str, ca_file: Path | None = None) -> Upgraded:
     try:
         async with engine.begin() as connection:
             return await connection.run_sync(_upgrade)
-    except Exception as error:  # noqa: BLE001 - drivers raise what they like
+    except Exception as error:  # noqa: BLE001 - drivers raise anything
         raise map_error(error) from None
     finally:
         await engine.dispose()

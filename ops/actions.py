@@ -1,26 +1,38 @@
-"""What an operator does to rejected messages: send them on their way again, or drop them."""
+"""What an operator does to rejected messages: send them again, or drop them."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Mapping
+from typing import Protocol
 
-from azure.servicebus import ServiceBusReceivedMessage
+from azure.servicebus import ServiceBusMessage, ServiceBusReceivedMessage
 
 from ops.queue_job import Action, Messages
-from ops.rejected import NotReplayableError, is_receipt, replayed, replayed_receipt
-from shared.azure.queues import MessageTooLargeError, QueueSender
+from ops.replay import Content, Destination, NotReplayable, Resend, decide
+from shared.azure.queues import MessageTooLargeError
 
 
-def replaying(messages_sender: QueueSender, receipts_sender: QueueSender) -> Action:
+class MessageSender(Protocol):
+    """Sends to one queue: `QueueSender`."""
+
+    async def send(self, message: ServiceBusMessage) -> None:
+        """Return when the queue has taken it. Raises `BusError`."""
+
+
+def replaying(senders: Mapping[Destination, MessageSender]) -> Action:
     """Send first; the message is completed after that, so a crash between the two can only repeat.
 
     The repeat has the same id, and the queue drops it within its window of duplicate detection.
-    A receipt goes to the queue of receipts; the ledger takes it any number of times.
     """
 
+    def send(message: ServiceBusReceivedMessage) -> Awaitable[str | None]:
+        return resend(senders, decide(Content.from_received(message)))
+
     async def replay(messages: Messages) -> list[str | None]:
-        sending = (_send(messages_sender, receipts_sender, message) for message in messages)
-        outcomes = await asyncio.gather(*sending, return_exceptions=True)
+        # All of them are waited for, so that none is still being sent when the first error is
+        # raised and the locks of its batch are given up.
+        outcomes = await asyncio.gather(*map(send, messages), return_exceptions=True)
         problems: list[str | None] = []
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
@@ -31,19 +43,19 @@ def replaying(messages_sender: QueueSender, receipts_sender: QueueSender) -> Act
     return replay
 
 
-async def drop(messages: Messages) -> list[str | None]:
-    """Do nothing but let them be completed."""
-    return [None for _ in messages]
-
-
-async def _send(
-    messages_sender: QueueSender, receipts_sender: QueueSender, message: ServiceBusReceivedMessage
+async def resend(
+    senders: Mapping[Destination, MessageSender], decision: Resend | NotReplayable
 ) -> str | None:
+    """Carry out a decision; return why it failed, or None. Raises `BusError` of the bus itself."""
+    if isinstance(decision, NotReplayable):
+        return decision.why
     try:
-        if is_receipt(message):
-            await receipts_sender.send(replayed_receipt(message))
-        else:
-            await messages_sender.send(replayed(message))
-    except (NotReplayableError, MessageTooLargeError) as error:
+        await senders[decision.destination].send(decision.message())
+    except MessageTooLargeError as error:
         return str(error)
     return None
+
+
+async def drop(messages: Messages) -> list[str | None]:
+    """Do nothing: the job completes them."""
+    return [None for _ in messages]

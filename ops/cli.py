@@ -1,4 +1,4 @@
-"""The command line: 0 all done, 1 something not done and told, 2 not understood."""
+"""The command line: 0 all done, 1 something not done and reported, 2 not understood."""
 
 from __future__ import annotations
 
@@ -22,15 +22,16 @@ from ops.target import NAMESPACE, Target, TargetNotGivenError
 from shared.azure.queues import BusError
 
 _LIMIT = 100
+_ID_HELP = "an id, #SEQUENCE, or dead#SEQUENCE for one that is dead-lettered"
 _DAYS = 365
-_ID = re.compile(r"#\d{1,19}|[^#\s]\S*", re.ASCII)
+_ID = re.compile(r"(dead)?#\d{1,19}|(?!(dead)?#)\S+", re.ASCII)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command."""
-    # Why something failed is told once, by the command.
+    # Why something failed is printed once, by the command.
     logging.getLogger("azure").setLevel(logging.CRITICAL)
-    parser = _parser()
+    parser = command_line()
     options = parser.parse_args(arguments)
     if options.command == "prove":
         return access_audit_command.run(parser, options)
@@ -42,18 +43,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _set_secret(options)
         if options.command == "post-provision":
             return _post_provision()
-        where = _where(options)
+        target = _target(options)
     except TargetNotGivenError as error:
         parser.error(str(error))
     try:
-        return asyncio.run(_run(where, options))
+        return asyncio.run(_run(target, options))
     except (AzureError, BusError, OSError) as error:
         notify(f"error: {cause(error)}")
         return 1
 
 
 def _migrate(options: argparse.Namespace) -> int:
-    # Only here: it takes Alembic, which no other command needs.
+    # Only here: it needs Alembic, which no other command does.
     from ops.migrate import given_url, local_url, migrate
 
     local = options.local or options.folder
@@ -61,30 +62,31 @@ def _migrate(options: argparse.Namespace) -> int:
     return migrate(url, as_json=options.json)
 
 
-async def _run(where: Target, options: argparse.Namespace) -> int:
+async def _run(target: Target, options: argparse.Namespace) -> int:
     if options.command == "rejected":
-        return await show(where, options.reason, options.limit, as_json=options.json)
+        return await show(target, options.reason, options.limit, as_json=options.json)
     if options.command == "replay":
-        return await replay(where, Selection(options.ids, options.reason), as_json=options.json)
-    choice = Selection(options.ids, None)
-    return await discard(where, choice, as_json=options.json, sure=options.yes)
+        selection = Selection(options.ids, options.reason)
+        return await replay(target, selection, as_json=options.json)
+    selection = Selection(options.ids, None)
+    return await discard(target, selection, as_json=options.json, sure=options.yes)
 
 
 def _post_provision() -> int:
-    # Only here: it takes Alembic, too.
+    # Only here: it needs Alembic, too.
     from ops.post_provision import post_provision
 
     return post_provision(os.environ)
 
 
 def _set_secret(options: argparse.Namespace) -> int:
-    """Set the partner's secret; `TargetNotGivenError` if it is not said where."""
+    """Set the partner's secret. Raises `TargetNotGivenError`."""
     if options.local or options.folder:
-        place = SecretTarget.in_folder(SECRET, OFFICER, options.folder)
+        target = SecretTarget.in_folder(SECRET, OFFICER, options.folder)
     else:
-        place = SecretTarget.in_azure(SECRET, options.vault, os.environ)
+        target = SecretTarget.in_azure(SECRET, options.vault, os.environ)
     setting = set_partner(
-        place, options.days, replace=options.replace, patience=options.patience, read=prompt_secret
+        target, options.days, replace=options.replace, patience=options.patience, read=prompt_secret
     )
     try:
         asyncio.run(setting)
@@ -95,42 +97,43 @@ def _set_secret(options: argparse.Namespace) -> int:
 
 
 def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
-    """Refuse what makes no sense together."""
+    """Refuse options that contradict one another."""
     if options.command == "replay":
         if bool(options.ids) == options.all:
-            parser.error("say which: ID..., or --all")
+            parser.error("no messages given: ID..., or --all")
         if options.reason and not options.all:
             parser.error("--reason goes with --all")
     if options.command == "drop" and not options.yes and not sys.stdin.isatty():
-        parser.error("there is no terminal to ask on: --yes drops without asking")
+        parser.error("no terminal to ask on: --yes drops without asking")
 
 
-def _where(options: argparse.Namespace) -> Target:
+def _target(options: argparse.Namespace) -> Target:
     if options.local or options.folder:
         return Target.in_folder(options.folder)
     given = {NAMESPACE: options.namespace} if options.namespace else {}
     return Target.from_environment({**os.environ, **given})
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_line() -> argparse.ArgumentParser:
+    """Return the command line, which the documents are compared with."""
     parser = argparse.ArgumentParser(
         prog="python -m ops",
-        description="Look after rejected messages, the partner's secret and the ledger's schema; "
+        description="Manage rejected messages, the partner's secret and the ledger's schema; "
         "prove who may do what.",
     )
     commands = parser.add_subparsers(required=True, dest="command", metavar="COMMAND")
-    where = _where_options()
-    rejected = commands.add_parser("rejected", parents=[where], help="list rejected messages")
+    target = _target_options()
+    rejected = commands.add_parser("rejected", parents=[target], help="list rejected messages")
     rejected.add_argument("--reason", help="only those of this reason")
     rejected.add_argument(
         "--limit", type=_count, default=_LIMIT, metavar="N", help=f"at most N of them ({_LIMIT})"
     )
-    again = commands.add_parser("replay", parents=[where], help="send them on their way again")
-    again.add_argument("ids", nargs="*", type=_id, metavar="ID", help="an id, or #SEQUENCE")
-    again.add_argument("--all", action="store_true", help="all that are there now")
+    again = commands.add_parser("replay", parents=[target], help="send rejected messages again")
+    again.add_argument("ids", nargs="*", type=_id, metavar="ID", help=_ID_HELP)
+    again.add_argument("--all", action="store_true", help="all that are rejected now")
     again.add_argument("--reason", help="with --all: only those of this reason")
-    drop = commands.add_parser("drop", parents=[where], help="remove them for good")
-    drop.add_argument("ids", nargs="+", type=_id, metavar="ID", help="an id, or #SEQUENCE")
+    drop = commands.add_parser("drop", parents=[target], help="remove rejected messages for good")
+    drop.add_argument("ids", nargs="+", type=_id, metavar="ID", help=_ID_HELP)
     drop.add_argument("--yes", action="store_true", help="without asking")
     migration = commands.add_parser(
         "migrate",
@@ -141,14 +144,14 @@ def _parser() -> argparse.ArgumentParser:
     _add_local_options(migration.add_mutually_exclusive_group())
     migration.add_argument("--json", action="store_true", help="print the outcome as JSON")
     access_audit_command.add_to(commands)
-    commands.add_parser("post-provision", help="all that is to be done after `azd provision`")
+    commands.add_parser("post-provision", help="do what is left to do after `azd provision`")
     _secrets_options(commands.add_parser("secrets", help="set the partner's secret"))
     return parser
 
 
 def _secrets_options(secrets: argparse.ArgumentParser) -> None:
     secrets.description = (
-        "Set the partner's secret. It is asked for unseen, or comes in on standard input."
+        "Set the partner's secret. It is read from a hidden prompt, or from standard input."
     )
     where = secrets.add_mutually_exclusive_group()
     _add_local_options(where)
@@ -162,11 +165,11 @@ def _secrets_options(secrets: argparse.ArgumentParser) -> None:
         type=_count,
         default=0,
         metavar="SECONDS",
-        help="wait so long for rights that are new",
+        help="wait this long for rights that are new",
     )
 
 
-def _where_options() -> argparse.ArgumentParser:
+def _target_options() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(add_help=False)
     where = options.add_mutually_exclusive_group()
     where.add_argument(
@@ -184,7 +187,7 @@ def _add_local_options(where: argparse._MutuallyExclusiveGroup) -> None:
 
 def _id(text: str) -> str:
     if not _ID.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is neither an id nor #SEQUENCE")
+        raise argparse.ArgumentTypeError(f"{text!r} is not {_ID_HELP}")
     return text
 
 

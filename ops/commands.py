@@ -14,10 +14,14 @@ from datetime import UTC, datetime
 from azure.servicebus.aio import ServiceBusClient
 
 from ops.actions import drop, replaying
-from ops.output import Progress, cause, listed, named, notify, plain, table
-from ops.queue_job import Action, QueueJob, look
+from ops.listing import listed, named
+from ops.listing import show as show_table
+from ops.output import cause, notify, plain
+from ops.progress import Progress
+from ops.queue_job import Action, QueueJob, Source
 from ops.rejected import Rejected, chosen
 from ops.target import Target
+from ops.worklist import Worklist
 from shared.azure.queues import QueueSender
 
 _NO_SUCH = "there is no such rejected message"
@@ -26,67 +30,91 @@ _SHOWN = 10  # messages named before they are dropped
 
 @dataclass(frozen=True)
 class Selection:
-    """Which messages: those named (an id, or `#` and a sequence number), or all of a reason."""
+    """Which messages: those named (an id, or a sequence number), or all of a reason."""
 
     names: Sequence[str]
     reason: str | None
 
-    def among(self, there: Sequence[Rejected]) -> tuple[dict[int, Rejected], list[str]]:
+    def among(self, there: Sequence[Rejected]) -> tuple[list[Rejected], list[str]]:
         """Find them, and the names that lead to none."""
         if self.names:
             return chosen(there, self.names)
-        return {m.sequence_number: m for m in there if self.reason in (None, m.reason)}, []
+        return [one for one in there if self.reason in (None, one.reason)], []
 
 
-async def show(where: Target, reason: str | None, limit: int, *, as_json: bool) -> int:
-    """List messages, oldest first, at most `limit` of them."""
-    found: list[Rejected] = []
-    more = False
-    async with where.client() as client, client.get_queue_receiver(where.rejected) as receiver:
-        async for message in look(receiver):
-            if reason in (None, message.reason):
-                more = len(found) == limit
-                if more:
-                    break
-                found.append(message)
+async def show(target: Target, reason: str | None, limit: int, *, as_json: bool) -> int:
+    """List messages, oldest first, at most `limit` of them; dead-lettered ones come last."""
+    async with target.client() as client:
+        found = await _first(_sources(client, target), reason, limit + 1)
+    found, more = found[:limit], len(found) > limit
     now = datetime.now(UTC)
     if as_json:
         print(json.dumps({"messages": [listed(one, now) for one in found], "more": more}))
         return 0
-    print(table(found, now) if found else "no rejected messages")
+    if found:
+        show_table(found, now)
+    else:
+        print("no rejected messages")
     if more:
         notify(f"these are the first {limit}; --limit shows more")
     return 0
 
 
-async def replay(where: Target, choice: Selection, *, as_json: bool) -> int:
-    """Send messages on their way again."""
-    async with where.client() as client:
-        there = await _all(client, where.rejected)
-        action = replaying(QueueSender(client, where.messages), QueueSender(client, where.receipts))
-        task = _Task("replayed", as_json=as_json)
-        return await task.run(client, where.rejected, there, choice, action)
+async def replay(target: Target, selection: Selection, *, as_json: bool) -> int:
+    """Send rejected messages again."""
+    async with target.client() as client:
+        sources = _sources(client, target)
+        action = replaying(
+            {
+                "messages": QueueSender(client, target.messages),
+                "receipts": QueueSender(client, target.receipts),
+            }
+        )
+        there = await _all(sources)
+        return await _Task("replayed", as_json=as_json).run(sources, there, selection, action)
 
 
-async def discard(where: Target, choice: Selection, *, as_json: bool, sure: bool) -> int:
+async def discard(target: Target, selection: Selection, *, as_json: bool, sure: bool) -> int:
     """Drop messages for good, when that is what the user wants."""
-    async with where.client() as client:
-        there = await _all(client, where.rejected)
-        found, _ = choice.among(there)
-        if found and not sure and not _confirmed(list(found.values())):
+    async with target.client() as client:
+        sources = _sources(client, target)
+        there = await _all(sources)
+        found, _ = selection.among(there)
+        if found and not sure and not _confirmed(found):
             notify("nothing is dropped")
             return 1
-        task = _Task("dropped", as_json=as_json)
-        return await task.run(client, where.rejected, there, choice, drop)
+        return await _Task("dropped", as_json=as_json).run(sources, there, selection, drop)
 
 
-async def _all(client: ServiceBusClient, queue: str) -> list[Rejected]:
-    async with client.get_queue_receiver(queue) as receiver:
-        return [message async for message in look(receiver)]
+def _sources(client: ServiceBusClient, target: Target) -> Sequence[Source]:
+    """Give the places where rejected messages can be.
+
+    Beside the queue itself that is its dead-letter queue: what expires there, or was received too
+    often, and no other queue of the deployment keeps its dead letters.
+    """
+    return [
+        Source(client, target.rejected),
+        Source(client, target.rejected, dead_lettered=True),
+    ]
+
+
+async def _first(sources: Sequence[Source], reason: str | None, limit: int) -> list[Rejected]:
+    found: list[Rejected] = []
+    for source in sources:
+        async for message in source.look():
+            if reason in (None, message.reason):
+                found.append(message)
+            if len(found) == limit:
+                return found
+    return found
+
+
+async def _all(sources: Sequence[Source]) -> list[Rejected]:
+    return [message for source in sources async for message in source.look()]
 
 
 def _confirmed(messages: Sequence[Rejected]) -> bool:
-    notify(table(messages[:_SHOWN], datetime.now(UTC)))
+    show_table(messages[:_SHOWN], datetime.now(UTC), sys.stderr)
     if len(messages) > _SHOWN:
         notify(f"... and {len(messages) - _SHOWN} more")
     print(f"Drop {len(messages)} for good? [y/N] ", end="", file=sys.stderr, flush=True)
@@ -95,62 +123,73 @@ def _confirmed(messages: Sequence[Rejected]) -> bool:
 
 @dataclass
 class _Task:
-    """A job from its choice to its account; `verb` is what is done, in the past."""
+    """An action on a selection, from choosing to reporting; `verb` is what is done, in the past."""
 
     verb: str
     as_json: bool
 
     async def run(
         self,
-        client: ServiceBusClient,
-        queue: str,
+        sources: Sequence[Source],
         there: Sequence[Rejected],
-        choice: Selection,
+        selection: Selection,
         action: Action,
     ) -> int:
-        # What is rejected from now on is not among it: a partner that still refuses would keep
-        # a replay of all going in circles.
-        wanted, missing = choice.among(there)
-        last = max(wanted, default=0)
-        backlog = sum(message.sequence_number <= last for message in there)
-        progress = Progress(self.verb)
-        job = QueueJob(client, queue, wanted, backlog, action, progress)
-        with _interruptible(job):
-            await job.run()
-        progress.end()
-        self._account(job, missing)
-        return 1 if job.wanted or job.failed or missing else 0
-
-    def _account(self, job: QueueJob, missing: Sequence[str]) -> None:
-        left = _why_left(job)
-        not_done = [
-            *({"id": name, "sequence_number": None, "why": _NO_SUCH} for name in missing),
-            *({**named(message), "why": why} for message, why in job.failed),
-            *({**named(message), "why": left} for message in job.wanted.values()),
+        wanted, missing = selection.among(there)
+        worklists = [
+            Worklist.of(
+                [one for one in wanted if one.dead_lettered == source.dead_lettered],
+                [one for one in there if one.dead_lettered == source.dead_lettered],
+            )
+            for source in sources
         ]
+        progress, stop = Progress(self.verb, worklists), asyncio.Event()
+        jobs = [
+            QueueJob(source, worklist, action, progress.show, stop)
+            for source, worklist in zip(sources, worklists, strict=True)
+        ]
+        with _interruptible(stop):
+            for job in jobs:
+                await job.run()
+        progress.end()
+        left = _why_left(jobs)
+        self._report(worklists, missing, left)
+        return 1 if missing or any(one.wanted or one.failed for one in worklists) else 0
+
+    def _report(self, worklists: Sequence[Worklist], missing: Sequence[str], left: str) -> None:
+        done = [message for one in worklists for message in one.done]
+        vanished = [message for one in worklists for message in one.vanished]
+        failed = [failure for one in worklists for failure in one.failed]
+        wanted = [message for one in worklists for message in one.wanted.values()]
         if self.as_json:
-            account = {
-                self.verb: [named(message) for message in job.done],
-                "gone": [named(message) for message in job.vanished],
+            not_done = [
+                *({"id": name, "sequence_number": None, "why": _NO_SUCH} for name in missing),
+                *({**named(message), "why": why} for message, why in failed),
+                *({**named(message), "why": left} for message in wanted),
+            ]
+            report = {
+                self.verb: [named(message) for message in done],
+                "gone": [named(message) for message in vanished],
                 "not_done": not_done,
             }
-            print(json.dumps(account))
+            print(json.dumps(report))
             return
-        print(f"{self.verb} {_messages(len(job.done))}")
-        if job.vanished:
-            notify(f"{_messages(len(job.vanished))} gone meanwhile: somebody else took them")
+        print(f"{self.verb} {_messages(len(done))}")
+        if vanished:
+            notify(f"{_messages(len(vanished))} gone meanwhile: somebody else took them")
         for name in missing:
             notify(f"not {self.verb}: {plain(name)}: {_NO_SUCH}")
-        for message, why in job.failed:
+        for message, why in failed:
             notify(f"not {self.verb}: {message.name}: {why}")
-        if job.wanted:
-            notify(f"not {self.verb}: {_messages(len(job.wanted))}: {left}; run it again")
+        if wanted:
+            notify(f"not {self.verb}: {_messages(len(wanted))}: {left}; run it again")
 
 
-def _why_left(job: QueueJob) -> str:
-    if job.failure:
-        return cause(job.failure)
-    return "interrupted" if job.stop.is_set() else "in other hands"
+def _why_left(jobs: Sequence[QueueJob]) -> str:
+    for job in jobs:
+        if job.failure:
+            return cause(job.failure)
+    return "interrupted" if jobs[0].stop.is_set() else "locked by another receiver"
 
 
 def _messages(count: int) -> str:
@@ -158,14 +197,14 @@ def _messages(count: int) -> str:
 
 
 @contextmanager
-def _interruptible(job: QueueJob) -> Iterator[None]:
-    """Let the first Ctrl-C end the job in good order; a second one ends it at once."""
+def _interruptible(stop: asyncio.Event) -> Iterator[None]:
+    """Let the first Ctrl-C end the work in good order; a second one ends it at once."""
     loop = asyncio.get_running_loop()
     signals = (signal.SIGINT, signal.SIGTERM)
 
     def interrupt() -> None:
-        notify("\nstopping after what is in hand; Ctrl-C again stops at once")
-        job.stop.set()
+        notify("\nstopping after what is under way; Ctrl-C again stops at once")
+        stop.set()
         for number in signals:
             loop.remove_signal_handler(number)
 

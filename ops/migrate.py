@@ -12,13 +12,14 @@ from migrations import Upgraded, upgrade
 from ops.output import notify
 from ops.target import TargetNotGivenError
 from shared.ledger.errors import LedgerError
+from shared.standards.secret_text import secret_text
 
 URL = "RELAY_DATABASE_URL"
 _AUTHORITIES = "RELAY_CA_BUNDLE"
 
 
 def migrate(url: str, *, as_json: bool) -> int:
-    """Do it, and say from which version to which; never where, for a URL has a password."""
+    """Migrate, and print from which version to which; never the URL, which has a password."""
     authorities = os.environ.get(_AUTHORITIES)
     try:
         done = upgrade(url, Path(authorities) if authorities else None)
@@ -34,9 +35,9 @@ def given_url() -> str:
 
     Never from an argument: every user of the machine can read those.
     """
-    url = os.environ.get(URL) or _read()
+    url = secret_text(os.environ.get(URL) or _read())
     if not url:
-        raise TargetNotGivenError(f"say where: the database's URL in {URL} or on standard input")
+        raise TargetNotGivenError(f"no database given: its URL in {URL} or on standard input")
     return url
 
 
@@ -50,13 +51,13 @@ def local_url(folder: Path) -> str:
         found = Client(folder).control("GET", "/database")
     except (NotUpError, RequestRefusedError) as error:
         raise TargetNotGivenError(str(error)) from None
-    return str(found["url"]) if isinstance(found, dict) else ""
+    return secret_text(str(found["url"])) if isinstance(found, dict) else ""
 
 
 def _read() -> str:
     if sys.stdin.isatty():
-        return getpass.getpass("URL of the database: ").strip()
-    return sys.stdin.readline().strip()
+        return getpass.getpass("URL of the database: ")
+    return sys.stdin.read()
 
 
 def _sentence(done: Upgraded) -> str:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from local.bus.amqp import performatives as amqp
-from local.bus.amqp.frames import AMQP, HEADER, SASL, Frame, FrameReader, Header, frame
-from local.bus.amqp.message import respond
+from local.bus.amqp.frames import AMQP, HEADER, SASL, Frame, FrameReader, ProtocolHeader, frame
+from local.bus.amqp.message import encode_response
 from local.bus.amqp.values import Described, Symbol, ULong, Value
 
 Some = TypeVar("Some", bound=amqp.Performative)
@@ -22,7 +22,7 @@ class Raw:
     writer: asyncio.StreamWriter
     frames: FrameReader = field(default_factory=FrameReader)
 
-    async def item(self) -> Header | Frame | None:
+    async def item(self) -> ProtocolHeader | Frame | None:
         """Read the next header or frame; None at the end of the stream."""
         while (item := self.frames.next()) is None:
             try:
@@ -37,7 +37,7 @@ class Raw:
     async def read(self) -> amqp.Performative | None:
         """Read the next performative; None at the end of the stream."""
         item = await self.item()
-        while isinstance(item, Header) or (item is not None and not item.body):
+        while isinstance(item, ProtocolHeader) or (item is not None and not item.body):
             item = await self.item()
         return None if item is None else amqp.read(item.body)[0]
 
@@ -94,7 +94,7 @@ class Raw:
         self.attach(1, "$cbs", receives=True)
         self.send(amqp.Flow(0, 1000, 0, 1000, 1, 0, 10))
         properties: dict[Value, Value] = {"operation": operation, "name": audience}
-        self.transfer(0, respond(None, properties, token))
+        self.transfer(0, encode_response(None, properties, token))
 
     def transfer(self, handle: int, payload: bytes, message_format: int = 0) -> None:
         """Send a message, in as many frames as it takes."""

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.postgres import NoPostgresError, Postgres, running
+
+# What programs write depends on these: on a CI server, in a narrow window and in a user's shell it
+# has to be the same. Processes that the tests start inherit it.
+for _name in (
+    *("FORCE_COLOR", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "PY_COLORS", "PYTHON_COLORS"),
+    *("TTY_COMPATIBLE", "TTY_INTERACTIVE", "LINES"),
+):
+    os.environ.pop(_name, None)
+os.environ.update(COLUMNS="80", TERM="xterm")
 
 # A busy machine is slow, and that says nothing about the code.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -109,7 +109,7 @@ def _programs() -> Path:
 
 
 def _as_somebody() -> list[str]:
-    """Return what has to stand before a command: PostgreSQL refuses to run as root."""
+    """Return what has to come before a command: PostgreSQL refuses to run as root."""
     if os.geteuid() != 0:
         return []
     if not shutil.which("setpriv"):

@@ -1,7 +1,8 @@
-"""Five messages of different kinds, sent through a running local cloud, compared and looked up."""
+"""The command `demo`: five messages of different kinds, sent, compared and looked up."""
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import os
@@ -12,11 +13,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from rich.table import Table
+
 from local.cli.client import Client, RequestRefusedError
+from local.cli.proving import prove_access
+from local.cli.tables import show, table
+from local.runtime.cloud import Cloud
 from shared.settings.settings import SenderSettings
 
-_PATIENCE = 30.0  # seconds until every message must be at the partner
-_POLL = 0.05
+_TIMEOUT = 30.0  # seconds until every message must be at the partner
+_POLL = 0.05  # seconds
 
 
 @dataclass(frozen=True)
@@ -30,7 +36,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Sent:
-    """A sample that the sender took: under which id, posted when and accepted when (Unix times)."""
+    """A sample that the sender accepted under an id, and when (Unix times)."""
 
     sample: Sample
     id: str
@@ -49,11 +55,34 @@ class DemoDelivery:
 
 @dataclass(frozen=True)
 class TrackedMessage:
-    """What the tracker tells of a message: its state, and since when it was in which (UTC)."""
+    """What the tracker returns for a message: its state, and when it reached each state (UTC)."""
 
     id: str
     state: str
     times: Mapping[str, datetime]
+
+
+async def show_demo(cloud: Cloud) -> int:
+    """Send the five messages, show what became of them, prove the access; return 0 if all is well.
+
+    The demo speaks HTTP like any caller, on a thread of its own: the cloud has the event loop.
+    """
+    client = Client(cloud.context.folder.path)
+    print("The cloud is up. Sending five messages ...\n", flush=True)
+    limit = limit_of(cloud.apps["sender"].environment)
+    deliveries = await asyncio.to_thread(carry, client, samples(limit))
+    show(deliveries_table(deliveries))
+    print(
+        "\nverified: the same bytes and content type, and a valid signature, at the partner."
+        "\n\nThe same messages in the ledger (GET /api/messages/{id} of the tracker, UTC):\n",
+        flush=True,
+    )
+    tracked = await asyncio.to_thread(look_up, client, [one.sent.id for one in deliveries])
+    show(ledger_table(tracked))
+    failed = any(one.problem for one in deliveries)
+    failed |= any(one.state != "delivered" for one in tracked)
+    failed |= await prove_access(cloud.context.folder.path) != 0
+    return 1 if failed else 0
 
 
 def samples(limit: int) -> Sequence[Sample]:
@@ -65,7 +94,7 @@ def samples(limit: int) -> Sequence[Sample]:
         Sample("UTF-8 text", "text/plain; charset=utf-8", text.encode()),
         Sample("PNG picture", "image/png", picture()),
         Sample("one zero byte", "application/octet-stream", b"\x00"),
-        Sample("just under the limit", "application/octet-stream", os.urandom(limit - 1)),
+        Sample("limit - 1 byte", "application/octet-stream", os.urandom(limit - 1)),
     )
 
 
@@ -75,14 +104,17 @@ def limit_of(environment: Mapping[str, str]) -> int:
 
 
 def send(client: Client, payload: bytes, content_type: str) -> tuple[str, str]:
-    """Post a message to the sender; return its id and its status link; Refused if not taken."""
+    """Post a message to the sender; return its id and the path of its status.
+
+    Raises `RequestRefusedError` where it is not accepted.
+    """
     headers = {"Content-Type": content_type}
     answer = client.app("sender", "POST", "/api/messages", payload, headers)
     if answer.status != 202:
-        raise RequestRefusedError(f"the sender says {answer.status}: {_detail(answer.body)}")
+        raise RequestRefusedError(f"the sender answered {answer.status}: {_detail(answer.body)}")
     content = answer.json()
     if not isinstance(content, dict) or not isinstance(content.get("id"), str):
-        raise RequestRefusedError("the sender took it, but told no id")
+        raise RequestRefusedError("the sender accepted it, but returned no id")
     return content["id"], answer.headers.get("location", "")
 
 
@@ -98,29 +130,21 @@ def carry(client: Client, sending: Sequence[Sample]) -> Sequence[DemoDelivery]:
 
 
 def look_up(client: Client, ids: Sequence[str]) -> Sequence[TrackedMessage]:
-    """Ask the tracker for each message until it is delivered, or patience ends."""
-    deadline = time.monotonic() + _PATIENCE
+    """Ask the tracker for each message until it is delivered, or the time is up."""
+    deadline = time.monotonic() + _TIMEOUT
     return [_look_up(client, message_id, deadline) for message_id in ids]
 
 
-def table(deliveries: Sequence[DemoDelivery]) -> str:
-    """Show each message's way, a line each."""
-    titles = ("message", "bytes", "content type", "id", "accepted", "at the partner", "")
-    return _aligned([titles, *(_row(delivery) for delivery in deliveries)])
+def deliveries_table(deliveries: Sequence[DemoDelivery]) -> Table:
+    """Make a table of the messages and of what became of each."""
+    headings = ("message", "bytes", "content type", "accepted", "arrived", "result")
+    return table(headings, map(_row, deliveries))
 
 
-def ledger_table(told: Sequence[TrackedMessage]) -> str:
-    """Show what the ledger has of each message: when it was accepted, and what came after that."""
-    titles = ("id", "state", "accepted (UTC)", "queued", "delivered")
-    return _aligned([titles, *(_ledger_row(one) for one in told)])
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    )
+def ledger_table(tracked: Sequence[TrackedMessage]) -> Table:
+    """Make a table of what the ledger has of each message: its state, and since when it had it."""
+    headings = ("id", "state", "accepted", "queued", "delivered")
+    return table(headings, map(_ledger_row, tracked))
 
 
 def _row(delivery: DemoDelivery) -> tuple[str, ...]:
@@ -129,23 +153,24 @@ def _row(delivery: DemoDelivery) -> tuple[str, ...]:
         sent.sample.name,
         f"{len(sent.sample.payload):,}",
         sent.sample.content_type,
-        sent.id,
         _after(sent, sent.accepted_at),
         _after(sent, delivery.arrived_at),
-        delivery.problem or "identical, signature verified",
+        delivery.problem or "verified",
     )
 
 
-def _ledger_row(told: TrackedMessage) -> tuple[str, ...]:
-    accepted = told.times.get("accepted")
-    shown = accepted.strftime("%H:%M:%S.%f")[:-3] if accepted else "-"
-    return (told.id, told.state, shown, *(_since(told, state) for state in ("queued", "delivered")))
+def _ledger_row(tracked: TrackedMessage) -> tuple[str, ...]:
+    accepted = tracked.times.get("accepted")
+    shown = accepted.strftime("%H:%M:%S") if accepted else "-"
+    since = (_since(tracked, state) for state in ("queued", "delivered"))
+    return (tracked.id, tracked.state, shown, *since)
 
 
-def _since(told: TrackedMessage, state: str) -> str:
-    if state not in told.times or "accepted" not in told.times:
+def _since(tracked: TrackedMessage, state: str) -> str:
+    if state not in tracked.times or "accepted" not in tracked.times:
         return "-"
-    return f"+{(told.times[state] - told.times['accepted']).total_seconds() * 1000:.0f} ms"
+    passed = tracked.times[state] - tracked.times["accepted"]
+    return f"+{passed.total_seconds() * 1000:.0f} ms"
 
 
 def _look_up(client: Client, message_id: str, deadline: float) -> TrackedMessage:
@@ -180,7 +205,7 @@ def picture() -> bytes:
 
 def _wait(client: Client, ids: set[str]) -> Mapping[str, Mapping[str, object]]:
     arrived: dict[str, Mapping[str, object]] = {}
-    after, deadline = 0, time.monotonic() + _PATIENCE
+    after, deadline = 0, time.monotonic() + _TIMEOUT
     while not ids <= set(arrived) and time.monotonic() < deadline:
         for message in client.received(after):
             after = int(str(message["n"]))
@@ -191,7 +216,7 @@ def _wait(client: Client, ids: set[str]) -> Mapping[str, Mapping[str, object]]:
 
 def _compare(sent: Sent, got: Mapping[str, object] | None) -> DemoDelivery:
     if got is None:
-        return DemoDelivery(sent, None, f"not at the partner after {_PATIENCE:.0f} s")
+        return DemoDelivery(sent, None, f"not at the partner after {_TIMEOUT:.0f} s")
     at = datetime.fromisoformat(str(got["received_at"])).timestamp()
     checks = {
         "the bytes differ": base64.b64decode(str(got["body"])) == sent.sample.payload,

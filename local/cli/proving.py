@@ -1,4 +1,4 @@
-"""The proof of access at the end of the demo: the operator's command, as anybody would run it."""
+"""The access audit at the end of the demo: the operator's command, as anybody would run it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from local.runtime.apps import ROOT
 
 
 async def prove_access(folder: Path) -> int:
-    """Show who may do what in the cloud of a folder; return the command's exit code."""
-    print("\nWho may do what, as each app has just tried it:", flush=True)
-    # A process of its own: it is an operator, who must not be mixed up with this process.
+    """Show which identity may do what in the cloud of a folder; return the command's exit code."""
+    print("\nWhich identity may do what, as each app has just tried it:", flush=True)
+    # A process of its own, since the environment makes it an operator.
     command = (sys.executable, "-m", "ops", "prove", "--folder", str(folder))
     process = await asyncio.create_subprocess_exec(*command, cwd=ROOT)
     try:

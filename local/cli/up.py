@@ -1,4 +1,4 @@
-"""Keeping a local cloud up for as long as somebody wants it."""
+"""Starting a local cloud and keeping it up until it is stopped."""
 
 from __future__ import annotations
 
@@ -13,46 +13,34 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.authorization.audit_log import USUAL_SIZE, AuditLog
 from local.control.endpoint import control_app
 from local.net.bearer import new_key
 from local.net.folder import KEY_FILE, lock
 from local.net.serving import serve
-from local.partner.inbox import PartnerInbox
-from local.partner.keys import PartnerKeys
-from local.partner.webhook import PartnerWebhook
-from local.runtime.cloud import Cloud
+from local.runtime.cloud import Cloud, CloudOptions, start_cloud
 from local.runtime.redeployment import FILE as DEPLOYED_FILE
 from local.runtime.redeployment import Redeployment, over, read
 
 _CONTROL_PORT = 7099
-# More than the connections of all ports together; many systems give 1,024, or 256, unasked.
+# More than the connections of all ports together; the default of many systems is 1,024 or 256.
 _OPEN_FILES = 8192
-_DATABASE = "RELAY_DATABASE_URL"  # of another database than the file in the folder
 
 
 @dataclass(frozen=True)
 class Start:
-    """What to start, and where; `decisions` is how many of them are kept on record.
-
-    With `free_ports` a new folder's cloud leaves the usual ports to others. Without `keys` its apps
-    ask nobody for an access key.
-    """
+    """Which deployment to start, and in which folder."""
 
     folder: Path
     snapshot: Path
-    log_level: str | None
-    decisions: int = USUAL_SIZE
-    free_ports: bool = False
-    keys: bool = True
+    options: CloudOptions
 
 
 def run(start: Start, during: Callable[[Cloud], Awaitable[int]]) -> int:
     """Start a cloud, do something while it is up, and stop all of it again.
 
-    SIGINT and SIGTERM end it at any time. Returns what `during` returns, or 130 if ended.
+    SIGINT and SIGTERM end it at any time. Returns what `during` returns, or 130 if ended so.
     """
-    # All that is made from here on, by the apps too, is for this user alone.
+    # All files made from here on, by the apps too, are for this user alone.
     os.umask(0o077)
     _allow_open_files()
     try:
@@ -61,13 +49,13 @@ def run(start: Start, during: Callable[[Cloud], Awaitable[int]]) -> int:
         return 130
 
 
-async def until_told(_: Cloud) -> int:
+async def until_stopped() -> int:
     """Stay up until SIGINT or SIGTERM."""
-    told = asyncio.Event()
+    stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, told.set)
-    await told.wait()
+        loop.add_signal_handler(number, stopped.set)
+    await stopped.wait()
     return 0
 
 
@@ -92,44 +80,27 @@ async def _up(start: Start) -> AsyncIterator[Cloud]:
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(lock(start.folder))
         redeployment = over(folder.path, content, start.snapshot)
-        tell_staying(redeployment)
-        partner_keys = PartnerKeys.kept_in(folder)
-        decisions = AuditLog(size=start.decisions)
-        database = os.environ.get(_DATABASE)
-        cloud = Cloud(
-            redeployment.deployment,
-            folder,
-            notify,
-            start.log_level,
-            database,
-            free_ports=start.free_ports,
-            keys=start.keys,
-            partner=PartnerWebhook(secret=partner_keys.signing),
-            inbox=PartnerInbox(key=partner_keys.queue),
-            audit_log=decisions,
-            rewritten=redeployment.rewritten,
-        )
-        await stack.enter_async_context(cloud)
+        note_what_stays(redeployment)
+        cloud = await start_cloud(stack, redeployment, folder, notify, start.options)
         folder.write_private(DEPLOYED_FILE, redeployment.record)
         key = new_key()
         folder.write_private(KEY_FILE, key)
-        control = control_app(cloud, key)
-        listening = cloud.ports.bind("control", _CONTROL_PORT)
-        cloud.endpoints["control"] = await serve(stack, control, listening)
-        folder.publish_endpoints(cloud.endpoints)
+        listening = cloud.context.ports.bind("control", _CONTROL_PORT)
+        control = await serve(stack, control_app(cloud, key), listening)
+        folder.publish_endpoints({**cloud.endpoints.as_json(), "control": control})
         stack.callback(folder.withdraw_endpoints)
         yield cloud
 
 
-def tell_staying(redeployment: Redeployment) -> None:
-    """Say what the deployment no longer has and is there all the same."""
+def note_what_stays(redeployment: Redeployment) -> None:
+    """Print what the deployment no longer has and still exists."""
     if redeployment.staying:
         kinds = Counter(redeployment.staying.values())
         listed = ", ".join(f"{name} ({count})" for name, count in kinds.items())
         notify(
-            "note: an earlier deployment made what this one no longer has. It stays, rights among "
-            f"it, as in Azure, which deletes nothing by deploying: {listed}. To start anew, name "
-            "another folder (--folder)."
+            "note: an earlier deployment made resources that this one no longer has. They stay, "
+            f"role assignments included, as in Azure, where a deployment deletes nothing: {listed}."
+            " To start from nothing, give another folder (--folder)."
         )
 
 
@@ -141,5 +112,5 @@ def _allow_open_files() -> None:
 
 
 def notify(text: str) -> None:
-    """Say something that is not a command's result."""
+    """Print what is not a command's result."""
     print(text, file=sys.stderr, flush=True)

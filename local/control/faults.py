@@ -1,4 +1,4 @@
-"""The part of the control endpoint that makes things go wrong, and right again."""
+"""The part of the control endpoint that injects faults and clears them."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from local.authorization.grants import principals
 from local.faults.fault_document import FaultError
 from local.faults.faults import SERVICES, Fault, Service
 from local.runtime.cloud import Cloud
+from local.strict_json import DocumentPath, StrictObject
 
-_DAY = 24 * 60 * 60
-
-_YEAR = 366 * 24 * 3600
+_DAY = 24 * 60 * 60  # seconds
+_YEAR = 366 * _DAY
 
 
 def add_faults(app: web.Application, cloud: Cloud) -> None:
@@ -25,11 +25,11 @@ def add_faults(app: web.Application, cloud: Cloud) -> None:
       answers `{"fault": its number}`
     - `DELETE /faults`, `/faults?service=partner`, `/faults/{number}`
     - `PUT /grants/{identity}/off`, `/grants/{identity}/on`
-    - `PUT /bus/clock` with `{"ahead": seconds}`: the queues live so far ahead of the real time
+    - `PUT /bus/clock` with `{"ahead": seconds}`: the clock of the queues is so far ahead
     - `PUT /tokens/lifetime` with `{"seconds": whole number}`, of the tokens made from then on
     - `POST /tokens/revoke`: all tokens made so far are expired, and connections of the bus that
-      were made with them are broken. The Azure SDKs go on using a token until its own
-      time is over; of tokens that live for less than five minutes they ask anew after 30 seconds
+      were made with them are broken. The Azure SDKs go on using a token until its own expiry;
+      where tokens live for less than five minutes they request another after 30 seconds
     """
     control = _FaultRoutes(cloud)
     app.router.add_get("/faults", control.show)
@@ -43,16 +43,16 @@ def add_faults(app: web.Application, cloud: Cloud) -> None:
 
 
 def fault_status(cloud: Cloud) -> Mapping[str, object]:
-    """Return what is made to go wrong, and how many requests were struck so far."""
+    """Return the faults in force, and how many requests they hit so far."""
     return {
-        "faults": [one.as_json() for one in cloud.faults.active()],
-        "hits": {service: cloud.faults.hits[service] for service in SERVICES},
+        "faults": [one.as_json() for one in cloud.context.faults.active()],
+        "hits": {service: cloud.context.faults.hits[service] for service in SERVICES},
         "grants_off": [
             name
             for name, principal in principals(cloud.deployment).items()
-            if cloud.authorization.is_suspended(principal)
+            if cloud.context.authorization.is_suspended(principal)
         ],
-        "token_seconds": cloud.issuer.seconds,
+        "token_seconds": cloud.context.issuer.seconds,
     }
 
 
@@ -66,21 +66,21 @@ class _FaultRoutes:
     async def set(self, request: web.Request) -> web.Response:
         fault = Fault.from_json(await _document(request))
         vaults = list(self._cloud.vaults)
-        # A vault that is not there would never be struck, and nobody would see why.
+        # A fault of a vault that does not exist would never hit, and nobody would see why.
         if fault.vault is not None and fault.vault.lower() not in map(str.lower, vaults):
-            raise FaultError(f"there is no such vault; there is: {', '.join(vaults)}")
-        return web.json_response({"fault": self._cloud.faults.set(fault)})
+            raise FaultError(f"there is no such vault; known: {', '.join(vaults)}")
+        return web.json_response({"fault": self._cloud.context.faults.set(fault)})
 
     async def clear(self, request: web.Request) -> web.Response:
-        at = request.query.get("service")
-        if at is not None and at not in SERVICES:
+        given = request.query.get("service")
+        if given is not None and given not in SERVICES:
             raise FaultError(f"service must be one of {', '.join(SERVICES)}")
-        service: Service | None = next((one for one in SERVICES if one == at), None)
-        return web.json_response({"cleared": self._cloud.faults.clear(service)})
+        service: Service | None = next((one for one in SERVICES if one == given), None)
+        return web.json_response({"cleared": self._cloud.context.faults.clear(service)})
 
     async def clear_number(self, request: web.Request) -> web.Response:
         number = int(request.match_info["number"])
-        if not self._cloud.faults.clear_number(number):
+        if not self._cloud.context.faults.clear_number(number):
             raise FaultError(f"fault {number} is not in force")
         return web.json_response({"cleared": 1})
 
@@ -88,35 +88,27 @@ class _FaultRoutes:
         identity, state = request.match_info["identity"], request.match_info["state"]
         known = principals(self._cloud.deployment)
         if identity not in known:
-            raise FaultError(f"there is no such identity; there is: {', '.join(known)}")
+            raise FaultError(f"there is no such identity; known: {', '.join(known)}")
         if state == "off":
-            self._cloud.authorization.suspend(known[identity])
+            self._cloud.context.authorization.suspend(known[identity])
         else:
-            self._cloud.authorization.restore(known[identity])
+            self._cloud.context.authorization.restore(known[identity])
         return web.json_response({"identity": identity, "grants": state})
 
     async def clock(self, request: web.Request) -> web.Response:
-        asked = await request.json()
-        ahead = asked.get("ahead") if isinstance(asked, dict) else None
-        if not isinstance(ahead, int) or isinstance(ahead, bool) or not 0 <= ahead <= _YEAR:
-            raise FaultError(f"say how far: {{'ahead': seconds}}, from 0 to {_YEAR}")
-        self._cloud.bus.advance_clock(ahead)
+        ahead = await _number(request, "ahead", low=0, high=_YEAR)
+        self._cloud.bus.server.advance_clock(ahead)
         return web.json_response({"ahead": ahead})
 
     async def lifetime(self, request: web.Request) -> web.Response:
-        asked = await _document(request)
-        seconds = asked.get("seconds") if isinstance(asked, dict) else None
-        if not isinstance(seconds, int) or isinstance(seconds, bool):
-            raise FaultError("say how long: {'seconds': whole number}")
-        if not 1 <= seconds <= _DAY:
-            raise FaultError(f"tokens live for 1 to {_DAY} seconds")
-        self._cloud.issuer.seconds = seconds
+        seconds = await _number(request, "seconds", low=1, high=_DAY)
+        self._cloud.context.issuer.seconds = seconds
         return web.json_response({"seconds": seconds})
 
     async def revoke(self, _: web.Request) -> web.Response:
-        self._cloud.issuer.revoke()
-        # A connection is trusted for what was shown on it, so it has to be made anew.
-        self._cloud.bus.drop_connections()
+        self._cloud.context.issuer.revoke()
+        # A connection is authorized by the token shown on it, so it has to be opened again.
+        self._cloud.bus.server.drop_connections()
         return web.json_response({"tokens": "revoked"})
 
 
@@ -126,3 +118,11 @@ async def _document(request: web.Request) -> object:
     except ValueError:
         raise FaultError("the body is not JSON") from None
     return document
+
+
+async def _number(request: web.Request, name: str, low: int, high: int) -> int:
+    """Read a document that has this one number."""
+    document = StrictObject(await _document(request), DocumentPath(FaultError))
+    number = document.number(name, low=low, high=high)
+    document.reject_unread()
+    return number

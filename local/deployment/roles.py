@@ -1,14 +1,13 @@
 """The built-in roles that deployments may assign, with their data actions.
 
 Source: "Azure built-in roles" of the Azure role-based access control documentation. What a role
-permits in the management plane plays no part in a data plane and is left out.
+permits in the management plane has no effect on a data plane and is left out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from local.deployment.resource_id import last, normal
 from local.deployment.resources import RoleDefinition
 
 _KEYS = "Microsoft.KeyVault/vaults/keys"
@@ -98,11 +97,6 @@ _BUILT_IN: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         ("Microsoft.Insights/Metrics/Write", "Microsoft.Insights/Telemetry/Write"),
     ),
 )
-
-
-def name_of(role_definition_id: str) -> str:
-    """Return the GUID that names a role in its tenant, whatever scope its id is written at."""
-    return last(normal(role_definition_id))
 
 
 BUILT_IN: Mapping[str, RoleDefinition] = {

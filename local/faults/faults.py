@@ -1,4 +1,4 @@
-"""Faults on demand: which request is answered otherwise than it should be. Pure decisions."""
+"""Faults on demand: which requests get a wrong answer, or none. Pure decisions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
-from local.faults.fault_document import Document, FaultError
+from local.faults.fault_document import FaultDocument, FaultError
 
 Service = Literal["partner", "vault", "identity"]
 Answer = Literal["status", "redirect", "slow", "hang", "close", "drop"]
@@ -30,7 +30,7 @@ OPERATIONS = (
 )
 MAX_ACTIVE = 100
 MAX_SECONDS = 3600.0
-_MOST = 1_000_000_000
+_MAX_TIMES = 1_000_000_000
 # What a fault may only have with one service, or with one answer.
 _OF_SERVICE = {
     "id": "partner",
@@ -57,17 +57,18 @@ class ObservedRequest:
 
 @dataclass(frozen=True)
 class Fault:
-    """An answer to be played, and to which requests.
+    """An answer to inject, and the requests that get it.
 
-    - `status`: answer it (with `retry_after` where given); `redirect`: 307 or another 3xx;
-    - `slow`: do as asked, `seconds` later; `hang`: never answer;
+    - `status`: answer with it (and `retry_after` where given); `redirect`: 307 or another 3xx;
+    - `slow`: answer as usual, `seconds` later; `hang`: never answer;
     - `close`: end the connection in the middle of the answer's first lines;
-    - `drop`: break the connection at once, without TLS's goodbye.
+    - `drop`: reset the connection at once, without TLS's close_notify.
 
-    Every mark given must be there: `id`, `content_type` (in any case) and `body` are parts of a
-    message's; `vault` and `operation` name a vault and what is asked of it, `keys/decrypt` or
-    `decrypt`. It strikes the next `times` of these requests, or all, each with `probability`.
-    The partner keeps no message that met a fault, unless `deliver_first`: then it takes it first.
+    A request must match every property given: `id`, `content_type` (in any case) and `body` are
+    substrings of a message's; `vault` and `operation` name a vault and the requested operation,
+    `keys/decrypt` or `decrypt`. It hits the next `times` of these requests, or all, each with
+    `probability`. The partner keeps no message that hit a fault, unless `deliver_first`: then it
+    accepts the message before it answers.
     """
 
     service: Service
@@ -88,7 +89,7 @@ class Fault:
     @classmethod
     def from_json(cls, document: object) -> Fault:
         """Read a JSON object with these names. Raises `FaultError`, which names what is wrong."""
-        given = Document.of(document)
+        given = FaultDocument.of(document)
         service = given.choice("service", SERVICES)
         answer = given.choice("answer", ANSWERS)
         _reject_misplaced(given, service, answer)
@@ -97,39 +98,40 @@ class Fault:
             answer=answer,
             status=_status(given, answer),
             retry_after=given.header("retry_after"),
-            seconds=given.number("seconds", MAX_SECONDS, needed=answer == "slow"),
-            deliver_first=given.flag("deliver_first"),
-            times=given.whole("times", 1, _MOST),
-            probability=given.number("probability", 1.0) or 1.0,
+            seconds=given.decimal("seconds", MAX_SECONDS, required=answer == "slow"),
+            deliver_first=given.flag("deliver_first", default=False),
+            times=given.whole("times", 1, _MAX_TIMES),
+            probability=given.decimal("probability", 1.0) or 1.0,
             seed=given.whole("seed", 0, 2**63 - 1),
-            id=given.text("id"),
-            content_type=given.text("content_type"),
-            body=given.text("body"),
-            vault=given.text("vault"),
+            id=given.matcher("id"),
+            content_type=given.matcher("content_type"),
+            body=given.matcher("body"),
+            vault=given.matcher("vault"),
             operation=_operation(given),
         )
         given.reject_unread()
         return fault
 
     def as_json(self) -> dict[str, object]:
-        """Return what was told, without what was not."""
-        return {name: value for name, value in vars(self).items() if value != _UNTOLD.get(name)}
+        """Return what was given, without what was not."""
+        return {name: value for name, value in vars(self).items() if value != _DEFAULTS.get(name)}
 
-    def concerns(self, asked: ObservedRequest) -> bool:
-        """Return whether a request has all the marks."""
+    def matches(self, request: ObservedRequest) -> bool:
+        """Return whether a request matches all properties given."""
         return (
-            self.service == asked.service
-            and (self.id is None or self.id in asked.id)
+            self.service == request.service
+            and (self.id is None or self.id in request.id)
             and (
-                self.content_type is None or self.content_type.lower() in asked.content_type.lower()
+                self.content_type is None
+                or self.content_type.lower() in request.content_type.lower()
             )
-            and (self.body is None or self.body.encode() in asked.body)
-            and (self.vault is None or self.vault.lower() == asked.vault.lower())
-            and (self.operation is None or _names(self.operation, asked.operation))
+            and (self.body is None or self.body.encode() in request.body)
+            and (self.vault is None or self.vault.lower() == request.vault.lower())
+            and (self.operation is None or _names(self.operation, request.operation))
         )
 
 
-_UNTOLD: dict[str, object] = {"deliver_first": False, "probability": 1.0}
+_DEFAULTS: dict[str, object] = {"deliver_first": False, "probability": 1.0}
 
 
 class ActiveFault:
@@ -139,35 +141,35 @@ class ActiveFault:
         self.number = number
         self.fault = fault
         self.hits = 0
-        self._chance = random.Random(fault.seed)  # noqa: S311 - a game to be repeated, no secret
+        self._chance = random.Random(fault.seed)  # noqa: S311 - to be repeated by its seed, not a secret
 
     @property
     def spent(self) -> bool:
-        """Whether it has struck as often as it should."""
+        """Whether it has hit as many requests as it should."""
         return self.fault.times is not None and self.hits >= self.fault.times
 
-    def hit(self, asked: ObservedRequest) -> bool:
+    def hit(self, request: ObservedRequest) -> bool:
         """Decide on one request, and count it."""
-        if not self.fault.concerns(asked):
+        if not self.fault.matches(request):
             return False
-        # Drawn only for requests that it concerns, so that others do not change the sequence.
+        # Drawn only for requests that it matches, so that others do not change the sequence.
         if self.fault.probability < 1 and self._chance.random() >= self.fault.probability:
             return False
         self.hits += 1
         return True
 
     def as_json(self) -> dict[str, object]:
-        """Return what was told, its number and how many requests it struck."""
+        """Return what was given, its number and how many requests it hit."""
         return {"fault": self.number, **self.fault.as_json(), "hits": self.hits}
 
 
 class Faults:
-    """All faults in force, in the order told; none at first. `hits` counts by service."""
+    """All faults in force, in the order set; none at first. `hits` counts by service."""
 
     def __init__(self, new_seed: Callable[[], int] = lambda: secrets.randbelow(2**32)) -> None:
         self.hits: Counter[Service] = Counter()
         self._active: list[ActiveFault] = []
-        self._last = 0
+        self._last_number = 0
         self._new_seed = new_seed
 
     def set(self, fault: Fault) -> int:
@@ -176,9 +178,9 @@ class Faults:
             raise FaultError(f"{MAX_ACTIVE} faults are in force: clear some first")
         if fault.probability < 1 and fault.seed is None:
             fault = replace(fault, seed=self._new_seed())
-        self._last += 1
-        self._active.append(ActiveFault(self._last, fault))
-        return self._last
+        self._last_number += 1
+        self._active.append(ActiveFault(self._last_number, fault))
+        return self._last_number
 
     def active(self) -> list[ActiveFault]:
         """Return those in force."""
@@ -196,11 +198,11 @@ class Faults:
         """Take out all, or those of one service; return how many."""
         return self._keep(lambda one: service is not None and one.fault.service != service)
 
-    def decide(self, asked: ObservedRequest) -> Fault | None:
-        """Return what to play for a request: the first fault told that strikes it."""
+    def decide(self, request: ObservedRequest) -> Fault | None:
+        """Return the fault to inject for a request: the first one set that hits it."""
         for one in self._active:
-            if one.hit(asked):
-                self.hits[asked.service] += 1
+            if one.hit(request):
+                self.hits[request.service] += 1
                 if one.spent:
                     self._active.remove(one)
                 return one.fault
@@ -212,31 +214,33 @@ class Faults:
         return before - len(self._active)
 
 
-def _names(told: str, operation: str) -> bool:
-    return told in (operation, operation.partition("/")[2])
+def _names(name: str, operation: str) -> bool:
+    return name in (operation, operation.partition("/")[2])
 
 
-def _operation(given: Document) -> str | None:
-    told = given.text("operation")
-    if told is not None and not any(_names(told, one) for one in OPERATIONS):
+def _operation(given: FaultDocument) -> str | None:
+    name = given.matcher("operation")
+    if name is not None and not any(_names(name, one) for one in OPERATIONS):
         raise FaultError(f"operation must be one of {', '.join(OPERATIONS)}")
-    return told
+    return name
 
 
-def _status(given: Document, answer: Answer) -> int | None:
+def _status(given: FaultDocument, answer: Answer) -> int | None:
     if answer == "redirect":
         return given.whole("status", 300, 399) or 307
-    return given.whole("status", 300, 599, needed=answer == "status")
+    if answer == "status":
+        return given.number("status", low=300, high=599)
+    return given.whole("status", 300, 599)
 
 
-def _reject_misplaced(given: Document, service: Service, answer: Answer) -> None:
+def _reject_misplaced(given: FaultDocument, service: Service, answer: Answer) -> None:
     if answer == "redirect" and service != "partner":
         raise FaultError("only the partner can answer with a redirect")
     if answer == "slow" and given.has("deliver_first"):
-        raise FaultError("deliver_first is said of answers that are none; slow takes in any case")
-    for name, only_at in _OF_SERVICE.items():
-        if given.has(name) and service != only_at:
-            raise FaultError(f"{name} can only be told of a fault at the {only_at}")
+        raise FaultError("deliver_first does not go with slow, which delivers in any case")
+    for name, only_of in _OF_SERVICE.items():
+        if given.has(name) and service != only_of:
+            raise FaultError(f"{name} is only for faults of the {only_of}")
     for name, answers in _OF_ANSWER.items():
         if given.has(name) and answer not in answers:
-            raise FaultError(f"{name} can only be told with the answer {' or '.join(answers)}")
+            raise FaultError(f"{name} is only for the answer {' or '.join(answers)}")

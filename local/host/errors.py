@@ -1,7 +1,7 @@
-"""The one way a host says that it cannot run an app."""
+"""The error of an app that this host cannot run."""
 
 from __future__ import annotations
 
 
 class AppRefusedError(Exception):
-    """The app, its host.json or its settings ask for something this host cannot honour."""
+    """The app, its host.json or its settings ask for something this host does not support."""

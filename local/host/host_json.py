@@ -6,12 +6,13 @@ import json
 import logging
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
 from local.host.errors import AppRefusedError
+from local.strict_json import DocumentPath, Location, StrictObject
 
 _LEVELS = {
     "trace": logging.DEBUG,
@@ -24,12 +25,17 @@ _LEVELS = {
 }
 _DURATION = re.compile(r"(?:(\d+)\.)?(\d{1,2}):(\d{1,2}):(\d{1,2})(?:\.(\d{1,7}))?")
 # These sections concern Azure's side of a host, which one machine does not have.
-_WITHOUT_EFFECT = {
-    "aggregator", "customhandler", "extensionbundle", "healthmonitor", "manageddependency",
-    "telemetrymode", "version", "watchdirectories", "watchfiles",
-}  # fmt: skip
+_WITHOUT_EFFECT = (
+    "aggregator",
+    "customHandler",
+    "extensionBundle",
+    "healthMonitor",
+    "managedDependency",
+    "telemetryMode",
+    "watchDirectories",
+    "watchFiles",
+)
 _OVERRIDE = "azurefunctionsjobhost"
-_HONOURED = {"extensions", "functiontimeout", "logging"}
 
 
 @dataclass(frozen=True)
@@ -73,18 +79,20 @@ class HostJson:
     @classmethod
     def parse(cls, document: object) -> HostJson:
         """Read the parsed document."""
-        top = _Section("", document)
-        if top.get("version") != "2.0":
+        top = _Section(document, DocumentPath(AppRefusedError))
+        if top.raw("version", "absent") != "2.0":
             raise AppRefusedError("version must be '2.0'")
-        top.refuse_others(_WITHOUT_EFFECT | _HONOURED)
-        extensions = top.section("extensions")
-        extensions.refuse_others({"http", "servicebus"})
-        return cls(
-            route_prefix=_route_prefix(extensions.section("http")),
+        top.ignore(*_WITHOUT_EFFECT)
+        extensions = top.body("extensions")
+        host_json = cls(
+            route_prefix=_route_prefix(extensions.body("http")),
             function_timeout=_function_timeout(top),
-            log_levels=_log_levels(top.section("logging").section("logLevel")),
-            service_bus=_service_bus(extensions.section("serviceBus")),
+            log_levels=_log_levels(top.body("logging").body("logLevel")),
+            service_bus=_service_bus(extensions.body("serviceBus")),
         )
+        extensions.reject_unread()
+        top.reject_unread()
+        return host_json
 
 
 def _overridden(document: object, settings: Mapping[str, str]) -> object:
@@ -106,91 +114,51 @@ def _with(values: Mapping[str, object], path: Sequence[str], value: object) -> d
     return {**values, found: _with(inside, rest, value) if rest else value}
 
 
-class _Section:
+class _Section(StrictObject):
     """One object of the document. Names are compared without regard to case, as the host does."""
 
-    def __init__(self, path: str, value: object) -> None:
-        if not isinstance(value, dict):
-            raise AppRefusedError(f"{path or 'the document'} must be an object")
-        self.path = path
-        self._values = {str(name).lower(): (str(name), given) for name, given in value.items()}
-
-    def __iter__(self) -> Iterator[tuple[str, object]]:
-        return iter(self._values.values())
-
-    def place(self, name: str) -> str:
-        return f"{self.path}.{name}" if self.path else name
-
-    def get(self, name: str) -> object:
-        return self._values.get(name.lower(), (name, None))[1]
-
-    def section(self, name: str) -> _Section:
-        value = self.get(name)
-        return _Section(self.place(name), {} if value is None else value)
-
-    def refuse_others(self, known: set[str]) -> None:
-        for name, (written, _) in self._values.items():
-            if name not in known:
-                raise AppRefusedError(f"{self.place(written)} is not supported by this host")
-
-    def number(self, name: str, default: int, at_least: int) -> int:
-        value = self.get(name)
-        if value is None:
-            return default
-        if not isinstance(value, int) or isinstance(value, bool) or value < at_least:
-            raise AppRefusedError(f"{self.place(name)} must be a number of at least {at_least}")
-        return value
-
-    def duration(self, name: str, default: timedelta) -> timedelta:
-        value = self.get(name)
-        if value is None:
-            return default
-        parsed = _DURATION.fullmatch(value) if isinstance(value, str) else None
-        if parsed is None:
-            raise AppRefusedError(f"{self.place(name)} must be a duration such as '00:05:00'")
-        days, hours, minutes, seconds = (int(part or 0) for part in parsed.groups()[:4])
-        fraction = int((parsed[5] or "").ljust(6, "0")[:6])
-        return timedelta(days, seconds, fraction, minutes=minutes, hours=hours)
+    unread = "is not supported by this host"
+    any_case = True
 
 
 def _route_prefix(http: _Section) -> str:
-    http.refuse_others({"routeprefix"})
-    prefix = http.get("routePrefix")
-    if prefix is None:
-        return "api"
-    if not isinstance(prefix, str):
-        raise AppRefusedError("extensions.http.routePrefix must be text")
+    prefix = http.text("routePrefix", "api")
+    http.reject_unread()
     return prefix.strip("/")
 
 
 def _function_timeout(top: _Section) -> timedelta | None:
-    if top.get("functionTimeout") == "-1":
-        return None
-    return top.duration("functionTimeout", timedelta(minutes=30))
+    value = top.raw("functionTimeout", "00:30:00")
+    return None if value == "-1" else _duration(value, top.found_at / "functionTimeout")
+
+
+def _duration(value: object, found_at: Location) -> timedelta:
+    """Read a duration as .NET writes a TimeSpan."""
+    parsed = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if parsed is None:
+        raise found_at.error("must be a duration such as '00:05:00'")
+    days, hours, minutes, seconds = (int(part or 0) for part in parsed.groups()[:4])
+    fraction = int((parsed[5] or "").ljust(6, "0")[:6])
+    return timedelta(days, seconds, fraction, minutes=minutes, hours=hours)
 
 
 def _log_levels(levels: _Section) -> Mapping[str, int]:
     found = {}
-    for category, level in levels:
+    for category, level in levels.rest():
         if not isinstance(level, str) or level.lower() not in _LEVELS:
-            raise AppRefusedError(f"{levels.place(category)} must be one of {', '.join(_LEVELS)}")
+            raise (levels.found_at / category).error(f"must be one of {', '.join(_LEVELS)}")
         found[category] = _LEVELS[level.lower()]
     return found
 
 
 def _service_bus(section: _Section) -> ServiceBusOptions:
-    section.refuse_others(
-        {
-            "maxconcurrentcalls",
-            "prefetchcount",
-            "maxautolockrenewalduration",
-            "autocompletemessages",
-            "maxmessagebatchsize",
-        }
-    )
     default = ServiceBusOptions()
-    return ServiceBusOptions(
-        section.number("maxConcurrentCalls", default.max_concurrent_calls, at_least=1),
-        section.number("prefetchCount", default.prefetch_count, at_least=0),
-        section.duration("maxAutoLockRenewalDuration", default.max_auto_lock_renewal),
+    renewal = section.raw("maxAutoLockRenewalDuration", "00:05:00")
+    options = ServiceBusOptions(
+        section.number("maxConcurrentCalls", default.max_concurrent_calls, low=1),
+        section.number("prefetchCount", default.prefetch_count),
+        _duration(renewal, section.found_at / "maxAutoLockRenewalDuration"),
     )
+    section.ignore("autoCompleteMessages", "maxMessageBatchSize")
+    section.reject_unread()
+    return options

@@ -18,15 +18,15 @@ _INT = 2**31
 
 
 @dataclass(frozen=True)
-class Literal:
-    """A segment that must be as written, without regard to case."""
+class LiteralSegment:
+    """A segment that must match as written, without regard to case."""
 
     text: str
 
 
 @dataclass(frozen=True)
-class Parameter:
-    """A segment that is taken as a route parameter; `rest` takes all remaining segments."""
+class ParameterSegment:
+    """A segment that is a route parameter; with `rest` it is all remaining segments."""
 
     name: str
     constraints: tuple[str, ...]
@@ -39,7 +39,7 @@ class Parameter:
         return self.optional or self.rest
 
 
-Segment = Literal | Parameter
+Segment = LiteralSegment | ParameterSegment
 
 
 @dataclass(frozen=True)
@@ -51,25 +51,29 @@ class Route:
 
     @classmethod
     def parse(cls, template: str) -> Route:
-        """Parse `messages/{id:guid?}`; AppRefusedError for what this host does not know."""
+        """Parse `messages/{id:guid?}`. Raises AppRefusedError for what is not supported."""
         texts = [text for text in template.strip("/").split("/") if text]
         segments = tuple(_segment(text, template) for text in texts)
         for segment in segments[:-1]:
-            if isinstance(segment, Parameter) and segment.may_be_absent:
+            if isinstance(segment, ParameterSegment) and segment.may_be_absent:
                 raise AppRefusedError(f"route {template!r}: {segment.name!r} must come last")
         return cls(template, segments)
 
     def match(self, path: str) -> Mapping[str, str] | None:
-        """Return the route parameters of a decoded path, or None if it is another route's."""
+        """Return the route parameters of a decoded path, or None if it does not match."""
         given = segments(path)
         found: dict[str, str] = {}
         for position, segment in enumerate(self.segments):
             if position >= len(given):
-                return found if isinstance(segment, Parameter) and segment.may_be_absent else None
-            # No slash too many is forgiven, except the one at the end.
+                return (
+                    found
+                    if isinstance(segment, ParameterSegment) and segment.may_be_absent
+                    else None
+                )
+            # An empty segment never matches, except the one at the end.
             if not given[position]:
                 return None
-            if isinstance(segment, Parameter) and segment.rest:
+            if isinstance(segment, ParameterSegment) and segment.rest:
                 found[segment.name] = path[1:].split("/", position)[position]
                 return found
             if not _accepts(segment, given[position], found):
@@ -77,19 +81,19 @@ class Route:
         return found if len(given) == len(self.segments) else None
 
 
-def same(one: str, other: str) -> bool:
+def is_same_route(one: str, other: str) -> bool:
     """Return whether two templates are the same route (`ScriptHost.HttpRoutesConflict`)."""
     return one.strip("/").lower() == other.strip("/").lower()
 
 
 def is_built_in(template: str) -> bool:
-    """Return whether a template lies among the host's own (`ScriptHost.ValidateHttpFunction`)."""
+    """Return whether a template is one of the host's own (`ScriptHost.ValidateHttpFunction`)."""
     return template.strip("/").lower().startswith(("admin", "runtime"))
 
 
 def _segment(text: str, template: str) -> Segment:
     if "{" not in text and "}" not in text:
-        return Literal(text)
+        return LiteralSegment(text)
     parsed = _PARAMETER.fullmatch(text)
     if parsed is None:
         raise AppRefusedError(f"route {template!r}: segment {text!r} is not supported by this host")
@@ -98,11 +102,13 @@ def _segment(text: str, template: str) -> Segment:
         raise AppRefusedError(
             f"route {template!r}: constraint {unknown!r} is not supported by this host"
         )
-    return Parameter(parsed["name"], constraints, bool(parsed["optional"]), bool(parsed["rest"]))
+    return ParameterSegment(
+        parsed["name"], constraints, bool(parsed["optional"]), bool(parsed["rest"])
+    )
 
 
 def _accepts(segment: Segment, value: str, found: dict[str, str]) -> bool:
-    if isinstance(segment, Literal):
+    if isinstance(segment, LiteralSegment):
         return segment.text.lower() == value.lower()
     found[segment.name] = value
     return all(_CONSTRAINTS[name](value) for name in segment.constraints)

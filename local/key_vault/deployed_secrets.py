@@ -1,4 +1,4 @@
-"""What a deployment writes into a secret that may have a value already."""
+"""The value that a deployment writes to a secret, which may have one already."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from local.key_vault.store import SecretVersion
 def to_write(
     spec: SecretSpec, newest: SecretVersion | None, known: str | None, *, changed: bool
 ) -> str | None:
-    """Give the value of the version that a deployment makes of a secret; None if it makes none.
+    """Return the value of the version that a deployment makes of a secret; None if it makes none.
 
-    `newest` is what the secret has, `known` what Relay would have there; `changed` if the
-    deployment has something else of it than the one before. A secret that is made once is the
-    operator's, whom the local cloud stands in for until somebody sets it: what was set stays. Any
+    `newest` is the version that the secret has, `known` the value that the local cloud makes for
+    it; `changed` if the deployment differs from the one before in it. A secret that is made once is
+    the operator's, in whose place the local cloud sets it first: what an operator set stays. Any
     other is the deployment's, which makes a version of it where anything differs.
 
     Source: Azure/azure-resource-manager-schemas 1494 and Azure/bicep 6448: the same value with the
@@ -25,6 +25,6 @@ def to_write(
         return known or secrets.token_urlsafe(32)
     if spec.made_once:
         return None if not newest.deployed or known in (None, newest.value) else known
-    # What a deployment gives a secret that Relay does not know is not known here at all.
+    # The value that a deployment gives to any other secret is not in a snapshot.
     value = known or newest.value
     return value if changed or value != newest.value else None

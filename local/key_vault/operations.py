@@ -1,4 +1,4 @@
-"""What can be asked of a vault: paths, and the right that each operation takes."""
+"""The operations of a vault: their paths, and the right that each requires."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import unquote
 
-from local.key_vault.refusals import bad_parameter, no_such_method
+from local.key_vault.errors import bad_parameter, no_such_method
 
 Kind = Literal["keys", "secrets"]
 _NAME = re.compile(r"[0-9a-zA-Z-]{1,127}", re.ASCII)
@@ -25,7 +25,7 @@ class Operation:
 
 
 @dataclass(frozen=True)
-class Call:
+class VaultRequest:
     """An operation on an object, or on the vault where `object_name` is None."""
 
     operation: Operation
@@ -62,10 +62,10 @@ _CRYPTO = {
 }
 
 
-def parse(method: str, raw_path: str) -> Call:
-    """Read method and path, percent-encoded as sent. Raises `Refusal` (400, 405).
+def parse(method: str, raw_path: str) -> VaultRequest:
+    """Read method and path, percent-encoded as sent. Raises KeyVaultError (400, 405).
 
-    A trailing slash and doubled leading ones are taken as Azure takes them; an empty version, as
+    A trailing slash and doubled leading ones are ignored, as Azure does; an empty version, as
     in `/keys/n//encrypt`, is the newest.
     """
     # Decoded after it was split: an encoded slash must not make two segments of one.
@@ -80,31 +80,31 @@ def parse(method: str, raw_path: str) -> Call:
     if method == "POST" and kind == "keys":
         return _post(segments[1:])
     if method == "PATCH" and kind == "keys" and len(segments) in (2, 3):
-        return Call(_UPDATE, segments[1], (segments[2:] or [""])[0] or None)
+        return VaultRequest(_UPDATE, segments[1], (segments[2:] or [""])[0] or None)
     if method == "PUT" and kind == "secrets" and len(segments) == 2:
-        return Call(_SET, segments[1])
+        return VaultRequest(_SET, segments[1])
     raise no_such_method()
 
 
-def _read(kind: Kind, rest: list[str]) -> Call:
+def _read(kind: Kind, rest: list[str]) -> VaultRequest:
     match rest:
         case []:
-            return Call(_READING[kind, "list"])
+            return VaultRequest(_READING[kind, "list"])
         case [name]:
-            return Call(_READING[kind, "get"], name)
+            return VaultRequest(_READING[kind, "get"], name)
         case [name, "versions"]:
-            return Call(_READING[kind, "versions"], name)
+            return VaultRequest(_READING[kind, "versions"], name)
         case [name, version]:
-            return Call(_READING[kind, "get"], name, version or None)
+            return VaultRequest(_READING[kind, "get"], name, version or None)
     raise no_such_method()
 
 
-def _post(rest: list[str]) -> Call:
+def _post(rest: list[str]) -> VaultRequest:
     match rest:
         case [name, "rotate"]:
-            return Call(_ROTATE, name)
+            return VaultRequest(_ROTATE, name)
         case [name, operation] if operation.lower() in _CRYPTO:
-            return Call(_CRYPTO[operation.lower()], name)
+            return VaultRequest(_CRYPTO[operation.lower()], name)
         case [name, version, operation] if operation.lower() in _CRYPTO:
-            return Call(_CRYPTO[operation.lower()], name, version or None)
+            return VaultRequest(_CRYPTO[operation.lower()], name, version or None)
     raise no_such_method()

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from local.key_vault.refusals import bad_parameter
+from local.key_vault.errors import bad_parameter
 
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]*={0,2}", re.ASCII)
 _HASHES: Mapping[str, type[hashes.SHA1 | hashes.SHA256]] = {
@@ -24,7 +24,7 @@ def to_base64url(data: bytes) -> str:
 
 
 def from_base64url(text: object) -> bytes:
-    """Decode, with or without padding. Raises `Refusal` (400) for anything else."""
+    """Decode, with or without padding. Raises KeyVaultError (400) for anything else."""
     if not isinstance(text, str) or not text:
         raise bad_parameter("Property 'value' is required.\r\n")
     bare = text.rstrip("=")
@@ -34,7 +34,7 @@ def from_base64url(text: object) -> bytes:
 
 
 def encrypt(key: rsa.RSAPublicKey, algorithm: object, plaintext: bytes) -> bytes:
-    """Encrypt. Raises `Refusal` (400) for an unknown algorithm or too long a plaintext."""
+    """Encrypt. Raises KeyVaultError (400) for an unknown algorithm or too long a plaintext."""
     digest = _hash(algorithm)
     # RFC 8017, section 7.1.1: what OAEP leaves of the modulus.
     limit = key.key_size // 8 - 2 * digest.digest_size - 2
@@ -44,7 +44,7 @@ def encrypt(key: rsa.RSAPublicKey, algorithm: object, plaintext: bytes) -> bytes
 
 
 def decrypt(key: rsa.RSAPrivateKey, algorithm: object, ciphertext: bytes) -> bytes:
-    """Decrypt. Raises `Refusal` (400) for an unknown algorithm or what does not decrypt."""
+    """Decrypt. Raises KeyVaultError (400) for an unknown algorithm or what does not decrypt."""
     digest = _hash(algorithm)
     if len(ciphertext) != key.key_size // 8:
         raise bad_parameter(f"The value must be {key.key_size // 8} bytes long for this key.")

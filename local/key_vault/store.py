@@ -1,4 +1,4 @@
-"""Versions of keys and values of secrets of one vault, kept on disk for one user's eyes."""
+"""The versions of keys and secrets of one vault, kept on disk, readable by one user."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ class KeyVersion:
 class SecretVersion:
     """A version of a secret, with its value; `expires` is in seconds since 1970.
 
-    `deployed` if the local cloud wrote it, in the place of a deployment or of an operator, and
-    nobody through the vault.
+    `deployed` if the local cloud wrote it, in place of a deployment or of an operator, and not a
+    client through the vault.
     """
 
     version: str
@@ -67,7 +67,7 @@ _Secrets: TypeAlias = dict[str, tuple[SecretVersion, ...]]
 
 
 class VaultStore:
-    """What is in a vault. Every key has a version from the start; secrets have none until set.
+    """The objects of a vault. Every key has a version from the start; secrets have none until set.
 
     May be used from several threads. Object names are compared without regard to case.
     """
@@ -78,7 +78,7 @@ class VaultStore:
         self._specs = {key.name.lower(): key for key in spec.keys}
         self._secret_names = {s.name.lower(): s.name for s in spec.secrets}
         self._content_types = {s.name.lower(): s.content_type for s in spec.secrets}
-        # Nobody but the user may even list it.
+        # Only the user can even list it.
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)
         self._keys, self._secrets = self._load()
@@ -97,33 +97,33 @@ class VaultStore:
         return tuple(self._specs.values())
 
     def key(self, name: str) -> KeySpec:
-        """Return a key as deployed. Raises `ObjectNotFoundError`."""
+        """Return a key as deployed. Raises ObjectNotFoundError."""
         if name.lower() not in self._specs:
             raise ObjectNotFoundError("key", name)
         return self._specs[name.lower()]
 
     def key_versions(self, name: str) -> tuple[str, ...]:
-        """Return the versions of a key, oldest first. Raises `ObjectNotFoundError`."""
+        """Return the versions of a key, oldest first. Raises ObjectNotFoundError."""
         self.key(name)
         return tuple(version.version for version in self._keys[name.lower()])
 
     def key_version(self, name: str, version: str | None = None) -> KeyVersion:
-        """Return one version of a key, the newest by default. Raises `ObjectNotFoundError`."""
+        """Return one version of a key, the newest by default. Raises ObjectNotFoundError."""
         self.key(name)
         return _pick("key", name, self._keys[name.lower()], version)
 
     def private_key(self, name: str, version: str | None = None) -> rsa.RSAPrivateKey:
-        """Return the key of a version, the newest by default. Raises `ObjectNotFoundError`."""
+        """Return the key of a version, the newest by default. Raises ObjectNotFoundError."""
         return self._private_keys[self.key_version(name, version).version]
 
     def rotate(self, key_name: str) -> str:
-        """Make and return a new version of a key; older ones stay. Raises `ObjectNotFoundError`."""
+        """Make and return a new version of a key; older ones stay. Raises ObjectNotFoundError."""
         spec = self.key(key_name)
         private_key = rsa.generate_private_key(public_exponent=65537, key_size=spec.size)
         made = KeyVersion(uuid.uuid4().hex, int(time.time()))
         with self._lock:
-            # On disk before in use, and the key before the index that names it: whatever is cut
-            # short, nothing was encrypted with a version that is not there afterwards.
+            # On disk before in use, and the key before the index that names it: wherever a crash
+            # comes, nothing was encrypted with a version that is missing afterwards.
             _write_private(self._key_file(made.version), _pem(private_key))
             versions = (*self._keys.get(spec.name.lower(), ()), made)
             keys = {**self._keys, spec.name.lower(): versions}
@@ -133,7 +133,7 @@ class VaultStore:
         return made.version
 
     def enable(self, key_name: str, version: str, *, enabled: bool) -> None:
-        """Enable or disable a version of a key. Raises `ObjectNotFoundError`."""
+        """Enable or disable a version of a key. Raises ObjectNotFoundError."""
         name = self.key(key_name).name.lower()
         with self._lock:
             changed = replace(self.key_version(key_name, version), enabled=enabled)
@@ -149,13 +149,13 @@ class VaultStore:
         return tuple(self._secret_names.get(name, name) for name in self._secrets)
 
     def secret_versions(self, name: str) -> tuple[SecretVersion, ...]:
-        """Return the versions of a secret, oldest first. Raises `ObjectNotFoundError`."""
+        """Return the versions of a secret, oldest first. Raises ObjectNotFoundError."""
         if name.lower() not in self._secrets:
             raise ObjectNotFoundError("secret", name)
         return self._secrets[name.lower()]
 
     def secret(self, name: str, version: str | None = None) -> SecretVersion:
-        """Return a version of a secret, the newest by default. Raises `ObjectNotFoundError`."""
+        """Return a version of a secret, the newest by default. Raises ObjectNotFoundError."""
         return _pick("secret", name, self.secret_versions(name), version)
 
     def newest_secret(self, name: str) -> SecretVersion | None:
@@ -194,7 +194,7 @@ class VaultStore:
         except FileNotFoundError:
             return {}, {}
         keys = {n: tuple(KeyVersion(**v) for v in found) for n, found in index["keys"].items()}
-        # A folder from before this was noted down had each of them written anew by every start.
+        # A folder written before `deployed` existed had them all rewritten by every start.
         secrets = {
             n: tuple(SecretVersion(**{"deployed": True, **v}) for v in found)
             for n, found in index["secrets"].items()
@@ -210,7 +210,7 @@ class VaultStore:
 
 
 def rotated_keys(folder: Path) -> frozenset[str]:
-    """Name the keys of a vault's folder that were rotated, in small letters; none without one."""
+    """Return the keys of a vault's folder that were rotated, in lower case; none without it."""
     try:
         index = json.loads((folder / _INDEX).read_bytes())
     except FileNotFoundError:
@@ -236,12 +236,12 @@ def _pem(private_key: rsa.RSAPrivateKey) -> bytes:
 def _read_key(path: Path) -> rsa.RSAPrivateKey:
     key = serialization.load_pem_private_key(path.read_bytes(), password=None)
     if not isinstance(key, rsa.RSAPrivateKey):
-        raise TypeError(f"{path.name} is no RSA key")
+        raise TypeError(f"{path.name} is not an RSA key")
     return key
 
 
 def _write_private(path: Path, content: bytes) -> None:
-    # mkstemp makes the file 0600 from its first moment on; the replacing is all or nothing.
+    # mkstemp creates the file with mode 0600; the replacement is atomic.
     descriptor, temporary = tempfile.mkstemp(dir=path.parent)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)

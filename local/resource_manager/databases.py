@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from local.resource_manager.property_rules import in_range, of, one_of
 from local.resource_manager.refusal import Rule, Violation
-from local.resource_manager.template import Template, is_expression, is_whole
+from local.resource_manager.template import Template, is_expression
 
 SERVER = "Microsoft.DBforPostgreSQL/flexibleServers"
 
 _TYPES = "bicep-types-az, Microsoft.DBforPostgreSQL 2025-08-01"
 _STORAGE_PAGE = "learn.microsoft.com, Storage options in Azure Database for PostgreSQL"
+_AVAILABILITY_PAGE = "learn.microsoft.com, High availability in Azure Database for PostgreSQL"
 _COMPUTE_PAGE = "learn.microsoft.com, Compute options in Azure Database for PostgreSQL"
 
 SIZES = (32, 64, 128, 256, 512, 1024, 2048, 4095, 4096, 8192, 16384, 32767)
@@ -38,20 +40,6 @@ def _storage(template: Template) -> Iterator[Violation]:
             yield Violation(server, path, f"must be one of {', '.join(map(str, SIZES))}")
 
 
-def _grow(template: Template) -> Iterator[Violation]:
-    for server in template.of(SERVER):
-        grow = server.known("storage.autoGrow")
-        if grow not in (None, "Enabled", "Disabled"):
-            yield Violation(server, "storage.autoGrow", "must be Enabled or Disabled")
-
-
-def _version(template: Template) -> Iterator[Violation]:
-    for server in template.of(SERVER):
-        version = server.known("version")
-        if version is not None and version not in _VERSIONS:
-            yield Violation(server, "version", f"must be one of {', '.join(_VERSIONS)}")
-
-
 def _sku(template: Template) -> Iterator[Violation]:
     for server in template.of(SERVER):
         name, tier = server.known("/sku.name"), server.known("/sku.tier")
@@ -63,23 +51,12 @@ def _sku(template: Template) -> Iterator[Violation]:
             yield Violation(server, "sku", f"{what}Standard_E for MemoryOptimized")
 
 
-def _availability(template: Template) -> Iterator[Violation]:
+def _burstable_availability(template: Template) -> Iterator[Violation]:
     for server in template.of(SERVER):
         mode = server.known("highAvailability.mode")
-        if mode not in (None, "Disabled", "SameZone", "ZoneRedundant"):
-            yield Violation(
-                server, "highAvailability.mode", "must be Disabled, SameZone or ZoneRedundant"
-            )
         burstable = str(server.known("/sku.tier")).lower() == "burstable"
         if burstable and mode in ("SameZone", "ZoneRedundant"):
             yield Violation(server, "highAvailability.mode", "the Burstable tier does not have it")
-
-
-def _backups(template: Template) -> Iterator[Violation]:
-    for server in template.of(SERVER):
-        days = server.known("backup.backupRetentionDays")
-        if days is not None and not is_whole(days, 7, 35):
-            yield Violation(server, "backup.backupRetentionDays", "must be from 7 to 35")
 
 
 def _administrator(template: Template) -> Iterator[Violation]:
@@ -99,7 +76,7 @@ def _sign_in(template: Template) -> Iterator[Violation]:
         passwords = server.known("authConfig.passwordAuth")
         directory = server.known("authConfig.activeDirectoryAuth")
         if passwords == "Disabled" and directory != "Enabled":
-            yield Violation(server, "authConfig", "leaves no way to sign in")
+            yield Violation(server, "authConfig", "leaves no means to sign in")
         if passwords != "Disabled" and server.at("createMode") in (None, "Default", "Create"):
             for name in ("administratorLogin", "administratorLoginPassword"):
                 if server.at(name) is None:
@@ -130,18 +107,27 @@ RULES: tuple[Rule[Template], ...] = (
         f"{_STORAGE_PAGE}; Azure/azure-rest-api-specs 27309; terraform-provider-azurerm 28942",
         _storage,
     ),
-    Rule("InvalidParameterValue", _TYPES, _grow),
-    Rule("InvalidParameterValue", _TYPES, _version),
+    Rule(
+        "InvalidParameterValue",
+        _TYPES,
+        one_of(of(SERVER), "storage.autoGrow", ("Enabled", "Disabled")),
+    ),
+    Rule("InvalidParameterValue", _TYPES, one_of(of(SERVER), "version", _VERSIONS)),
+    Rule(
+        "InvalidParameterValue",
+        _AVAILABILITY_PAGE,
+        one_of(of(SERVER), "highAvailability.mode", ("Disabled", "SameZone", "ZoneRedundant")),
+    ),
     Rule("InvalidParameterValue", _COMPUTE_PAGE, _sku),
     Rule(
         "InvalidParameterValue",
-        "learn.microsoft.com, High availability in Azure Database for PostgreSQL",
-        _availability,
+        _AVAILABILITY_PAGE,
+        _burstable_availability,
     ),
     Rule(
         "InvalidParameterValue",
         "learn.microsoft.com, Backup and restore in Azure Database for PostgreSQL",
-        _backups,
+        in_range(of(SERVER), "backup.backupRetentionDays", 7, 35),
     ),
     Rule(
         "InvalidParameterValue",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
-from local.resource_manager.flex import PLAN_PAGE, Finding, flex_sites, settings_of
+from local.resource_manager.flex import PLAN_PAGE, Violations, flex_sites, settings_of
 from local.resource_manager.flex_lists import AVM
+from local.resource_manager.property_rules import in_range, one_of
 from local.resource_manager.refusal import Rule, Violation
 from local.resource_manager.template import (
     Resource,
@@ -19,6 +19,7 @@ from local.resource_manager.template import (
 )
 
 _TYPES = "bicep-types-az, Microsoft.Web 2025-03-01"
+_SCALE = "functionAppConfig.scaleAndConcurrency"
 _RUNTIMES = ("custom", "dotnet-isolated", "java", "node", "powershell", "python")
 _PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 _GROUPS = ("http", "blob", "durable")
@@ -30,7 +31,7 @@ _AUTHENTICATIONS = (
 )
 
 
-def _without_config(template: Template) -> Finding:
+def _without_config(template: Template) -> Violations:
     for site in flex_sites(template):
         if site.at("functionAppConfig") is None:
             yield Violation(
@@ -38,33 +39,12 @@ def _without_config(template: Template) -> Finding:
             )
 
 
-def _up_to_a_thousand(name: str) -> Callable[[Template], Finding]:
-    path = f"functionAppConfig.scaleAndConcurrency.{name}"
-
-    def find(template: Template) -> Finding:
-        for site in flex_sites(template):
-            count = site.known(path)
-            if count is not None and not is_whole(count, 1, 1000):
-                yield Violation(site, path, "must be from 1 to 1000")
-
-    return find
-
-
-def _memory(template: Template) -> Finding:
-    path = "functionAppConfig.scaleAndConcurrency.instanceMemoryMB"
+def _always_ready(template: Template) -> Violations:
     for site in flex_sites(template):
-        size = site.known(path)
-        if size is not None and size not in (512, 2048, 4096):
-            yield Violation(site, path, "must be 512, 2048 or 4096")
-
-
-def _always_ready(template: Template) -> Finding:
-    at = "functionAppConfig.scaleAndConcurrency"
-    for site in flex_sites(template):
-        most = site.known(f"{at}.maximumInstanceCount")
+        most = site.known(f"{_SCALE}.maximumInstanceCount")
         seen: set[str] = set()
-        for position, entry in enumerate(items(site.at(f"{at}.alwaysReady"))):
-            path = f"{at}.alwaysReady[{position}]"
+        for position, entry in enumerate(items(site.at(f"{_SCALE}.alwaysReady"))):
+            path = f"{_SCALE}.alwaysReady[{position}]"
             name, count = member(entry, "name"), member(entry, "instanceCount")
             if not isinstance(name, str) or not _is_group(name):
                 what = "its name must be http, blob, durable or function:<name of a function>"
@@ -81,7 +61,7 @@ def _is_group(name: str) -> bool:
     return name.lower() in _GROUPS or re.fullmatch(r"function:\w[\w-]*", name) is not None
 
 
-def _runtime(template: Template) -> Finding:
+def _runtime(template: Template) -> Violations:
     for site in flex_sites(template):
         config = site.at("functionAppConfig")
         name = site.known("functionAppConfig.runtime.name")
@@ -90,7 +70,7 @@ def _runtime(template: Template) -> Finding:
             yield Violation(site, "functionAppConfig.runtime.name", f"must be one of {known}")
 
 
-def _python(template: Template) -> Finding:
+def _python(template: Template) -> Violations:
     path = "functionAppConfig.runtime.version"
     for site in flex_sites(template):
         name, version = site.known("functionAppConfig.runtime.name"), site.at(path)
@@ -98,10 +78,10 @@ def _python(template: Template) -> Finding:
             continue
         if version not in _PYTHONS:
             known = ", ".join(_PYTHONS)
-            yield Violation(site, path, f"must be one of {known}: no other ever starts")
+            yield Violation(site, path, f"must be one of {known}: no other starts")
 
 
-def _package_place(template: Template) -> Finding:
+def _package_place(template: Template) -> Violations:
     at = "functionAppConfig.deployment.storage"
     for site in flex_sites(template):
         if site.at("functionAppConfig") is None:
@@ -113,7 +93,7 @@ def _package_place(template: Template) -> Finding:
             yield Violation(site, f"{at}.value", "must be the https address of a blob container")
 
 
-def _package_access(template: Template) -> Finding:
+def _package_access(template: Template) -> Violations:
     at = "functionAppConfig.deployment.storage.authentication"
     for site in flex_sites(template):
         if site.at("functionAppConfig") is None:
@@ -132,7 +112,7 @@ def _package_access(template: Template) -> Finding:
                 yield Violation(site, path, "must name a setting of the site")
 
 
-def _package_identity(site: Resource, path: str) -> Finding:
+def _package_identity(site: Resource, path: str) -> Violations:
     wanted = site.at(path)
     attached = [str(one).lower() for one in members(site.at("/identity.userAssignedIdentities"))]
     if not is_expression(wanted) and str(wanted).lower() not in attached:
@@ -143,26 +123,22 @@ def _identity_kinds(site: Resource) -> list[str]:
     return [kind.strip().lower() for kind in str(site.at("/identity.type")).split(",")]
 
 
-def _update_strategy(template: Template) -> Finding:
-    path = "functionAppConfig.siteUpdateStrategy.type"
-    for site in flex_sites(template):
-        kind = site.known(path)
-        if kind is not None and str(kind).lower() not in ("recreate", "rollingupdate"):
-            yield Violation(site, path, "must be Recreate or RollingUpdate")
-
-
 RULES: tuple[Rule[Template], ...] = (
     Rule("BadRequest", f"{AVM} 195; azure-functions-flex-consumption-samples 7", _without_config),
     Rule(
         "InvalidMaximumInstanceCount",
         f"{AVM}, README; azure-rest-api-specs 45083",
-        _up_to_a_thousand("maximumInstanceCount"),
+        in_range(flex_sites, f"{_SCALE}.maximumInstanceCount", 1, 1000),
     ),
-    Rule("BadRequest", f"azure-rest-api-specs 40898; {PLAN_PAGE}", _memory),
+    Rule(
+        "BadRequest",
+        f"azure-rest-api-specs 40898; {PLAN_PAGE}",
+        one_of(flex_sites, f"{_SCALE}.instanceMemoryMB", (512, 2048, 4096)),
+    ),
     Rule(
         "BadRequest",
         f"{PLAN_PAGE}, concurrency",
-        _up_to_a_thousand("triggers.http.perInstanceConcurrency"),
+        in_range(flex_sites, f"{_SCALE}.triggers.http.perInstanceConcurrency", 1, 1000),
     ),
     Rule("BadRequest", f"{_TYPES}; aka.ms/flexconsumption/alwaysready", _always_ready),
     Rule("BadRequest", _TYPES, _runtime),
@@ -172,6 +148,11 @@ RULES: tuple[Rule[Template], ...] = (
     Rule(
         "BadRequest",
         "learn.microsoft.com, Site update strategies in Flex Consumption",
-        _update_strategy,
+        one_of(
+            flex_sites,
+            "functionAppConfig.siteUpdateStrategy.type",
+            ("Recreate", "RollingUpdate"),
+            ignores_case=True,
+        ),
     ),
 )

@@ -5,45 +5,43 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from local.resource_manager import role_assignments
 from local.resource_manager.refusal import Rule, Violation
+from local.resource_manager.role_assignments import principal_source, role_name
 from local.resource_manager.template import Resource, Template, is_expression, items, member
 
 DEFINITION = "Microsoft.Authorization/roleDefinitions"
-ASSIGNMENT = "Microsoft.Authorization/roleAssignments"
+ASSIGNMENT = role_assignments.TYPE
 IDENTITY = "Microsoft.ManagedIdentity/userAssignedIdentities"
 
 _ROLES_PAGE = "learn.microsoft.com, Azure custom roles"
-_TROUBLE = "learn.microsoft.com, Troubleshoot Azure RBAC"
-_REFERENCE = re.compile(
-    r"\[\s*reference\(\s*'([^']+)'.*principalId\s*\]", re.DOTALL | re.IGNORECASE
-)
+_TROUBLESHOOTING = "learn.microsoft.com, Troubleshoot Azure RBAC"
 _ACTION = re.compile(r"\*|[\w.*]+(?:/[\w.*\-$]+)+")
 
 
 def scope_of(assignment: Resource) -> str:
-    """Give the scope of an assignment, as ids are compared."""
-    return assignment.key.partition(f"/providers/{ASSIGNMENT.lower()}/")[0]
+    """Return the scope of an assignment, in lower case; empty if its id is malformed."""
+    return role_assignments.scope_of(assignment.key) or ""
 
 
 def role_of(assignment: Resource) -> str:
-    """Give the role of an assignment: the last part of its id, which alone tells roles apart."""
-    return str(assignment.at("roleDefinitionId")).lower().rpartition("/")[2]
+    """Return the role of an assignment: the last part of its id, by which roles differ."""
+    return role_name(str(assignment.at("roleDefinitionId")))
 
 
 def principal_of(assignment: Resource) -> str:
-    """Give the principal of an assignment as it stands there: an id, or the way to it."""
-    return re.sub(r"\s+", "", str(assignment.at("principalId"))).lower()
+    """Return the principal of an assignment: the resource whose identity it is, or an id."""
+    given = re.sub(r"\s+", "", str(assignment.at("principalId"))).lower()
+    return deployed_principal(assignment) or given
 
 
 def deployed_principal(assignment: Resource) -> str:
-    """Give the id of the resource whose identity the principal is; empty for an id from outside."""
-    value = assignment.at("principalId")
-    found = _REFERENCE.fullmatch(value) if isinstance(value, str) else None
-    return found[1].lower() if found else ""
+    """Return the id of the resource whose identity the principal is; empty for any other."""
+    return (principal_source(assignment.at("principalId")) or "").lower()
 
 
 def depends_on_principal(assignment: Resource) -> bool:
-    """Return whether the name is made of the principal's id, where that is known only to Azure."""
+    """Return whether the name is derived from the principal's id, known only to Azure."""
     name, principal = assignment.name.lower(), deployed_principal(assignment)
     return bool(principal) and principal in name and "principalid" in name
 
@@ -70,7 +68,7 @@ def _same_name(template: Template) -> Iterator[Violation]:
                 )
 
 
-def _nameless(template: Template) -> Iterator[Violation]:
+def _role_name_lengths(template: Template) -> Iterator[Violation]:
     for role in template.of(DEFINITION):
         name = role.at("roleName")
         if not is_expression(name) and not (isinstance(name, str) and 0 < len(name) <= 512):
@@ -84,10 +82,10 @@ def _actions(template: Template) -> Iterator[Violation]:
                 for action in items(member(permission, family)):
                     if not is_expression(action) and not _ACTION.fullmatch(str(action)):
                         path = f"permissions[{position}].{family}"
-                        yield Violation(role, path, f"{action} is no action")
+                        yield Violation(role, path, f"{action} is not an action")
 
 
-def _exists(template: Template) -> Iterator[Violation]:
+def _same_grant(template: Template) -> Iterator[Violation]:
     seen: dict[tuple[str, str, str], Resource] = {}
     for assignment in template.of(ASSIGNMENT):
         grant = principal_of(assignment), role_of(assignment), scope_of(assignment)
@@ -110,9 +108,7 @@ def _new_principals(template: Template) -> Iterator[Violation]:
     for assignment in template.of(ASSIGNMENT):
         source = template.get(deployed_principal(assignment))
         if source and assignment.at("principalType") is None:
-            what = (
-                "is missing: a principal that is made just before is not found everywhere at once"
-            )
+            what = "is missing: a principal that was just created is not found everywhere at once"
             yield Violation(assignment, "principalType", what)
 
 
@@ -125,13 +121,19 @@ def _complete(template: Template) -> Iterator[Violation]:
 
 RULES: tuple[Rule[Template], ...] = (
     Rule("MissingAssignableScopes", f"{_ROLES_PAGE}, AssignableScopes", _scopes),
-    Rule("RoleDefinitionWithSameNameExists", f"{_ROLES_PAGE}; {_TROUBLE}", _same_name),
-    Rule("BadRequest", f"{_ROLES_PAGE}, properties", _nameless),
-    Rule("InvalidActionOrNotAction", f"{_TROUBLE}, custom roles", _actions),
-    Rule("RoleAssignmentExists", f"{_TROUBLE}, role assignments", _exists),
+    Rule("RoleDefinitionWithSameNameExists", f"{_ROLES_PAGE}; {_TROUBLESHOOTING}", _same_name),
+    Rule("BadRequest", f"{_ROLES_PAGE}, properties", _role_name_lengths),
+    Rule("InvalidActionOrNotAction", f"{_TROUBLESHOOTING}, custom roles", _actions),
+    Rule("RoleAssignmentExists", f"{_TROUBLESHOOTING}, role assignments", _same_grant),
     Rule(
-        "RoleAssignmentUpdateNotPermitted", f"{_TROUBLE}, role assignments", _same_assignment_name
+        "RoleAssignmentUpdateNotPermitted",
+        f"{_TROUBLESHOOTING}, role assignments",
+        _same_assignment_name,
     ),
-    Rule("PrincipalNotFound", f"{_TROUBLE}, assigning a role to a new principal", _new_principals),
-    Rule("InvalidRequestContent", _TROUBLE, _complete),
+    Rule(
+        "PrincipalNotFound",
+        f"{_TROUBLESHOOTING}, assigning a role to a new principal",
+        _new_principals,
+    ),
+    Rule("InvalidRequestContent", _TROUBLESHOOTING, _complete),
 )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 from local.resource_manager import durations
+from local.resource_manager.property_rules import in_range, of
 from local.resource_manager.refusal import Rule, Violation
 from local.resource_manager.template import Resource, Template, is_whole, items, member
 
@@ -23,12 +24,12 @@ _SIZES = {
     "standard": (1024, 2048, 3072, 4096, 5120),
     "premium": (1024, 2048, 3072, 4096, 5120, 10240, 20480, 40960, 81920),
 }
-_MOST_HOPS = 4
+_MAX_HOPS = 4
 _DAY = timedelta(days=1)
 
 
 def tier(namespace: Resource | None) -> str:
-    """Give the tier of a namespace in small letters; empty where it is not known."""
+    """Return the tier of a namespace in lower case; empty where it is not known."""
     return str(namespace.known("/sku.name") or "").lower() if namespace else ""
 
 
@@ -94,13 +95,6 @@ def _span(
     return find
 
 
-def _deliveries(template: Template) -> Iterator[Violation]:
-    for queue, _ in _queues(template):
-        count = queue.known("maxDeliveryCount")
-        if count is not None and not is_whole(count, 1, 2000):
-            yield Violation(queue, "maxDeliveryCount", "must be from 1 to 2000")
-
-
 def _size(template: Template) -> Iterator[Violation]:
     for queue, of_tier in _queues(template):
         size = queue.known("maxSizeInMegabytes")
@@ -158,7 +152,7 @@ def _sessions(template: Template) -> Iterator[Violation]:
 
 
 def _targets(template: Template) -> Iterator[Violation]:
-    """Hold forwards to queues that there are, and not to the queue itself."""
+    """Report forwards to a queue that does not exist, or to the queue itself."""
     for queue, _ in _queues(template):
         for name in ("forwardTo", "forwardDeadLetteredMessagesTo"):
             target = queue.known(name)
@@ -167,7 +161,7 @@ def _targets(template: Template) -> Iterator[Violation]:
             if str(target).lower() == queue.name.lower():
                 yield Violation(queue, name, "is the queue itself")
             elif not _target(template, queue, target):
-                yield Violation(queue, name, f"there is no {target} in the namespace")
+                yield Violation(queue, name, f"{target} does not exist in the namespace")
 
 
 def _target(template: Template, queue: Resource, name: object) -> Resource | None:
@@ -179,13 +173,14 @@ def _target(template: Template, queue: Resource, name: object) -> Resource | Non
 
 def _hops(template: Template) -> Iterator[Violation]:
     for queue, _ in _queues(template):
-        at: Resource | None = queue
+        hop: Resource | None = queue
         passed: set[str] = set()
-        while at is not None and at.key not in passed and len(passed) <= _MOST_HOPS:
-            passed.add(at.key)
-            at = _target(template, at, at.known("forwardTo")) if at.known("forwardTo") else None
-        if at is not None:
-            what = f"leads round in a circle, or further than {_MOST_HOPS} hops"
+        while hop is not None and hop.key not in passed and len(passed) <= _MAX_HOPS:
+            passed.add(hop.key)
+            name = hop.known("forwardTo")
+            hop = _target(template, hop, name) if name else None
+        if hop is not None:
+            what = f"leads in a circle, or further than {_MAX_HOPS} hops"
             yield Violation(queue, "forwardTo", what)
 
 
@@ -233,7 +228,11 @@ RULES: tuple[Rule[Template], ...] = (
         _span("defaultMessageTimeToLive", timedelta(seconds=1), None, "must be at least 1 second"),
     ),
     Rule("BadRequest", "Azure/azure-service-bus 306", _basic_life),
-    Rule("BadRequest", f"{_QUOTAS}, maximum deliveries", _deliveries),
+    Rule(
+        "BadRequest",
+        f"{_QUOTAS}, maximum deliveries",
+        in_range(of(QUEUE), "maxDeliveryCount", 1, 2000),
+    ),
     Rule("BadRequest", f"{_QUOTAS}, queue or topic size", _size),
     Rule("BadRequest", _TYPES, _message_size),
     Rule(

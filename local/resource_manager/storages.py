@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from local.resource_manager.property_rules import of, one_of
 from local.resource_manager.refusal import Rule, Violation
 from local.resource_manager.template import Resource, Template
 
@@ -30,8 +31,6 @@ _KINDS = ("Storage", "StorageV2", "BlobStorage", "BlockBlobStorage", "FileStorag
 def _sku(template: Template) -> Iterator[Violation]:
     for account in template.of(ACCOUNT):
         kind, sku = account.known("/kind"), account.known("/sku.name")
-        if kind is not None and kind not in _KINDS:
-            yield Violation(account, "kind", f"must be one of {', '.join(_KINDS)}")
         known = _SKUS.get(str(kind))
         if (
             known
@@ -39,7 +38,7 @@ def _sku(template: Template) -> Iterator[Violation]:
             and sku not in known
             and not str(sku).startswith(("StandardV2", "PremiumV2"))
         ):
-            yield Violation(account, "sku.name", f"{kind} does not come as {sku}")
+            yield Violation(account, "sku.name", f"{kind} is not available as {sku}")
 
 
 def _public(template: Template) -> Iterator[Violation]:
@@ -62,6 +61,11 @@ def _services(template: Template) -> Iterator[Violation]:
 
 
 RULES: tuple[Rule[Template], ...] = (
+    Rule(
+        "InvalidValuesForRequestParameters",
+        f"{_TYPES}; {_OVERVIEW}",
+        one_of(of(ACCOUNT), "/kind", _KINDS),
+    ),
     Rule("InvalidValuesForRequestParameters", f"{_TYPES}; {_OVERVIEW}", _sku),
     Rule(
         "PublicAccessNotPermitted",

@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator
 
 from local.resource_manager import durations
+from local.resource_manager.property_rules import in_range, never_false, of, one_of, required
 from local.resource_manager.refusal import Rule, Violation
 from local.resource_manager.template import (
     Resource,
     Template,
     is_expression,
-    is_whole,
     items,
     member,
 )
@@ -27,27 +27,9 @@ _OPERATIONS = {
     "RSA": ("encrypt", "decrypt", "sign", "verify", "wrapKey", "unwrapKey", "import", "release"),
     "EC": ("sign", "verify", "import", "release"),
 }
+_KEY_TYPES = ("RSA", "RSA-HSM", "EC", "EC-HSM")
 _CURVES = ("P-256", "P-384", "P-521", "P-256K")
-_LONGEST_VALUE = 25 * 1024  # bytes
-
-
-def _purge_protection(template: Template) -> Iterator[Violation]:
-    for vault in template.of(VAULT):
-        if vault.at("enablePurgeProtection") is False:
-            yield Violation(vault, "enablePurgeProtection", "cannot be set to false; leave it out")
-
-
-def _soft_delete(template: Template) -> Iterator[Violation]:
-    for vault in template.of(VAULT):
-        if vault.at("enableSoftDelete") is False:
-            yield Violation(vault, "enableSoftDelete", "cannot be set to false: every vault has it")
-
-
-def _retention(template: Template) -> Iterator[Violation]:
-    for vault in template.of(VAULT):
-        days = vault.known("softDeleteRetentionInDays")
-        if days is not None and not is_whole(days, 7, 90):
-            yield Violation(vault, "softDeleteRetentionInDays", "must be from 7 to 90")
+_MAX_VALUE = 25 * 1024  # bytes
 
 
 def _sku(template: Template) -> Iterator[Violation]:
@@ -55,13 +37,6 @@ def _sku(template: Template) -> Iterator[Violation]:
         family, name = vault.known("sku.family"), vault.known("sku.name")
         if str(family).upper() != "A" or str(name).lower() not in ("standard", "premium"):
             yield Violation(vault, "sku", "must be of family A, standard or premium")
-
-
-def _kty(template: Template) -> Iterator[Violation]:
-    for key in template.of(KEY):
-        kind = key.at("kty")
-        if not is_expression(kind) and str(kind) not in ("RSA", "RSA-HSM", "EC", "EC-HSM"):
-            yield Violation(key, "kty", "must be RSA, RSA-HSM, EC or EC-HSM")
 
 
 def _hsm(template: Template) -> Iterator[Violation]:
@@ -152,7 +127,7 @@ def _days(value: object) -> float | None:
 def _values(template: Template) -> Iterator[Violation]:
     for secret in template.of(SECRET):
         value = secret.at("value")
-        if isinstance(value, str) and len(value.encode()) > _LONGEST_VALUE:
+        if isinstance(value, str) and len(value.encode()) > _MAX_VALUE:
             yield Violation(secret, "value", "is longer than 25 KiB")
 
 
@@ -162,20 +137,26 @@ def _policies(template: Template) -> Iterator[Violation]:
             yield Violation(vault, "accessPolicies", "are more than 1024")
 
 
-def _tenant(template: Template) -> Iterator[Violation]:
-    for vault in template.of(VAULT):
-        if vault.at("tenantId") is None:
-            yield Violation(vault, "tenantId", "is missing")
-
-
 RULES: tuple[Rule[Template], ...] = (
-    Rule("BadRequest", "Azure/azure-cli 29115; Azure/ai-hub 241", _purge_protection),
-    Rule("BadRequest", "Azure/azure-cli 13247", _soft_delete),
-    Rule("VaultSoftDeleteRetentionDaysNotValid", _VAULTS_PAGE, _retention),
+    Rule(
+        "BadRequest",
+        "Azure/azure-cli 29115; Azure/ai-hub 241",
+        never_false(of(VAULT), "enablePurgeProtection", "; leave it out"),
+    ),
+    Rule(
+        "BadRequest",
+        "Azure/azure-cli 13247",
+        never_false(of(VAULT), "enableSoftDelete", ": every vault has it"),
+    ),
+    Rule(
+        "VaultSoftDeleteRetentionDaysNotValid",
+        _VAULTS_PAGE,
+        in_range(of(VAULT), "softDeleteRetentionInDays", 7, 90),
+    ),
     Rule("BadRequest", _VAULTS_PAGE, _sku),
-    Rule("BadRequest", _VAULTS_PAGE, _tenant),
+    Rule("BadRequest", _VAULTS_PAGE, required(of(VAULT), "tenantId")),
     Rule("BadRequest", _VAULTS_PAGE, _policies),
-    Rule("BadParameter", _KEYS_PAGE, _kty),
+    Rule("BadParameter", _KEYS_PAGE, one_of(of(KEY), "kty", _KEY_TYPES, is_required=True)),
     Rule("BadParameter", f"{_KEYS_PAGE}, HSM-protected keys", _hsm),
     Rule("BadParameter", _KEYS_PAGE, _size),
     Rule("BadParameter", _KEYS_PAGE, _operations),

@@ -1,4 +1,4 @@
-"""Make the table of messages, and an index for each way of reading it."""
+"""Make the table of messages, and an index for each kind of query."""
 
 import sqlalchemy as sa
 from alembic import op

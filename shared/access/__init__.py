@@ -1,1 +1,1 @@
-"""The proof of access inside an app: what its identities may do, tried without doing it."""
+"""The access probes inside an app: what its identities may do, probed without doing it."""

@@ -1,4 +1,4 @@
-"""What access.json declares, as single grants that can be tried; and what a try says about each."""
+"""What access.json declares, as single grants that can be probed; and how each probe compares."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+
+from shared.errors import RelayError
 
 FILE = Path(__file__).parents[2] / "infra" / "access.json"
 
@@ -24,7 +26,7 @@ OPERATIONS: Mapping[Kind, tuple[str, ...]] = {
     "secret": ("get", "list"),
     "queue": ("send", "receive"),
 }
-"""What is tried on an object of each kind; to `list` a secret is to list its versions."""
+"""The operations probed on an object of each kind; `list` of a secret lists its versions."""
 
 _WITH_SECRETS = {"getSecret": "get", "readMetadata": "list", "setSecret": "set"}
 _WITH_KEYS = {"read": "get", "rotate": "rotate", "update": "update"}
@@ -45,21 +47,21 @@ class Grant:
         return f"{self.identity}: {self.operation} {self.kind} {self.object}"
 
 
-class NotDeclaredError(Exception):
-    """There is no declaration available, or none of the form of access.schema.json."""
+class NotDeclaredError(RelayError):
+    """access.json is missing, or not of the form of access.schema.json."""
 
 
 @dataclass(frozen=True)
 class Declaration:
-    """Who may do what, and which objects there are, by kind; `digest` tells files apart.
+    """Who may do what, and which objects there are, by kind; `digest` identifies the file.
 
-    `untried` are grants, too: of operations of which there is no harmless try, such as to set a
-    secret or to rotate a key. `packages` are the identities under which Azure itself fetches and
+    `unprobed` are grants, too: of operations without a harmless probe, such as to set a secret or
+    to rotate a key. `packages` are the identities under which Azure itself fetches and
     stores the apps' packages.
     """
 
     grants: frozenset[Grant]
-    untried: frozenset[Grant]
+    unprobed: frozenset[Grant]
     identities: tuple[str, ...]
     operators: tuple[str, ...]
     packages: frozenset[str]
@@ -72,10 +74,10 @@ class Declaration:
         try:
             access = json.loads(path.read_bytes())
             every = frozenset(_grants(access))
-            tried = frozenset(one for one in every if one.operation in OPERATIONS[one.kind])
+            probed = frozenset(one for one in every if one.operation in OPERATIONS[one.kind])
             return cls(
-                tried,
-                every - tried,
+                probed,
+                every - probed,
                 _names(access["identities"]) + tuple(own(app) for app in _names(access["apps"])),
                 _names(access["operators"]),
                 frozenset(str(app["package"]) for app in access["apps"]),
@@ -85,14 +87,14 @@ class Declaration:
                     "secret": _names(access["secrets"]),
                     "queue": _names(access["queues"]),
                 },
-                # Of what it says: a checkout may end its lines otherwise.
+                # Of the content: a checkout may have other line ends.
                 hashlib.sha256(json.dumps(access, sort_keys=True).encode()).hexdigest(),
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise NotDeclaredError(f"{path}: {type(error).__name__}") from None
 
     def on_objects(self, identity: str) -> Iterator[Grant]:
-        """Give all that can be tried as an identity, declared or not."""
+        """Give every grant that can be probed as an identity, declared or not."""
         for kind, objects in self.objects.items():
             if kind != "app":
                 for name in objects:
@@ -106,12 +108,12 @@ def own(app: str) -> str:
 
 
 def owner(identity: str) -> str | None:
-    """Return the app whose own identity it is, None for one that stands by itself."""
+    """Return the app whose own identity it is, None for a user-assigned one."""
     return identity.removesuffix(_OWN) if identity.endswith(_OWN) else None
 
 
 def verdict(outcome: Outcome, *, declared: bool) -> Verdict:
-    """Say how what happened relates to what is declared."""
+    """Say how a probe's outcome relates to what is declared."""
     if outcome == "could not tell":
         return "could not tell"
     if (outcome == "allowed") == declared:

@@ -1,4 +1,4 @@
-"""One harmless try of each operation, and how its outcome is judged.
+"""One harmless probe of each operation, and what its outcome means.
 
 What is encrypted is random and its ciphertext is not read; what is decrypted is random, so a vault
 that allows it answers 400; the value of a secret is not read off the connection; a link to a queue
@@ -29,14 +29,14 @@ from shared.azure.network import ConnectionOptions
 from shared.azure.queues import connect
 from shared.azure.vault import client_options
 from shared.message.envelope import ALGORITHM
-from shared.settings.settings import Inventory
+from shared.settings.inventory import Inventory
 from shared.standards.base64url import encode
 
-# Tells a probe's requests from the app's own, in audit logs for example.
+# Distinguishes a probe's requests from the app's own, in audit logs for example.
 USER_AGENT = "relay-access/1"
 _RANDOM_BYTES = 64  # for RSA-OAEP-256 enough and not too many, whatever the key's size
-# Of the reasons for a 403, those that are about the identity. Others, a firewall's or that of an
-# object switched off, tell nothing of what it may do.
+# Of the reasons for a 403, those that are about the identity. Others, a firewall's or that of a
+# disabled object, say nothing of what it may do.
 _REFUSALS = frozenset({"ForbiddenByRbac", "ForbiddenByPolicy", "AccessDenied"})
 _CODE = re.compile(r"[A-Za-z]{1,60}")
 
@@ -47,7 +47,7 @@ Ask = Callable[[KeyVaultId, HttpRequest], Awaitable[AsyncHttpResponse]]
 
 @dataclass(frozen=True)
 class ProbeTarget:
-    """Where tries are made: what there is, the bus, and the way to it."""
+    """What is probed: the objects, the namespace, and how to reach them."""
 
     inventory: Inventory
     namespace: str
@@ -58,7 +58,7 @@ class ProbeTarget:
 async def probes(
     target: ProbeTarget, name: str, credential: AsyncTokenCredential
 ) -> AsyncIterator[list[Probe]]:
-    """Give every try that there is, as one who has that credential."""
+    """Give every probe, under one credential."""
     known = target.inventory
     async with (
         _vaults(target, credential) as vaults,
@@ -73,7 +73,7 @@ async def probes(
 
 @asynccontextmanager
 async def _vaults(target: ProbeTarget, credential: AsyncTokenCredential) -> AsyncIterator[Ask]:
-    """Give a way to ask the vault of an object."""
+    """Give what sends a request to the vault of an object."""
     options = client_options(target.network) | {"user_agent": USER_AGENT}
     clients: dict[tuple[str, str], KeyClient | SecretClient] = {}
     for there in (*target.inventory.keys, *target.inventory.secrets):
@@ -96,11 +96,11 @@ def _on_keys(name: str, keys: Iterable[KeyVaultId], ask: Ask) -> Iterable[Probe]
         for operation in OPERATIONS["key"]:
             grant = Grant(name, "key", key.name, operation)
             if operation == "get":
-                yield grant, _asked(ask, key, HttpRequest("GET", f"keys/{key.name}"))
+                yield grant, _vault_attempt(ask, key, HttpRequest("GET", f"keys/{key.name}"))
             else:
                 random = {"alg": ALGORITHM, "value": encode(secrets.token_bytes(_RANDOM_BYTES))}
                 request = HttpRequest("POST", f"keys/{key.name}//{operation}", json=random)
-                yield grant, _asked(ask, key, request)
+                yield grant, _vault_attempt(ask, key, request)
 
 
 def _on_secrets(name: str, known: Iterable[KeyVaultId], ask: Ask) -> Iterable[Probe]:
@@ -109,20 +109,20 @@ def _on_secrets(name: str, known: Iterable[KeyVaultId], ask: Ask) -> Iterable[Pr
         # Not the vault's list: a right to see what there is can also reach one secret alone.
         versions = f"secrets/{secret.name}/versions"
         listing = HttpRequest("GET", versions, params={"maxresults": "1"})
-        yield Grant(name, "secret", secret.name, "get"), _asked(ask, secret, get)
-        yield Grant(name, "secret", secret.name, "list"), _asked(ask, secret, listing)
+        yield Grant(name, "secret", secret.name, "get"), _vault_attempt(ask, secret, get)
+        yield Grant(name, "secret", secret.name, "list"), _vault_attempt(ask, secret, listing)
 
 
 def _on_queues(name: str, queues: Iterable[str], bus: ServiceBusClient) -> Iterable[Probe]:
     for queue in queues:
         sender = partial(bus.get_queue_sender, queue)
         receiver = partial(bus.get_queue_receiver, queue)
-        yield Grant(name, "queue", queue, "send"), _attached(sender)
-        yield Grant(name, "queue", queue, "receive"), _attached(receiver)
+        yield Grant(name, "queue", queue, "send"), _link_attempt(sender)
+        yield Grant(name, "queue", queue, "receive"), _link_attempt(receiver)
 
 
-def _asked(ask: Ask, object_id: KeyVaultId, request: HttpRequest) -> Attempt:
-    async def trial() -> tuple[Outcome, str]:
+def _vault_attempt(ask: Ask, object_id: KeyVaultId, request: HttpRequest) -> Attempt:
+    async def attempt() -> tuple[Outcome, str]:
         response = await ask(object_id, request)
         try:
             status = response.status_code
@@ -130,19 +130,19 @@ def _asked(ask: Ask, object_id: KeyVaultId, request: HttpRequest) -> Attempt:
             body = b"" if status == 200 else await response.read()
         finally:
             await response.close()
-        return judged(status, body, decrypting=request.url.endswith("/decrypt"))
+        return outcome_of(status, body, decrypting=request.url.endswith("/decrypt"))
 
-    return trial
+    return attempt
 
 
-def judged(status: int, body: bytes, *, decrypting: bool = False) -> tuple[Outcome, str]:
-    """Say what a vault's answer to a try means, and by what it was told."""
+def outcome_of(status: int, body: bytes, *, decrypting: bool = False) -> tuple[Outcome, str]:
+    """Say what a vault's answer to a probe means, and which answer it was."""
     code = "" if status == 200 else _code(body)
-    told = f"{status} {code}".rstrip()
+    answer = f"{status} {code}".rstrip()
     # The vault says that of garbage only once it has decided that it may be decrypted.
     if status == 200 or (decrypting and (status, code) == (400, "BadParameter")):
-        return "allowed", told
-    return "refused" if status == 403 and code in _REFUSALS else "could not tell", told
+        return "allowed", answer
+    return "refused" if status == 403 and code in _REFUSALS else "could not tell", answer
 
 
 def _code(body: bytes) -> str:
@@ -155,11 +155,11 @@ def _code(body: bytes) -> str:
     return code if isinstance(code, str) and _CODE.fullmatch(code) else ""
 
 
-def _attached(
+def _link_attempt(
     link: Callable[[], ServiceBusSender | ServiceBusReceiver],
 ) -> Attempt:
-    async def trial() -> tuple[Outcome, str]:
-        # Entering attaches the link. A receiver gives credit only when it is asked for messages
+    async def attempt() -> tuple[Outcome, str]:
+        # Entering attaches the link. A receiver grants credit only when messages are requested
         # (the SDK's own flow while it opens says 0), so none is taken or counted as delivered.
         try:
             async with link():
@@ -173,4 +173,4 @@ def _attached(
                 return "allowed", "forwards"
             raise
 
-    return trial
+    return attempt

@@ -1,4 +1,4 @@
-"""Trying out what identities may do, without doing it: what is allowed here, what is refused."""
+"""Probing what identities may do, without doing it: what is allowed here, what is refused."""
 
 from __future__ import annotations
 
@@ -14,40 +14,40 @@ from shared.access.declaration import OPERATIONS, Grant, Kind, Outcome
 from shared.access.probes import USER_AGENT, Attempt, ProbeTarget, probes
 
 _VAULT_SCOPE = "https://vault.azure.net/.default"
-_TRY_SECONDS = 60.0
+_PROBE_SECONDS = 60.0
 _AT_ONCE = 64
 
 
 @dataclass(frozen=True)
 class ProbeFinding:
-    """What came of one try; `detail` is a status or the kind of an error, never content."""
+    """The outcome of one probe; `detail` is a status or the kind of an error, never content."""
 
     grant: Grant
     outcome: Outcome
     detail: str
 
 
-async def tried_in_app(
+async def probe_in_app(
     target: ProbeTarget, app: str, identities: Mapping[str, str | None], seconds: float
 ) -> list[ProbeFinding]:
-    """Ask for a token of each identity, by client id, and try everything as those that give one.
+    """Request a token of each identity, by client id, and probe everything as those that give one.
 
-    An identity without a client id is the app's own. After `seconds`, what is not known yet could
-    not be told.
+    An identity without a client id is the app's own. After `seconds`, what is not known yet is
+    reported as that.
     """
     limit = asyncio.Semaphore(_AT_ONCE)
     found: list[ProbeFinding] = []
 
     async def as_identity(name: str, client_id: str | None) -> None:
-        # Made for this run: a credential that has served before would answer from its cache for an
-        # identity that is attached no longer.
+        # Made for this run: a credential that was used before would answer from its cache for an
+        # identity that is not attached any more.
         async with ManagedIdentityCredential(
             client_id=client_id, retry_total=1, user_agent=USER_AGENT
         ) as credential:
             token = await _token(credential, Grant(name, "app", app, "token"))
             found.append(token)
             if token.outcome == "allowed":
-                await _try_all(target, name, credential, limit, found)
+                await _probe_all(target, name, credential, limit, found)
 
     await _within(seconds, [as_identity(*one) for one in identities.items()])
     asked = [Grant(name, "app", app, "token") for name in identities]
@@ -55,20 +55,20 @@ async def tried_in_app(
     return _complete(found, [*asked, *(grant for name in having for grant in _all(name, target))])
 
 
-async def tried_as(
+async def probe_as(
     target: ProbeTarget, name: str, credential: AsyncTokenCredential, seconds: float
 ) -> list[ProbeFinding]:
-    """Try everything as one who has a credential already: an operator."""
+    """Probe everything under one credential, such as an operator's."""
     found: list[ProbeFinding] = []
     limit = asyncio.Semaphore(_AT_ONCE)
-    await _within(seconds, [_try_all(target, name, credential, limit, found)])
+    await _within(seconds, [_probe_all(target, name, credential, limit, found)])
     return _complete(found, _all(name, target))
 
 
 async def _within(seconds: float, work: Iterable[Awaitable[None]]) -> None:
     try:
         async with asyncio.timeout(seconds):
-            # Whatever goes wrong with one identity, the others are tried.
+            # Whatever fails with one identity, the others are probed.
             await asyncio.gather(*work, return_exceptions=True)
     except TimeoutError:
         pass
@@ -90,7 +90,7 @@ def _all(name: str, target: ProbeTarget) -> list[Grant]:
 
 
 def _complete(found: list[ProbeFinding], asked: Iterable[Grant]) -> list[ProbeFinding]:
-    """Add what there was no time for, so that nothing asked goes without an answer."""
+    """Add a finding for what there was no time for, so that none is missing."""
     missing = set(asked) - {finding.grant for finding in found}
     late = [ProbeFinding(grant, "could not tell", "no answer in time") for grant in missing]
     return sorted([*found, *late], key=lambda finding: finding.grant)
@@ -98,7 +98,7 @@ def _complete(found: list[ProbeFinding], asked: Iterable[Grant]) -> list[ProbeFi
 
 async def _token(credential: ManagedIdentityCredential, grant: Grant) -> ProbeFinding:
     try:
-        async with asyncio.timeout(_TRY_SECONDS):
+        async with asyncio.timeout(_PROBE_SECONDS):
             await credential.get_token(_VAULT_SCOPE)
     except (AzureError, OSError, TimeoutError) as error:
         status = error.status_code if isinstance(error, HttpResponseError) else None
@@ -108,26 +108,26 @@ async def _token(credential: ManagedIdentityCredential, grant: Grant) -> ProbeFi
     return ProbeFinding(grant, "allowed", "token")
 
 
-async def _try_all(
+async def _probe_all(
     target: ProbeTarget,
     name: str,
     credential: AsyncTokenCredential,
     limit: asyncio.Semaphore,
     found: list[ProbeFinding],
 ) -> None:
-    async def attempt(grant: Grant, trial: Attempt) -> None:
+    async def attempt(grant: Grant, probe: Attempt) -> None:
         async with limit:
-            found.append(await _told(grant, trial))
+            found.append(await _finding(grant, probe))
 
     async with probes(target, name, credential) as each, asyncio.TaskGroup() as group:
-        for grant, trial in each:
-            group.create_task(attempt(grant, trial))
+        for grant, probe in each:
+            group.create_task(attempt(grant, probe))
 
 
-async def _told(grant: Grant, trial: Attempt) -> ProbeFinding:
+async def _finding(grant: Grant, probe: Attempt) -> ProbeFinding:
     try:
-        async with asyncio.timeout(_TRY_SECONDS):
-            outcome, detail = await trial()
-    except Exception as error:  # noqa: BLE001 - whatever it is, it tells that this could not be told
+        async with asyncio.timeout(_PROBE_SECONDS):
+            outcome, detail = await probe()
+    except Exception as error:  # noqa: BLE001 - whatever it is, the probe has no result
         return ProbeFinding(grant, "could not tell", type(error).__name__)
     return ProbeFinding(grant, outcome, detail)

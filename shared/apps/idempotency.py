@@ -16,7 +16,7 @@ _FORM = re.compile(r'"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\]){16,255})"', re.A
 
 @dataclass(frozen=True)
 class IdempotencyKey:
-    """What a caller chose to tell one request from all others."""
+    """What a caller chose to identify one message by, however often it is sent."""
 
     _key: bytes = field(repr=False)
 
@@ -44,10 +44,10 @@ class IdempotencyKey:
         return str(uuid.UUID(bytes=bytes(digest)))
 
     def fingerprint(self, payload: bytes, content_type: str) -> bytes:
-        """Return what tells this message from any other under the same key, 32 bytes.
+        """Return what differs for any other message under the same key, 32 bytes.
 
-        The ledger keeps it, so it is no plain hash: without the caller's key, which nobody keeps,
-        no payload can be tried against it.
+        The ledger keeps it, so it is not a plain hash: no payload can be tested against it
+        without the caller's key, which nobody keeps.
         """
         described = sha256(content_type.encode()).digest() + sha256(payload).digest()
         return self._digest(b"sealed-relay/1 fingerprint" + described)

@@ -1,94 +1,222 @@
-"""What the receiver sends on: to wait, to an operator, and to the ledger."""
+"""What becomes of a received message: a value, decided without a queue, a partner or a clock.
+
+`before_opening`, `after_opening`, `after_delivery` and `after_failure` decide, in this order, and
+`receiver_queues` carries the outcome out. Delays are in seconds from that moment.
+"""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
 
-from azure.servicebus import ServiceBusMessage
-from azure.servicebus.aio import ServiceBusClient
-
-from shared.azure.queues import BusDeniedError, BusError, BusUnavailableError, QueueSender
-from shared.message.bus_message import ReceivedMessage, receipt_message
-from shared.message.envelope import DataKey
+from shared.azure.vault import VaultError
+from shared.message.envelope import DataKey, DecryptionError, SealedMessage
+from shared.message.pending_receipt import PendingReceipt
 from shared.message.receipt import Receipt
+from shared.message.received import BusMessage, ReceivedMessage, UnidentifiedMessage
 from shared.message.state import State
-from shared.settings.settings import ReceiverSettings
-from shared.telemetry.outages import Outages
+from shared.partner.delivery import (
+    PartnerDeniedError,
+    PartnerRefusedError,
+    PartnerSecretError,
+    PartnerUnavailableError,
+)
+from shared.partner.retries import Schedule
 
-_log = logging.getLogger(__name__)
+Failure = (
+    DecryptionError
+    | PartnerRefusedError
+    | PartnerUnavailableError
+    | PartnerDeniedError
+    | PartnerSecretError
+    | VaultError
+)
+"""How opening or delivering a message can fail."""
 
+FAILURES = (
+    DecryptionError,
+    PartnerRefusedError,
+    PartnerUnavailableError,
+    PartnerDeniedError,
+    PartnerSecretError,
+    VaultError,
+)
 
-Send = Callable[[ServiceBusMessage], Awaitable[None]]
-"""Sends to one queue. Raises `BusError`."""
+_LONGEST_DETAIL = 200
 
 
 @dataclass(frozen=True)
-class Outcomes:
-    """The queues that the receiver sends to, under its one identity for all of them.
+class Delivered:
+    """The partner has accepted it, at the `attempts`-th attempt. `size` is in bytes."""
 
-    `requeue` lets a message wait for its time, `set_aside` puts it to the rejected ones, `record`
-    sends a receipt to the ledger. A pending receipt waits for `wait_seconds`.
+    attempts: int
+    size: int
+    content_type: str
+    key_version: str
+    key: DataKey = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Retry:
+    """The partner is away: the next attempt is in `delay` seconds."""
+
+    delay: float
+    attempts: int
+    detail: str
+
+
+@dataclass(frozen=True)
+class Hold:
+    """It is not the message's fault: it waits `delay` seconds, and no attempt is counted."""
+
+    delay: float
+    detail: str
+
+
+@dataclass(frozen=True)
+class Reject:
+    """It can never be delivered: it goes to an operator, with `attempts` made at the partner.
+
+    `is_recorded` is false where the ledger must not hear of it, since the message did not prove
+    that it is the one whose id it has.
     """
 
-    requeue: Send
-    set_aside: Send
-    record: Send
-    wait_seconds: float
-    outages: Outages
-
-    @classmethod
-    def through(
-        cls, bus: ServiceBusClient, settings: ReceiverSettings, outages: Outages
-    ) -> Outcomes:
-        """Send through a client of the bus."""
-
-        def to(queue: str) -> Send:
-            sender, failures = QueueSender(bus, queue), (BusUnavailableError, BusDeniedError)
-
-            async def send(message: ServiceBusMessage) -> None:
-                with outages.watching(f"queue {queue}", failures):
-                    await sender.send(message)
-
-            return send
-
-        return cls(
-            to(settings.retries_queue),
-            to(settings.rejected_queue),
-            to(settings.receipts_queue),
-            settings.wait_seconds,
-            outages,
-        )
-
-    async def reject(
-        self, incoming: ReceivedMessage, reason: str, detail: str, attempts: int | None = None
-    ) -> Receipt | None:
-        """Put a message to the rejected ones; return its receipt, which nobody has yet."""
-        used = incoming.attempts if attempts is None else attempts
-        await self.set_aside(incoming.rejected(reason, detail, used))
-        _log.warning("rejected %s: %s: %s", _for_log(incoming), reason, detail)
-        return incoming.receipt(State.REJECTED, used, f"{reason}: {detail}")
-
-    async def publish_receipt(
-        self, incoming: ReceivedMessage, receipt: Receipt | None, key: DataKey | None = None
-    ) -> None:
-        """Send a receipt; one of an outcome stays pending until it can be sent.
-
-        The step itself is done: it must be repeated neither at the partner nor among the rejected
-        because its receipt has no way.
-        """
-        if receipt is None:
-            return
-        try:
-            await self.record(receipt_message(receipt))
-        except BusError as error:
-            _log.log(self.outages.level, "no receipt for %s yet: %s", receipt.message_id, error)
-            # A retry's receipt is not kept pending: that of a later step will tell more.
-            if receipt.state is not State.RETRYING:
-                await self.requeue(incoming.with_pending_receipt(self.wait_seconds, receipt, key))
+    reason: str
+    detail: str
+    attempts: int
+    is_recorded: bool = True
 
 
-def _for_log(incoming: ReceivedMessage) -> str:
-    # The id of a message that is not this relay's may be anything, and is no text for a log.
-    return repr(incoming.message_id[:128])
+@dataclass(frozen=True)
+class Record:
+    """Its outcome was carried out before: what is left to do is to send the receipt of it."""
+
+    pending: PendingReceipt
+
+
+Outcome = Delivered | Retry | Hold | Reject | Record
+
+
+@dataclass(frozen=True)
+class Policy:
+    """When a message is tried again, and for how long."""
+
+    schedule: Schedule
+    hold_seconds: float
+    max_deliveries: int
+
+
+def reject_unidentified(message: UnidentifiedMessage, policy: Policy) -> Reject:
+    """Decide on a message that is not this relay's; the ledger has no row for it."""
+    exceeded = _exceeded(message, policy)
+    return exceeded or _undecryptable(message, message.fault)
+
+
+def before_opening(message: ReceivedMessage, policy: Policy) -> Record | Reject | None:
+    """Decide whether a message is to be opened at all: None if it is."""
+    # Believed without a MAC: whoever may send to the queue can have garbage rejected anyway.
+    if message.pending and message.pending.receipt.state is State.REJECTED:
+        return Record(message.pending)
+    return _exceeded(message, policy)
+
+
+def after_opening(message: ReceivedMessage, key: DataKey) -> Record | None:
+    """Decide whether an opened message is to be delivered: None if it is. `key` opened it."""
+    if message.pending and message.pending.is_authentic(key):
+        return Record(message.pending)
+    return None
+
+
+def after_delivery(
+    message: ReceivedMessage, sealed: SealedMessage, size: int, key: DataKey
+) -> Delivered:
+    """Return the outcome of a message that the partner has accepted. `size` is the payload's."""
+    return Delivered(
+        message.attempts + 1,
+        size,
+        sealed.header.content_type,
+        sealed.wrapped.version,
+        key,
+    )
+
+
+def after_failure(
+    message: ReceivedMessage, error: Failure, policy: Policy, chance: float
+) -> Retry | Hold | Reject:
+    """Decide on a message that was not opened, or not delivered.
+
+    `chance` is a random number from 0 to 1: what failed together is not to come back together.
+    """
+    match error:
+        case DecryptionError():
+            return _undecryptable(message, error)
+        case PartnerRefusedError():
+            return Reject("partner-refused", str(error), message.attempts + 1)
+        case PartnerUnavailableError():
+            return _retry(message, error, policy.schedule, chance)
+        case _:
+            # However long it takes: the vault has to come back, or an operator has to act.
+            return Hold(max(policy.hold_seconds, error.retry_after or 0), str(error))
+
+
+def receipt_of(
+    message: ReceivedMessage, outcome: Delivered | Retry | Hold | Reject, at: datetime
+) -> Receipt:
+    """Return the receipt that reports an outcome to the ledger. `at` is in UTC."""
+    match outcome:
+        case Delivered():
+            return _receipt(
+                message,
+                State.DELIVERED,
+                at,
+                outcome.attempts,
+                key_version=outcome.key_version,
+                content_type=outcome.content_type,
+                size=outcome.size,
+            )
+        case Retry():
+            return _receipt(message, State.RETRYING, at, outcome.attempts, outcome.detail)
+        case Hold():
+            return _receipt(message, State.RETRYING, at, message.attempts, outcome.detail)
+        case Reject():
+            detail = f"{outcome.reason}: {outcome.detail}"
+            return _receipt(message, State.REJECTED, at, outcome.attempts, detail)
+
+
+def _exceeded(message: BusMessage, policy: Policy) -> Reject | None:
+    """Reject what has been delivered as often as it may be, before it is tried once more.
+
+    Here, where the ledger hears of it, and not by the queue's own count.
+    """
+    if message.deliveries < policy.max_deliveries:
+        return None
+    before, most = message.deliveries - 1, policy.max_deliveries
+    detail = f"delivery {before + 1} of at most {most}, after {before} without an outcome"
+    return Reject("max-deliveries-exceeded", detail, message.attempts)
+
+
+def _undecryptable(message: BusMessage, error: DecryptionError) -> Reject:
+    return Reject(f"undecryptable-{error.fault}", error.detail, message.attempts)
+
+
+def _retry(
+    message: ReceivedMessage, error: PartnerUnavailableError, schedule: Schedule, chance: float
+) -> Retry | Reject:
+    attempts = message.attempts + 1
+    delay = schedule.delay(attempts, error.retry_after, chance)
+    if delay is None:
+        return Reject("retries-exhausted", str(error), attempts)
+    return Retry(delay, attempts, str(error))
+
+
+def _receipt(
+    message: ReceivedMessage,
+    state: State,
+    at: datetime,
+    attempts: int,
+    detail: str | None = None,
+    **opened: Any,
+) -> Receipt:
+    shown = detail and detail[:_LONGEST_DETAIL]
+    return Receipt(message.id.id, state, at, attempts, message.id.replay or 0, shown, **opened)

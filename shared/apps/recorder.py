@@ -1,4 +1,4 @@
-"""Receipts into the ledger: a whole batch, however bad some of it is, however long it takes."""
+"""Receipts into the ledger: a whole batch, whatever is in it, even while the database is away."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ LEDGER = "the ledger"
 # to pause where even that fails.
 SET_ASIDE_SECONDS = 15.0
 PAUSE_SECONDS = 20.0
-# Of what nobody foresaw it is not known whether it is the receipt's fault: it is tried again.
-_TRIES = 3
+# An unexpected error need not be the receipt's fault: it is tried again.
+_MAX_DELIVERIES = 3
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class _Item:
-    """What was on the queue, and how often it was handed over.
+    """What was on the queue, and how often it was delivered.
 
-    Of a batch, only the body, the number of deliveries and the like are to be relied on: the host
-    leaves out texts that are empty, and those of the following messages move up.
+    Of a batch, only the body and the number of deliveries can be relied on: the host leaves out
+    texts that are empty, so that those of the following messages move up.
     """
 
     body: bytes = field(repr=False)
@@ -39,8 +39,8 @@ class _Item:
 
 
 @dataclass(frozen=True)
-class _Refused:
-    """What cannot be recorded, and why; `error` where nobody foresaw it."""
+class _Unrecordable:
+    """What cannot be recorded, and why; `error` where it is unexpected."""
 
     body: bytes = field(repr=False)
     reason: str
@@ -49,7 +49,10 @@ class _Refused:
 
 
 class Recorder:
-    """Records batches. `record` writes all receipts or none, `set_aside` puts to the rejected."""
+    """Records batches.
+
+    `record` writes all receipts or none, `set_aside` sends to the queue of rejected messages.
+    """
 
     def __init__(
         self,
@@ -69,22 +72,22 @@ class Recorder:
         What it raises leaves all of them on the queue, and it does so only after a pause. The lock
         of a batch is not renewed: all of it has to fit into the queue's lockDuration.
         """
-        items, refused = _sorted(messages)
+        items, unrecordable = _sorted(messages)
         if items:
-            refused += await held(
+            unrecordable += await held(
                 lambda: self._write(items), self._wait_seconds, LedgerUnavailableError
             )
         deliveries = max((message.delivery_count or 1 for message in messages), default=1)
         async with pausing(deliveries, SET_ASIDE_SECONDS, PAUSE_SECONDS):
-            # Before any is set aside: all of the batch comes again, and would be set aside twice.
-            for error in (one.error for one in refused if one.error):
+            # Before any is set aside: the whole batch comes again, and would set it aside twice.
+            for error in (one.error for one in unrecordable if one.error):
                 raise error
-            for one in refused:
+            for one in unrecordable:
                 await self._set_aside(rejected_receipt(one.body, one.reason, one.detail))
-        _log.info("recorded %d receipts", len(messages) - len(refused))
+        _log.info("recorded %d receipts", len(messages) - len(unrecordable))
 
-    async def _write(self, items: Sequence[_Item]) -> list[_Refused]:
-        """Write receipts; return those that the ledger does not take, found by halving.
+    async def _write(self, items: Sequence[_Item]) -> list[_Unrecordable]:
+        """Write receipts; return those that the ledger cannot hold, found by halving.
 
         Raises `LedgerUnavailableError`, after which any of them may have been written.
         """
@@ -93,30 +96,30 @@ class Recorder:
                 await self._record([item.receipt for item in items])
         except LedgerUnavailableError:
             raise
-        except Exception as error:  # noqa: BLE001 - one receipt must not cost others their place
+        except Exception as error:  # noqa: BLE001 - one receipt must not fail the others
             if len(items) == 1:
-                return [_unrecordable(items[0], error)]
+                return [_not_recorded(items[0], error)]
             half = len(items) // 2
             return [*await self._write(items[:half]), *await self._write(items[half:])]
         return []
 
 
-def _sorted(messages: Sequence[func.ServiceBusMessage]) -> tuple[list[_Item], list[_Refused]]:
+def _sorted(messages: Sequence[func.ServiceBusMessage]) -> tuple[list[_Item], list[_Unrecordable]]:
     items: list[_Item] = []
-    refused: list[_Refused] = []
+    unrecordable: list[_Unrecordable] = []
     for message in messages:
         body = message.get_body()
         try:
             items.append(_Item(body, message.delivery_count or 1, Receipt.from_json(body)))
         except ValueError as error:
-            _log.error("dropped what is no receipt: %s; it goes to the rejected messages", error)
-            refused.append(_Refused(body, "not-a-receipt", str(error)))
-    return items, refused
+            _log.error("rejected what is not a receipt: %s", error)
+            unrecordable.append(_Unrecordable(body, "not-a-receipt", str(error)))
+    return items, unrecordable
 
 
-def _unrecordable(item: _Item, error: Exception) -> _Refused:
-    foreseen = isinstance(error, LedgerError)
-    detail = str(error) if foreseen else f"it cannot be recorded ({type(error).__name__})"
+def _not_recorded(item: _Item, error: Exception) -> _Unrecordable:
+    expected = isinstance(error, LedgerError)
+    detail = str(error) if expected else f"it cannot be recorded ({type(error).__name__})"
     _log.error("a receipt of %s is not recorded: %s", item.receipt.message_id, detail)
-    again = None if foreseen or item.deliveries >= _TRIES else error
-    return _Refused(item.body, "receipt-not-recorded", detail, again)
+    again = None if expected or item.deliveries >= _MAX_DELIVERIES else error
+    return _Unrecordable(item.body, "receipt-not-recorded", detail, again)

@@ -1,100 +1,125 @@
 """What the bus gave up: receipts go to the ledger again, messages to an operator with a reason.
 
-Nobody may lose a receipt because another one in its batch could not be bound, or because the
-ledger was away for longer than a queue is patient.
+No receipt may be lost because another one in its batch could not be bound, or because the ledger
+was away for longer than its queue delivers a message again.
 """
 
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 
 import azure.functions as func
 
-from shared.apps.outcomes import Outcomes
-from shared.message.data_keys import DataKeyCache
+from shared.apps.outcomes import Record, Reject, after_opening
+from shared.apps.receiver_clients import KeyOpener
+from shared.apps.receiver_queues import ReceiverQueues
 from shared.message.dead_letter import DeadLetter
 from shared.message.envelope import DataKey, DecryptionError
 from shared.message.receipt import Receipt
+from shared.message.received import ReceivedMessage, UnidentifiedMessage
 from shared.message.state import State
 from shared.message.unrecorded import rejected_receipt, returned
-from shared.settings.settings import ReceiverSettings
 
 # A round without the database takes 3 h 20 min, see RELAY_RECEIPT_WAIT_SECONDS: four weeks.
 MAX_RETURNS = 200
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class ReturnReceipt:
+    """A receipt goes back to its queue, for the `returns`-th time."""
+
+    returns: int
+
+
+@dataclass(frozen=True)
+class RejectReceipt:
+    """What was on the queue of receipts goes to an operator."""
+
+    reason: str
+    detail: str
+
+
+def sort_receipt(letter: DeadLetter, max_deliveries: int) -> ReturnReceipt | RejectReceipt:
+    """Decide on what was on the queue of receipts."""
+    try:
+        Receipt.from_json(letter.message.body)
+    except ValueError as error:
+        return RejectReceipt("not-a-receipt", str(error))
+    # The last delivery does not depend on the queue of receipts, which may be what failed.
+    if letter.returns >= MAX_RETURNS or letter.message.deliveries >= max_deliveries:
+        detail = f"returned {letter.returns} times; {letter.reason}: {letter.detail}"
+        return RejectReceipt("receipt-not-recorded", detail)
+    return ReturnReceipt(letter.returns + 1)
+
+
+def sort_message(
+    letter: DeadLetter, message: ReceivedMessage, key: DataKey | None
+) -> Record | Reject:
+    """Decide on a message of any other queue; `key` is None unless it opened the message."""
+    if key:
+        if message.pending and message.pending.receipt.state is State.REJECTED:
+            return Record(message.pending)
+        if done := after_opening(message, key):
+            return done
+    # What the bus gave up may be anything: the ledger hears only of what opens under its own id.
+    return _reject(letter, is_recorded=key is not None)
+
+
 class Triage:
-    """Sorts dead letters."""
+    """What is done with dead letters."""
 
-    def __init__(self, settings: ReceiverSettings, keys: DataKeyCache, outcomes: Outcomes) -> None:
-        self._receipts_queue = settings.receipts_queue.lower()
-        self._max_deliveries = settings.max_deliveries
+    def __init__(
+        self,
+        keys: KeyOpener,
+        queues: ReceiverQueues,
+        receipts_queue: str,
+        max_deliveries: int,
+    ) -> None:
         self._keys = keys
-        self._outcomes = outcomes
+        self._queues = queues
+        self._receipts_queue = receipts_queue.lower()
+        self._max_deliveries = max_deliveries
 
-    async def sort(self, message: func.ServiceBusMessage) -> None:
+    async def handle(self, message: func.ServiceBusMessage) -> None:
         """Return when a dead letter is where it belongs; what it raises leaves it on the queue."""
         letter = DeadLetter.from_trigger(message)
         # By where it was, never by what it looks like: otherwise a right to send to `messages`
-        # were one to write into the ledger, by a message that the bus is made to give up.
+        # would be one to write into the ledger, by a message that the bus is made to give up.
         if letter.source == self._receipts_queue:
-            await self._receipt(letter)
+            await self._carry_out(letter, sort_receipt(letter, self._max_deliveries))
+        elif isinstance(letter.message, UnidentifiedMessage):
+            await self._queues.set_aside(letter.message, _reject(letter, is_recorded=False))
         else:
-            await self._message(letter)
+            key = await self._key_of(letter.message)
+            outcome = sort_message(letter, letter.message, key)
+            await self._queues.carry_out(letter.message, outcome)
 
-    async def _receipt(self, letter: DeadLetter) -> None:
-        problem = _no_receipt(letter.body)
-        if problem:
-            await self._outcomes.set_aside(rejected_receipt(letter.body, "not-a-receipt", problem))
-            _log.error("rejected what is no receipt: %s", problem)
-            return
-        # The last delivery does not depend on the queue of receipts, which may be what failed.
-        if letter.returns >= MAX_RETURNS or self._is_last(letter):
-            detail = f"returned {letter.returns} times; {letter.reason}: {letter.detail}"
-            set_aside = rejected_receipt(letter.body, "receipt-not-recorded", detail)
-            await self._outcomes.set_aside(set_aside)
-            _log.error("rejected a receipt: %s", detail)
-            return
-        await self._outcomes.record(returned(letter.body, letter.returns + 1))
-        _log.debug("returned a receipt: %s: %s", letter.reason, letter.detail)
+    async def _carry_out(self, letter: DeadLetter, outcome: ReturnReceipt | RejectReceipt) -> None:
+        body = letter.message.body
+        match outcome:
+            case ReturnReceipt():
+                await self._queues.to_receipts(returned(body, outcome.returns))
+                _log.debug("returned a receipt: %s: %s", letter.reason, letter.detail)
+            case RejectReceipt():
+                reason, detail = outcome.reason, outcome.detail
+                await self._queues.to_rejected(rejected_receipt(body, reason, detail))
+                _log.error("rejected from the queue of receipts: %s: %s", reason, detail)
 
-    async def _message(self, letter: DeadLetter) -> None:
-        incoming = letter.incoming
-        key = await self._opened(letter)
-        pending = incoming.pending_receipt
-        if (
-            key
-            and pending
-            and (pending.state is State.REJECTED or incoming.has_authentic_receipt(key))
-        ):
-            # It was done with, and only its receipt was under way.
-            await self._outcomes.publish_receipt(incoming, pending, key)
-            return
-        receipt = await self._outcomes.reject(incoming, letter.reason, letter.detail)
-        # Only of a message that opens under its own id: what the bus gave up may be anything.
-        if key:
-            await self._outcomes.publish_receipt(incoming, receipt, key)
-
-    async def _opened(self, letter: DeadLetter) -> DataKey | None:
-        """Return the data key if the message is one of ours. Raises `VaultError`."""
-        if self._is_last(letter):
+    async def _key_of(self, message: ReceivedMessage) -> DataKey | None:
+        """Return the data key if it opens the message. Raises `VaultError`."""
+        # The last delivery does not depend on the vault, which may be what failed.
+        if message.deliveries >= self._max_deliveries:
             return None
         try:
-            sealed = letter.incoming.sealed()
+            sealed = message.sealed()
             key = await self._keys.open(sealed.wrapped)
             sealed.open(key)
         except DecryptionError:
             return None
         return key
 
-    def _is_last(self, letter: DeadLetter) -> bool:
-        return letter.incoming.deliveries >= self._max_deliveries
 
-
-def _no_receipt(body: bytes) -> str | None:
-    try:
-        Receipt.from_json(body)
-    except ValueError as error:
-        return str(error)
-    return None
+def _reject(letter: DeadLetter, *, is_recorded: bool) -> Reject:
+    return Reject(letter.reason, letter.detail, letter.message.attempts, is_recorded)

@@ -1,4 +1,4 @@
-"""The managed identities of this process: a credential for each, asked for by client id."""
+"""The managed identities of this process: a credential for each, by client id."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ def credential(client_id: str) -> ManagedIdentityCredential:
 
     Never the default chain: it would fall back to whichever other identity happens to work. One
     object each, because tokens are cached per credential object. It gives up within seconds:
-    whoever waits for an answer has better means to wait.
+    a caller and the bus can wait longer than a thread of this process.
     """
     return ManagedIdentityCredential(client_id=client_id, retry_total=2)

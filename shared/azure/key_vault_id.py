@@ -41,7 +41,7 @@ class KeyVaultId:
     def version_of(self, versioned: str) -> str | None:
         """Return the version that `versioned` names of this very object, or None."""
         prefix, _, version = versioned.rpartition("/")
-        # Compared as a whole, not by its host: whatever else a key id points to is not ours.
+        # Compared as a whole, not by its host: a key id may point anywhere.
         if prefix != self.url or not _VERSION.fullmatch(version):
             return None
         return version

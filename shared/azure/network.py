@@ -1,4 +1,4 @@
-"""How the Azure services are reached, where that differs from the public Azure."""
+"""How the Azure services are reached, where that differs from the public cloud."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class ConnectionOptions:
-    """Ways that private deployments need: an own CA, an own address of the bus, own host names.
+    """What private deployments need: a CA, an address of the bus, and host names of their own.
 
     `verify_challenge` off lets a vault be called by a host name that is not Key Vault's own; the
     client then trusts the configured address alone, as it also does for the TLS connection.

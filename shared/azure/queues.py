@@ -1,17 +1,17 @@
-"""Sending to queues of Service Bus: what waits for one send goes together in the next."""
+"""Sending to queues of Service Bus: what waits during one send goes together in the next."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 from azure.core.credentials_async import AsyncTokenCredential
-from azure.core.exceptions import AzureError, ClientAuthenticationError
-from azure.servicebus import ServiceBusMessage, TransportType
-from azure.servicebus.aio import ServiceBusClient, ServiceBusSender
+from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
+from azure.servicebus import ServiceBusMessage, ServiceBusMessageBatch, TransportType
+from azure.servicebus.aio import ServiceBusClient
 from azure.servicebus.exceptions import (
     MessageSizeExceededError,
     ServiceBusAuthenticationError,
@@ -20,29 +20,34 @@ from azure.servicebus.exceptions import (
 
 from shared.azure.network import ConnectionOptions
 from shared.azure.request_id import of_answer, of_bus
+from shared.concurrency.batches import Batch, Batches
+from shared.errors import RelayError
 
 _SEND_SECONDS = 20
 _CLOSE_SECONDS = 5
-# For what waits behind other sends, too. The next send may still take it, see `QueueSender.send`.
+# With the time behind other sends. The next send may still contain it, see `QueueSender.send`.
 _WAIT_SECONDS = 30.0
 
 
-class BusError(Exception):
+class BusError(RelayError):
     """A message did not get onto its queue."""
 
 
 class BusUnavailableError(BusError):
-    """The bus is away or throttles: the same message may be taken later."""
+    """The bus is away or throttles: the same message may be accepted later."""
+
+    transient = True
 
 
 class BusDeniedError(BusError):
     """The identity is not attached here, or may not send to this queue."""
 
+    transient = True
     is_denial = True
 
 
 class MessageTooLargeError(BusError):
-    """The message is larger than the queue takes."""
+    """The message is larger than the queue accepts."""
 
 
 def connect(
@@ -69,7 +74,7 @@ def connect_by_string(connection_string: str, network: ConnectionOptions) -> Ser
 def _options(network: ConnectionOptions) -> dict[str, Any]:
     authorities = {"connection_verify": str(network.ca_bundle)} if network.ca_bundle else {}
     return {
-        # Said outright: an endpoint of one's own would silently switch to WebSockets.
+        # Explicit: with a custom endpoint the SDK would silently switch to WebSockets.
         "transport_type": TransportType.Amqp,
         "retry_total": 1,
         "retry_backoff_factor": 0.2,
@@ -78,39 +83,51 @@ def _options(network: ConnectionOptions) -> dict[str, Any]:
     }
 
 
-@dataclass
-class _Waiting:
-    message: ServiceBusMessage
-    sent: asyncio.Future[None]
+class QueueLink(Protocol):
+    """A link to one queue, as `ServiceBusSender` is."""
+
+    async def create_message_batch(self) -> ServiceBusMessageBatch:
+        """Open the link where it is not open yet; return a batch of the queue's size."""
+
+    async def send_messages(self, message: ServiceBusMessage | ServiceBusMessageBatch) -> None:
+        """Return when the queue has accepted it."""
+
+    async def close(self) -> None:
+        """Close the link."""
+
+
+class BusConnection(Protocol):
+    """A connection to a namespace, as `ServiceBusClient` is."""
+
+    def get_queue_sender(self, queue_name: str) -> QueueLink:
+        """Return a new link to a queue; nothing is sent or opened yet."""
+
+    async def close(self) -> None:
+        """Close the connection."""
 
 
 class QueueSender:
     """Sends to one queue, under one identity.
 
-    A link takes one send at a time, so what arrives while one is under way goes together in the
-    next: the round trip is shared instead of waited for in turn.
+    A link carries one send at a time, so what arrives during one goes together in the next: the
+    round trip is shared instead of waited for in turn.
     """
 
-    def __init__(self, client: ServiceBusClient, queue: str) -> None:
+    def __init__(self, connection: BusConnection, queue: str) -> None:
         self._queue = queue
-        self._client = client
-        self._sender: ServiceBusSender | None = None
-        self._waiting: deque[_Waiting] = deque()
-        self._sending: asyncio.Task[None] | None = None
+        self._connection = connection
+        self._link: QueueLink | None = None
+        self._sends: Batches[ServiceBusMessage, None] = Batches(self._send_next)
 
     async def send(self, message: ServiceBusMessage) -> None:
         """Return when the queue has accepted `message`; raises `BusError` when it has not.
 
         After `BusUnavailableError` it may have been accepted all the same: send it again under
-        the same message id, which the queue takes once.
+        the same message id, which the queue accepts once.
         """
-        waiting = _Waiting(message, asyncio.get_running_loop().create_future())
-        self._waiting.append(waiting)
-        if self._sending is None or self._sending.done():
-            self._sending = asyncio.create_task(self._send_all())
         try:
             async with asyncio.timeout(_WAIT_SECONDS):
-                await waiting.sent
+                await self._sends.run(message)
         except TimeoutError:
             why = f"not sent in {_WAIT_SECONDS:.0f} s"
             raise BusUnavailableError(f"send to queue {self._queue}: {why}") from None
@@ -118,80 +135,64 @@ class QueueSender:
     async def close(self) -> None:
         """Close the link and the connection."""
         await self._forget_link()
-        with suppress(AzureError, OSError, TimeoutError):
-            async with asyncio.timeout(_CLOSE_SECONDS):
-                await self._client.close()
+        await _closed(self._connection)
 
-    async def _send_all(self) -> None:
-        while self._waiting:
-            together: list[_Waiting] = []
-            try:
-                async with asyncio.timeout(_SEND_SECONDS):
-                    await self._send_next(together)
-            except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to who waits
-                await self._forget_link()
-                _resolve(together or self._take_all(), _map_error(self._queue, error))
-            else:
-                _resolve(together, None)
+    async def _send_next(self, batch: Batch[ServiceBusMessage, None]) -> Sequence[None]:
+        try:
+            async with asyncio.timeout(_SEND_SECONDS):
+                return [None] * await self._send_batch(batch)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the message is not sent
+            await self._forget_link()
+            raise map_error(self._queue, error) from None
 
-    async def _send_next(self, together: list[_Waiting]) -> None:
-        if self._sender is None:
-            self._sender = self._client.get_queue_sender(self._queue)
-        batch = await self._sender.create_message_batch()
-        while self._waiting:
-            if self._waiting[0].sent.done():  # nobody waits for it any more
-                self._waiting.popleft()
-                continue
-            try:
-                batch.add_message(self._waiting[0].message)
-            except MessageSizeExceededError:
-                break
-            together.append(self._waiting.popleft())
-        if len(together) > 1:
-            await self._sender.send_messages(batch)
-            return
-        if not together and not self._waiting:
-            return
-        if not together:  # as large as a message may be: no room for a batch around it
-            together.append(self._waiting.popleft())
-        await self._sender.send_messages(together[0].message)
+    async def _send_batch(self, batch: Batch[ServiceBusMessage, None]) -> int:
+        if self._link is None:
+            self._link = self._connection.get_queue_sender(self._queue)
+        together = await self._link.create_message_batch()
+        taken = batch.take(partial(_fits, together))
+        if not taken:  # as large as a message may be: a batch around it would not fit
+            taken = batch.take_at_most(1)
+        if len(taken) == 1:
+            await self._link.send_messages(taken[0])
+        elif taken:
+            await self._link.send_messages(together)
+        return len(taken)
 
     async def _forget_link(self) -> None:
         # A link that failed, perhaps in the middle of a send, is never used again.
-        sender, self._sender = self._sender, None
-        if sender:
-            with suppress(AzureError, OSError, TimeoutError):
-                async with asyncio.timeout(_CLOSE_SECONDS):
-                    await sender.close()
-
-    def _take_all(self) -> list[_Waiting]:
-        taken = list(self._waiting)
-        self._waiting.clear()
-        return taken
+        link, self._link = self._link, None
+        if link:
+            await _closed(link)
 
 
-def _resolve(messages: list[_Waiting], error: BusError | None) -> None:
-    for waiting in messages:
-        if waiting.sent.done():
-            continue
-        if error:
-            waiting.sent.set_exception(error)
-        else:
-            waiting.sent.set_result(None)
+def _fits(batch: ServiceBusMessageBatch, message: ServiceBusMessage) -> bool:
+    try:
+        batch.add_message(message)
+    except MessageSizeExceededError:
+        return False
+    return True
 
 
-def _map_error(queue: str, error: Exception) -> BusError:
+async def _closed(one: QueueLink | BusConnection) -> None:
+    with suppress(AzureError, OSError, TimeoutError):
+        async with asyncio.timeout(_CLOSE_SECONDS):
+            await one.close()
+
+
+def map_error(queue: str, error: Exception) -> BusError:
+    """Say what an error of the SDK means for who sends; its text may be the server's own."""
     doing = f"send to queue {queue}"
     if isinstance(error, MessageSizeExceededError):
-        return MessageTooLargeError(f"{doing}: larger than the queue takes")
+        return MessageTooLargeError(f"{doing}: larger than the queue accepts")
     denied = (
         ServiceBusAuthenticationError,
         ServiceBusAuthorizationError,
         ClientAuthenticationError,
     )
     if isinstance(error, denied):
-        # Whoever refused: the bus, or the endpoint of identities before the bus was asked.
-        request_id = of_bus(str(error)) or of_answer(getattr(error, "response", None))
+        # Refused by the bus, or by the endpoint of identities before that.
+        answer = error.response if isinstance(error, HttpResponseError) else None
+        request_id = of_bus(str(error)) or of_answer(answer)
         asked = f", request {request_id}" if request_id else ""
         return BusDeniedError(f"{doing}: refused ({type(error).__name__}){asked}")
     return BusUnavailableError(f"{doing}: no answer ({type(error).__name__})")

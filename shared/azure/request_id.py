@@ -1,7 +1,7 @@
-"""The id under which a service has a request on record, where its refusal tells one.
+"""The id under which a service has a request on record, where its refusal names one.
 
-What a server sends goes to a log here, so it must be an id to the last character: an odd server
-could otherwise write lines of its own.
+What a server sends goes to a log here, so it must be an id to the last character: a server could
+otherwise write lines of its own.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _TRACKING = re.compile(
 
 
 def of_answer(response: Any) -> str | None:
-    """Return the id that an HTTP answer names; None if there is none.
+    """Return the id that an HTTP answer names; None if it names none.
 
     Key Vault names it in a header, the endpoint of managed identities in the JSON it answers.
     """

@@ -5,37 +5,62 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from itertools import islice
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
+_Waiting = deque[tuple[Item, asyncio.Future[Outcome]]]
+
+
+@dataclass
+class Batch(Generic[Item, Outcome]):
+    """What goes together in one call: as much of what waits as the call takes."""
+
+    _waiting: _Waiting[Item, Outcome]
+    _taken: list[tuple[Item, asyncio.Future[Outcome]]] = field(default_factory=list)
+
+    def take(self, fits: Callable[[Item], bool]) -> Sequence[Item]:
+        """Take items in their order, up to the first that does not fit; return all taken so far.
+
+        An item whose caller was cancelled is left out.
+        """
+        while self._waiting:
+            item, outcome = self._waiting[0]
+            if not outcome.done():
+                if not fits(item):
+                    break
+                self._taken.append((item, outcome))
+            self._waiting.popleft()
+        return [item for item, _ in self._taken]
+
+    def take_at_most(self, count: int) -> Sequence[Item]:
+        """Take up to `count` items; return all taken so far."""
+        return self.take(lambda _: len(self._taken) < count)
 
 
 class Batches(Generic[Item, Outcome]):
-    """Makes one call at a time for any number of items, at most `max_batch` in each.
+    """Makes one call at a time for any number of items.
 
-    `call` returns an outcome for each item, in their order; what it raises is raised to all whose
-    items were in it. What is `abort_on` is raised to all that wait by then, too: the next call
-    would only let them wait as long for the same.
+    `call` takes items from a batch and returns an outcome for each, in their order. What it raises
+    is raised to all whose items it took; to all that wait, if it took none, or if the error is one
+    of `abort_on`: the next call would only let them wait as long for the same.
     """
 
     def __init__(
         self,
-        call: Callable[[Sequence[Item]], Awaitable[Sequence[Outcome]]],
-        max_batch: int,
+        call: Callable[[Batch[Item, Outcome]], Awaitable[Sequence[Outcome]]],
         abort_on: type[Exception] | tuple[type[Exception], ...] = (),
     ) -> None:
         self._call = call
-        self._max_batch = max_batch
         self._abort_on = abort_on
-        self._waiting: deque[tuple[Item, asyncio.Future[Outcome]]] = deque()
+        self._waiting: _Waiting[Item, Outcome] = deque()
         self._calling: asyncio.Task[None] | None = None
 
     async def run(self, item: Item) -> Outcome:
         """Return this item's outcome.
 
-        A caller that goes away takes nothing with it: its item may be done all the same.
+        A cancelled caller changes nothing for the others; its item may be done all the same.
         """
         outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, outcome))
@@ -44,20 +69,29 @@ class Batches(Generic[Item, Outcome]):
         return await outcome
 
     async def _call_all(self) -> None:
-        while self._waiting:
-            batch = list(islice(self._waiting, self._max_batch))
-            for _ in batch:
-                self._waiting.popleft()
+        while self._is_anyone_waiting():
+            taken: list[tuple[Item, asyncio.Future[Outcome]]] = []
             try:
-                outcomes = await self._call([item for item, _ in batch])
-            except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to who waits
-                if isinstance(error, self._abort_on):
-                    batch += self._waiting
+                outcomes = await self._call(Batch(self._waiting, taken))
+                self._check(len(outcomes), len(taken))
+            except Exception as error:  # noqa: BLE001 - whatever it is, the callers get it
+                if not taken or isinstance(error, self._abort_on):
+                    taken += self._waiting
                     self._waiting.clear()
-                for _, waiting in batch:
+                for _, waiting in taken:
                     if not waiting.done():
                         waiting.set_exception(error)
             else:
-                for (_, waiting), outcome in zip(batch, outcomes, strict=True):
+                for (_, waiting), outcome in zip(taken, outcomes, strict=True):
                     if not waiting.done():
                         waiting.set_result(outcome)
+
+    def _is_anyone_waiting(self) -> bool:
+        while self._waiting and self._waiting[0][1].done():
+            self._waiting.popleft()
+        return bool(self._waiting)
+
+    def _check(self, outcomes: int, taken: int) -> None:
+        # Otherwise a faulty `call` would be made for ever, or leave a caller without an outcome.
+        if outcomes != taken or (not taken and self._is_anyone_waiting()):
+            raise RuntimeError(f"{outcomes} outcomes of {taken} items taken")

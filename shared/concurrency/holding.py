@@ -1,6 +1,6 @@
-"""Holding work in hand until a service that is away is back, instead of giving it back at once.
+"""Holding work until a service that is away is back, instead of failing at once.
 
-The bus hands over again at once what a function gives back: without a pause, a whole
+The bus delivers again at once what a function fails on: without a pause, a whole
 maxDeliveryCount is gone within seconds. Time comes from the event loop.
 """
 
@@ -20,8 +20,8 @@ LONGEST_PAUSE_AFTER_FAILURE = 45.0
 async def held(work: Callable[[], Awaitable[T]], seconds: float, away: type[Exception]) -> T:
     """Return what `work` returns; while it raises `away`, try it again after growing pauses.
 
-    After `seconds`, whether in a pause or in the middle of a try, the last such error is raised;
-    if there was none yet, `TimeoutError`.
+    After `seconds`, whether in a pause or during an attempt, the last such error is raised; without
+    one, `TimeoutError`.
     """
     loop = asyncio.get_running_loop()
     until = loop.time() + seconds
@@ -51,9 +51,9 @@ def pause_after_failure(deliveries: int, longest: float = LONGEST_PAUSE_AFTER_FA
 async def pausing(
     deliveries: int, seconds: float, longest: float = LONGEST_PAUSE_AFTER_FAILURE
 ) -> AsyncIterator[None]:
-    """Give what is done in it at most `seconds`; if it fails, pause before saying so.
+    """Limit what is done in it to `seconds`; if it fails, pause before the error is raised.
 
-    For failures that nobody foresaw. The message stays locked meanwhile, so that its deliveries
+    For unexpected failures. The message stays locked meanwhile, so that its deliveries
     are not used up in a second. `longest` is the longest pause in seconds.
     """
     try:

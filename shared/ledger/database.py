@@ -43,12 +43,12 @@ class DatabaseSecret(Protocol):
         """Return its current value. Raises `VaultError`."""
 
     def forget(self, value: str) -> None:
-        """Read anew at the next use, if `value` is what is still kept."""
+        """Read it again at the next use, if `value` is the one that is kept."""
 
 
 @dataclass(eq=False)
 class _Engine:
-    """An engine of one value of the secret, and how many work with it."""
+    """The engine of one value of the secret, and how many transactions use it."""
 
     engine: AsyncEngine
     users: int = 0
@@ -60,9 +60,9 @@ class _Engine:
 
 
 class Database:
-    """Runs transactions in the database of a secret, an SQLAlchemy URL.
+    """Runs transactions in the database of a secret, whose value is an SQLAlchemy URL.
 
-    A new value of the secret is used by the next transaction; those under way end where they are.
+    A new value of the secret is used by the next transaction; those under way end in the old one.
     The vault and the database need not change at the same moment: while one of two values is
     refused, the other serves. `ca_file` is a PEM file of those to trust for TLS, instead of
     the public ones.
@@ -72,7 +72,7 @@ class Database:
         self._secret = secret
         self._ca_file = ca_file
         self._engines: dict[str, _Engine] = {}
-        self._last_accepted_url: str | None = None  # the value that the database took last
+        self._last_accepted_url: str | None = None  # the value that the database accepted last
 
     async def run(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """Return what `work` returns once it is committed; raises `LedgerError`."""
@@ -85,7 +85,7 @@ class Database:
                 raise map_error(error) from None
 
     async def close(self) -> None:
-        """Close the connections, once those who use them are done."""
+        """Close the connections, once their transactions are done."""
         for value in list(self._engines):
             await self._retire(value)
 
@@ -106,7 +106,7 @@ class Database:
         raise next(iter(refusals.values()))
 
     async def _values(self) -> AsyncIterator[str]:
-        """Give what may sign in: what the vault has, what served until now, what it has by now."""
+        """Give the values to sign in with: the kept one, the last one accepted, the newest."""
         value = await self._value()
         yield value
         if self._last_accepted_url is not None:
@@ -120,7 +120,8 @@ class Database:
         except VaultError as error:
             denied = isinstance(error, VaultDeniedError)
             kind = SecretDeniedError if denied else LedgerUnavailableError
-            raise kind(f"no secret of the database: {error}") from None
+            message = f"no secret of the database: {error}"
+            raise kind(message, retry_after=error.retry_after) from None
 
     @asynccontextmanager
     async def _connection(self, value: str) -> AsyncIterator[AsyncConnection]:
@@ -162,7 +163,7 @@ class Database:
 async def _connect(stack: AsyncExitStack, engine: AsyncEngine) -> AsyncConnection:
     try:
         return await stack.enter_async_context(engine.connect())
-    except Exception as error:  # noqa: BLE001 - drivers raise what they like, also for a bad URL
+    except Exception as error:  # noqa: BLE001 - drivers raise anything, also for a bad URL
         found = map_error(error)
         if isinstance(found, LedgerUnavailableError):
             raise found from None
@@ -190,7 +191,7 @@ def _is_about_a_value(error: Exception) -> bool:
 
 def _kind(error: Exception) -> str:
     """Name an error without what it says."""
-    cause = error.orig if isinstance(error, SQLAlchemyError) and hasattr(error, "orig") else None
+    cause = error.orig if isinstance(error, StatementError) else None
     name = type(cause or error).__name__
     code = _code(error)
     return f"{name}, {code}" if code else name
@@ -199,8 +200,8 @@ def _kind(error: Exception) -> str:
 def _code(error: BaseException | None) -> str | None:
     """Find the SQLSTATE, wherever SQLAlchemy has put the driver's error."""
     while error is not None:
-        code = getattr(error, "sqlstate", None)
-        if isinstance(code, str):
-            return code
-        error = getattr(error, "orig", None) or error.__cause__
+        if isinstance(error, asyncpg.PostgresError):
+            return str(error.sqlstate)
+        of_driver = error.orig if isinstance(error, StatementError) else None
+        error = of_driver or error.__cause__
     return None

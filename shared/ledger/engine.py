@@ -15,7 +15,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 POOL_SIZE = 5
-"""Connections that an engine has at most; how many there can be of all is worked out of it."""
+"""Connections that an engine has at most; `checks` counts those of all processes from it."""
 
 _CONNECT_SECONDS = 5.0
 _STATEMENT_SECONDS = 15.0
@@ -25,12 +25,14 @@ _BUSY_SECONDS = 0.02
 def make_engine(
     value: str, ca_file: Path | None = None, seconds: float | None = None
 ) -> AsyncEngine:
-    """Make the engine of a URL; a statement may take `seconds`, or what a request can wait.
+    """Make the engine of a URL; a statement may take `seconds`, or as long as a request can wait.
 
     `ca_file` is a PEM file of those to trust for TLS, instead of the public ones. Raises
     `ValueError`, which never repeats the URL.
     """
     seconds = seconds or _STATEMENT_SECONDS
+    if not value.isprintable():
+        raise ValueError("it has a control character in it, such as a newline")
     try:
         url = make_url(value)
     except (ArgumentError, ValueError):
@@ -53,14 +55,14 @@ def _sqlite(url: URL, seconds: float) -> AsyncEngine:
 
 
 async def _use_a_write_ahead_log(connection: aiosqlite.Connection, seconds: float) -> None:
-    """Let readers and the one writer not wait for each other, in whatever process they are."""
+    """Readers and the one writer do not block each other, in any process."""
     until = time.monotonic() + seconds
     while True:
         try:
             await connection.execute_fetchall("PRAGMA journal_mode=WAL")
         except sqlite3.OperationalError as error:
-            # Two who change a new file at once lock each other out, and SQLite has neither wait
-            # for the other, whatever its timeout.
+            # Two connections that change a new file at once lock each other out, and SQLite
+            # makes neither wait for the other, whatever its timeout.
             if not _is_busy(error) or time.monotonic() > until:
                 raise
             await asyncio.sleep(_BUSY_SECONDS)
@@ -73,14 +75,14 @@ def _is_busy(error: sqlite3.OperationalError) -> bool:
 
 
 def _postgresql(url: URL, seconds: float, ca_file: Path | None) -> AsyncEngine:
-    # A password travels: over TLS, with a server that proves who it is, unless whoever wrote the
-    # URL says outright that there is none.
+    # A password travels: over TLS, with a server that proves its identity, unless the URL
+    # explicitly switches TLS off.
     verified = url.query.get("ssl") != "disable"
     arguments = {
         "ssl": ssl.create_default_context(cafile=ca_file) if verified else False,
         "timeout": _CONNECT_SECONDS,
         "command_timeout": seconds,
-        # What nobody waits for any more must not hold rows on the server.
+        # An abandoned statement must not keep rows locked on the server.
         "server_settings": {"statement_timeout": str(int(seconds * 1000))},
     }
     return _engine(url.difference_update_query(["ssl"]), seconds, arguments)

@@ -1,17 +1,21 @@
-"""What a ledger raises."""
+"""The errors of the ledger."""
 
 from __future__ import annotations
 
+from shared.errors import RelayError
 
-class LedgerError(Exception):
-    """The ledger did not do it. Never says what stands in the ledger, or how to reach it."""
+
+class LedgerError(RelayError):
+    """The ledger did not do it. Never says what is in the ledger, or how to reach it."""
 
 
 class LedgerUnavailableError(LedgerError):
     """The database or its secret is away or denied: the same call may succeed later."""
 
+    transient = True
+
 
 class AuthenticationFailedError(LedgerUnavailableError):
-    """The database does not take the user and password that the secret has."""
+    """The database does not accept the user and password of the secret."""
 
     is_denial = True

@@ -12,14 +12,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shared.concurrency.batches import Batches
+from shared.concurrency.batches import Batch, Batches
 from shared.ledger.database import Database, DatabaseSecret
 from shared.ledger.errors import LedgerUnavailableError
 from shared.ledger.table import messages, upsert
 from shared.message.receipt import Receipt
 from shared.message.state import State
 
-_MOST = 200  # of what goes together in one transaction
+_MAX_BATCH = 200  # of what goes together in one transaction
 _STATEMENTS = {dialect: upsert(dialect) for dialect in ("sqlite", "postgresql")}
 _RowUpdate = Mapping[str, Any]  # a value for each column of the table
 
@@ -28,8 +28,8 @@ _RowUpdate = Mapping[str, Any]  # a value for each column of the table
 class NewMessage:
     """A message that a caller sends. `size` is of the payload, in bytes.
 
-    `fingerprint` tells one message from another under the same id: an HMAC under a key that only
-    the caller has, so that it tells nothing of the payload to anybody else.
+    `fingerprint` differs for another message under the same id: an HMAC under a key that only the
+    caller has, so that nobody else learns anything of the payload from it.
     """
 
     id: str
@@ -41,7 +41,7 @@ class NewMessage:
 
 @dataclass(frozen=True)
 class Position:
-    """A place in the list of all entries: right behind one of them."""
+    """A position in the list of all entries: directly after one of them."""
 
     at: datetime
     id: str
@@ -49,11 +49,11 @@ class Position:
 
 @dataclass(frozen=True)
 class LedgerEntry:
-    """What the ledger knows of one message. Times are in UTC, and `None` for what never was.
+    """What the ledger knows of one message. Times are in UTC, and `None` for what has not happened.
 
     `accepted_at` is missing only where the ledger knows a message from its receipts alone.
     `queued_at` and `delivered_at` are of the first time, `retrying_at` and `rejected_at` of the
-    last. `first_seen_at` is when the ledger first heard of it: acceptance, as a rule.
+    last. `first_seen_at` is when the ledger first had a row of it: acceptance, as a rule.
     """
 
     id: str
@@ -95,11 +95,11 @@ class Ledger:
 
     def __init__(self, secret: DatabaseSecret, ca_file: Path | None = None) -> None:
         self._database = Database(secret, ca_file)
-        self._accepting = Batches(self._accept_all, _MOST, LedgerUnavailableError)
-        self._updating = Batches(self._update_all, _MOST, LedgerUnavailableError)
+        self._accepting = Batches(self._accept_all, LedgerUnavailableError)
+        self._updating = Batches(self._update_all, LedgerUnavailableError)
 
     async def accept(self, message: NewMessage) -> LedgerEntry:
-        """Write a new message; return what stands there now, of this one or one before it."""
+        """Write a new message; return the entry of its id, of this message or an earlier one."""
         return await self._accepting.run(message)
 
     async def queued(self, message_id: str, key_version: str, at: datetime) -> None:
@@ -109,7 +109,7 @@ class Ledger:
         )
 
     async def record(self, receipts: Sequence[Receipt]) -> None:
-        """Write what receipts tell: all of them or, when it raises, none."""
+        """Write what receipts say: all of them or, when it raises, none."""
         if receipts:
             await self._updating.run([_update_from_receipt(receipt) for receipt in receipts])
 
@@ -125,7 +125,7 @@ class Ledger:
     async def entries(
         self, state: State | None, after: Position | None, limit: int
     ) -> Sequence[LedgerEntry]:
-        """Return at most `limit` entries, newest first, from behind `after` on.
+        """Return at most `limit` entries, newest first, from after `after` on.
 
         Entries keep their place, so no page misses one or repeats one because of what is new.
         """
@@ -148,7 +148,8 @@ class Ledger:
         """Close the connections."""
         await self._database.close()
 
-    async def _accept_all(self, accepted: Sequence[NewMessage]) -> Sequence[LedgerEntry]:
+    async def _accept_all(self, batch: Batch[NewMessage, LedgerEntry]) -> Sequence[LedgerEntry]:
+        accepted = batch.take_at_most(_MAX_BATCH)
         updates = [_update_from_message(message) for message in accepted]
         ids = sorted({message.id for message in accepted})
 
@@ -160,14 +161,15 @@ class Ledger:
         entries = await self._database.run(write)
         return [entries[message.id] for message in accepted]
 
-    async def _update_all(self, told: Sequence[Sequence[_RowUpdate]]) -> Sequence[None]:
-        updates = list(chain.from_iterable(told))
+    async def _update_all(self, batch: Batch[Sequence[_RowUpdate], None]) -> Sequence[None]:
+        taken = batch.take_at_most(_MAX_BATCH)
+        updates = list(chain.from_iterable(taken))
 
         async def write(connection: AsyncConnection) -> None:
             await _upsert(connection, updates)
 
         await self._database.run(write)
-        return [None] * len(told)
+        return [None] * len(taken)
 
 
 def one_entry(message_id: str) -> Select[Any]:
@@ -181,7 +183,7 @@ def some_entries(state: State | None, after: Position | None, limit: int) -> Sel
     place = [] if after is None else [after.at, after.id]
     statement = select(*_COLUMNS)
     if state is not None:
-        # Not `state = ...`: a planner would take the index of all states for a state that many
+        # Not `state = ...`: a planner would choose the index of all states for a state that many
         # have, and keep that plan for one that few have, reading all the others.
         columns, place = [messages.c.state, *columns], [state.value, *place]
         statement = statement.where(messages.c.state >= state.value)
@@ -193,7 +195,7 @@ def some_entries(state: State | None, after: Position | None, limit: int) -> Sel
 
 
 async def _upsert(connection: AsyncConnection, updates: Sequence[_RowUpdate]) -> None:
-    # In the order of their ids: two processes that hold each other's rows would wait for ever.
+    # In the order of their ids: two processes that lock each other's rows would deadlock.
     ordered = sorted(updates, key=lambda update: str(update["id"]))
     await connection.execute(_STATEMENTS[connection.dialect.name], ordered)
 

@@ -1,8 +1,8 @@
 """The ledger's table, and the one statement that writes it.
 
-What is told of a message arrives in any order and more than once. So nothing is ever set: each
-update is merged into what stands there, by the database itself, in a way that gives the same row
-in whatever order the updates come.
+Updates of a message arrive in any order and more than once. So nothing is ever overwritten: the
+database itself merges each update into the row, so that any order of the same updates gives the
+same row.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class UtcTime(TypeDecorator[datetime]):
         return Text() if dialect.name == "sqlite" else self.impl_instance
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
-        """Write one; a time without its offset could be any and is refused."""
+        """Write one; a time without its offset is ambiguous and refused."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -89,8 +89,8 @@ messages = Table(
     Column("attempts", BigInteger(), nullable=False),
     Column("replay", BigInteger(), nullable=False),
     Column("detail", Text()),
-    Column("state_at", UtcTime(), nullable=False),  # when the state was reached, as it was told
-    # When the ledger first heard of it; lists go by it, so it never changes.
+    Column("state_at", UtcTime(), nullable=False),  # when the state was reached, as the update says
+    # When the row was made; lists are ordered by it, so it never changes.
     Column("first_seen_at", UtcTime(), nullable=False),
     Column("accepted_at", UtcTime()),
     Column("queued_at", UtcTime()),
@@ -106,10 +106,10 @@ Index("messages_by_state", messages.c.state, messages.c.first_seen_at, messages.
 def upsert(dialect: str) -> Insert:
     """Return the statement that merges one update, a value for each column, into its row.
 
-    The state with what belongs to it goes to the later one by way, rank, attempts and time;
+    The state with what belongs to it goes to the later one by replay, rank, attempts and time;
     `delivered` is final, and of two deliveries the first counts. Times are kept whatever the
     order: the first `queued` and `delivered`, the last `retrying` and `rejected`. Acceptance, and
-    whose it is, belongs to who was first.
+    with it the fingerprint, is of the first update.
     """
     insert = _insert(dialect)
     old, new = messages.c, insert.excluded

@@ -1,4 +1,4 @@
-"""Data keys in memory: one seals many messages, an opened one opens many."""
+"""Data keys in memory: one seals many messages, and once decrypted opens many."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ class DataKeyProvider:
     async def acquire(self, size: int) -> tuple[DataKey, WrappedKey]:
         """Return a key to seal one message of `size` bytes, and count it."""
         while not (current := self._usable(size)):
-            await self._making.run("sealing key", self._make)
+            await self._making.run("data key", self._make)
         current.messages += 1
         current.bytes += size
         return current.key, current.wrapped
 
     def _usable(self, size: int) -> _CurrentKey | None:
         current = self._current
-        # A key is dropped after a fork: parent and child would otherwise each use up its limits.
+        # Dropped after a fork: parent and child would otherwise each use all of its limits.
         if current is None or current.process != os.getpid() or self._clock() >= current.expires:
             return None
         if current.messages >= self._limits.messages:
@@ -78,8 +78,8 @@ class DataKeyProvider:
 class DataKeyCache:
     """Opens wrapped data keys, and keeps the most recent ones for a while.
 
-    `decrypt` is Key Vault's operation. A right that is taken away therefore still lets messages
-    of the keys in this cache be opened for `seconds` at most.
+    `decrypt` is Key Vault's operation. After the right to it is revoked, messages of the keys in
+    this cache can therefore still be opened, for `seconds` at most.
     """
 
     def __init__(

@@ -2,44 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import azure.functions as func
 
-from shared.message.bus_message import ReceivedMessage
-from shared.message.rejected import BUS_DETAIL, BUS_REASON
-from shared.message.unrecorded import RETURNS, returns_of
+from shared.message.received import ReceivedMessage, UnidentifiedMessage, read_message
+from shared.message.rejected import BUS_DETAIL, BUS_REASON, read_count
+from shared.message.unrecorded import RETURNS
 
-_UNSAID = "dead-lettered"
+_NO_REASON = "dead-lettered"
 
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """A dead letter, as it was forwarded from the dead letters of the queue `source`.
+    """A dead letter, as it was forwarded from the dead-letter queue of the queue `source`.
 
-    `source` is the bus's own word: it writes it on what it forwards from dead letters, and nobody
-    may send to this queue. So it tells a receipt from a message that only looks like one.
+    The bus itself writes `source` on what it forwards from a dead-letter queue, and nobody may
+    send to this queue: it distinguishes a receipt from a message that only looks like one.
+    `returns` counts how often it was sent to the queue of receipts again.
     """
 
     source: str | None
     reason: str
     detail: str
     returns: int
-    incoming: ReceivedMessage
-    body: bytes = field(repr=False)
+    message: ReceivedMessage | UnidentifiedMessage
 
     @classmethod
     def from_trigger(cls, message: func.ServiceBusMessage) -> DeadLetter:
         """Read one, whatever is in it."""
         properties = message.application_properties or {}
         source = message.dead_letter_source
-        reason, detail = properties.get(BUS_REASON), properties.get(BUS_DETAIL)
-        told = [str(detail)] if detail else []
+        detail = [str(properties[BUS_DETAIL])] if properties.get(BUS_DETAIL) else []
         return cls(
             source.lower() if source else None,
-            str(reason or _UNSAID),
-            "; ".join([*told, f"dead-lettered from {source}"] if source else told),
-            returns_of(properties.get(RETURNS)),
-            ReceivedMessage.from_trigger(message),
-            message.get_body(),
+            str(properties.get(BUS_REASON) or _NO_REASON),
+            "; ".join([*detail, f"dead-lettered from {source}"] if source else detail),
+            read_count(properties.get(RETURNS)),
+            read_message(message),
         )

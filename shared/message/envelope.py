@@ -14,6 +14,7 @@ import pybase64
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from shared.errors import RelayError
 from shared.message.message_id import is_message_id
 from shared.standards.base64url import encode
 
@@ -37,11 +38,11 @@ _BASE64URL = re.compile(r"[A-Za-z0-9_-]*", re.ASCII)
 Fault = Literal["malformed", "wrong-key", "tampered"]
 
 
-class DecryptionError(Exception):
+class DecryptionError(RelayError):
     """A sealed message that can never be opened here.
 
-    `fault` is `malformed` (no sealed message at all), `wrong-key` (sealed with a key that is not
-    ours, or for another message) or `tampered` (authentication failed).
+    `fault` is `malformed` (not a sealed message at all), `wrong-key` (sealed with a key that is not
+    this receiver's) or `tampered` (authentication failed, or it is sealed for another message id).
     """
 
     def __init__(self, fault: Fault, detail: str) -> None:
@@ -64,7 +65,7 @@ class WrappedKey:
 
 
 class DataKey:
-    """A 256-bit AES key in memory, with its commitment. It never shows itself."""
+    """A 256-bit AES key in memory, with its commitment. It is in no text of itself."""
 
     __slots__ = ("_aead", "_secret", "commitment")
 
@@ -88,7 +89,7 @@ class DataKey:
         return self._secret
 
     def receipt_mac(self, text: str) -> str:
-        """Return what only who has this key can say of `text`, 256 bits in base64url."""
+        """Return a MAC of `text` under this key: HMAC-SHA256, in base64url."""
         return encode(hmac.digest(self._secret, b"sealed-relay/1 text" + text.encode(), sha256))
 
     def encrypt(self, plaintext: bytes, associated: bytes) -> tuple[bytes, bytes]:
@@ -118,7 +119,7 @@ class MessageHeader:
     content_type: str
 
     def __post_init__(self) -> None:
-        # Both become header fields at the partner, so neither may end one or begin another.
+        # Both become HTTP header fields at the partner, so neither may end one or begin another.
         if not is_message_id(self.message_id):
             raise ValueError("the message id must be 1 to 80 letters, digits, _ and -")
         short = len(self.content_type) <= _MAX_CONTENT_TYPE
@@ -128,7 +129,7 @@ class MessageHeader:
 
 @dataclass(frozen=True)
 class SealedMessage:
-    """A sealed message taken apart, and not yet opened: nothing in it is to be trusted."""
+    """A parsed sealed message, not yet opened: nothing in it is to be trusted."""
 
     header: MessageHeader
     wrapped: WrappedKey
@@ -139,7 +140,7 @@ class SealedMessage:
 
     @classmethod
     def from_token(cls, token: str) -> SealedMessage:
-        """Take a compact JWE apart. Raises `DecryptionError` (`malformed`) on anything else."""
+        """Parse a compact JWE. Raises `DecryptionError` (`malformed`) on anything else."""
         parts = token.split(".", 5)
         if len(parts) != 5:
             raise DecryptionError("malformed", "a sealed message has five parts")
@@ -148,15 +149,15 @@ class SealedMessage:
         nonce_bytes, tag_bytes = _decode(nonce, "nonce"), _decode(tag, "tag")
         if len(nonce_bytes) != _NONCE_BYTES:
             raise DecryptionError("malformed", "the nonce is not 96 bits long")
-        # A shorter tag would be easier to guess; GCM itself would take it.
+        # A shorter tag would be easier to guess; GCM itself would accept it.
         if len(tag_bytes) != _TAG_BYTES:
             raise DecryptionError("malformed", "the tag is not 128 bits long")
         try:
-            context = MessageHeader(header["mid"], header["cty"])
+            message_header = MessageHeader(header["mid"], header["cty"])
         except ValueError as error:
             raise DecryptionError("malformed", str(error)) from None
         return cls(
-            context,
+            message_header,
             WrappedKey(header["kid"], _decode(wrapped, "encrypted key")),
             header["dkc"],
             protected.encode("ascii"),
@@ -165,27 +166,27 @@ class SealedMessage:
         )
 
     def open(self, key: DataKey) -> bytes:
-        """Return the payload. Raises `DecryptionError` when `key` is another or a bit differs."""
+        """Return the payload. Raises `DecryptionError` for another key or a changed bit."""
         if not hmac.compare_digest(key.commitment.encode(), self.commitment.encode()):
             raise DecryptionError("tampered", "the key commitment does not match the data key")
         return key.decrypt(self._nonce, self._ciphertext, self._associated)
 
 
-def seal(payload: bytes, context: MessageHeader, key: DataKey, wrapped: WrappedKey) -> str:
+def seal(payload: bytes, header: MessageHeader, key: DataKey, wrapped: WrappedKey) -> str:
     """Seal `payload` as a compact JWE. `wrapped` is `key` as Key Vault encrypted it.
 
     The protected header is the associated data (RFC 7516 section 5.1), so the id, the content
     type and the key's version cannot be exchanged between messages.
     """
-    header = {
+    members = {
         "alg": ALGORITHM,
         "enc": ENCRYPTION,
         "kid": wrapped.key_id,
-        "mid": context.message_id,
-        "cty": context.content_type,
+        "mid": header.message_id,
+        "cty": header.content_type,
         "dkc": key.commitment,
     }
-    protected = encode(json.dumps(header, separators=(",", ":")).encode())
+    protected = encode(json.dumps(members, separators=(",", ":")).encode())
     nonce, ciphertext = key.encrypt(payload, protected.encode())
     view = memoryview(ciphertext)
     return ".".join(
@@ -206,12 +207,14 @@ def _header(protected: str) -> dict[str, str]:
         header = json.loads(_decode(protected, "protected header"), object_pairs_hook=_unique)
     except (ValueError, RecursionError):
         raise DecryptionError("malformed", "the protected header is not JSON") from None
-    # Only the members that a seal has, all of them strings: `zip`, `crit`, `jku` and whatever a
-    # header may carry elsewhere have no meaning here, so nothing can be smuggled in by them.
+    # Only the members that `seal` writes, all of them strings: `zip`, `crit`, `jku` and whatever
+    # else a header may carry have no meaning here, so nothing can be smuggled in by them.
     if not isinstance(header, dict) or header.keys() != _HEADER_MEMBERS:
-        raise DecryptionError("malformed", "the protected header has other members than a seal's")
+        raise DecryptionError(
+            "malformed", "the protected header does not have the members of a sealed message"
+        )
     if not all(isinstance(value, str) for value in header.values()):
-        raise DecryptionError("malformed", "the protected header has a member that is no text")
+        raise DecryptionError("malformed", "the protected header has a member that is not text")
     if (header["alg"], header["enc"]) != (ALGORITHM, ENCRYPTION):
         raise DecryptionError("malformed", f"it is not sealed with {ALGORITHM} and {ENCRYPTION}")
     return header
@@ -220,17 +223,17 @@ def _header(protected: str) -> dict[str, str]:
 def _unique(members: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(members)
     if len(found) != len(members):
-        raise ValueError("a member stands there twice")
+        raise ValueError("a member is there twice")
     return found
 
 
 def _decode(text: str, what: str) -> bytes:
-    # Strict: no padding, no other alphabet, and no stray bits in the last character. One value
-    # has one spelling, so that no altered token is ever the same token.
+    # Strict: no padding, no other alphabet, and no stray bits in the last character. A value has
+    # one encoding only, so that no altered token ever decodes to the same message.
     if not _BASE64URL.fullmatch(text) or len(text) % 4 == 1:
         raise DecryptionError("malformed", f"the {what} is not base64url")
     data = pybase64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     tail = len(data) % 3
     if tail and encode(data[-tail:]) != text[-(tail + 1) :]:
-        raise DecryptionError("malformed", f"the {what} is not base64url in its one spelling")
+        raise DecryptionError("malformed", f"the {what} is not canonical base64url")
     return data

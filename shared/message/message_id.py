@@ -1,4 +1,4 @@
-"""The id of a message: as callers and the partner see it, and as the bus has it on each way."""
+"""The id of a message: as callers and the partner see it, and on the bus, a new one per hop."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from shared.standards.base64url import encode
 
-_ID = r"[A-Za-z0-9_-]{1,80}"  # with all that the bus adds, the 128 characters that it takes
+_ID = r"[A-Za-z0-9_-]{1,80}"  # with all that is added on the bus, the 128 characters that it allows
 _DIGEST_BYTES = 12
 _DIGEST = rf"~[A-Za-z0-9_-]{{{_DIGEST_BYTES * 4 // 3}}}"
 _ALONE = re.compile(_ID, re.ASCII)
@@ -24,10 +24,10 @@ def is_message_id(text: str) -> bool:
 
 
 def spellings(text: str) -> tuple[str, ...]:
-    """Return the ids that somebody may mean who wrote `text`; none if it can be no id.
+    """Return the ids that `text` may stand for, the most likely first; none if it cannot be an id.
 
-    Ids that we make are UUIDs in small letters, and RFC 9562 section 4 has a reader take capitals
-    for the same. Any other id is only what it is: `a` and `A` are two.
+    The relay's own ids are UUIDs in lower case, and RFC 9562 section 4 has a reader accept upper
+    case for the same. Any other id is case-sensitive: `a` and `A` are two.
     """
     if not is_message_id(text):
         return ()
@@ -39,8 +39,8 @@ def spellings(text: str) -> tuple[str, ...]:
 class MessageId:
     """The id of a message on the bus: `<id>[~<digest>]`, later `<id>[.r<replay>][.<hop>]~<digest>`.
 
-    The queue of messages takes each id once. So every way has its own, and always the same: a
-    crash between two steps repeats an id, and the repeat is dropped.
+    The queue of messages accepts each id once. So every hop through it has an id of its own, and
+    always the same: a crash between two steps repeats an id, and the duplicate is dropped.
     """
 
     id: str
@@ -57,23 +57,24 @@ class MessageId:
         return cls(found["id"], replay, int(found["hop"] or 0))
 
     def next_bus_id(self, body: bytes) -> str:
-        """Return the id for the next way through the queue of a message with this body."""
+        """Return the id for the next hop through the queue of a message with this body."""
         replayed = "" if self.replay is None else f".r{self.replay}"
         return f"{self.id}{replayed}.{self.hop + 1}{digest_suffix(body)}"
 
 
 def initial_bus_id(message_id: str, fingerprint: bytes | None) -> str:
-    """Return the id for the first way of a message, the same for each try to send it.
+    """Return the id for the first hop of a message, the same for each attempt to send it.
 
-    A random id is its own; one that a caller's key leads to is told apart by its fingerprint.
+    `fingerprint` is that of a request with an Idempotency-Key, from which anybody who knows the key
+    could derive the id; None for a random id.
     """
     return message_id if fingerprint is None else f"{message_id}{digest_suffix(fingerprint)}"
 
 
 def digest_suffix(content: bytes) -> str:
-    """Return how an id tells a message from every other: by a digest of its content, `~` first.
+    """Return the end of an id that depends on the message's content: `~` and a digest of it.
 
-    An id that can be foreseen could be used up by anybody who may send, and the queue would then
-    drop the message that needs it as a repeat. What is sealed cannot be foreseen.
+    An id that can be predicted could be used up by anybody who may send, and the queue would then
+    drop the message that needs it as a duplicate. Sealed content cannot be predicted.
     """
     return f"~{encode(hashlib.sha256(content).digest()[:_DIGEST_BYTES])}"

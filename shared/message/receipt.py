@@ -1,4 +1,4 @@
-"""A receipt: what became of one message, as the receiver tells it to the ledger."""
+"""A receipt: what became of one message, as the receiver reports it to the ledger."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from shared.message.state import State
 _LONGEST = {"detail": 250, "key_version": 64, "content_type": 255}
 _LARGEST = 2**62
 _YEARS = range(2000, 2100)
-# PostgreSQL takes no NUL and nobody takes half a surrogate pair: it could never be written.
+# PostgreSQL accepts no NUL, and nothing encodes half a surrogate pair: it could never be written.
 _UNWRITABLE = re.compile(r"[\x00\ud800-\udfff]")
 
 
-_TOLD = frozenset({State.RETRYING, State.DELIVERED, State.REJECTED})
+_REPORTED = frozenset({State.RETRYING, State.DELIVERED, State.REJECTED})
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class Receipt:
     """One step of one message. Times are in UTC; nothing of the payload but its size in bytes.
 
     `attempts` were made at the partner so far. `replay` is the sequence number under which the
-    message was rejected before an operator sent it again, 0 on its first way: a step of a later
-    way counts more than all of an earlier one. `key_version` names what sealed it.
+    message was rejected before an operator replayed it, 0 before any replay: a step after a later
+    replay takes precedence over all earlier ones. `key_version` is that of the vault's key.
     """
 
     message_id: str
@@ -84,7 +84,7 @@ def _id(value: Any) -> str:
 
 
 def _state(value: Any) -> State:
-    if not isinstance(value, str) or value not in _TOLD:
+    if not isinstance(value, str) or value not in _REPORTED:
         raise ValueError("state must be retrying, delivered or rejected")
     return State(value)
 

@@ -1,10 +1,11 @@
-"""What is written on a message that waits for an operator, on the queue of rejected ones.
+"""The application properties of a message that waits for an operator, in the rejected queue.
 
-Also what Service Bus itself writes on one that it takes off its queue.
+Also those that Service Bus itself writes on a dead letter.
 """
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 ATTEMPTS = "relay-attempts"
@@ -18,14 +19,21 @@ RECEIPT = "receipt"  # the one value of KIND; without it, it is a message for th
 BUS_REASON = "DeadLetterReason"
 BUS_DETAIL = "DeadLetterErrorDescription"
 
+_COUNT = re.compile(r"\d{1,4}", re.ASCII)
 _LONGEST_REASON = 100
 _LONGEST_DETAIL = 200
 
 
 def why(reason: str, detail: str) -> dict[str, str | None]:
-    """Return the properties that say why, and since when."""
+    """Return the properties that say why a message was rejected, and when: now."""
     return {
         REASON: reason[:_LONGEST_REASON],
         DETAIL: detail[:_LONGEST_DETAIL],
         REJECTED_AT: datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def read_count(value: object) -> int:
+    """Read a property that counts, up to 9,999; 0 for one that is missing or not a count."""
+    found = _COUNT.fullmatch(str(value))
+    return int(found[0]) if found else 0

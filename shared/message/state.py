@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """Where a message is; the way goes from top to bottom, and the ledger ranks them so."""
+    """Where a message is: it passes the states from top to bottom."""
 
     ACCEPTED = "accepted"
     QUEUED = "queued"

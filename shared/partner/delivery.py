@@ -1,9 +1,10 @@
-"""A payload on its way to the partner, and how that can end."""
+"""A payload for the partner, and how its delivery can fail."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from shared.errors import RelayError
 from shared.message.envelope import MessageHeader
 
 
@@ -16,29 +17,29 @@ class Delivery:
     trace: str | None = None
 
 
-class DeliveryError(Exception):
-    """The partner did not take a message; the text says why, and nothing of the message."""
+class DeliveryError(RelayError):
+    """The partner did not accept a message; the text says why, and nothing of the message."""
 
 
 class PartnerUnavailableError(DeliveryError):
-    """It may take the same message later. `retry_after` is in seconds, where it said so."""
+    """It may accept the same message later."""
 
-    def __init__(self, why: str, retry_after: float | None = None) -> None:
-        super().__init__(why)
-        self.retry_after = retry_after
+    transient = True
 
 
 class PartnerDeniedError(DeliveryError):
-    """It does not accept who we are: its secret has changed, or ours is wrong."""
+    """It does not accept our credentials: they are wrong, or have been rotated."""
 
+    transient = True
     is_denial = True
 
 
 class PartnerRefusedError(DeliveryError):
-    """It will never take this message."""
+    """It will never accept this message."""
 
 
-class PartnerSecretError(Exception):
-    """The partner's secret is not of a form that can be used; the text never repeats it."""
+class PartnerSecretError(RelayError):
+    """The partner's secret does not have a form that can be used; the text never repeats it."""
 
+    transient = True
     is_denial = True

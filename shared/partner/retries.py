@@ -1,10 +1,8 @@
-"""When a message that the partner could not take is tried again."""
+"""When a message that the partner could not accept is tried again."""
 
 from __future__ import annotations
 
-import random
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}
@@ -22,33 +20,33 @@ class Schedule:
     @classmethod
     def parse(cls, text: str) -> Schedule:
         """Read `5s, 5m, 2h`; each from 1 s to 24 h. Raises `ValueError`."""
-        found = [_DELAY.fullmatch(part.strip()) for part in text.split(",")]
-        delays = tuple(int(one[1]) * _UNITS[one[2]] for one in found if one)
-        if len(delays) != len(found) or not all(1 <= delay <= _LONGEST for delay in delays):
+        parts = [_DELAY.fullmatch(part.strip()) for part in text.split(",")]
+        delays = tuple(int(part[1]) * _UNITS[part[2]] for part in parts if part)
+        if len(delays) != len(parts) or not all(1 <= delay <= _LONGEST for delay in delays):
             raise ValueError("must be delays from 1s to 24h with commas between, like 5s, 5m, 2h")
         return cls(delays)
 
     def __str__(self) -> str:
-        """Write it as it is read."""
+        """Write it in the form that `parse` reads."""
         return ",".join(_written(delay) for delay in self.delays)
 
     def delay(
         self,
         attempts: int,
         retry_after: float | None = None,
-        chance: Callable[[], float] = random.random,
+        chance: float = 0.0,
     ) -> float | None:
         """Return the seconds to the next attempt after `attempts` of them, None if it was the last.
 
         What the partner asks for (`retry_after`) counts if it is from 1 s to 24 h. Otherwise up
-        to a fifth is added to the schedule's delay, so that what failed together does not come
-        back together.
+        to a fifth is added to the schedule's delay by `chance`, a random number from 0 to 1, so
+        that what failed together does not come back together.
         """
         if attempts > len(self.delays):
             return None
         if retry_after is not None and 1 <= retry_after <= _LONGEST:
             return retry_after
-        return self.delays[attempts - 1] * (1 + _JITTER * chance())
+        return self.delays[attempts - 1] * (1 + _JITTER * chance)
 
 
 def _written(delay: int) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
+from urllib.parse import urlsplit
 
-from azure.servicebus import ServiceBusMessage, parse_connection_string
+from azure.servicebus import ServiceBusClient, ServiceBusMessage
 
 from shared.azure.network import ConnectionOptions
 from shared.azure.queue_name import is_queue_name
@@ -23,7 +25,10 @@ from shared.partner.delivery import (
     PartnerSecretError,
     PartnerUnavailableError,
 )
+from shared.standards.host_name import host_name_problem
 from shared.standards.trace_context import HEADER
+
+_SIGNATURE = "=SharedAccessSignature sr="
 
 
 @dataclass(frozen=True)
@@ -41,30 +46,44 @@ class PartnerQueue:
         """
         queue, connection = document.get("queue"), document.get("connection_string")
         if not isinstance(queue, str) or not is_queue_name(queue):
-            raise PartnerSecretError("the `queue` in the partner's secret is not a queue's name")
-        try:
-            parse_connection_string(connection if isinstance(connection, str) else "")
-        except (ValueError, TypeError, AttributeError):
             raise PartnerSecretError(
-                "the `connection_string` in the partner's secret is not one of Service Bus"
-            ) from None
+                "the `queue` in the partner's secret is not the name of a queue"
+            )
+        problem = _connection_problem(connection, queue)
+        if problem:
+            raise PartnerSecretError(f"the `connection_string` in the partner's secret {problem}")
         return cls(queue, str(connection))
+
+
+class SendsMessages(Protocol):
+    """What sends to one queue."""
+
+    async def send(self, message: ServiceBusMessage) -> None:
+        """Return when the queue has accepted it. Raises `BusError`."""
+
+    async def close(self) -> None:
+        """Close the connection."""
 
 
 class PartnerQueueClient:
     """Sends to the partner's queue; the connection is kept until its secret changes."""
 
-    def __init__(self, network: ConnectionOptions) -> None:
+    def __init__(
+        self,
+        network: ConnectionOptions,
+        connect: Callable[[PartnerQueue, ConnectionOptions], SendsMessages] | None = None,
+    ) -> None:
         self._network = network
-        self._kept: tuple[PartnerQueue, QueueSender] | None = None
+        self._connect = connect or _connect
+        self._kept: tuple[PartnerQueue, SendsMessages] | None = None
 
-    async def send(self, partner: PartnerQueue, delivery: Delivery) -> None:
-        """Return when the partner's queue has taken it; raises `DeliveryError`.
+    async def send(self, target: PartnerQueue, delivery: Delivery) -> None:
+        """Return when the partner's queue has accepted it. Raises `DeliveryError`.
 
         The message id is the message's own, so that the partner's queue can drop repeats.
         """
         try:
-            await (await self._connected(partner)).send(
+            await (await self._connected(target)).send(
                 ServiceBusMessage(
                     delivery.payload,
                     message_id=delivery.header.message_id,
@@ -77,7 +96,7 @@ class PartnerQueueClient:
         except MessageTooLargeError as error:
             raise PartnerRefusedError(str(error)) from error
         except BusUnavailableError as error:
-            raise PartnerUnavailableError(str(error)) from error
+            raise PartnerUnavailableError(str(error), retry_after=error.retry_after) from error
 
     async def close(self) -> None:
         """Close the connection."""
@@ -85,12 +104,41 @@ class PartnerQueueClient:
         if kept:
             await kept[1].close()
 
-    async def _connected(self, partner: PartnerQueue) -> QueueSender:
-        if self._kept and self._kept[0] == partner:
+    async def _connected(self, target: PartnerQueue) -> SendsMessages:
+        if self._kept and self._kept[0] == target:
             return self._kept[1]
-        client = connect_by_string(partner.connection_string, self._network)
-        sender = QueueSender(client, partner.queue)
-        old, self._kept = self._kept, (partner, sender)
+        sender = self._connect(target, self._network)
+        old, self._kept = self._kept, (target, sender)
         if old:
             await old[1].close()
         return sender
+
+
+def _connection_problem(connection: object, queue: str) -> str | None:
+    """Return why no client that is made of a connection string could send to a queue."""
+    # As the client reads it: without what is around it.
+    text = connection.strip() if isinstance(connection, str) else ""
+    # One blank belongs: that of a signature, `SharedAccessSignature=SharedAccessSignature sr=...`.
+    if not text.isascii() or not text.isprintable() or " " in text.replace(_SIGNATURE, ""):
+        return "has a blank, a control character or a character outside of ASCII in it"
+    try:
+        client = ServiceBusClient.from_connection_string(text)  # it does not connect yet
+        url = urlsplit(f"sb://{client.fully_qualified_namespace}")
+        host, port = url.hostname, url.port
+    except (ValueError, TypeError, AttributeError):
+        return "is not one of Service Bus"
+    if url.username is not None:
+        return "has a user name in its `Endpoint`: leave it out"
+    if not host or port == 0:
+        return "has no host name in its `Endpoint`, or a port that is not one"
+    if problem := host_name_problem(host):
+        return f"has an `Endpoint` that cannot be looked up: its host name {problem}"
+    try:
+        client.get_queue_sender(queue)
+    except ValueError:
+        return "has an `EntityPath` that is not the `queue` of the partner's secret"
+    return None
+
+
+def _connect(target: PartnerQueue, network: ConnectionOptions) -> SendsMessages:
+    return QueueSender(connect_by_string(target.connection_string, network), target.queue)

@@ -5,34 +5,41 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
+import re
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
+from yarl import URL
 
 from shared.azure.network import ConnectionOptions
 from shared.partner.delivery import (
     Delivery,
+    DeliveryError,
     PartnerDeniedError,
     PartnerRefusedError,
     PartnerSecretError,
     PartnerUnavailableError,
 )
+from shared.standards.host_name import host_name_problem
 from shared.standards.retry_after import retry_after
 from shared.standards.trace_context import HEADER
 
-_SECRET_PREFIX = "whsec_"  # noqa: S105 - how every secret of Standard Webhooks begins
+_SECRET_PREFIX = "whsec_"  # noqa: S105 - the prefix of every secret of Standard Webhooks
 _SECRET_BYTES = range(24, 65)
+# Each adds a signature of 48 characters to one header, which servers limit to about 8 KB.
+_MOST_SECRETS = 10
+_AUTHORITY = re.compile(r"https://([^/?#]*)", re.IGNORECASE)
+_STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 @dataclass(frozen=True)
 class Webhook:
-    """Where to post, and the secrets to sign with: several while one is being rotated."""
+    """The URL to post to, and the secrets to sign with: several while one is being rotated."""
 
     url: str
     secrets: tuple[bytes, ...] = field(repr=False)
@@ -46,6 +53,10 @@ class Webhook:
         secrets = document.get("secrets")
         if not isinstance(secrets, list) or not secrets:
             raise PartnerSecretError("the partner's secret has no list of `secrets`")
+        if len(secrets) > _MOST_SECRETS:
+            raise PartnerSecretError(
+                f"the `secrets` in the partner's secret are more than {_MOST_SECRETS}"
+            )
         return cls(_url(document.get("url")), tuple(_signing_key(secret) for secret in secrets))
 
     def headers(self, delivery: Delivery, timestamp: int) -> dict[str, str]:
@@ -66,24 +77,32 @@ class Webhook:
 
 
 class WebhookClient:
-    """Posts to webhooks. `timeout` is in seconds, for a whole exchange."""
+    """Posts to webhooks. `timeout` is in seconds, for a whole exchange; `clock` since 1970."""
 
-    def __init__(self, timeout: float, network: ConnectionOptions) -> None:
+    def __init__(
+        self,
+        timeout: float,
+        network: ConnectionOptions,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._network = network
+        self._clock = clock
         self._session: aiohttp.ClientSession | None = None
 
-    async def send(self, webhook: Webhook, delivery: Delivery) -> None:
-        """Return when the partner has taken it; raises `DeliveryError`."""
-        headers = webhook.headers(delivery, int(time.time()))
+    async def send(self, target: Webhook, delivery: Delivery) -> None:
+        """Return when the partner has accepted it. Raises `DeliveryError`."""
+        headers = target.headers(delivery, int(self._clock()))
         try:
             # No redirects: the secret names where payloads go, an answer does not.
             async with self._connected().post(
-                webhook.url, data=delivery.payload, headers=headers, allow_redirects=False
+                target.url, data=delivery.payload, headers=headers, allow_redirects=False
             ) as answer:
-                _raise_for_status(answer.status, answer.headers)
+                failure = error_for_status(answer.status, answer.headers)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise PartnerUnavailableError(f"no answer ({type(error).__name__})") from None
+        if failure:
+            raise failure
 
     async def close(self) -> None:
         """Close the connections."""
@@ -92,37 +111,62 @@ class WebhookClient:
 
     def _connected(self) -> aiohttp.ClientSession:
         if self._session is None:
-            authorities: Any = self._network.ca_bundle
+            ca_file: Any = self._network.ca_bundle
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=authorities)),
+                connector=aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=ca_file)),
                 timeout=self._timeout,
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
         return self._session
 
 
-def _raise_for_status(status: int, headers: Mapping[str, str]) -> None:
+def error_for_status(status: int, headers: Mapping[str, str]) -> DeliveryError | None:
+    """Return what an answer means for a message; None where it is accepted."""
     why = f"it answered {status}"
     if 200 <= status < 300:
-        return
+        return None
     if status in (401, 403):
-        raise PartnerDeniedError(why)
+        return PartnerDeniedError(why)
     if status in (408, 425, 429) or status >= 500:
-        raise PartnerUnavailableError(why, retry_after(headers))
-    raise PartnerRefusedError(why)
+        return PartnerUnavailableError(why, retry_after=retry_after(headers))
+    return PartnerRefusedError(why)
 
 
 def _url(value: object) -> str:
+    problem = _url_problem(value)
+    if problem:
+        raise PartnerSecretError(f"the `url` in the partner's secret {problem}")
+    return str(value)
+
+
+def _url_problem(value: object) -> str | None:
+    """Return why the client below could not post to a URL, or would post to another one."""
+    authority = _AUTHORITY.match(value) if isinstance(value, str) else None
+    if not isinstance(value, str) or not authority:
+        # Payloads leave sealed storage here, so TLS is not a choice.
+        return "is not an https:// URL"
+    if " " in value or not value.isprintable():
+        return "has a blank or a control character in it"
+    if "@" in authority[1]:
+        # A password in a URL would end up in error texts of whoever handles it.
+        return "has a user name or a password in it: leave them out"
     try:
-        parts = urlsplit(value if isinstance(value, str) else "")
-        valid = bool(parts.hostname) and parts.port != 0
+        # As the HTTP client reads it, which also turns an international host name into ASCII.
+        url = URL(value)
+        host, port = url.raw_host, url.port
     except ValueError:
-        valid = False
-    # Payloads leave sealed storage here, so TLS is not a choice; and a password in a URL would
-    # end up in error texts of whoever handles it.
-    if not valid or parts.scheme != "https" or parts.username is not None:
-        raise PartnerSecretError("the `url` in the partner's secret is not an https:// URL")
-    return parts.geturl()
+        return "has a host name or a port that is not one"
+    if not host:
+        return "has no host name"
+    if problem := host_name_problem(host):
+        return f"has a host name that cannot be looked up: it {problem}"
+    if not port:
+        return "has a port that is not from 1 to 65535"
+    if "#" in value:
+        return "has a fragment (#...), which is never sent: leave it out"
+    if _STRAY_PERCENT.search(value):
+        return "has a % that does not begin a percent-encoded byte"
+    return None
 
 
 def _signing_key(value: object) -> bytes:

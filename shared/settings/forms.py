@@ -1,6 +1,6 @@
-"""The forms that settings have: each reads a text, or says in a `ValueError` what it must be.
+"""The parsers of settings: each reads a text, or says in a `ValueError` what it must be.
 
-None repeats the text: what stands in the wrong setting may well be a secret.
+None repeats the text: a value in the wrong setting may well be a secret.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ def host(text: str) -> str:
 
 
 def managed_identity(text: str) -> str:
-    """Read the one way in which a trigger signs in."""
+    """Read how a trigger authenticates."""
     if text != "managedidentity":
-        raise ValueError("must be managedidentity: the trigger has no other way to sign in")
+        raise ValueError("must be managedidentity: the trigger authenticates by nothing else")
     return text
 
 

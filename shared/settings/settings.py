@@ -1,7 +1,6 @@
-"""The environment as one typed, validated object per app.
+"""Every setting of Sealed Relay, as a field of the app that it is for.
 
-Every setting of Sealed Relay is a field below. The same table gives the deployment's tests and
-the documentation its names.
+The same table gives the deployment's tests and the documentation its names.
 """
 
 from __future__ import annotations
@@ -9,39 +8,18 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
+from shared.azure.clients import AzureClients
 from shared.azure.key_vault_id import KeyVaultId
 from shared.azure.network import ConnectionOptions
 from shared.partner.retries import Schedule
 from shared.settings import forms
 
-V = TypeVar("V")
 AppName = Literal["sender", "receiver", "tracker"]
 
-# One setting for each identity and object that an app was given; the names are the deployment's.
-PREFIXES = ("RELAY_IDENTITY_", "RELAY_KEY_", "RELAY_SECRET_", "RELAY_QUEUE_")
-
-# One for everything that there is, in every app: what the proof of access tries.
-ACCESS_PREFIXES = (
-    ("RELAY_ACCESS_IDENTITY_", "client id of an identity of the deployment"),
-    ("RELAY_ACCESS_KEY_", "URL of a key of the deployment, without a version"),
-    ("RELAY_ACCESS_SECRET_", "URL of a secret of the deployment, without a version"),
-    ("RELAY_ACCESS_QUEUE_", "a queue of the deployment"),
-)
-
 _MIB = 1024 * 1024
-
-
-class SettingsError(Exception):
-    """Settings are missing, wrong or unknown; `problems` names all of them, a line each."""
-
-    def __init__(self, problems: list[str]) -> None:
-        self.problems = problems
-        lines = "".join(f"\n  {problem}" for problem in problems)
-        super().__init__(f"the settings of this app need correcting:{lines}")
 
 
 def _setting(
@@ -50,7 +28,7 @@ def _setting(
     read: Callable[[str], object],
     default: object = dataclasses.MISSING,
 ) -> Any:
-    # As with dataclasses.field, the annotation of the field tells its type.
+    # As with dataclasses.field, the annotation of the field gives its type.
     about = {"name": name, "meaning": meaning, "read": read}
     return dataclasses.field(default=default, metadata=about)
 
@@ -115,15 +93,10 @@ class AppSettings:
         """How this app reaches the services."""
         return ConnectionOptions(self.ca_bundle, self.bus_endpoint, self.verify_challenge)
 
-
-@dataclass(frozen=True)
-class Inventory:
-    """All that the deployment has: what the proof of access tries, by the names of access.json."""
-
-    identities: Mapping[str, str]
-    keys: tuple[KeyVaultId, ...]
-    secrets: tuple[KeyVaultId, ...]
-    queues: tuple[str, ...]
+    @property
+    def clients(self) -> AzureClients:
+        """What makes this app's clients of the services."""
+        return AzureClients(self.bus_namespace, self.network)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,13 +130,13 @@ class SenderSettings(AppSettings):
     messages_queue: str = _setting("RELAY_QUEUE_MESSAGES", "queue of sealed messages", forms.queue)
     status_url: str = _setting(
         "RELAY_STATUS_URL",
-        "where `/api/messages/{id}` of the tracker is; empty where one gateway leads to both apps",
+        "where `/api/messages/{id}` of the tracker is; empty where one gateway serves both apps",
         forms.base_url,
         "",
     )
     max_payload_bytes: int = _setting(
         "RELAY_MAX_PAYLOAD_BYTES",
-        "largest payload taken; 190,000 is what 256 KB of the Standard tier hold once sealed",
+        "largest payload accepted; 190,000 is what 256 KB of the Standard tier hold once sealed",
         forms.between(1, 64 * _MIB),
         190_000,
     )
@@ -206,7 +179,7 @@ class ReceiverSettings(TriggerSettings):
     receipts_queue: str = _setting("RELAY_QUEUE_RECEIPTS", "queue of receipts", forms.queue)
     dead_letters_queue: str = _setting(
         "RELAY_QUEUE_DEAD_LETTERS",
-        "queue of what the bus gave up, of messages and of receipts",
+        "queue of dead letters, of messages and of receipts",
         forms.queue,
     )
     data_key_cache_entries: int = _setting(
@@ -223,7 +196,7 @@ class ReceiverSettings(TriggerSettings):
     )
     retry_schedule: Schedule = _setting(
         "RELAY_RETRY_SCHEDULE",
-        "delays after which a partner that was away is tried again; then the message is rejected",
+        "delays between the attempts at a partner that is away; then the message is rejected",
         Schedule.parse,
         Schedule.parse("5s,5m,30m,2h,5h,10h,14h,20h,24h"),
     )
@@ -235,8 +208,8 @@ class ReceiverSettings(TriggerSettings):
     )
     max_deliveries: int = _setting(
         "RELAY_MAX_DELIVERIES",
-        "times that a queue may hand over a message before it is rejected; less than the queue's "
-        "own maxDeliveryCount, or the bus gives it up before",
+        "deliveries of a message by its queue before it is rejected; less than the queue's "
+        "own maxDeliveryCount, or the bus dead-letters it before",
         forms.between(1, 1999),
         9,
     )
@@ -244,7 +217,7 @@ class ReceiverSettings(TriggerSettings):
         "RELAY_PARTNER_TIMEOUT_SECONDS",
         "seconds that the partner may take",
         # A partner is asked twice at most in one call, which must end long before functionTimeout:
-        # the host ends a call that does not by ending the worker with all that it has in hand.
+        # the host ends a call that takes longer by ending the worker with all of its calls.
         forms.between(1, 60),
         30,
     )
@@ -268,14 +241,14 @@ class TrackerSettings(TriggerSettings):
     rejected_queue: str = _setting(
         "RELAY_QUEUE_REJECTED", "queue of what cannot be recorded", forms.queue
     )
-    # 240 s are 360 deliveries of the batch in hand in a day without a database. The queue's
+    # 240 s are 360 deliveries of a batch in a day without a database. The queue's
     # maxDeliveryCount of 50 is used up after 3 h 20 min; then the receiver sends receipts here
     # anew, up to 200 times, which is four weeks. A batch that the host itself cannot bind fails
     # 14 times a second, so that the same 50 let its good receipts go on after four seconds.
     # `make check` holds it to the queue's lockDuration and host.json's functionTimeout.
     receipt_wait_seconds: int = _setting(
         "RELAY_RECEIPT_WAIT_SECONDS",
-        "seconds that receipts in hand wait for a database that is away, and are tried again",
+        "seconds that a batch of receipts waits for a database that is away, and is tried again",
         forms.between(1, 240),
         240,
     )
@@ -288,39 +261,6 @@ APPS: Mapping[AppName, type[AppSettings]] = {
 }
 
 
-def load(environ: Mapping[str, str]) -> dict[AppName, AppSettings]:
-    """Read the settings of each app that `RELAY_APP` names, or raise `SettingsError`.
-
-    A message names settings and what is wrong with them, never a value: what stands in the wrong
-    setting may well be a secret.
-    """
-    apps, problems = _apps(environ.get("RELAY_APP", ""))
-    read = {app: _read(APPS[app], environ, problems) for app in apps}
-    problems += _unknown(apps, environ) if apps else []
-    _read_inventory(environ, problems)
-    if problems:
-        raise SettingsError(list(dict.fromkeys(problems)))
-    return {app: APPS[app](**values) for app, values in read.items()}
-
-
-def bus_settings(environ: Mapping[str, str]) -> AppSettings:
-    """Read what every app knows, for a program that is none of them. Raises `SettingsError`."""
-    problems: list[str] = []
-    values = _read(AppSettings, environ, problems)
-    if problems:
-        raise SettingsError(problems)
-    return AppSettings(**values)
-
-
-def inventory(environ: Mapping[str, str]) -> Inventory:
-    """Read what the proof of access tries, `RELAY_ACCESS_<kind>_<name>`; raise `SettingsError`."""
-    problems: list[str] = []
-    found = _read_inventory(environ, problems)
-    if problems:
-        raise SettingsError(problems)
-    return found
-
-
 def required_names(app: AppName) -> frozenset[str]:
     """Return the names of all settings that `app` does not start without."""
     needed = (f for f in dataclasses.fields(APPS[app]) if f.default is dataclasses.MISSING)
@@ -331,68 +271,3 @@ def optional_names(app: AppName) -> frozenset[str]:
     """Return the names of all settings of `app` that have a default."""
     every = {f.metadata["name"] for f in dataclasses.fields(APPS[app])}
     return frozenset(every - required_names(app))
-
-
-def _apps(text: str) -> tuple[list[AppName], list[str]]:
-    named = [name.strip() for name in text.split(",") if name.strip()]
-    apps: list[AppName] = [app for app in APPS if app in named]
-    if not named or set(named) - set(APPS):
-        return apps, [f"RELAY_APP must be one of {', '.join(APPS)}, or several with commas between"]
-    return apps, []
-
-
-def _read(
-    kind: type[AppSettings], environ: Mapping[str, str], problems: list[str]
-) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for field in dataclasses.fields(kind):
-        name, text = field.metadata["name"], environ.get(field.metadata["name"], "").strip()
-        if text:
-            try:
-                values[field.name] = field.metadata["read"](text)
-            except ValueError as error:
-                problems.append(f"{name} {error}")
-        elif field.default is dataclasses.MISSING:
-            problems.append(f"{name} is missing: {field.metadata['meaning']}")
-    return values
-
-
-def _read_inventory(environ: Mapping[str, str], problems: list[str]) -> Inventory:
-    of_identity, of_key, of_secret, of_queue = (family for family, _ in ACCESS_PREFIXES)
-    identities = _family(of_identity, environ, forms.client_id, problems)
-    return Inventory(
-        # The names of identities are the only ones that their values do not tell.
-        {name.removeprefix(of_identity).lower(): value for name, value in identities.items()},
-        tuple(_family(of_key, environ, forms.key, problems).values()),
-        tuple(_family(of_secret, environ, forms.secret, problems).values()),
-        tuple(_family(of_queue, environ, forms.queue, problems).values()),
-    )
-
-
-def _family(
-    prefix: str, environ: Mapping[str, str], read: Callable[[str], V], problems: list[str]
-) -> dict[str, V]:
-    values: dict[str, V] = {}
-    for name in sorted(environ):
-        if name.startswith(prefix):
-            try:
-                values[name] = read(environ[name].strip())
-            except ValueError as error:
-                problems.append(f"{name} {error}")
-    return values
-
-
-def _unknown(apps: list[AppName], environ: Mapping[str, str]) -> list[str]:
-    known = frozenset().union(*(required_names(app) | optional_names(app) for app in apps))
-    families = (*PREFIXES, *(family for family, _ in ACCESS_PREFIXES))
-    strange = [
-        name
-        for name in sorted(environ)
-        if name.startswith("RELAY_") and name not in known and not name.startswith(families)
-    ]
-    return [f"{name} is no setting of this app{_suggestion(name, known)}" for name in strange]
-
-
-def _suggestion(name: str, known: frozenset[str]) -> str:
-    close = get_close_matches(name, known, n=1)
-    return f"; did you mean {close[0]}?" if close else ""

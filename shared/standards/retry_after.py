@@ -1,4 +1,4 @@
-"""How long a server asks to be left alone (RFC 9110 section 10.2.3)."""
+"""How long a server asks its clients to wait (RFC 9110 section 10.2.3)."""
 
 from __future__ import annotations
 

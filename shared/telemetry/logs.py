@@ -1,4 +1,4 @@
-"""What is worth telling in the log."""
+"""What the Azure SDKs write to the log."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import logging
 
 
 def silence_sdk_logs() -> None:
-    """Leave out what the Azure SDKs tell of every request, unless all is asked for.
+    """Leave out what the Azure SDKs log of every request, unless level DEBUG is set.
 
-    At level INFO they write a dozen lines for a message, which costs more than it tells.
+    At level INFO they write a dozen lines for a message, which costs more than it is worth.
     """
     if logging.getLogger().getEffectiveLevel() > logging.DEBUG:
         logging.getLogger("azure").setLevel(logging.WARNING)

@@ -13,9 +13,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-_MOST = 3  # outages of one service that are told in a window: one that comes and goes
+from shared.errors import RelayError
+
+_MAX_ANNOUNCED = 3  # outages of one service in a window: of one that comes and goes
 _WINDOW = 600.0  # seconds
-_EXAMPLES = 5  # failures of an outage of which it is told what they mean for a message
+_EXAMPLES = 5  # failures of an outage whose consequence for a message is logged
 
 
 @dataclass
@@ -27,7 +29,7 @@ class _Outage:
 
 
 class Outages:
-    """What is away right now. Errors with a true `is_denial` are errors of whoever set this up.
+    """The services that do not work right now. A denial is for an operator to correct.
 
     `clock` gives seconds.
     """
@@ -38,14 +40,14 @@ class Outages:
         self._now: dict[str, _Outage] = {}
         self._announced: dict[str, deque[float]] = {}
 
-    def failed(self, service: str, error: Exception) -> None:
-        """Note a failure."""
-        is_denial = bool(getattr(error, "is_denial", False))
+    def failed(self, service: str, error: RelayError | TimeoutError) -> None:
+        """Record a failure."""
+        is_denial = isinstance(error, RelayError) and error.is_denial
         outage = self._now.get(service)
         if outage is None:
             outage = self._now[service] = _Outage(self._clock())
         outage.failures += 1
-        # Away and refused are two things, but one that refuses may also be away now and then.
+        # A denial is news during an outage, but a service that denies may also be away at times.
         is_news = not outage.announced or (is_denial and not outage.is_denial)
         if is_news and self._may_announce(service):
             outage.announced, outage.is_denial = True, is_denial
@@ -56,7 +58,7 @@ class Outages:
             self._log.debug("%s: %s", service, error)
 
     def works(self, service: str) -> None:
-        """Note that it did what was asked."""
+        """Record a success."""
         outage = self._now.pop(service, None)
         if outage is None:
             return
@@ -72,15 +74,15 @@ class Outages:
 
     @property
     def level(self) -> int:
-        """The level for what an outage means for one message: of some examples, and no more."""
+        """The level for what an outage means for one message: INFO for some examples only."""
         most = max((outage.failures for outage in self._now.values()), default=0)
         return logging.INFO if most <= _EXAMPLES else logging.DEBUG
 
     @contextmanager
     def watching(
-        self, service: str, failures: type[Exception] | tuple[type[Exception], ...]
+        self, service: str, failures: type[RelayError] | tuple[type[RelayError], ...]
     ) -> Iterator[None]:
-        """Note if what is done in it ends by one of `failures`, or is done."""
+        """Record whether its body ends by one of `failures`, or succeeds."""
         try:
             yield
         except failures as error:
@@ -89,11 +91,11 @@ class Outages:
         self.works(service)
 
     def _may_announce(self, service: str) -> bool:
-        told = self._announced.setdefault(service, deque())
+        announced = self._announced.setdefault(service, deque())
         now = self._clock()
-        while told and told[0] <= now - _WINDOW:
-            told.popleft()
-        if len(told) >= _MOST:
+        while announced and announced[0] <= now - _WINDOW:
+            announced.popleft()
+        if len(announced) >= _MAX_ANNOUNCED:
             return False
-        told.append(now)
+        announced.append(now)
         return True

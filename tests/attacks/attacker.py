@@ -14,7 +14,8 @@ import aiohttp
 from local.bus.amqp import performatives as amqp
 from local.bus.amqp.message import application_properties, parse
 from tests.amqp import Raw
-from tests.pipeline.cloud_process import APPS, Running
+from tests.pipeline.cloud_process import Running
+from tests.pipeline.endpoints import APPS
 
 VAULT = "https://vault.azure.net"
 BUS = "https://servicebus.azure.net"
@@ -131,8 +132,8 @@ class Attacker:
         return "closed"
 
     async def assert_nothing_showed(self) -> None:
-        told = "\n".join(self.answers)
+        answers = "\n".join(self.answers)
         logs = self.cloud.logs() + self.cloud.folder.with_suffix(".output").read_text()
         for secret in self.secrets:
-            assert secret not in told
+            assert secret not in answers
             assert secret not in logs

@@ -10,7 +10,7 @@ from tests.pipeline.cloud_process import SNAPSHOT, Running, running
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """Give the local cloud of the usual deployment; its logs tell all that they ever would."""
+    """Give the local cloud of the usual deployment; it logs at its most detailed level."""
     with running(
         tmp_path_factory.mktemp("cloud") / "folder", SNAPSHOT, "--log-level", "debug"
     ) as up:

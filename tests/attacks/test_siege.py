@@ -18,6 +18,8 @@ from local.net.loopback import CONNECTIONS
 from tests.attacks.attacker import BUS, Attacker
 from tests.pipeline.cloud_process import Running, running
 
+pytestmark = pytest.mark.long
+
 MOST_MEMORY = 400  # MB that a process may come to hold by all of this
 _PATIENCE = 150
 ABOVE = 50  # connections more than a port has
@@ -69,7 +71,7 @@ def places(cloud: Running) -> list[Place]:
 
 
 async def drip(place: Place, kind: str, cloud: Running, *, inside_tls: bool) -> None:
-    """Begin something, go on with it octet by octet, and return when the other side hangs up."""
+    """Begin something, go on with it byte by byte, and return when the other side hangs up."""
     context = cloud.tls if inside_tls else None
     reader, writer = await asyncio.open_connection("127.0.0.1", place.port, ssl=context)
     reading = asyncio.create_task(_read_all(reader))
@@ -127,7 +129,7 @@ async def served(cloud: Running, attacker: Attacker) -> None:
 
 
 def memory(cloud: Running) -> list[int]:
-    """Tell the most that the cloud, each of its apps and their workers have held so far, in MB."""
+    """Return the peak memory of the cloud, each of its apps and their workers, in MB."""
     processes, found = [int((cloud.folder / "lock").read_text())], []
     for process in processes:
         children = Path(f"/proc/{process}/task/{process}/children").read_text().split()

@@ -1,4 +1,4 @@
-"""What the steps wait on and speak to beside `az` and `azd`, so that tests can put others there."""
+"""What the steps wait for and talk to beside `az` and `azd`, so that tests can put others there."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 
 from tests.azure.callers import Callers
 from tests.azure.inbox import Inbox
+from tests.azure.programs import Execute, execute
 from tests.azure.verdicts import Answers
 
 _T = TypeVar("_T")
@@ -33,12 +34,13 @@ class CountsArrivals(Protocol):
 
 @dataclass(frozen=True)
 class Edges:
-    """The clock, and how callers and the partner's inbox are made."""
+    """The clock, how callers and the partner's inbox are made, and how programs are run."""
 
     callers: Callable[[str, str], SendsMessages] = Callers
     inbox: Callable[[str, str], CountsArrivals] = Inbox
     now: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
+    execute: Execute = execute
 
     def until(
         self, found: Callable[[], _T], good: Callable[[_T], bool], seconds: float, every: float = 20

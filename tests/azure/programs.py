@@ -10,19 +10,63 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from tests.azure.redaction import Redactor
 
 _MINUTE = 60.0
-_LINES = 12  # of what a failed command said: the reason stands at its end
+_LINES = 12  # of the output of a failed command: the reason is at its end
 
 
 class CommandFailedError(Exception):
-    """A command failed. The text names it and ends with what it said, without secrets."""
+    """A command failed. The text names it and ends with its output, without secrets."""
 
 
 class MissingProgramError(Exception):
     """A program that is needed is not installed."""
+
+
+class Execute(Protocol):
+    """Runs a program to its end. Raises `MissingProgramError` and `subprocess.TimeoutExpired`."""
+
+    def __call__(
+        self,
+        command: Sequence[str],
+        *,
+        folder: Path,
+        environ: Mapping[str, str],
+        given: str,
+        seconds: float,
+        shielded: bool,
+    ) -> subprocess.CompletedProcess[str]:
+        """`environ` is added to the environment, `given` is the standard input."""
+
+
+def execute(
+    command: Sequence[str],
+    *,
+    folder: Path,
+    environ: Mapping[str, str],
+    given: str,
+    seconds: float,
+    shielded: bool,
+) -> subprocess.CompletedProcess[str]:
+    """Run a program of the PATH as a process of its own."""
+    found = shutil.which(command[0])
+    if found is None:
+        raise MissingProgramError(f"{command[0]} is not installed")
+    return subprocess.run(
+        [found, *command[1:]],
+        cwd=folder,
+        env={**os.environ, **environ},
+        # No program waits for an answer that nobody gives.
+        input=given,
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        start_new_session=shielded,
+        check=False,
+    )
 
 
 @dataclass
@@ -33,6 +77,7 @@ class Programs:
     """
 
     folder: Path
+    execute: Execute = execute
     redactor: Redactor = field(default_factory=Redactor)
     # Once it is confirmed, every command of az names it.
     subscription: str | None = None
@@ -41,7 +86,7 @@ class Programs:
 
     def az(self, *arguments: str, minutes: float = 10) -> object:
         """Run `az` and return its JSON output, None where there is none."""
-        # An expired extension or an announcement would otherwise stand in the output.
+        # An expired extension or an announcement would otherwise be in the output.
         command = ["az", *arguments, "--only-show-errors", "--output", "json"]
         if self.subscription:
             command += ["--subscription", self.subscription]
@@ -63,7 +108,7 @@ class Programs:
         given: str | None = None,
         may_fail: bool = False,
     ) -> str:
-        """Run a command of `ops`; `given` is its standard input, where a secret may stand."""
+        """Run a command of `ops`; `given` is its standard input, which may be a secret."""
         command = [sys.executable, "-m", "ops", *arguments]
         return self._run(command, minutes=40, environ=environ, given=given, may_fail=may_fail)
 
@@ -76,21 +121,14 @@ class Programs:
         given: str | None = None,
         may_fail: bool = False,
     ) -> str:
-        found = shutil.which(command[0])
-        if found is None:
-            raise MissingProgramError(f"{command[0]} is not installed")
         try:
-            ran = subprocess.run(
-                [found, *command[1:]],
-                cwd=self.folder,
-                env={**os.environ, **(environ or {})},
-                # Nothing waits for an answer that nobody gives.
-                input=given or "",
-                capture_output=True,
-                text=True,
-                timeout=minutes * _MINUTE,
-                start_new_session=self.shielded,
-                check=False,
+            ran = self.execute(
+                command,
+                folder=self.folder,
+                environ=environ or {},
+                given=given or "",
+                seconds=minutes * _MINUTE,
+                shielded=self.shielded,
             )
         except subprocess.TimeoutExpired:
             raise CommandFailedError(
@@ -114,7 +152,7 @@ def _parsed(command: Sequence[str], text: str) -> object:
     try:
         return json.loads(text)
     except ValueError:
-        # What it said is not repeated: it may be a key in another form.
+        # Its output is not repeated: it may be a key in another form.
         raise CommandFailedError(f"`{' '.join(command[:3])} ...` did not answer in JSON") from None
 
 

@@ -48,7 +48,7 @@ class Account:
         assert self.promises.keys() <= self.ledger.keys()
         wrong = {one: state for one, state in self.ledger.items() if state != self._place(one)}
         assert wrong == {}, "the ledger says otherwise"
-        assert not self.repeats[UNEXPLAINED], "more repeats than what was in hand"
+        assert not self.repeats[UNEXPLAINED], "more repeats than messages under way"
 
     def _place(self, message_id: str) -> str:
         """Say as the ledger should where a message is; it also knows of tries that failed."""
@@ -85,7 +85,7 @@ UNEXPLAINED = "nothing that happened"
 
 
 def explained(gaps: Sequence[tuple[float, float]], breaks: Sequence[Break]) -> Counter[str]:
-    """Count repeats by what explains each; none of it explains more than it had in hand.
+    """Count repeats by what explains each; none explains more than it had under way.
 
     A repeat is the time between two deliveries of a message, and what explains it happened
     meanwhile. Each goes to what ended first and has not explained its most yet.

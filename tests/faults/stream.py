@@ -14,7 +14,7 @@ import aiohttp
 from tests.pipeline.cloud_process import Received, Running
 
 MOST_WAITING = 1000  # messages, those that are rejected included
-# What the partner is told to answer to a message, by a mark in its content type.
+# What the partner is made to answer to a message, by a mark in its content type.
 MARKS = {"fault=400": "status", "fault=redirect": "redirect"}
 
 
@@ -52,7 +52,7 @@ class Arrivals:
 
 @dataclass
 class Stream:
-    """Posts messages until told to stop, and each one until it is answered 202.
+    """Posts messages until it is stopped, and each one until it is answered 202.
 
     A repeated try has the same Idempotency-Key, so it is the same message. While too many have not
     arrived, it posts no more: on a busy machine the queue would only grow.
@@ -103,7 +103,7 @@ class Stream:
                 if answer.status == 202:
                     return str((await answer.json())["id"])
                 if answer.status == 500:
-                    # The host's own answer, when the worker ended with the request in hand.
+                    # The host's own answer, when the worker ended with the request under way.
                     assert not await answer.read()
                     return None
                 assert answer.status == 503, f"{answer.status}: {await answer.text()}"

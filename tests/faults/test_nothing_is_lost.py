@@ -20,6 +20,8 @@ from tests.faults.stream import MARKS, Arrivals, Stream
 from tests.faults.trouble import Trouble
 from tests.pipeline.cloud_process import SNAPSHOT, Running, running, with_settings
 
+pytestmark = pytest.mark.long
+
 MESSAGES = 5000
 MIXED = 12  # times that two faults, drawn at random, happen at once
 WORKERS = 32
@@ -54,7 +56,7 @@ async def test_nothing_is_lost(cloud: Running, capsys: pytest.CaptureFixture[str
     chance = random.Random(seed)  # noqa: S311 - repeatable, and no secret
     for mark, answer in MARKS.items():
         status = {"status": 400} if answer == "status" else {}
-        await cloud.fault(at="partner", answer=answer, content_type=mark, **status)
+        await cloud.fault(service="partner", answer=answer, content_type=mark, **status)
     await tokens_live(cloud, 10)
     arrivals = Arrivals(cloud)
     stream, trouble = Stream(cloud, chance, arrivals), Trouble(cloud, chance)
@@ -91,7 +93,7 @@ async def tokens_live(cloud: Running, seconds: int) -> None:
 async def drained(cloud: Running) -> None:
     """Wait until nothing is on its way any more.
 
-    What a killed tracker had in hand, or one whose token ended, is locked for five minutes: they
+    What a killed tracker was recording, or one whose token ended, is locked for five minutes: they
     pass on the bus's clock, each time anew.
     """
     patience, ahead = time.monotonic() + DRAIN_SECONDS, 0

@@ -17,7 +17,7 @@ from pathlib import Path
 from tests.databases import AWAY
 from tests.pipeline.cloud_process import Running
 
-AT_ONCE = 32  # maxConcurrentCalls of host.json: what one receiver has in hand at most
+AT_ONCE = 32  # maxConcurrentCalls of host.json: what one receiver works on at most
 # Requests that a fault strikes between the look at its count and its end.
 LATE = 8
 # A receiver whose functions can run for longer than its host allows; ours never do by themselves.
@@ -89,15 +89,15 @@ class Trouble:
         ]
 
     async def vault_throttles(self) -> None:
-        async with self.fault(at="vault", answer="status", status=429, retry_after="1"):
+        async with self.fault(service="vault", answer="status", status=429, retry_after="1"):
             await self.pause()
 
     async def vault_fails(self) -> None:
-        async with self.fault(at="vault", answer="status", status=500):
+        async with self.fault(service="vault", answer="status", status=500):
             await self.pause()
 
     async def vault_does_not_answer(self) -> None:
-        async with self.fault(at="vault", answer="hang"):
+        async with self.fault(service="vault", answer="hang"):
             await self.pause()
 
     async def grant_is_gone(self) -> None:
@@ -115,11 +115,11 @@ class Trouble:
         await self.cloud.database(f"sqlite+aiosqlite:///{self.cloud.folder / 'database.sqlite3'}")
 
     async def partner_fails(self) -> None:
-        async with self.fault(at="partner", answer="status", status=500):
+        async with self.fault(service="partner", answer="status", status=500):
             await self.pause()
 
     async def partner_throttles(self) -> None:
-        async with self.fault(at="partner", answer="status", status=429, retry_after="2"):
+        async with self.fault(service="partner", answer="status", status=429, retry_after="2"):
             await self.pause()
 
     async def tracker_is_stopped(self) -> None:
@@ -169,7 +169,7 @@ class Trouble:
     async def functions_run_for_too_long(self) -> None:
         """Let a partner hang for longer than functionTimeout, which ends workers.
 
-        Each end costs what that worker had in hand; the stop of the host costs as much once more.
+        Each end repeats what that worker was working on; the stop of the host does so once more.
         """
         begin = time.time()
         async with self._another_receiver(**IMPATIENT) as log:
@@ -215,13 +215,15 @@ class Trouble:
 
     async def _partner_takes_it_and(self, answer: str, seconds: float | None = None) -> None:
         begin = time.time()
-        fault = await self.cloud.fault(at="partner", answer=answer, taken=True, probability=0.5)
+        fault = await self.cloud.fault(
+            service="partner", answer=answer, deliver_first=True, probability=0.5
+        )
         await self.pause(seconds)
-        standing = (await self.cloud.control("GET", "/faults"))["faults"]
-        (struck,) = (one["hits"] for one in standing if one["fault"] == fault)
+        active = (await self.cloud.control("GET", "/faults"))["faults"]
+        (hits,) = (one["hits"] for one in active if one["fault"] == fault)
         await self.cloud.control("DELETE", f"/faults/{fault}")
         kind = f"partner takes and {answer}s"
-        self.breaks.append(Break(kind, begin, time.time(), struck + LATE))
+        self.breaks.append(Break(kind, begin, time.time(), hits + LATE))
 
     @asynccontextmanager
     async def breaking(self, kind: str, most: int) -> AsyncIterator[None]:
@@ -242,7 +244,7 @@ class Trouble:
 def lost_connections(log: str) -> list[Break]:
     """Return each connection that a receiver lost, by its own account.
 
-    The bus was away or cut it, or its token was over: what was in hand cannot be settled then.
+    The bus was away or cut it, or its token was over: what it was handling cannot be settled.
     """
     breaks: list[Break] = []
     is_attached = False
@@ -255,7 +257,7 @@ def lost_connections(log: str) -> list[Break]:
 
 
 def _is_worker(pid: str) -> bool:
-    """Tell whether it is one still: another process may have its number by now."""
+    """Return whether it is one still: another process may have its number by now."""
     try:
         return b"local.host.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
     except FileNotFoundError:

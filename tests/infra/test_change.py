@@ -15,9 +15,13 @@ from checks.differences import deployed_settings, differences
 from checks.snapshot import Snapshot, of_type, operators
 from checks.snapshot import load as load_snapshot
 
-pytestmark = pytest.mark.skipif(
-    compiler.compiler() is None, reason="no bicep on the PATH to compile the changed infrastructure"
-)
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(
+        compiler.compiler() is None,
+        reason="no bicep on the PATH to compile the changed infrastructure",
+    ),
+]
 
 SNAPSHOTS = ("local", "local-policies-private")  # two that differ in every choice
 

@@ -101,7 +101,7 @@ def other_identity(made: Snapshot) -> None:
 
 
 @named(
-    "missing: machines/reader/runcommands/read-secret runs infra/scripts/read-secret.sh",
+    "missing: machines/reader/runcommands/read-secret runs infra/virtual-machines/read-secret.sh",
     "undeclared: machines/reader/runcommands/read-secret runs something else",
 )
 def other_script(made: Snapshot) -> None:
@@ -137,7 +137,8 @@ def missing_machine(made: Snapshot) -> None:
     "CLIENT_ID = clientId of identities/database",
     "undeclared: machines/reader/runcommands/read-secret gets "
     "SECRET_URL = secretUri of vaults/database/secrets/database-connection",
-    "undeclared: machines/reader/runcommands/read-secret runs infra/scripts/read-secret.sh",
+    "undeclared: machines/reader/runcommands/read-secret runs "
+    "infra/virtual-machines/read-secret.sh",
 )
 def machine_nobody_asked_for(made: Snapshot) -> None:
     made["outputs"]["machines"] = ["merged", "split"]

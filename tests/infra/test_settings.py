@@ -9,14 +9,9 @@ import pytest
 
 from local.deployment.deployment import load as load_deployment
 from local.deployment.deployment import settings_of
-from shared.settings.settings import (
-    ACCESS_PREFIXES,
-    APPS,
-    inventory,
-    load,
-    optional_names,
-    required_names,
-)
+from shared.settings.environment import inventory, load
+from shared.settings.inventory import ACCESS_PREFIXES
+from shared.settings.settings import APPS, optional_names, required_names
 
 INFRA = Path(__file__).resolve().parents[2] / "infra"
 

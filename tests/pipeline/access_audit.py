@@ -13,9 +13,10 @@ from ops.access_audit import AskedApp, OperatorSession, proof_of
 from ops.access_comparison import ProbeResult, Proof, Report
 from ops.target import NAMESPACE
 from shared.access.declaration import Declaration
-from shared.settings.settings import bus_settings
+from shared.settings.environment import bus_settings
+from tests.pipeline.allowed import Snapshot
 from tests.pipeline.cloud_process import Running
-from tests.pipeline.mutations import Mutation, Snapshot, expected
+from tests.pipeline.mutations import Mutation, expected
 
 
 @dataclass
@@ -72,7 +73,7 @@ class Prover:
         }
         operators = mutation.who & set(self.declaration.operators)
         if operators:
-            apps.add("tracker")  # which tells where things are
+            apps.add("tracker")  # which knows where things are
         before = dict(self.reports), list(self.spoken)
         await self.cloud.deploy(mutation.document)
         if ask_everyone:

@@ -6,36 +6,28 @@ import asyncio
 import base64
 import json
 import os
-import ssl
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import aiohttp
-from azure.identity.aio import ManagedIdentityCredential
-from azure.keyvault.keys.aio import KeyClient
-from azure.servicebus import TransportType
-from azure.servicebus.aio import ServiceBusClient
 from azure.servicebus.amqp import AmqpMessageBodyType
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from local.host.keys import AppKeys
 from shared.message.message_id import MessageId
+from tests.pipeline.endpoints import Endpoints
+from tests.pipeline.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 # `make test-all` runs the tests of the usual deployment on another one, too.
-APPS = ("sender", "receiver", "tracker")
 SNAPSHOT = os.environ.get("SNAPSHOT", "local.snapshot.json")
 POLICIES_SNAPSHOT = "local-policies.snapshot.json"
 _START_SECONDS = 90
-_ARRIVE_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -68,145 +60,8 @@ def text_of(value: object) -> str:
 
 
 @dataclass(frozen=True)
-class Running:
-    """A cloud that is up, seen from outside: its folder and its endpoints."""
-
-    folder: Path
-    endpoints: Mapping[str, Any]
-    snapshot: Path
-    beside: dict[str, str] = field(default_factory=dict)  # more processes of an app, by their URL
-
-    @property
-    def ca(self) -> str:
-        return str(self.endpoints["ca"])
-
-    @property
-    def authorities(self) -> bytes:
-        return Path(self.ca).read_bytes()
-
-    @property
-    def tls(self) -> ssl.SSLContext:
-        return ssl.create_default_context(cafile=self.ca)
-
-    def session(self, **options: Any) -> aiohttp.ClientSession:
-        """Give a session that sends the key that each app, and the partner, asks for."""
-        return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=self.tls, limit=50),
-            middlewares=[self._with_key],
-            **options,
-        )
-
-    def keys(self, app: str) -> AppKeys:
-        """Return the access keys of an app."""
-        return AppKeys.read(self.folder / f"app-{app}.key")
-
-    async def _with_key(
-        self, request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
-    ) -> aiohttp.ClientResponse:
-        origin = str(request.url.origin())
-        apps = {url: app for app, url in self.endpoints.items() if app in APPS} | self.beside
-        if app := apps.get(origin):
-            keys = self.keys(app)
-            key = keys.master if request.url.path == "/api/access" else keys.host
-            request.headers.setdefault("x-functions-key", key)
-        elif origin == self.endpoints["partner"] and request.method == "GET":
-            key = (self.folder / "partner.key").read_text()
-            request.headers.setdefault("Authorization", f"Bearer {key}")
-        return await send(request)
-
-    async def control(self, method: str, path: str, body: str | None = None) -> Any:
-        key = (self.folder / "control.key").read_text()
-        headers = {"Authorization": f"Bearer {key}"}
-        url = f"{self.endpoints['control']}{path}"
-        async with (
-            self.session() as session,
-            session.request(method, url, headers=headers, data=body) as answer,
-        ):
-            assert answer.status == 200, await answer.text()
-            return await answer.json()
-
-    async def fault(self, **fault: object) -> int:
-        """Make something go wrong, as `POST /faults` of the control endpoint describes it."""
-        return int((await self.control("POST", "/faults", json.dumps(fault)))["fault"])
-
-    async def heal(self) -> None:
-        await self.control("DELETE", "/faults")
-
-    async def deploy(self, snapshot: Mapping[str, Any]) -> None:
-        """Let another deployment take effect."""
-        await self.control("PUT", "/deployment", json.dumps(snapshot))
-
-    async def environment(self, app: str) -> dict[str, str]:
-        """Return what makes any program that app, or that operator."""
-        operators = json.loads(self.snapshot.read_text())["outputs"]["operators"]
-        kind = "operators" if app in operators else "apps"
-        found: dict[str, str] = await self.control("GET", f"/{kind}/{app}/environment")
-        return found
-
-    async def credential(self, app: str, identity: str) -> ManagedIdentityCredential:
-        """Return the credential that code in `app` would make for one of its identities.
-
-        An operator has but one, which needs no name.
-        """
-        environment = await self.environment(app)
-        names = ("IDENTITY_ENDPOINT", "IDENTITY_HEADER")
-        os.environ.update({name: environment[name] for name in names})
-        try:
-            return ManagedIdentityCredential(
-                client_id=environment.get(f"RELAY_ACCESS_IDENTITY_{identity.upper()}")
-            )
-        finally:
-            for name in names:
-                del os.environ[name]
-
-    @asynccontextmanager
-    async def payload_key(self, app: str, identity: str) -> AsyncIterator[KeyClient]:
-        """Give the client of the payload key that code under one of an app's identities makes."""
-        async with (
-            await self.credential(app, identity) as credential,
-            KeyClient(
-                self.endpoints["vaults"][self.vault("payload")],
-                credential,
-                verify_challenge_resource=False,
-                connection_verify=self.ca,
-            ) as client,
-        ):
-            yield client
-
-    @asynccontextmanager
-    async def bus(self, app: str, identity: str) -> AsyncIterator[ServiceBusClient]:
-        """Give the client that code in `app` would make for one of its identities."""
-        environment = await self.environment(app)
-        async with (
-            await self.credential(app, identity) as credential,
-            ServiceBusClient(
-                environment["RELAY_BUS__fullyQualifiedNamespace"],
-                credential,
-                custom_endpoint_address=environment["RELAY_BUS_ENDPOINT"],
-                connection_verify=self.ca,
-                transport_type=TransportType.Amqp,
-                retry_total=0,
-            ) as client,
-        ):
-            yield client
-
-    async def versions(self, key: str) -> list[str]:
-        """Return the versions of a key, oldest first."""
-        keys = (await self.control("GET", "/status"))["keys"]
-        (versions,) = (v for path, v in keys.items() if path.endswith(f"/{key}"))
-        return list(versions)
-
-    def vault(self, name: str) -> str:
-        """Return the deployed name of a vault that access.json calls `name`."""
-        (deployed,) = (v for v in self.endpoints["vaults"] if v.startswith(f"{name}-"))
-        return str(deployed)
-
-    def private_key(self, version: str) -> rsa.RSAPrivateKey:
-        """Return a version of the payload key from the vault's folder."""
-        (path,) = (self.folder / "vaults").glob(f"*/{version}.pem")
-        key = load_pem_private_key(path.read_bytes(), None)
-        assert isinstance(key, rsa.RSAPrivateKey)
-        return key
+class Running(Endpoints):
+    """A cloud that is up, and what becomes of messages in it."""
 
     async def send(
         self, session: aiohttp.ClientSession, payload: bytes, content_type: str, **headers: str
@@ -220,12 +75,15 @@ class Running:
     async def received(self, ids: set[str]) -> dict[str, Received]:
         """Wait until the partner has all of `ids`, and return what it has of them."""
         found: dict[str, Received] = {}
-        after, patience = 0, time.monotonic() + _ARRIVE_SECONDS
-        while not ids <= found.keys():
-            assert time.monotonic() < patience, f"{len(ids - found.keys())} did not arrive"
+        after = 0
+
+        async def all_of_them() -> bool:
+            nonlocal after
             after, page = await self.deliveries(after)
-            found |= {one.id: one for one in page}
-            await asyncio.sleep(0.05)
+            found.update({one.id: one for one in page})
+            return ids <= found.keys()
+
+        await until(all_of_them, lambda: f"{len(ids - found.keys())} did not arrive")
         return {message_id: found[message_id] for message_id in ids}
 
     async def deliveries(self, after: int = 0) -> tuple[int, list[Received]]:
@@ -241,17 +99,16 @@ class Running:
         async with self.session() as session, session.get(url) as answer:
             return answer.status, await answer.json(content_type=None)
 
-    async def entry(
-        self, message_id: str, state: str, seconds: float = _ARRIVE_SECONDS
-    ) -> dict[str, Any]:
-        """Wait until the ledger has a message in a state, and return what it tells of it."""
-        patience = time.monotonic() + seconds
-        while True:
-            status, content = await self.ledger(f"/{message_id}")
-            if status == 200 and content["state"] == state:
-                return dict(content)
-            assert time.monotonic() < patience, f"{message_id}: {status} {content}"
-            await asyncio.sleep(0.05)
+    async def entry(self, message_id: str, state: str, seconds: float = 60) -> dict[str, Any]:
+        """Wait until the ledger has a message in a state, and return what it has of it."""
+        answer: tuple[int, Any] = (0, None)
+
+        async def in_that_state() -> dict[str, Any] | None:
+            nonlocal answer
+            status, content = answer = await self.ledger(f"/{message_id}")
+            return content if status == 200 and content["state"] == state else None
+
+        return await until(in_that_state, lambda: f"{message_id}: {answer}", seconds)
 
     async def database(self, url: str) -> None:
         """Rotate the database secret."""
@@ -271,8 +128,8 @@ class Running:
                 for message in page:
                     properties = message.application_properties or {}
                     one: dict[str, Any] = {text_of(k): text_of(v) for k, v in properties.items()}
-                    octets = message.body_type is AmqpMessageBodyType.DATA
-                    one["body"] = b"".join(message.body) if octets else None
+                    is_bytes = message.body_type is AmqpMessageBodyType.DATA
+                    one["body"] = b"".join(message.body) if is_bytes else None
                     one["message id"] = message.message_id
                     one["sequence number"] = message.sequence_number
                     ours = MessageId.parse(message.message_id)
@@ -280,21 +137,25 @@ class Running:
                     found.setdefault(name, []).append(one)
         return found
 
-    async def queued(self, queue: str, count: int, seconds: float = _ARRIVE_SECONDS) -> None:
+    async def queued(self, queue: str, count: int, seconds: float = 60) -> None:
         """Wait until `queue` has `count` messages to take."""
-        patience = time.monotonic() + seconds
-        while (found := (await self.counts(queue))["active"]) != count:
-            assert time.monotonic() < patience, f"{queue} has {found} messages, not {count}"
-            await asyncio.sleep(0.05)
+
+        async def so_many() -> bool:
+            return (await self.counts(queue))["active"] == count
+
+        await until(so_many, lambda: f"{queue} has not {count} messages", seconds)
 
     async def emptied(self, queue: str) -> None:
-        """Wait until `queue` has no message, and no receiver has one in hand."""
-        async with asyncio.timeout(_ARRIVE_SECONDS):
-            while (found := await self.counts(queue))["active"] or found["locked"]:  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
+        """Wait until `queue` has no message, and no receiver has one locked."""
+
+        async def empty() -> bool:
+            found = await self.counts(queue)
+            return not found["active"] and not found["locked"]
+
+        await until(empty, lambda: f"{queue} does not become empty")
 
     async def counts(self, queue: str) -> dict[str, int]:
-        """Tell how many messages a queue has, by their state."""
+        """Return how many messages a queue has, by their state."""
         found: dict[str, int] = (await self.control("GET", "/status"))["queues"][queue]
         return found
 

@@ -29,10 +29,10 @@ async def all_that_a_message_can_meet(cloud: Running) -> None:
     """Delivery, a retry, a rejection and its replay, new versions of the key and of the secret."""
     async with cloud.session() as session:
         await cloud.received({await cloud.send(session, b"at once", TEXT)})
-        await cloud.fault(at="partner", answer="status", status=503, times=1)
+        await cloud.fault(service="partner", answer="status", status=503, times=1)
         later = await cloud.send(session, b"later", TEXT)
         await cloud.received({later})
-        await cloud.fault(at="partner", answer="status", status=400, times=1)
+        await cloud.fault(service="partner", answer="status", status=400, times=1)
         rejected = await cloud.send(session, b"rejected", TEXT)
         await cloud.entry(rejected, "rejected")
         await done(cloud, "rejected")
@@ -57,14 +57,14 @@ async def look_after_the_key(cloud: Running) -> None:
 
 
 async def receipts_that_nobody_can_record(cloud: Running) -> None:
-    """One that is none, set aside by the tracker; one that the bus gives up, replayed."""
+    """A malformed one, set aside by the tracker; one that the bus dead-letters, replayed."""
     given_up = Receipt("given-up", State.DELIVERED, datetime.now(UTC)).to_json()
     many: Any = {RETURNS: str(MAX_RETURNS)}
     async with (
         cloud.bus("receiver", "receiver_bus") as client,
         client.get_queue_sender("receipts") as sender,
     ):
-        await sender.send_messages(ServiceBusMessage("no receipt"))
+        await sender.send_messages(ServiceBusMessage("not a receipt"))
         await cloud.queued("rejected", 1)
         await cloud.control("POST", "/apps/tracker/stop")
         await sender.send_messages(ServiceBusMessage(given_up, application_properties=many))
@@ -81,7 +81,7 @@ async def receipts_that_nobody_can_record(cloud: Running) -> None:
 
 
 async def read_as_migrator(cloud: Running) -> None:
-    """Read where the database is, as a migration in Azure does: one here is told by the cloud."""
+    """Read where the database is, as a migration in Azure does: one here gets it from the cloud."""
     async with (
         await cloud.credential("migrator", "migrator") as credential,
         SecretClient(

@@ -10,6 +10,8 @@ from checks.variants import VARIANTS
 from tests.pipeline.cloud_process import SNAPSHOT, Running, running, with_settings
 from tests.pipeline.scenario import QUICK, all_that_a_message_can_meet, done
 
+pytestmark = pytest.mark.long
+
 # The usual one has all other tests.
 OTHERS = [name for name in VARIANTS if f"{name}.snapshot.json" != SNAPSHOT]
 

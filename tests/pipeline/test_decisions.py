@@ -90,7 +90,7 @@ async def test_a_message_leaves_its_decisions_and_its_uses(each_cloud: Running) 
     assert used["partner", "get", "secret", "partner-connection"] == {"receiver": 1}
     assert used["sender_bus", "send", "queue", "messages"] == {"sender": 1}
     assert used["receiver_bus", "receive", "queue", "messages"] == {"receiver": 1}
-    # A link that is attached and carries nothing is no use of a right.
+    # A link that is attached and carries nothing does not use a right.
     assert ("tracker_bus", "receive", "queue", "rejected") not in used
 
 
@@ -127,7 +127,7 @@ async def test_a_refusal_in_the_apps_log_is_found_by_its_request(
     assert (found["app"], found["identity"], found["allowed"]) == (app, identity, False)
     assert (found["object"], found["because"]) == (
         thing,
-        "needs its grants, which are taken away for now",
+        "needs its grants, which are suspended",
     )
     shown = decisions(each_cloud, "--request", request.upper(), "--json")
     assert json.loads(shown.output) == found

@@ -1,4 +1,4 @@
-"""What docs/deploying.md tells to do with a deployment that stands, done step by step."""
+"""What docs/deploying.md says to do with an existing deployment, done step by step."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import json
 import re
 from pathlib import Path
 
+import pytest
 from azure.keyvault.keys.aio import KeyClient
 
-from local.resource_manager.second import blockers
-from local.resource_manager.standing import Standing
+from local.resource_manager.existing import ExistingDeployment
 from local.resource_manager.template import Template
+from local.resource_manager.update import blockers
 from local.resource_manager.vaults import KEY, VAULT
 from tests.azure.plan import steps
 from tests.pipeline.access_audit import Prover
@@ -47,6 +48,7 @@ async def proven(cloud: Running) -> list[str]:
     return [str(line.grant) for line in proof.differences()]
 
 
+@pytest.mark.long
 async def test_from_policies_to_roles_and_back_nothing_is_lost(tmp_path: Path) -> None:
     folder, late = tmp_path / "cloud", None
     for number, model in enumerate(("local-policies", "local", "local-policies")):
@@ -64,7 +66,8 @@ def fresh(folder: Path, number: int) -> Path:
     return made
 
 
-async def test_machines_are_added_to_what_stands(tmp_path: Path) -> None:
+@pytest.mark.long
+async def test_machines_are_added_to_an_existing_deployment(tmp_path: Path) -> None:
     folder = tmp_path / "cloud"
     with running(folder, "local.snapshot.json") as cloud:
         versions = await cloud.versions("payload")
@@ -112,18 +115,18 @@ def test_deleted_vaults_are_recovered_before_anything_is_deployed_again() -> Non
     snapshot = json.loads((ROOT / "infra" / "local.snapshot.json").read_text())
     template = Template(snapshot)
     names = frozenset(vault.name.lower() for vault in template.of(VAULT))
-    refused = blockers(Standing(Template({}), deleted_vaults=names), snapshot)
+    refused = blockers(ExistingDeployment(Template({}), deleted_vaults=names), snapshot)
     assert len(refused) == len(names) == 3
     assert all("recover" in str(one) for one in refused)
     recovered = [
         one for one in snapshot["predictedResources"] if one["type"].startswith(f"{VAULT}")
     ]
-    standing = Standing(
+    existing = ExistingDeployment(
         Template({"predictedResources": recovered}),
         rotated=frozenset(key.key for key in template.of(KEY)),
-        made_anew=frozenset(one.key for one in template.resources),
+        recreated=frozenset(one.key for one in template.resources),
     )
-    assert blockers(standing, snapshot) == []
+    assert blockers(existing, snapshot) == []
 
 
 def test_what_is_set_in_the_environment_of_azd_is_an_input() -> None:
@@ -141,5 +144,5 @@ def test_what_is_set_in_the_environment_of_azd_is_an_input() -> None:
 
 
 def test_each_step_in_a_subscription_is_named_where_it_would_show_a_claim() -> None:
-    told = (ROOT / "docs" / "deploying.md").read_text().partition("## What is proven where")[2]
-    assert {step.name for step in steps(60)} <= set(re.findall(r"`([a-z-]+)`", told))
+    section = (ROOT / "docs" / "deploying.md").read_text().partition("## What is proven where")[2]
+    assert {step.name for step in steps(60)} <= set(re.findall(r"`([a-z-]+)`", section))

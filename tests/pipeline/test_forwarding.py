@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -15,6 +14,7 @@ from shared.message.envelope import DataKey, MessageHeader, WrappedKey, seal
 from shared.message.message_id import MessageId
 from tests.pipeline.cloud_process import SNAPSHOT, Running, running, with_settings
 from tests.pipeline.scenario import QUICK
+from tests.pipeline.waiting import until
 
 TEXT = "text/plain"
 
@@ -42,21 +42,21 @@ async def send(cloud: Running, payload: bytes = b"payload", key: str | None = No
 
 async def waited(cloud: Running, message_id: str) -> None:
     """Return once the message has waited more often than a partner that is away is tried."""
-    for _ in range(1200):
-        if cloud.logs().count(f"waits {message_id}") > 3:
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError(f"{message_id} does not wait")
+
+    async def so_often() -> bool:
+        return cloud.logs().count(f"waits {message_id}") > 3
+
+    await until(so_often, lambda: f"{message_id} does not wait")
 
 
 async def rejected(cloud: Running, message_id: str) -> dict[str, Any]:
-    """Wait until the message is among the rejected; give its properties, its id and its body."""
-    for _ in range(400):
-        if found := (await cloud.rejections()).get(message_id):
-            assert len(found) == 1
-            return found[0]
-        await asyncio.sleep(0.05)
-    raise AssertionError(f"{message_id} was not rejected")
+    """Wait until the message is rejected; return its properties, its id and its body."""
+
+    async def among_them() -> list[dict[str, Any]] | None:
+        return (await cloud.rejections()).get(message_id)
+
+    (found,) = await until(among_them, lambda: f"{message_id} was not rejected")
+    return found
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ async def rejected(cloud: Running, message_id: str) -> dict[str, Any]:
 async def test_a_partner_that_is_away_gets_the_message_later(
     cloud: Running, fault: dict[str, object]
 ) -> None:
-    await cloud.fault(at="partner", times=2, **fault)
+    await cloud.fault(service="partner", times=2, **fault)
     message_id = await send(cloud)
     got = (await cloud.received({message_id}))[message_id]
     assert (got.body, got.verified) == (b"payload", True)
@@ -85,7 +85,7 @@ async def test_a_partner_that_is_away_gets_the_message_later(
 
 
 async def test_the_schedule_ends_in_rejection(cloud: Running) -> None:
-    await cloud.fault(at="partner", answer="status", status=503)
+    await cloud.fault(service="partner", answer="status", status=503)
     message_id = await send(cloud)
     message = await rejected(cloud, message_id)
     assert message["relay-reason"] == "retries-exhausted"
@@ -96,7 +96,7 @@ async def test_the_schedule_ends_in_rejection(cloud: Running) -> None:
 
 @pytest.mark.parametrize("status", [400, 404, 410, 413, 422])
 async def test_what_the_partner_refuses_is_rejected_at_once(cloud: Running, status: int) -> None:
-    await cloud.fault(at="partner", answer="status", status=status, times=1)
+    await cloud.fault(service="partner", answer="status", status=status, times=1)
     message = await rejected(cloud, await send(cloud, key=f'"{uuid.uuid4()}"'))
     assert message["relay-reason"] == "partner-refused"
     assert message["relay-detail"] == f"it answered {status}"
@@ -105,7 +105,7 @@ async def test_what_the_partner_refuses_is_rejected_at_once(cloud: Running, stat
 
 
 async def test_a_redirect_is_not_followed(cloud: Running) -> None:
-    await cloud.fault(at="partner", answer="redirect", times=1)
+    await cloud.fault(service="partner", answer="redirect", times=1)
     message = await rejected(cloud, await send(cloud))
     assert message["relay-reason"] == "partner-refused"
 
@@ -115,12 +115,12 @@ async def test_what_cannot_be_opened_is_rejected_with_its_reason(cloud: Running)
     unknown = WrappedKey(f"{key_url}/{'0' * 32}", DataKey.generate().secret)
     elsewhere = WrappedKey(f"https://elsewhere.example/keys/k/{'0' * 32}", b"key")
     token = seal(b"p", MessageHeader("unknown", TEXT), DataKey.generate(), unknown)
-    foreign = seal(b"p", MessageHeader("elsewhere", TEXT), DataKey.generate(), elsewhere)
+    another_key = seal(b"p", MessageHeader("elsewhere", TEXT), DataKey.generate(), elsewhere)
     messages = {
         "garbage": ("planted garbage", "undecryptable-malformed"),
         "unknown": (token, "undecryptable-wrong-key"),
-        "elsewhere": (foreign, "undecryptable-wrong-key"),
-        "exchanged": (token, "undecryptable-wrong-key"),
+        "elsewhere": (another_key, "undecryptable-wrong-key"),
+        "exchanged": (token, "undecryptable-tampered"),
     }
     async with (
         cloud.bus("sender", "sender_bus") as client,
@@ -147,7 +147,7 @@ async def test_a_vault_that_is_away_is_not_the_messages_fault(
     cloud: Running, fault: dict[str, object]
 ) -> None:
     await cloud.control("POST", "/apps/receiver/restart")  # so that it has no opened key
-    await cloud.fault(at="vault", operation="keys/decrypt", **fault)
+    await cloud.fault(service="vault", operation="keys/decrypt", **fault)
     message_id = await send(cloud)
     await waited(cloud, message_id)
     await cloud.heal()
@@ -182,7 +182,7 @@ async def test_a_secret_that_is_wrong_is_not_the_messages_fault(cloud: Running, 
 async def test_a_partner_that_does_not_know_us_any_more_gets_it_when_it_does(
     cloud: Running, status: int
 ) -> None:
-    await cloud.fault(at="partner", answer="status", status=status, times=5)
+    await cloud.fault(service="partner", answer="status", status=status, times=5)
     await cloud.received({await send(cloud)})
 
 
@@ -193,13 +193,14 @@ async def test_the_partner_can_be_a_queue(cloud: Running) -> None:
     await cloud.control("POST", "/apps/receiver/restart")
     try:
         message_id = await send(cloud, b"\x00 bytes \xff")
-        for _ in range(400):
+
+        async def in_the_queue() -> dict[str, Any] | None:
             listed = {one["id"]: one for one in await cloud.control("GET", "/partner-queue")}
-            if message_id in listed:
-                break
-            await asyncio.sleep(0.05)
-        assert listed[message_id]["content_type"] == TEXT
-        assert json.dumps(listed[message_id]["body"]) == '"ACBieXRlcyD/"'
+            return listed.get(message_id)
+
+        arrived = await until(in_the_queue, lambda: f"{message_id} did not arrive")
+        assert arrived["content_type"] == TEXT
+        assert json.dumps(arrived["body"]) == '"ACBieXRlcyD/"'
     finally:
         await cloud.control("PUT", path, secrets["webhook"])
         await cloud.control("POST", "/apps/receiver/restart")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.pipeline.cloud_process import Running
 
 
+@pytest.mark.long
 async def test_a_vault_that_hangs_keeps_the_message_waiting_and_not_the_call(
     cloud: Running,
 ) -> None:
-    await cloud.fault(at="vault", answer="hang", operation="keys/decrypt")
+    await cloud.fault(service="vault", answer="hang", operation="keys/decrypt")
     async with cloud.session() as session:
         message_id = await cloud.send(session, b"x", "a/b")
     entry = await cloud.entry(message_id, "retrying")

@@ -35,7 +35,7 @@ async def test_a_message_is_accepted(cloud: Running) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "content_type", "status", "told"),
+    ("body", "content_type", "status", "reason"),
     [
         (b"", "text/plain", 400, "empty"),
         (PLANTED.encode(), "planted", 400, "Content-Type"),
@@ -43,8 +43,8 @@ async def test_a_message_is_accepted(cloud: Running) -> None:
         (PLANTED.encode() * 8000, "text/plain", 413, "190000 bytes"),
     ],
 )
-async def test_what_cannot_be_taken_is_told_by_a_problem(
-    cloud: Running, body: bytes, content_type: str, status: int, told: str
+async def test_a_refused_request_is_answered_by_a_problem_document(
+    cloud: Running, body: bytes, content_type: str, status: int, reason: str
 ) -> None:
     answered, headers, problem = await ask(
         cloud, "POST", "/api/messages", body, **{"Content-Type": content_type}
@@ -53,12 +53,12 @@ async def test_what_cannot_be_taken_is_told_by_a_problem(
     assert headers["content-type"].startswith("application/problem+json")
     assert problem["status"] == status
     assert problem["title"]
-    assert told in problem["detail"]
+    assert reason in problem["detail"]
     assert "planted" not in str(problem)
     assert problem.get("limit") == (190_000 if status == 413 else None)
 
 
-async def test_health_tells_which_apps_run(cloud: Running) -> None:
+async def test_health_lists_the_apps_that_run(cloud: Running) -> None:
     for app in ("sender", "receiver", "tracker"):
         async with (
             cloud.session() as session,

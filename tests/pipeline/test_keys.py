@@ -12,7 +12,8 @@ import aiohttp
 import pytest
 
 from local.host.keys import AppKeys
-from tests.pipeline.cloud_process import APPS, Running
+from tests.pipeline.cloud_process import Running
+from tests.pipeline.endpoints import APPS
 
 FUNCTIONS = {
     ("sender", "POST", "/api/messages", "send"): 202,

@@ -24,7 +24,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 def spellings(secret: bytes) -> set[str]:
-    """The ways in which a value could stand in a log."""
+    """The forms in which a value could be in a log."""
     encoded = base64.b64encode(secret).rstrip(b"=").decode()
     return {
         secret.decode("latin-1"),
@@ -75,7 +75,7 @@ async def test_no_log_has_a_payload_a_secret_a_token_or_a_key(cloud: Running) ->
     token = await garbage(cloud)
     logs = cloud.logs() + cloud.folder.with_suffix(".output").read_text()
     for message_id in ids:
-        assert message_id in logs, "the logs tell of each message, by its id"
+        assert message_id in logs, "the logs name each message, by its id"
     assert "DEBUG" in logs, "the logs are at debug level"
     found = [
         name

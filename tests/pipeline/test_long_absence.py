@@ -45,12 +45,12 @@ async def until_all_wait(cloud: Running) -> None:
 
 
 def attempts(cloud: Running) -> int:
-    """How often the receiver was called, as its host tells."""
+    """How often the receiver was called, as its host logs it."""
     return cloud.logs().count("Executing 'Functions.receive'")
 
 
 async def test_days_without_the_partner(cloud: Running) -> None:
-    await cloud.fault(at="partner", answer="status", status=503)
+    await cloud.fault(service="partner", answer="status", status=503)
     async with cloud.session() as session:
         ids = {await cloud.send(session, b"%d" % n, "text/plain") for n in range(MESSAGES)}
     *early, last = SCHEDULE.delays

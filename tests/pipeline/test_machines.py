@@ -105,7 +105,7 @@ async def start(
 
 
 @pytest.mark.parametrize("machine", MACHINES)
-async def test_the_start_up_script_reads_its_secret_and_tells_only_that(
+async def test_the_start_up_script_reads_its_secret_and_prints_only_that(
     machines: Running, machine: str
 ) -> None:
     done, told = await start(machines, machine)

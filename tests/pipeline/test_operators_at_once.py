@@ -11,6 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.pipeline.cloud_process import ROOT, SNAPSHOT, Running, running
 from tests.pipeline.ops_cli import (
     MANY,
@@ -75,6 +77,7 @@ async def test_two_operators_at_once_replay_each_message_once(still: Running) ->
     assert await left(still) == 0
 
 
+@pytest.mark.long
 async def test_two_operators_with_different_choices(still: Running) -> None:
     """What one of them passes over is what the other one looks for."""
     await reject(still, [message(f"d{n}", "odd" if n % 2 else "even") for n in range(600)])
@@ -86,6 +89,7 @@ async def test_two_operators_with_different_choices(still: Running) -> None:
     assert len(await taken(still)) == 600
 
 
+@pytest.mark.long
 async def test_what_is_rejected_meanwhile_is_not_replayed_in_circles(still: Running) -> None:
     """A partner that refuses still gets each message once more, not for ever."""
     await reject(still, numbered(300, "c"))
@@ -96,6 +100,7 @@ async def test_what_is_rejected_meanwhile_is_not_replayed_in_circles(still: Runn
     assert await left(still) == 20
 
 
+@pytest.mark.long
 async def test_what_a_killed_replay_held_comes_back_and_goes_once(tmp_path: Path) -> None:
     """With locks that are short, so that nobody has to wait for a minute."""
     snapshot = json.loads((ROOT / "infra" / SNAPSHOT).read_text())

@@ -10,12 +10,13 @@ from typing import Any
 from azure.servicebus import ServiceBusMessage
 
 from shared.access.probes import ProbeTarget
-from shared.access.probing import tried_as
+from shared.access.probing import probe_as
 from shared.azure.network import ConnectionOptions
-from shared.settings.settings import Inventory
+from shared.settings.inventory import Inventory
 from tests.pipeline.access_audit import Prover
+from tests.pipeline.allowed import Snapshot
 from tests.pipeline.cloud_process import ROOT, Running
-from tests.pipeline.mutations import Snapshot, every, expected
+from tests.pipeline.mutations import every, expected
 from tests.pipeline.ops_cli import ops
 
 
@@ -27,33 +28,29 @@ async def prove(cloud: Running, *options: str) -> tuple[int, str]:
 
 async def proven(cloud: Running) -> dict[str, Any]:
     code, out = await prove(cloud, "--json")
-    told: dict[str, Any] = json.loads(out)
-    assert code == (0 if told["proven"] else 1)
-    return told
+    found: dict[str, Any] = json.loads(out)
+    assert code == (0 if found["proven"] else 1)
+    return found
 
 
 async def test_access_is_proven_as_declared(each_cloud: Running) -> None:
-    told = await proven(each_cloud)
-    assert told["proven"]
-    assert told["differences"] == []
-    assert (told["not_asked"], told["silent"], told["of_another_declaration"]) == ([], {}, [])
+    found = await proven(each_cloud)
+    assert found["proven"]
+    assert found["differences"] == []
+    assert (found["not_asked"], found["silent"], found["of_another_declaration"]) == ([], {}, [])
     # Everything was tried: each identity with each operation on each object, the operator's too.
     access = json.loads((ROOT / "infra" / "access.json").read_text())
     attached = {name for app in access["apps"] for name in app["identities"]}
     operations = 3 * len(access["keys"]) + 2 * len(access["secrets"]) + 2 * len(access["queues"])
     callers = len(attached) + len(access["apps"]) + len(access["operators"])
     tokens = len(access["apps"]) * (len(attached) + 1)
-    assert len(told["tried"]) >= callers * operations + tokens
+    assert len(found["tried"]) >= callers * operations + tokens
 
 
 DEPARTURES = (
     "remove sender_bus at queues/messages",
     "add encrypt get key payload",
-    "add partner list secret database-connection",
-    "add tracker (system) receive queue retries",
-    "add operator decrypt key payload",
     "let Relay encrypt with a key (local) Microsoft.KeyVault/vaults/keys/decrypt/action",
-    "raise database from secrets/database-connection to resourceGroups/relay-local",
     "raise sender_bus from queues/messages to namespaces/relay-local",
     "attach decrypt to sender",
 )
@@ -81,15 +78,15 @@ async def test_a_departure_of_each_sort_is_named_and_nothing_else(each_cloud: Ru
     assert wrong == []
 
 
-async def test_a_grant_taken_away_is_named(cloud: Running) -> None:
+async def test_a_suspended_grant_is_named(cloud: Running) -> None:
     await cloud.control("PUT", "/grants/tracker_bus/off")
     try:
-        told = await proven(cloud)
+        found = await proven(cloud)
     finally:
         await cloud.control("PUT", "/grants/tracker_bus/on")
     assert {
         (one["verdict"], one["identity"], one["operation"], one["object"])
-        for one in told["differences"]
+        for one in found["differences"]
     } == {
         ("narrower", "tracker_bus", "receive", "receipts"),
         ("narrower", "tracker_bus", "send", "rejected"),
@@ -107,7 +104,7 @@ async def test_an_app_that_is_down_is_not_proven(cloud: Running) -> None:
     assert "WIDER than declared:" not in out
 
 
-async def test_a_grant_that_is_used_is_told_from_one_that_is_not(cloud: Running) -> None:
+async def test_a_grant_that_is_used_is_distinguished_from_one_that_is_not(cloud: Running) -> None:
     async with cloud.session() as session:
         await cloud.received({await cloud.send(session, b"used", "text/plain")})
     code, out = await prove(cloud, "--used")
@@ -129,7 +126,7 @@ async def ask(cloud: Running, app: str) -> tuple[int, Any]:
         return answer.status, await answer.json(content_type=None)
 
 
-async def told(cloud: Running, app: str) -> dict[tuple[str, str, str, str], dict[str, Any]]:
+async def findings(cloud: Running, app: str) -> dict[tuple[str, str, str, str], dict[str, Any]]:
     status, body = await ask(cloud, app)
     assert status == 200
     assert body["app"] == app
@@ -161,7 +158,7 @@ async def test_no_message_is_taken_or_counted_as_delivered(cloud: Running) -> No
     )
     for _ in range(3):
         async with await cloud.credential("operator", "operator") as credential:
-            found = await tried_as(place, "operator", credential, 60)
+            found = await probe_as(place, "operator", credential, 60)
         assert {(f.grant.operation, f.outcome) for f in found} == {
             ("receive", "allowed"),
             ("send", "refused"),
@@ -176,11 +173,11 @@ async def test_no_message_is_taken_or_counted_as_delivered(cloud: Running) -> No
         await receiver.complete_message(message)
 
 
-async def test_what_is_away_could_not_be_told(cloud: Running) -> None:
+async def test_a_service_that_is_away_is_reported_as_undecided(cloud: Running) -> None:
     await cloud.control("POST", "/bus/stop")
-    await cloud.fault(at="vault", operation="keys/encrypt", answer="status", status=503)
+    await cloud.fault(service="vault", operation="keys/encrypt", answer="status", status=503)
     try:
-        found = await told(cloud, "sender")
+        found = await findings(cloud, "sender")
     finally:
         await cloud.heal()
         await cloud.control("POST", "/bus/start")

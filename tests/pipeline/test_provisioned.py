@@ -1,4 +1,4 @@
-"""What is done once a deployment stands, and what is told where it cannot be done yet."""
+"""What is done after a deployment, and what is reported where it cannot be done yet."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def test_a_database_that_is_not_reached_is_left_to_do(
     asyncio.run(cloud.database(AWAY))
     (left,) = make_tables(SecretTarget.in_folder(DATABASE, "migrator", cloud.folder))
     assert "RELAY_ALLOWED_ADDRESSES" in left
-    told = capsys.readouterr()
-    assert "nothing is changed" in told.err
-    assert "planted" not in told.err + told.out + left
+    shown = capsys.readouterr()
+    assert "nothing is changed" in shown.err
+    assert "planted" not in shown.err + shown.out + left
 
 
 def test_a_secret_that_is_unset_is_left_to_do_without_a_terminal(cloud: Running) -> None:

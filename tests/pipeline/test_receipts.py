@@ -1,8 +1,7 @@
-"""What becomes of messages whose receipts, or retries, have no way."""
+"""What becomes of messages whose receipts, or retries, cannot be sent."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from azure.servicebus import ServiceBusMessage
 from shared.message.receipt import Receipt
 from shared.message.state import State
 from tests.pipeline.cloud_process import SNAPSHOT, Running, running, with_settings
+from tests.pipeline.waiting import until
 
 
 @contextmanager
@@ -45,7 +45,9 @@ async def send(cloud: Running) -> str:
         return await cloud.send(session, b"x", "a/b")
 
 
-async def test_a_receipt_is_owed_and_the_delivery_is_not_repeated(tmp_path: Path) -> None:
+async def test_a_receipt_that_cannot_be_sent_stays_pending_and_the_delivery_is_not_repeated(
+    tmp_path: Path,
+) -> None:
     with without_right_to_send("receipts", tmp_path) as cloud:
         message_id = await send(cloud)
         await cloud.received({message_id})
@@ -57,9 +59,9 @@ async def test_a_receipt_is_owed_and_the_delivery_is_not_repeated(tmp_path: Path
         assert len((await cloud.deliveries())[1]) == 1
 
 
-async def test_a_rejection_whose_receipt_is_owed_is_not_repeated(tmp_path: Path) -> None:
+async def test_a_rejection_whose_receipt_is_pending_is_not_repeated(tmp_path: Path) -> None:
     with without_right_to_send("receipts", tmp_path) as cloud:
-        await cloud.fault(at="partner", answer="status", status=400)
+        await cloud.fault(service="partner", answer="status", status=400)
         message_id = await send(cloud)
         await waits_for_its_receipt(cloud, message_id)
         whole = with_settings(SNAPSHOT, tmp_path, receiver={"RELAY_WAIT_SECONDS": "1"})
@@ -83,28 +85,28 @@ async def test_what_is_no_receipt_keeps_no_other_from_being_written(tmp_path: Pa
         assert (await cloud.entry("good", "delivered"))["attempts"] == 1
         await cloud.emptied("receipts")
         logs = cloud.logs()
-        assert logs.count("dropped what is no receipt") == 2
+        assert logs.count("rejected what is not a receipt") == 2
         assert "planted" not in logs
         assert (await cloud.ledger("?limit=5"))[0] == 200
 
 
 async def waits_for_its_receipt(cloud: Running, message_id: str) -> None:
     """Return once it has come back without another delivery, and waits again."""
-    for _ in range(1200):
-        if cloud.logs().count(f"no receipt for {message_id} yet") > 1:
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError(f"{message_id} does not wait")
+
+    async def again() -> bool:
+        return cloud.logs().count(f"no receipt for {message_id} yet") > 1
+
+    await until(again, lambda: f"{message_id} does not wait")
 
 
-async def test_the_ledger_hears_of_what_is_handed_over_too_often(tmp_path: Path) -> None:
+async def test_the_ledger_hears_of_what_is_delivered_too_often(tmp_path: Path) -> None:
     """A message that can be neither delivered nor sent to wait is not rejected in silence."""
     with without_right_to_send("retries", tmp_path, RELAY_MAX_DELIVERIES="3") as cloud:
-        await cloud.fault(at="partner", answer="status", status=503)
+        await cloud.fault(service="partner", answer="status", status=503)
         message_id = await send(cloud)
         entry = await cloud.entry(message_id, "rejected")
         assert entry["detail"] == (
-            "max-deliveries-exceeded: handed over 3 times without an outcome"
+            "max-deliveries-exceeded: delivery 3 of at most 3, after 2 without an outcome"
         )
         (rejected,) = (await cloud.rejections())[message_id]
         assert rejected["relay-reason"] == "max-deliveries-exceeded"

@@ -90,6 +90,7 @@ async def test_by_another_clock_and_after_a_rotation_no_key_changes(tmp_path: Pa
     await twice_with_a_rotation(tmp_path / "cloud", ROOT / "infra" / SNAPSHOT, second)
 
 
+@pytest.mark.long
 @pytest.mark.skipif(compiler.compiler() is None, reason="no bicep on the PATH to evaluate it again")
 async def test_what_the_compiler_makes_by_another_clock_changes_no_key(tmp_path: Path) -> None:
     again = evaluated_again(tmp_path)
@@ -126,6 +127,7 @@ async def test_what_was_set_by_hand_survives_and_what_is_deployed_is_deployed_ag
         assert f"note: secret {DATABASE} was set by hand" in output
 
 
+@pytest.mark.long
 async def test_a_right_that_a_template_no_longer_has_stays(tmp_path: Path) -> None:
     folder = tmp_path / "cloud"
     less = copy.deepcopy(FIRST)
@@ -187,7 +189,7 @@ REFUSED = {
 }
 
 
-async def test_what_azure_refuses_over_what_stands_ends_up_before_anything_changes(
+async def test_an_update_that_azure_refuses_ends_before_anything_changes(
     tmp_path: Path,
 ) -> None:
     folder = tmp_path / "cloud"
@@ -205,8 +207,8 @@ async def test_what_azure_refuses_over_what_stands_ends_up_before_anything_chang
         result = up_until_it_ends(folder, written(tmp_path, document))
         assert result.returncode == 1, change
         assert "error: Azure would refuse to deploy" in result.stderr
-        assert f"over what stands in {folder}" in result.stderr
-        assert "name another folder (--folder)" in result.stderr
+        assert f"over what exists in {folder}" in result.stderr
+        assert "(--folder) or remove this one" in result.stderr
         assert said in result.stderr, result.stderr
         assert {path: path.read_bytes() for path in kept} == kept
     with running(folder, SNAPSHOT) as again:

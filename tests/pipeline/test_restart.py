@@ -67,6 +67,7 @@ async def test_messages_of_every_state_survive(tmp_path: Path) -> None:
         assert left["messages"]["deferred"] == left["retries"]["scheduled"] == 1
 
 
+@pytest.mark.long
 async def test_messages_are_not_lost_with_the_deployment_of_their_queue(tmp_path: Path) -> None:
     folder = tmp_path / "cloud"
     with running(folder, SNAPSHOT) as cloud:
@@ -94,7 +95,8 @@ async def test_messages_are_not_lost_with_the_deployment_of_their_queue(tmp_path
     assert "rejected with 2 messages" in result.stderr
 
 
-async def test_a_vault_whose_port_is_taken_is_told(tmp_path: Path) -> None:
+@pytest.mark.long
+async def test_a_vault_whose_port_is_taken_moves_and_says_so(tmp_path: Path) -> None:
     folder = tmp_path / "cloud"
     with running(folder, SNAPSHOT) as cloud:
         url = vault_url(cloud)
@@ -169,7 +171,7 @@ async def leave_messages(cloud: Running) -> dict[str, str]:
         await receiver.defer_message(deferred)
         async with client.get_queue_sender("retries") as sender:
             soon = datetime.now(UTC) + timedelta(seconds=2)
-            await sender.schedule_messages(another_way(scheduled), soon)
+            await sender.schedule_messages(next_attempt(scheduled), soon)
             # Far enough away to be there still when the cloud is back.
             await sender.schedule_messages(ServiceBusMessage("later"), soon + timedelta(hours=1))
         await receiver.complete_message(scheduled)
@@ -180,8 +182,8 @@ async def leave_messages(cloud: Running) -> dict[str, str]:
     return ids
 
 
-def another_way(message: ServiceBusReceivedMessage) -> ServiceBusMessage:
-    """Make of a message the one that goes through the retries, as the receiver does."""
+def next_attempt(message: ServiceBusReceivedMessage) -> ServiceBusMessage:
+    """Make of a message the one that goes to the queue of retries, as the receiver does."""
     return ServiceBusMessage(
         b"".join(message.body),
         message_id=f"{message.message_id}.1",

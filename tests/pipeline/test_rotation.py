@@ -45,7 +45,7 @@ async def test_rotating_the_key_while_messages_flow(cloud: Running) -> None:
 
 
 async def versions_on_queue(cloud: Running) -> set[str]:
-    """Send as many messages as two data keys seal; tell which versions of the key they name."""
+    """Send as many messages as two data keys seal; return which versions of the key they name."""
     await cloud.control("POST", "/apps/receiver/stop")
     async with cloud.session() as session:
         for _ in range(2 * PER_KEY):

@@ -119,7 +119,7 @@ async def test_the_other_operators_may_not_set_it(
     assert refused.value.status_code == 403
 
 
-def test_a_cloud_that_is_not_up_is_told(tmp_path: Path) -> None:
+def test_a_cloud_that_is_not_up_is_reported(tmp_path: Path) -> None:
     run = subprocess.run(
         [sys.executable, "-m", "ops", "secrets", "--folder", str(tmp_path)],
         cwd=ROOT,

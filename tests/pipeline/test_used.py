@@ -13,7 +13,7 @@ from tests.pipeline.cloud_process import SNAPSHOT, Running, running, with_settin
 from tests.pipeline.scenario import QUICK, all_that_a_message_can_meet, done
 
 DECLARED = Declaration.load()
-GRANTS = DECLARED.grants | DECLARED.untried
+GRANTS = DECLARED.grants | DECLARED.unprobed
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ async def test_what_the_proof_tries_is_on_record_and_no_use(cloud: Running) -> N
     assert "Microsoft.ServiceBus/namespaces/messages/send" in tried
 
 
-async def test_every_grant_is_used_by_the_pipeline_and_none_beside_them(cloud: Running) -> None:
+async def test_every_grant_is_used_by_the_pipeline_and_no_other_is(cloud: Running) -> None:
     assert "encrypt: encrypt key payload" in not_needed(await used(cloud))
     await all_that_a_message_can_meet(cloud)
     found = await used(cloud)

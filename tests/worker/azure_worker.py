@@ -15,7 +15,7 @@ from typing import Any
 from azure.servicebus import ServiceBusReceivedMessage
 
 from checks import package
-from local.host import body, message
+from local.host import message_body, trigger_metadata
 from local.host.worker.messages import Data
 
 PROCESS = Path(__file__).with_name("process.py")
@@ -93,18 +93,18 @@ class Worker:
 
     async def receive(self, received: ServiceBusReceivedMessage) -> Answer:
         """Call `receive` for one message, as its trigger says: bytes."""
-        given = body.one(received, body.DataType.BINARY)
-        return await self.call("receive", {"message": given}, message.of_one(received))
+        given = message_body.one(received, message_body.DataType.BINARY)
+        return await self.call("receive", {"message": given}, trigger_metadata.of_one(received))
 
     async def triage(self, received: ServiceBusReceivedMessage) -> Answer:
         """Call `triage` for one dead letter, likewise."""
-        given = body.one(received, body.DataType.BINARY)
-        return await self.call("triage", {"letter": given}, message.of_one(received))
+        given = message_body.one(received, message_body.DataType.BINARY)
+        return await self.call("triage", {"letter": given}, trigger_metadata.of_one(received))
 
     async def record(self, *received: ServiceBusReceivedMessage) -> Answer:
         """Call `record` for a batch, as its trigger says: bytes."""
-        given = body.many(received, body.DataType.BINARY)
-        return await self.call("record", {"receipts": given}, message.of_many(received))
+        given = message_body.many(received, message_body.DataType.BINARY)
+        return await self.call("record", {"receipts": given}, trigger_metadata.of_many(received))
 
 
 @asynccontextmanager

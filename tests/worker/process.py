@@ -1,4 +1,4 @@
-"""A worker without a host: Azure's library over one app's folder, told by lines of JSON what to do.
+"""A worker without a host: Azure's library over one app's folder, controlled by lines of JSON.
 
 `python process.py FOLDER`. It knows nothing of this project: what it does is what Azure's proxy
 worker does with the library. The first line out is what was indexed, or why nothing was; then each
@@ -130,7 +130,7 @@ async def main() -> None:
     # Where a package has its dependencies in Azure; they come before the worker's own.
     sys.path[:0] = [folder, f"{folder}/.python_packages/lib/site-packages"]
     out = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what the app prints is no answer
+    os.dup2(2, 1)  # what the app prints is not an answer
     loop = asyncio.get_running_loop()
 
     def say(answer: dict[str, Any]) -> None:

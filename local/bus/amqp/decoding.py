@@ -1,4 +1,4 @@
-"""Bytes as values of AMQP 1.0, with every length checked before it is believed.
+"""Bytes as values of AMQP 1.0, with every length checked before it is used.
 
 Source: OASIS AMQP 1.0, part 1 (Types), 1.2 (encodings) and 1.6 (primitive types).
 """
@@ -30,8 +30,8 @@ from local.bus.amqp.values import (
 )
 
 MAX_DEPTH = 32  # nothing in the protocol nests deeper; unbounded, input could exhaust the stack
-# Items of an array without width cost a sender nothing: ten octets could become thousands of items,
-# and a frame of such arrays hundreds of megabytes. Nobody sends more than a few.
+# Items of an array without width take no octets: ten octets could become thousands of items, and a
+# frame of such arrays hundreds of megabytes. No client sends more than a few.
 MAX_EMPTY_ITEMS = 16
 
 Reader = Callable[[bytes, int, int], tuple[Value, int]]

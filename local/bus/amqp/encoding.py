@@ -30,7 +30,7 @@ from local.bus.amqp.values import (
 
 
 def encode(value: Value) -> bytes:
-    """Write one value. Raises TypeError or struct.error for what AMQP cannot say."""
+    """Encode one value. Raises TypeError or struct.error for what AMQP has no type for."""
     writer = _WRITERS.get(type(value))
     if writer is None:
         raise TypeError(f"no AMQP type for {type(value).__name__}")
@@ -38,7 +38,7 @@ def encode(value: Value) -> bytes:
 
 
 def encode_list(encoded: list[bytes]) -> bytes:
-    """Join items that are encoded already to a list."""
+    """Encode a list of items that are encoded already."""
     if not encoded:
         return b"\x45"
     return _compound(0xC0, len(encoded), b"".join(encoded))

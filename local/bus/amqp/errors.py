@@ -1,4 +1,4 @@
-"""Errors as AMQP and Service Bus name them, and as they stand on the wire."""
+"""Errors by the names that AMQP and Service Bus give them, and their encoding."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _ERROR = ULong(0x1D)
 
 
 class AmqpError(Exception):
-    """Something the bus refuses; `condition` is the name clients know it by."""
+    """An error that a client gets; `condition` is the name that AMQP or Service Bus has for it."""
 
     def __init__(self, condition: str, description: str) -> None:
         super().__init__(description)
@@ -39,7 +39,7 @@ class AmqpError(Exception):
         self.description = description
 
     def wire(self) -> Described:
-        """Give the error as AMQP type `error`, with all three fields: clients index into them."""
+        """Return the error as AMQP type `error`, with all three fields: clients index into them."""
         fields: list[Value] = [Symbol(self.condition), self.description, None]
         return Described(_ERROR, fields)
 
@@ -56,20 +56,31 @@ class LockLostError(AmqpError):
 
 
 class MessageNotFoundError(AmqpError):
-    """No message of that sequence number is in the state asked for."""
+    """No message of that sequence number has the state that the operation needs."""
 
     def __init__(self) -> None:
         super().__init__(MESSAGE_NOT_FOUND, "The specified message does not exist.")
 
 
+class MessageTooLargeError(AmqpError):
+    """A message of `size` bytes where at most `limit` are allowed."""
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(
+            SIZE_EXCEEDED,
+            f"The received message (size: {size} bytes) exceeds the limit ({limit} bytes) "
+            "currently allowed on the link.",
+        )
+
+
 class UnauthorizedError(AmqpError):
-    """No valid token, or no right."""
+    """No valid token was given, or the right is missing."""
 
     def __init__(self, description: str) -> None:
         super().__init__(UNAUTHORIZED, description)
 
     def tracked(self, request_id: UUID) -> UnauthorizedError:
-        """Give the same with the id by which it is found again, as Service Bus writes it."""
+        """Return the same with a tracking id, as Service Bus writes it."""
         now = datetime.now(UTC).isoformat(timespec="seconds").removesuffix("+00:00")
         return UnauthorizedError(
             f"{self.description} TrackingId:{request_id.hex}_G0, "

@@ -19,15 +19,15 @@ _PREFIX = struct.Struct(">IBBH")
 
 
 @dataclass(frozen=True)
-class Header:
-    """A protocol header: which layer the peer wants to speak next."""
+class ProtocolHeader:
+    """A protocol header: the layer that the peer uses next."""
 
     octets: bytes
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame: `kind` AMQP or SASL, an empty body is a sign of life."""
+    """One frame: `kind` AMQP or SASL; an empty body only keeps the connection alive."""
 
     kind: int
     channel: int
@@ -35,7 +35,7 @@ class Frame:
 
 
 class FrameReader:
-    """Collects octets and gives out whole headers and frames; raises DecodeError on anything else.
+    """Collects octets and returns whole headers and frames; raises DecodeError on anything else.
 
     It never holds more than one frame and what arrived behind it.
     """
@@ -51,14 +51,14 @@ class FrameReader:
             self._offset = 0
         self._buffer += data
 
-    def next(self) -> Header | Frame | None:
-        """Give the next whole header or frame, or None until more arrives."""
+    def next(self) -> ProtocolHeader | Frame | None:
+        """Return the next whole header or frame, or None until more arrives."""
         if len(self._buffer) - self._offset < 8:
             return None
         if self._buffer.startswith(b"AMQP", self._offset):
-            return Header(self._take(8))
+            return ProtocolHeader(self._take(8))
         size, doff, kind, channel = _PREFIX.unpack_from(self._buffer, self._offset)
-        # A size is judged before the octets are waited for, so that a peer cannot make us hoard.
+        # A size is checked before the octets are waited for, so that a peer cannot make us hoard.
         if not 8 <= size <= MAX_FRAME or not 8 <= 4 * doff <= size:
             raise DecodeError("frame of impossible size")
         if kind not in (AMQP, SASL):
@@ -79,7 +79,7 @@ def frame(kind: int, channel: int, body: bytes) -> bytes:
 
 
 def break_off(octets: bytes) -> bytes:
-    """Take the second half of the last frame away from headers and frames; for tests of faults."""
+    """Cut off the second half of the last frame of a stream, as a fault does."""
     start = end = 0
     while end < len(octets):
         start = end

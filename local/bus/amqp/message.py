@@ -1,4 +1,4 @@
-"""Messages: sections that the bus reads or rewrites, around a body it only carries.
+"""Messages: sections that the bus reads or rewrites, around a body that it never decodes.
 
 Source: OASIS AMQP 1.0, part 3 (Messaging), 3.2; Microsoft, "AMQP 1.0 protocol guide", for the
 annotations named x-opt-*.
@@ -18,9 +18,9 @@ BATCH_FORMAT = 0x80013700
 SCHEDULED_TIME = Symbol("x-opt-scheduled-enqueue-time")
 
 _HEADER, _DELIVERY_ANNOTATIONS, _ANNOTATIONS, _PROPERTIES = 0x70, 0x71, 0x72, 0x73
-_APPLICATION_PROPERTIES, _DATA, _FOOTER = 0x74, 0x75, 0x78
+_APPLICATION_PROPERTIES, _DATA, _AMQP_VALUE, _FOOTER = 0x74, 0x75, 0x77, 0x78
 _HEADER_FIELDS, _PROPERTIES_FIELDS = 5, 13
-# What only the bus may say about a message: taken out of whatever a sender wrote there.
+# What only the bus may write on a message: removed from whatever a sender wrote there.
 _BROKER_ANNOTATIONS = frozenset(
     {
         "x-opt-sequence-number",
@@ -57,18 +57,18 @@ class Message:
 
     @property
     def properties_size(self) -> int:
-        """Octets of all that is said beside the body."""
+        """Octets of everything but the body."""
         annotations = len(encode({**self.annotations})) if self.annotations else 0
         return annotations + len(self.properties) + len(self.application_properties)
 
     @property
     def scheduled_time(self) -> float | None:
-        """When it shall be enqueued, in seconds since 1970, where the sender asked for that."""
+        """When it is to be enqueued, in seconds since 1970, where the sender scheduled it."""
         at = self.annotations.get(SCHEDULED_TIME)
         return at / 1000 if isinstance(at, int) else None
 
     def with_application_properties(self, added: Mapping[str, Value]) -> Message:
-        """Give the same message with application properties added or replaced."""
+        """Return the same message with application properties added or replaced."""
         if not added:
             return self
         merged: dict[Value, Value] = application_properties(self)
@@ -155,19 +155,19 @@ def _content(raw: bytes) -> Value:
 def _list(raw: bytes, size: int) -> list[Value]:
     content = _content(raw)
     if not isinstance(content, list) or len(content) > size:
-        raise DecodeError("message section that is no list, or too long")
+        raise DecodeError("message section that is not a list, or too long")
     return content + [None] * (size - len(content))
 
 
 def _map(raw: bytes) -> dict[Value, Value]:
     content = _content(raw)
     if not isinstance(content, dict):
-        raise DecodeError("message section that is no map")
+        raise DecodeError("message section that is not a map")
     return content
 
 
 def split_batch(data: bytes) -> list[bytes]:
-    """Take the encoded messages out of a batch: each stands in a data section of its own."""
+    """Return the encoded messages of a batch: each is a data section of its own."""
     messages = list(_data_sections(data))
     if not messages:
         raise DecodeError("batch without messages")
@@ -211,16 +211,16 @@ def properties_fields(message: Message) -> list[Value]:
     return _list(message.properties, _PROPERTIES_FIELDS)
 
 
-def respond(
+def encode_response(
     correlation_id: Value, application_properties: Mapping[Value, Value], body: Value
 ) -> bytes:
-    """Write an answer to a request: an amqp-value under the request's message id."""
+    """Encode the response to a request: an amqp-value under the request's message id."""
     fields: list[Value] = [None] * _PROPERTIES_FIELDS
     fields[5] = correlation_id
     return (
         _section(_PROPERTIES, fields)
         + _section(_APPLICATION_PROPERTIES, {**application_properties})
-        + _section(0x77, body)
+        + _section(_AMQP_VALUE, body)
     )
 
 
@@ -231,17 +231,17 @@ def write(
     annotations: Mapping[str, Value],
     lock_token: UUID | None,
 ) -> bytes:
-    """Encode a message for a receiver, with what the bus says about it."""
+    """Encode a message for a receiver, with the header and annotations that the bus adds."""
     ttl = None if time_to_live is None else UInt(min(round(time_to_live * 1000), 2**32 - 1))
     header: list[Value] = [message.durable, message.priority, ttl, None, UInt(delivery_count)]
     delivery = b""
     if lock_token is not None:
         delivery = _section(_DELIVERY_ANNOTATIONS, {Symbol("x-opt-lock-token"): lock_token})
-    stated: dict[Value, Value] = {Symbol(name): value for name, value in annotations.items()}
+    added: dict[Value, Value] = {Symbol(name): value for name, value in annotations.items()}
     return (
         _section(_HEADER, header)
         + delivery
-        + _section(_ANNOTATIONS, {**message.annotations, **stated})
+        + _section(_ANNOTATIONS, {**message.annotations, **added})
         + message.properties
         + message.application_properties
         + message.body
@@ -249,7 +249,7 @@ def write(
 
 
 def timestamp(seconds: float) -> Timestamp:
-    """Give a time in AMQP's milliseconds."""
+    """Return a time in AMQP's milliseconds."""
     return Timestamp(round(seconds * 1000))
 
 

@@ -10,7 +10,17 @@ from typing import ClassVar, TypeVar
 
 from local.bus.amqp.decoding import DecodeError, decode
 from local.bus.amqp.encoding import encode, encode_list
-from local.bus.amqp.values import Array, Described, Symbol, UByte, UInt, ULong, UShort, Value
+from local.bus.amqp.values import (
+    Array,
+    Described,
+    Symbol,
+    UByte,
+    UInt,
+    ULong,
+    UShort,
+    Value,
+    symbol_array,
+)
 
 UNLIMITED = 2**32 - 1
 
@@ -96,7 +106,7 @@ class Attach(Performative):
 
 @dataclass(slots=True)
 class Flow(Performative):
-    """Tells the windows of a session and, with a handle, the credit of a link."""
+    """Updates the windows of a session and, with a handle, the credit of a link."""
 
     CODE: ClassVar[int] = 0x13
     WIRE: ClassVar[tuple[type, ...]] = (
@@ -142,7 +152,7 @@ class Transfer(Performative):
 
 @dataclass(slots=True)
 class Disposition(Performative):
-    """Tells the outcome of deliveries `first` to `last`."""
+    """Carries the outcome of deliveries `first` to `last`."""
 
     CODE: ClassVar[int] = 0x15
     WIRE: ClassVar[tuple[type, ...]] = (bool, UInt, UInt, bool, Described, bool)
@@ -191,7 +201,7 @@ class Close(Performative):
 
 @dataclass(slots=True)
 class SaslMechanisms(Performative):
-    """Offers ways to authenticate."""
+    """Offers mechanisms to authenticate by."""
 
     CODE: ClassVar[int] = 0x40
     WIRE: ClassVar[tuple[type, ...]] = (Array,)
@@ -202,7 +212,7 @@ class SaslMechanisms(Performative):
 
 @dataclass(slots=True)
 class SaslInit(Performative):
-    """Picks one of them."""
+    """Chooses a mechanism."""
 
     CODE: ClassVar[int] = 0x41
     WIRE: ClassVar[tuple[type, ...]] = (Symbol, bytes, str)
@@ -215,7 +225,7 @@ class SaslInit(Performative):
 
 @dataclass(slots=True)
 class SaslOutcome(Performative):
-    """Says how it went: 0 well, 1 refused."""
+    """Says whether the client is authenticated: 0 if so, 1 if not."""
 
     CODE: ClassVar[int] = 0x44
     WIRE: ClassVar[tuple[type, ...]] = (UByte, bytes)
@@ -286,7 +296,7 @@ _NULLABLE = ((Begin, "remote_channel"), (Flow, "next_incoming_id"))
 
 def _checked(kind: type[Performative], name: str, value: Value, wire: type) -> Value:
     if wire is Array and isinstance(value, Symbol):
-        return Array(0xB3, (value,))  # "multiple" fields may hold one value bare
+        return symbol_array((value,))  # "multiple" fields may hold one value bare
     limit = _LIMITS.get(wire)
     if limit is None:
         good = isinstance(value, wire) and not (wire is str and isinstance(value, Symbol))

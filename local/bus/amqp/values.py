@@ -1,11 +1,12 @@
 """The types of AMQP 1.0 that Python has no type of its own for (OASIS AMQP 1.0, part 1, 1.6).
 
-Python types stand for themselves: None null, bool boolean, int long, float double, str string,
-bytes binary, UUID uuid, list list, dict map.
+Python's own types are used for the others: None null, bool boolean, int long, float double,
+str string, bytes binary, UUID uuid, list list, dict map.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 from uuid import UUID
@@ -58,7 +59,7 @@ class Char(str):
 
 
 class Symbol(str):
-    """A name from a closed set, ASCII; equal to the string of the same letters."""
+    """A name from a closed set, ASCII; equal to the string of the same characters."""
 
     __slots__ = ()
 
@@ -85,6 +86,24 @@ class Array:
     items: tuple[Value, ...]
     descriptor: Value = None
 
+
+def symbol_array(names: Iterable[str]) -> Array:
+    """Return an array of symbols."""
+    return Array(_SYMBOL, tuple(Symbol(name) for name in names))
+
+
+def timestamp_array(times: Iterable[Timestamp]) -> Array:
+    """Return an array of timestamps."""
+    return Array(_TIMESTAMP, tuple(times))
+
+
+def long_array(numbers: Iterable[int]) -> Array:
+    """Return an array of signed integers of 64 bits."""
+    return Array(_LONG, tuple(numbers))
+
+
+# Constructors of array items (part 1, 1.6).
+_SYMBOL, _LONG, _TIMESTAMP = 0xB3, 0x81, 0x83
 
 Value: TypeAlias = (
     "bool | int | float | str | bytes | UUID | Described | Array | list[Value] "

@@ -12,7 +12,7 @@ CBS = "$cbs"
 
 @dataclass(frozen=True)
 class Address:
-    """`entity` in lower case, since names in Service Bus have no case."""
+    """The address of a link. `entity` is in lower case: names in Service Bus have no case."""
 
     entity: str
     is_dead_letter: bool = False
@@ -35,7 +35,7 @@ def parse_address(text: str) -> Address:
 
 
 def path_of(text: str) -> str:
-    """Give the path of an address or a URL, in lower case, without slashes around it."""
+    """Return the path of an address or a URL, in lower case, without slashes around it."""
     if "://" in text:
         try:
             text = urlsplit(text).path

@@ -1,10 +1,10 @@
-"""An entry of a queue as the message that a client receives."""
+"""The encoding of a queue's entry as the message that a client receives."""
 
 from __future__ import annotations
 
 from local.bus.amqp.message import timestamp, write
 from local.bus.amqp.values import Int, Long, Value
-from local.bus.broker.store import QueueEntry
+from local.bus.broker.entry import QueueEntry
 
 
 def encode_entry(entry: QueueEntry) -> bytes:

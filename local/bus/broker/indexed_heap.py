@@ -1,4 +1,4 @@
-"""A set of keys in the order of a number: what is due first, by time or by sequence."""
+"""A priority queue whose keys can be removed: what is due first, by time or by number."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import heapq
 
 
 class IndexedHeap:
-    """Keys (sequence numbers), each with the number it is ordered by; any can be taken out at once.
+    """Keys (sequence numbers), each with the number it is ordered by; any of them can be removed.
 
-    Taking one out leaves a stale item in the heap, dropped when it comes up; when stale items
-    outnumber live ones the heap is made anew, so that its size follows the number of live keys.
+    Removing one leaves a stale item in the heap, dropped when it comes up; when stale items
+    outnumber live ones the heap is rebuilt, so that its size follows the number of live keys.
     """
 
     def __init__(self) -> None:
@@ -20,7 +20,7 @@ class IndexedHeap:
         return len(self._at)
 
     def set(self, key: int, at: float) -> None:
-        """Put a key in, or give it another number."""
+        """Add a key, or change its number."""
         if self._at.get(key) == at:
             return
         self._at[key] = at
@@ -30,7 +30,7 @@ class IndexedHeap:
             heapq.heapify(self._heap)
 
     def discard(self, key: int) -> None:
-        """Take a key out, if it is in."""
+        """Remove a key, if it is there."""
         self._at.pop(key, None)
 
     def first(self) -> tuple[float, int] | None:

@@ -1,6 +1,6 @@
 """What a bus holds, kept in a file, so that a killed process loses nothing it acknowledged.
 
-Durable means handed to the operating system: it outlives the process, but not a power cut.
+Durable means written to the operating system: it outlives the process, but not a power cut.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from uuid import uuid4
 
 from local.bus.amqp.decoding import DecodeError
 from local.bus.amqp.message import Message, parse, write
+from local.bus.broker.entry import EntryState, MessageLock, QueueEntry
 from local.bus.broker.journal_file import open_file
 from local.bus.broker.queue import DEAD_LETTER_SUFFIX
-from local.bus.broker.store import EntryState, MessageLock, QueueEntry, Saved
+from local.bus.broker.store import Saved
 
 _Key: TypeAlias = tuple[int, int]
 _Row: TypeAlias = tuple[float, int, int, float | None, bool, int | None, str | None]
@@ -43,37 +44,37 @@ class Journal:
         self.path = path
         self._written: dict[_Key, QueueEntry] = {}
         self._entries: dict[_Key, QueueEntry | None] = {}
-        self._seen: dict[tuple[int, str], float | None] = {}
+        self._message_ids: dict[tuple[int, str], float | None] = {}
         self._numbers: dict[int, int] = {}
         self._ids: dict[str, int] = {}
-        with self._telling(f"cannot be opened ({_WAY_OUT})"):
+        with self._naming_the_file(f"cannot be opened ({_REMEDY})"):
             self._database = open_file(path)
         self._is_open = True
 
     def open_queues(self, names: Iterable[str]) -> None:
-        """Take the queues that there are from now on.
+        """Keep these queues from now on.
 
-        Forgets any other one, unless that holds messages: they are never dropped silently.
+        Removes any other one. Raises JournalError if that holds messages: none is dropped silently.
         """
-        with self._telling(f"cannot be read ({_WAY_OUT})"), self._transaction():
-            wanted = {name.lower() for name in names}
-            self._refuse_orphans(wanted)
-            for name in self._known() - wanted:
+        with self._naming_the_file(f"cannot be read ({_REMEDY})"), self._transaction():
+            deployed = {name.lower() for name in names}
+            self._refuse_orphans(deployed)
+            for name in self._known() - deployed:
                 self._forget_queue(name)
-            for name in wanted - self._known():
+            for name in deployed - self._known():
                 self._database.execute(
                     "INSERT INTO queue (name, last_number) VALUES (?, 0)", (name,)
                 )
             self._ids = dict(self._database.execute("SELECT name, id FROM queue"))
 
     def queue(self, name: str) -> QueueJournal:
-        """Give the part of one queue."""
+        """Return the part of one queue."""
         return QueueJournal(self, self._ids[name.lower()])
 
     def commit(self) -> None:
         """Write what changed. On JournalError nothing is lost: the next commit tries again."""
-        if self._entries or self._seen or self._numbers:
-            with self._telling("cannot be written"):
+        if self._entries or self._message_ids or self._numbers:
+            with self._naming_the_file("cannot be written"):
                 self._write()
 
     def close(self) -> None:
@@ -85,25 +86,25 @@ class Journal:
             finally:
                 self._database.close()
 
-    # What queues tell
+    # Recording
 
     def note_entry(self, key: _Key, entry: QueueEntry | None) -> None:
-        """Note what an entry is from now on; None for one that is gone."""
+        """Record an entry; None for one that is gone."""
         self._entries[key] = entry
 
-    def note_seen(self, queue: int, message_id: str, until: float | None) -> None:
-        """Note until when a message id is remembered; None for one that no longer is."""
-        self._seen[queue, message_id] = until
+    def note_message_id(self, queue: int, message_id: str, until: float | None) -> None:
+        """Record until when a message id is kept; None for one that has expired."""
+        self._message_ids[queue, message_id] = until
 
     def note_number(self, queue: int, last: int) -> None:
-        """Note the last sequence number given."""
+        """Record the last sequence number that was assigned."""
         self._numbers[queue] = last
 
     # Reading
 
     def load(self, queue: int) -> Saved:
         """Read what a queue held at the last commit."""
-        with self._telling(f"cannot be read ({_WAY_OUT})"):
+        with self._naming_the_file(f"cannot be read ({_REMEDY})"):
             entries = tuple(self._load_entries(queue))
             seen = self._database.execute(
                 "SELECT message_id, until FROM seen WHERE queue = ? ORDER BY until", (queue,)
@@ -132,7 +133,7 @@ class Journal:
                 return parse(content)
             except DecodeError:
                 pass
-        raise JournalError(self.path, f"message {number} in it is damaged; {_WAY_OUT}")
+        raise JournalError(self.path, f"message {number} in it is damaged; {_REMEDY}")
 
     # Writing
 
@@ -145,7 +146,7 @@ class Journal:
             if entry is None:
                 removed += [key] if before else []
                 continue
-            # A body is written once: what happens to a message later changes its small row only.
+            # A body is written once: a later change of the entry writes its small row only.
             if before is None or before.message is not entry.message:
                 content = write(entry.message, 0, entry.message.time_to_live, {}, None)
                 contents.append((*key, content, zlib.crc32(content)))
@@ -153,10 +154,10 @@ class Journal:
                 rows.append((*key, *_row(entry)))
         with self._transaction():
             self._write_entries(removed, contents, rows)
-            self._write_seen()
+            self._write_message_ids()
             numbers = [(last, queue) for queue, last in self._numbers.items()]
             self._database.executemany("UPDATE queue SET last_number = ? WHERE id = ?", numbers)
-        self._settle()
+        self._mark_written()
 
     def _write_entries(
         self,
@@ -170,22 +171,22 @@ class Journal:
         many("INSERT OR REPLACE INTO message VALUES (?, ?, ?, ?)", contents)
         many("INSERT OR REPLACE INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
-    def _write_seen(self) -> None:
+    def _write_message_ids(self) -> None:
         many = self._database.executemany
-        gone = [key for key, until in self._seen.items() if until is None]
-        kept = [(*key, until) for key, until in self._seen.items() if until is not None]
+        gone = [key for key, until in self._message_ids.items() if until is None]
+        kept = [(*key, until) for key, until in self._message_ids.items() if until is not None]
         many("DELETE FROM seen WHERE queue = ? AND message_id = ?", gone)
         many("INSERT OR REPLACE INTO seen VALUES (?, ?, ?)", kept)
 
-    def _settle(self) -> None:
-        """Take what was noted for what is written."""
+    def _mark_written(self) -> None:
+        """Take what was recorded for what is written."""
         for key, entry in self._entries.items():
             if entry is None:
                 self._written.pop(key, None)
             else:
                 self._written[key] = entry
         self._entries.clear()
-        self._seen.clear()
+        self._message_ids.clear()
         self._numbers.clear()
 
     # Queues that come and go
@@ -193,19 +194,19 @@ class Journal:
     def _known(self) -> set[str]:
         return {name for (name,) in self._database.execute("SELECT name FROM queue")}
 
-    def _refuse_orphans(self, wanted: set[str]) -> None:
+    def _refuse_orphans(self, deployed: set[str]) -> None:
         found = self._database.execute(
             "SELECT name, count(*) FROM queue JOIN entry ON queue.id = entry.queue GROUP BY name"
         )
         held: Counter[str] = Counter()
         for name, count in found:
-            if name not in wanted:
+            if name not in deployed:
                 held[name.removesuffix(DEAD_LETTER_SUFFIX.lower())] += count
         if held:
-            told = ", ".join(f"{name} with {count} messages" for name, count in held.items())
+            names = ", ".join(f"{name} with {count} messages" for name, count in held.items())
             raise JournalError(
                 self.path,
-                f"queues that the deployment does not have: {told}; start a deployment that has "
+                f"queues that the deployment does not have: {names}; start a deployment that has "
                 "them, or remove the file with all messages in it",
             )
 
@@ -226,7 +227,7 @@ class Journal:
             raise
 
     @contextmanager
-    def _telling(self, what: str) -> Iterator[None]:
+    def _naming_the_file(self, what: str) -> Iterator[None]:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
@@ -234,30 +235,30 @@ class Journal:
 
 
 class QueueJournal:
-    """The part of a journal that belongs to one queue, as its store wants it."""
+    """The part of a journal that belongs to one queue, as the recorder of its store."""
 
     def __init__(self, journal: Journal, queue: int) -> None:
         self._journal = journal
         self._queue = queue
 
     def load(self) -> Saved:
-        """Read what the queue held; a message that was locked has a lock that has ended."""
+        """Read what the queue held; a message that was locked has an expired lock."""
         return self._journal.load(self._queue)
 
     def entry(self, number: int, entry: QueueEntry | None) -> None:
-        """Note an entry, or that there is none of that number."""
+        """Record an entry, or None for a number that is no longer there."""
         self._journal.note_entry((self._queue, number), entry)
 
     def message_id(self, message_id: str, until: float | None) -> None:
-        """Note a message id, or that it is forgotten."""
-        self._journal.note_seen(self._queue, message_id, until)
+        """Record a message id, or None for one that has expired."""
+        self._journal.note_message_id(self._queue, message_id, until)
 
     def number(self, last: int) -> None:
-        """Note the last sequence number given."""
+        """Record the last sequence number that was assigned."""
         self._journal.note_number(self._queue, last)
 
 
-_WAY_OUT = "without the file the bus starts empty"
+_REMEDY = "without the file the bus starts empty"
 
 
 def _row(entry: QueueEntry) -> _Row:
@@ -290,7 +291,7 @@ def _entry(
         EntryState(state),
         delivery_count,
         time_to_live,
-        # Its receiver is gone: as after any lost lock, the delivery counts and came to nothing.
+        # Its receiver is gone: as after any lost lock, the delivery counts as failed.
         MessageLock(uuid4(), -math.inf) if locked else None,
         origin,
         source,

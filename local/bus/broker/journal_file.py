@@ -1,8 +1,8 @@
-"""The file of a journal: made, recognised, checked, and made small again.
+"""The file of a journal: created, recognised, checked and compacted.
 
-It is an SQLite database in WAL mode with synchronous=NORMAL: a commit is handed to the operating
-system at once and brought to the disk later. So it outlives the process however that ends; after
-a power cut it is whole, but the newest commits may be missing.
+It is an SQLite database in WAL mode with synchronous=NORMAL: a commit is written to the operating
+system at once and to the disk later. So it outlives the process however that ends; after a power
+cut it is consistent, but the newest commits may be missing.
 
 Source: sqlite.org, "Write-Ahead Logging", "PRAGMA synchronous".
 """
@@ -16,7 +16,7 @@ from pathlib import Path
 _APPLICATION = 0x52454C59
 _VERSION = 1
 _CHECKPOINT_PAGES = 4096  # each checkpoint waits for the disk, so it comes every 16 MiB only
-_KEPT_WAL_OCTETS = 32 * 1024 * 1024
+_KEPT_WAL_BYTES = 32 * 1024 * 1024
 _COMPACT_PAGES = 4096
 _SCHEMA = f"""
 BEGIN;
@@ -31,6 +31,7 @@ CREATE TABLE message (
     queue INTEGER NOT NULL, number INTEGER NOT NULL,
     content BLOB NOT NULL, checksum INTEGER NOT NULL,
     PRIMARY KEY (queue, number));
+-- The duplicate detection window.
 CREATE TABLE seen (
     queue INTEGER NOT NULL, message_id TEXT NOT NULL, until REAL NOT NULL,
     PRIMARY KEY (queue, message_id)) WITHOUT ROWID;
@@ -41,9 +42,9 @@ COMMIT;
 
 
 def open_file(path: Path) -> sqlite3.Connection:
-    """Open the file, or make it, for this process alone. Raises sqlite3.Error and OSError."""
+    """Open or create the file, for this process alone. Raises sqlite3.Error and OSError."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # Private from its first moment on; SQLite gives its other files the same mode.
+    # Created private; SQLite gives its other files the same mode.
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     database = sqlite3.connect(path, isolation_level=None, timeout=0)
     try:
@@ -52,7 +53,7 @@ def open_file(path: Path) -> sqlite3.Connection:
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = NORMAL")
         database.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
-        database.execute(f"PRAGMA journal_size_limit = {_KEPT_WAL_OCTETS}")
+        database.execute(f"PRAGMA journal_size_limit = {_KEPT_WAL_BYTES}")
         _compact(database)
     except BaseException:
         database.close()
@@ -65,7 +66,7 @@ def _check_kind(database: sqlite3.Connection) -> None:
     if (kind, version, tables) == (0, 0, 0):
         database.executescript(_SCHEMA)
     elif (kind, version) != (_APPLICATION, _VERSION):
-        raise sqlite3.DatabaseError("it is no journal of this version")
+        raise sqlite3.DatabaseError("it is not a journal of this version")
     (found,) = database.execute("PRAGMA quick_check(1)").fetchone()
     if found != "ok":
         raise sqlite3.DatabaseError(f"it is damaged ({found})")
@@ -75,7 +76,7 @@ _KIND = ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM s
 
 
 def _compact(database: sqlite3.Connection) -> None:
-    """Make the file smaller when most of it is free."""
+    """Make the file smaller when most of it is free space."""
     free, pages = (_number(database, sql) for sql in ("PRAGMA freelist_count", "PRAGMA page_count"))
     if free > _COMPACT_PAGES and free > pages // 2:
         database.execute("VACUUM")

@@ -1,4 +1,4 @@
-"""Queues together: who waits for their messages, forwarding, and the time of the next event."""
+"""All queues of a namespace: their consumers, forwarding, and the time of the next event."""
 
 from __future__ import annotations
 
@@ -9,48 +9,48 @@ from typing import Protocol
 
 from local.bus.amqp.message import Message
 from local.bus.broker.address import Address
+from local.bus.broker.entry import QueueEntry
 from local.bus.broker.journal import Journal
 from local.bus.broker.queue import DEAD_LETTER_SUFFIX, Counts, Queue
-from local.bus.broker.store import QueueEntry
 from local.deployment.resources import NamespaceSpec, QueueSpec
 
 MAX_HOPS = 4
 
 
 class Consumer(Protocol):
-    """Someone who takes messages of a queue as they come."""
+    """Takes messages of a queue as they come; `deletes` for receive-and-delete."""
 
     deletes: bool
 
     def is_ready(self) -> bool:
-        """Return whether one more message can be taken, and may be."""
+        """Return whether one more message can be taken, and is allowed to be."""
 
     def deliver(self, entry: QueueEntry) -> None:
         """Take a message: locked, or removed already where the consumer deletes."""
 
 
 class Namespace:
-    """All queues of a namespace. `alarm` is told when `advance` is next to be called.
+    """The queues of a namespace. `set_timer` gets the time at which `advance` is to be called next.
 
-    With a journal they hold what it kept, and it is told each change.
+    With a journal they hold what it kept, and it records each change.
     """
 
     def __init__(
         self,
         spec: NamespaceSpec,
         clock: Callable[[], float],
-        alarm: Callable[[float], None] = lambda _: None,
+        set_timer: Callable[[float], None] = lambda _: None,
         journal: Journal | None = None,
     ) -> None:
         check_forwarding(spec.queues)
         self.clock = clock
-        self._alarm = alarm
+        self._set_timer = set_timer
         self._queues = {queue.name.lower(): queue for queue in _queues(spec.queues, journal)}
-        self._waiting: dict[Queue, deque[Consumer]] = {}
-        self._held_back: set[Queue] = set()
+        self._consumers: dict[Queue, deque[Consumer]] = {}
+        self._blocked_forwards: set[Queue] = set()
 
     def find(self, address: Address) -> Queue | None:
-        """Give the queue, or dead-letter queue, at an address."""
+        """Return the queue, or dead-letter queue, at an address."""
         queue = self._queues.get(address.entity)
         return queue.dead_letters if queue and address.is_dead_letter else queue
 
@@ -60,7 +60,7 @@ class Namespace:
         return {queue.spec.name: queue.counts(now) for queue in self._queues.values()}
 
     def send(self, queue: Queue, messages: Sequence[tuple[Message, int]]) -> list[int]:
-        """Put messages, each with its size in octets, to a queue: all, or none by BusError."""
+        """Put messages, each with its size in bytes, to a queue: all, or none. Raises AmqpError."""
         for message, size in messages:
             queue.check(message, size)
         now = self.clock()
@@ -68,30 +68,30 @@ class Namespace:
         self.changed(queue)
         return numbers
 
-    def wait(self, queue: Queue, consumer: Consumer) -> None:
-        """Let a consumer have messages as long as it is ready."""
-        waiting = self._waiting.setdefault(queue, deque())
-        if consumer not in waiting:
-            waiting.append(consumer)
+    def add_consumer(self, queue: Queue, consumer: Consumer) -> None:
+        """Deliver messages to a consumer for as long as it is ready."""
+        consumers = self._consumers.setdefault(queue, deque())
+        if consumer not in consumers:
+            consumers.append(consumer)
         self._dispatch(queue)
-        self._alarm(queue.next_event())
+        self._set_timer(queue.next_event())
 
-    def leave(self, queue: Queue, consumer: Consumer) -> None:
-        """Forget a consumer."""
-        waiting = self._waiting.get(queue)
-        if waiting is not None and consumer in waiting:
-            waiting.remove(consumer)
+    def remove_consumer(self, queue: Queue, consumer: Consumer) -> None:
+        """Deliver no more to a consumer."""
+        consumers = self._consumers.get(queue)
+        if consumers is not None and consumer in consumers:
+            consumers.remove(consumer)
 
     def changed(self, queue: Queue) -> None:
-        """Pass on what an operation on a queue set free."""
-        for one in (queue, queue.dead_letters, *self._held_back):
+        """Forward and deliver what an operation on a queue made available."""
+        for one in (queue, queue.dead_letters, *self._blocked_forwards):
             if one is not None:
                 self._forward(one)
                 self._dispatch(one)
-                self._alarm(one.next_event())
+                self._set_timer(one.next_event())
 
     def advance(self) -> None:
-        """Let happen in every queue what is due."""
+        """Do in every queue what is due."""
         now = self.clock()
         for queue in self._each():
             queue.advance(now)
@@ -109,20 +109,20 @@ class Namespace:
                 yield queue.dead_letters
 
     def _dispatch(self, queue: Queue) -> None:
-        """Hand out messages, one to each ready consumer in turn."""
-        waiting = self._waiting.get(queue)
-        if not waiting:
+        """Deliver messages, one to each ready consumer in turn."""
+        consumers = self._consumers.get(queue)
+        if not consumers:
             return
         now = self.clock()
-        while waiting:
-            consumer = waiting.popleft()
+        while consumers:
+            consumer = consumers.popleft()
             if not consumer.is_ready():
                 continue
             entry = queue.take(now) if consumer.deletes else queue.receive(now)
             if entry is None:
-                waiting.appendleft(consumer)
+                consumers.appendleft(consumer)
                 return
-            waiting.append(consumer)
+            consumers.append(consumer)
             consumer.deliver(entry)
 
     def _forward(self, queue: Queue) -> None:
@@ -131,13 +131,13 @@ class Namespace:
             return
         target = self._queues[queue.forward_to.lower()]
         now = self.clock()
-        self._held_back.discard(queue)
+        self._blocked_forwards.discard(queue)
         moved = False
         while (entry := queue.first(now)) is not None:
             if not target.has_room(entry.message.size):
-                self._held_back.add(queue)
+                self._blocked_forwards.add(queue)
                 break
-            # Put before it is removed: a fault between the two may double it but not lose it.
+            # Put before it is removed: a crash between the two may double it but not lose it.
             target.send(
                 entry.message,
                 now,
@@ -160,7 +160,7 @@ def _queues(specs: Sequence[QueueSpec], journal: Journal | None) -> list[Queue]:
 
 
 def check_forwarding(queues: Iterable[QueueSpec]) -> None:
-    """Raise ValueError for a forward to nowhere, in a circle, or over more than four hops."""
+    """Raise ValueError for a forward to an unknown queue, in a circle, or over too many hops."""
     targets = {queue.name.lower(): queue.forward_to for queue in queues}
     for queue in queues:
         dead = queue.forward_dead_letters_to

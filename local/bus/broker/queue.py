@@ -1,4 +1,4 @@
-"""A queue of Service Bus, pure: no clock, no socket; every operation is told what time it is.
+"""A queue of Service Bus, pure: no clock, no socket; every operation takes the time of it.
 
 Times are seconds since 1970. Source: Microsoft Learn, "Message transfers, locks, and settlement",
 "Message expiration", "Dead-letter queues", "Duplicate detection", "Message sequencing",
@@ -10,33 +10,24 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 from local.bus.amqp.errors import (
-    OUT_OF_RANGE,
     RESOURCE_LIMIT,
-    SIZE_EXCEEDED,
     AmqpError,
     LockLostError,
     MessageNotFoundError,
 )
 from local.bus.amqp.message import Message
 from local.bus.amqp.values import Value
-from local.bus.broker.store import (
-    EntryState,
-    MessageLock,
-    NullRecorder,
-    QueueEntry,
-    Store,
-    StoreRecorder,
-)
+from local.bus.broker.admission import check_message
+from local.bus.broker.entry import EntryState, QueueEntry
+from local.bus.broker.store import NullRecorder, Store, StoreRecorder
 from local.deployment.resources import QueueSpec
 
-MAX_MESSAGE_ID = 128
-MAX_PROPERTIES = 64 * 1024  # octets of all of a message's properties, as in Azure
-# Empty messages count for nothing in a queue's size, and still take room here: as many as a queue
-# of the usual size holds of 1 KB each.
+# Empty messages add nothing to a queue's size, and still take memory here: as many as a queue of
+# the usual size holds of 1 KB each.
 MAX_MESSAGES = 1024 * 1024
 DEAD_LETTER_SUFFIX = "/$DeadLetterQueue"
 
@@ -53,9 +44,9 @@ class Counts:
 
 
 class Queue:
-    """The messages of one queue, or of its dead-letter queue, and what may be done with them.
+    """The messages of one queue, or of its dead-letter queue, and the operations on them.
 
-    `recorder` gives, by a queue's name, who remembers what that holds.
+    `recorder` returns, by a queue's name, what records the changes of its store.
     """
 
     def __init__(
@@ -75,30 +66,19 @@ class Queue:
     # Sending
 
     def check(self, message: Message, size: int) -> None:
-        """Refuse a message that the queue cannot take: too large, or no room."""
-        if size > self.spec.max_message_bytes:
-            raise AmqpError(
-                SIZE_EXCEEDED,
-                f"The received message (size: {size} bytes) exceeds the limit "
-                f"({self.spec.max_message_bytes} bytes) currently allowed on the link.",
-            )
-        if message.properties_size > MAX_PROPERTIES:
-            raise AmqpError(
-                SIZE_EXCEEDED, f"All properties together exceed {MAX_PROPERTIES} bytes."
-            )
-        if len(message.message_id) > MAX_MESSAGE_ID:
-            raise AmqpError(OUT_OF_RANGE, f"The message id exceeds {MAX_MESSAGE_ID} characters.")
+        """Raise AmqpError for a message that is above a limit, or that there is no room for."""
+        check_message(self.spec, message, size)
         if not self.has_room(size):
             raise AmqpError(
                 RESOURCE_LIMIT, f"The queue '{self.name}' has reached its maximum size."
             )
 
     def has_room(self, size: int) -> bool:
-        """Return whether so many octets more stay within the queue's size."""
+        """Return whether a message of that size in bytes fits into the queue."""
         if len(self.store) >= MAX_MESSAGES:
             return False
-        dead = self.dead_letters.store.octets if self.dead_letters else 0
-        return self.store.octets + dead + size <= self.spec.max_size_bytes
+        dead = self.dead_letters.store.total_bytes if self.dead_letters else 0
+        return self.store.total_bytes + dead + size <= self.spec.max_size_bytes
 
     def send(
         self,
@@ -108,9 +88,9 @@ class Queue:
         origin: int | None = None,
         source: str | None = None,
     ) -> int:
-        """Take a message, now or on its scheduled time; return its sequence number.
+        """Accept a message, now or for its scheduled time; return its sequence number.
 
-        A duplicate is taken as well and dropped, so its number leads nowhere, as in Azure.
+        A duplicate is accepted as well and dropped, so its number names no message, as in Azure.
         """
         self.advance(now)
         number = self.store.next_number()
@@ -132,7 +112,7 @@ class Queue:
         return number
 
     def cancel(self, sequence_number: int, now: float) -> None:
-        """Take a scheduled message back."""
+        """Cancel a scheduled message."""
         self.advance(now)
         entry = self.store.get(sequence_number)
         if entry is None or entry.state is not EntryState.SCHEDULED:
@@ -142,7 +122,7 @@ class Queue:
     # Receiving
 
     def first(self, now: float) -> QueueEntry | None:
-        """Give the first message that waits, and leave it there."""
+        """Return the first message that waits, and leave it there."""
         self.advance(now)
         first = self.store.ready.first()
         return None if first is None else self._entry(first[1])
@@ -153,7 +133,7 @@ class Queue:
         return None if entry is None else self._lock(entry, now)
 
     def take(self, now: float) -> QueueEntry | None:
-        """Remove and give the first message that waits: receive-and-delete, and forwarding."""
+        """Remove and return the first message that waits: receive-and-delete, and forwarding."""
         entry = self.first(now)
         if entry is not None:
             self.store.remove(entry.sequence_number)
@@ -162,7 +142,7 @@ class Queue:
     def receive_deferred(
         self, numbers: Sequence[int], now: float, *, delete: bool = False
     ) -> list[QueueEntry]:
-        """Lock deferred messages, or remove them; all of them or, if one is not there, none."""
+        """Lock deferred messages, or remove them; none of them if one does not exist."""
         self.advance(now)
         entries = [self.store.get(number) for number in dict.fromkeys(numbers)]
         found = [
@@ -179,7 +159,7 @@ class Queue:
         return found
 
     def peek(self, from_number: int, count: int, now: float) -> list[QueueEntry]:
-        """Give up to `count` messages of any state from a sequence number on, without locking."""
+        """Return up to `count` messages of any state from a sequence number on, without locking."""
         self.advance(now)
         return heapq.nsmallest(
             count,
@@ -193,7 +173,7 @@ class Queue:
         """Start a lock's time again; return its new end."""
         entry = self._held(token, now)
         until = now + self.spec.lock_duration.total_seconds()
-        self.store.put(replace(entry, lock=MessageLock(token, until)))
+        self.store.put(entry.locked(token, until))
         return until
 
     def complete(self, token: UUID, now: float) -> None:
@@ -201,21 +181,18 @@ class Queue:
         self.store.remove(self._held(token, now).sequence_number)
 
     def release(self, token: UUID, now: float) -> None:
-        """Unlock a message that was never looked at: this delivery does not count."""
-        self.store.put(replace(self._held(token, now), lock=None))
+        """Unlock a message that the receiver did not look at: this delivery does not count."""
+        self.store.put(self._held(token, now).released())
         self.advance(now)
 
     def abandon(self, token: UUID, now: float, changes: Mapping[str, Value] | None = None) -> None:
-        """Unlock a message whose handling failed; after the last try it is dead-lettered."""
-        entry = self._held(token, now)
-        self._fail(_changed(entry, changes))
+        """Unlock a message whose handling failed; after the last attempt it is dead-lettered."""
+        self._fail(self._held(token, now).with_properties(changes))
         self.advance(now)
 
     def defer(self, token: UUID, now: float, changes: Mapping[str, Value] | None = None) -> None:
         """Set a message aside, to be received by its sequence number only."""
-        entry = _changed(self._held(token, now), changes)
-        count = entry.delivery_count + 1
-        self.store.put(replace(entry, lock=None, state=EntryState.DEFERRED, delivery_count=count))
+        self.store.put(self._held(token, now).with_properties(changes).deferred())
 
     def dead_letter(
         self,
@@ -226,35 +203,22 @@ class Queue:
         changes: Mapping[str, Value] | None = None,
     ) -> None:
         """Move a message to the dead-letter queue; the reason becomes application properties."""
-        entry = _changed(self._held(token, now), changes)
+        entry = self._held(token, now).with_properties(changes)
         self._move_to_dead_letters(entry, reason, description)
 
     def _move_to_dead_letters(
         self, entry: QueueEntry, reason: str | None, description: str | None
     ) -> None:
-        """Put an entry of this queue to its dead letters; those of a dead-letter queue stay."""
+        """Move an entry of this queue to its dead letters; those of a dead-letter queue stay."""
         dead_letters = self.dead_letters or self
-        why = {"DeadLetterReason": reason, "DeadLetterErrorDescription": description}
-        message = entry.message.with_application_properties(
-            {name: text for name, text in why.items() if text is not None}
-        )
         if dead_letters is not self:
             self.store.remove(entry.sequence_number)
-        # Its number stays, and its time no longer ends: a dead letter waits until it is looked at.
-        dead_letters.store.put(
-            replace(
-                entry,
-                message=message,
-                state=EntryState.ACTIVE,
-                lock=None,
-                time_to_live=None,
-            )
-        )
+        dead_letters.store.put(entry.dead_lettered(reason, description))
 
     # Time
 
     def advance(self, now: float) -> None:
-        """Let happen what was due by now: locks end, schedules fall due, lives end."""
+        """Do what is due by now: locks expire, scheduled messages are enqueued, messages expire."""
         store = self.store
         while (key := store.lock_ends.due(now)) is not None:
             self._fail(self._entry(key))
@@ -309,28 +273,27 @@ class Queue:
 
     def _lock(self, entry: QueueEntry, now: float) -> QueueEntry:
         until = now + self.spec.lock_duration.total_seconds()
-        locked = replace(entry, lock=MessageLock(uuid4(), until))
+        locked = entry.locked(uuid4(), until)
         self.store.put(locked)
         return locked
 
     def _fail(self, entry: QueueEntry) -> None:
-        """Count a delivery that came to nothing, and unlock."""
-        counted = replace(entry, lock=None, delivery_count=entry.delivery_count + 1)
+        """Count a failed delivery, and unlock; after the last one the message is dead-lettered."""
+        counted = entry.failed()
         if self.is_dead_letter or counted.delivery_count < self.spec.max_delivery_count:
             self.store.put(counted)
             return
-        tries = counted.delivery_count
+        attempts = counted.delivery_count
         self._move_to_dead_letters(
             counted,
             "MaxDeliveryCountExceeded",
-            f"Message could not be consumed after {tries} delivery attempts.",
+            f"Message could not be consumed after {attempts} delivery attempts.",
         )
 
     def _enqueue(self, entry: QueueEntry) -> None:
-        """Let a scheduled message wait for receivers: under a new number, as in Azure."""
+        """Enqueue a scheduled message that is due."""
         self.store.remove(entry.sequence_number)
-        number = self.store.next_number()
-        self.store.put(replace(entry, sequence_number=number, state=EntryState.ACTIVE))
+        self.store.put(entry.enqueued(self.store.next_number()))
 
     def _expire(self, entry: QueueEntry) -> None:
         if self.spec.dead_letter_on_expiration:
@@ -344,9 +307,3 @@ class Queue:
 def _shorter(one: float | None, other: float | None) -> float | None:
     given = [seconds for seconds in (one, other) if seconds is not None]
     return min(given, default=None)
-
-
-def _changed(entry: QueueEntry, changes: Mapping[str, Value] | None) -> QueueEntry:
-    if not changes:
-        return entry
-    return replace(entry, message=entry.message.with_application_properties(changes))

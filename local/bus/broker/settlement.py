@@ -1,4 +1,4 @@
-"""Outcomes of deliveries: as they stand on the wire, and what they do to a message.
+"""Outcomes of deliveries: their encoding, and what they do to a message.
 
 Source: OASIS AMQP 1.0, part 3, 3.4; Microsoft, "AMQP 1.0 protocol guide", for the mapping.
 """
@@ -27,14 +27,14 @@ ACCEPTED = Described(ULong(DeliveryState.ACCEPTED), [])
 
 
 def rejected(error: AmqpError | None) -> Described:
-    """Give outcome `rejected`; without an error it confirms a dead-lettering."""
+    """Return outcome `rejected`; without an error it confirms a dead-lettering."""
     return Described(ULong(DeliveryState.REJECTED), [error.wire() if error else None])
 
 
 def settle(queue: Queue, token: UUID, state: Described, now: float) -> Described | None:
     """Apply a client's outcome to the message locked by `token`; return the outcome to answer.
 
-    None for the state `received`, which is no outcome. Raises BusError.
+    None for the state `received`, which is not an outcome. Raises AmqpError.
     """
     fields = state.value if isinstance(state.value, list) else []
     match state.descriptor:
@@ -71,12 +71,12 @@ def _reject(queue: Queue, token: UUID, fields: list[Value], now: float) -> None:
     )[:3]
     changes = _texts(info)
     reason = changes.pop("DeadLetterReason", None if condition == DEAD_LETTER else condition)
-    explained = changes.pop("DeadLetterErrorDescription", description)
-    queue.dead_letter(token, now, text_of(reason), text_of(explained), changes)
+    error_description = changes.pop("DeadLetterErrorDescription", description)
+    queue.dead_letter(token, now, text_of(reason), text_of(error_description), changes)
 
 
 def text_of(value: Value) -> str | None:
-    """Give a string, or None for anything else."""
+    """Return a string, or None for anything else."""
     return str(value) if isinstance(value, str) else None
 
 

@@ -1,7 +1,7 @@
-"""What a queue holds: its messages, indexed by everything a queue asks for.
+"""What a queue holds: its messages, indexed by everything a queue looks for.
 
-All that ever changes passes through `put`, `remove`, `record_message_id` and `next_number`, each of
-which tells the recorder: what that saves makes the same store again.
+Every change passes through `put`, `remove`, `record_message_id` or `next_number`, each of which
+calls the recorder: what that saves makes the same store again.
 """
 
 from __future__ import annotations
@@ -9,53 +9,16 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Protocol
 from uuid import UUID
 
-from local.bus.amqp.message import Message
+from local.bus.broker.entry import EntryState, QueueEntry
 from local.bus.broker.indexed_heap import IndexedHeap
-
-
-class EntryState(IntEnum):
-    """States of a message, numbered as annotation x-opt-message-state numbers them."""
-
-    ACTIVE = 0
-    DEFERRED = 1
-    SCHEDULED = 2
-
-
-@dataclass(frozen=True, slots=True)
-class MessageLock:
-    """One receiver's claim on a message, until a time in seconds since 1970."""
-
-    token: UUID
-    until: float
-
-
-@dataclass(frozen=True, slots=True)
-class QueueEntry:
-    """A message in a queue. Times in seconds since 1970."""
-
-    sequence_number: int
-    message: Message
-    enqueued_at: float
-    state: EntryState = EntryState.ACTIVE
-    delivery_count: int = 0
-    time_to_live: float | None = None
-    lock: MessageLock | None = None
-    enqueued_sequence_number: int | None = None
-    dead_letter_source: str | None = None
-
-    @property
-    def expires_at(self) -> float | None:
-        """When its time to live ends."""
-        return None if self.time_to_live is None else self.enqueued_at + self.time_to_live
 
 
 @dataclass(frozen=True)
 class Saved:
-    """What a store begins with. `message_ids` have the times until which a repeat is dropped."""
+    """What a store begins with; `message_ids` with the times until which a duplicate is dropped."""
 
     entries: tuple[QueueEntry, ...] = ()
     message_ids: tuple[tuple[str, float], ...] = ()
@@ -63,26 +26,26 @@ class Saved:
 
 
 class StoreRecorder(Protocol):
-    """Who is told each change of one store."""
+    """Records each change of one store."""
 
     def load(self) -> Saved:
-        """Give what was told before."""
+        """Return what was recorded before."""
 
     def entry(self, number: int, entry: QueueEntry | None) -> None:
-        """Take an entry, or that there is none of that number any more."""
+        """Record an entry, or None for a number that is no longer there."""
 
     def message_id(self, message_id: str, until: float | None) -> None:
-        """Take a message id, or that it is forgotten."""
+        """Record a message id, or None for one that has expired."""
 
     def number(self, last: int) -> None:
-        """Take the last sequence number given."""
+        """Record the last sequence number that was assigned."""
 
 
 class NullRecorder:
     """Records nothing: what is in the store ends with the process."""
 
     def load(self) -> Saved:
-        """Give nothing."""
+        """Return an empty store."""
         return Saved()
 
     def entry(self, number: int, entry: QueueEntry | None) -> None:
@@ -109,7 +72,7 @@ class Store:
         self.expiries = IndexedHeap()
         self.schedule = IndexedHeap()
         self.deferred: set[int] = set()
-        self.octets = 0
+        self.total_bytes = 0
         saved = recorder.load()
         self._last_number = saved.last_number
         self._duplicate_window.update(saved.message_ids)
@@ -126,17 +89,17 @@ class Store:
         """Remove an entry."""
         self._recorder.entry(sequence_number, None)
         self._forget(sequence_number)
-        for agenda in (self.ready, self.lock_ends, self.expiries, self.schedule):
-            agenda.discard(sequence_number)
+        for heap in (self.ready, self.lock_ends, self.expiries, self.schedule):
+            heap.discard(sequence_number)
 
     def record_message_id(self, message_id: str, until: float) -> None:
-        """Keep a message id, so that a second message of that id is known as a duplicate."""
+        """Keep a message id, by which a second message is recognised as a duplicate."""
         self._recorder.message_id(message_id, until)
         self._duplicate_window[message_id] = until
         self._duplicate_order.append((message_id, until))
 
     def is_duplicate(self, message_id: str, now: float) -> bool:
-        """Return whether the id is remembered still."""
+        """Return whether the id is still within the duplicate detection window."""
         while self._duplicate_order and self._duplicate_order[0][1] <= now:
             expired, until = self._duplicate_order.popleft()
             if self._duplicate_window.get(expired) == until:
@@ -145,17 +108,17 @@ class Store:
         return message_id in self._duplicate_window
 
     def next_number(self) -> int:
-        """Give a sequence number that was never given before."""
+        """Return a sequence number that was never assigned before."""
         self._last_number += 1
         self._recorder.number(self._last_number)
         return self._last_number
 
     def get(self, sequence_number: int) -> QueueEntry | None:
-        """Give the entry of that number."""
+        """Return the entry of that number."""
         return self._entries.get(sequence_number)
 
     def holding(self, token: UUID) -> QueueEntry | None:
-        """Give the entry locked with that token."""
+        """Return the entry locked with that token."""
         key = self._locked.get(token)
         return None if key is None else self._entries[key]
 
@@ -169,7 +132,7 @@ class Store:
         key = entry.sequence_number
         self._forget(key)
         self._entries[key] = entry
-        self.octets += entry.message.size
+        self.total_bytes += entry.message.size
         if entry.state is EntryState.SCHEDULED:
             self.schedule.set(key, entry.enqueued_at)
         elif entry.lock is not None:
@@ -191,10 +154,10 @@ class Store:
         old = self._entries.pop(key, None)
         if old is None:
             return
-        self.octets -= old.message.size
+        self.total_bytes -= old.message.size
         self.deferred.discard(key)
         if old.lock is not None:
             self._locked.pop(old.lock.token, None)
             self.lock_ends.discard(key)
-        for agenda in (self.ready, self.expiries, self.schedule):
-            agenda.discard(key)
+        for heap in (self.ready, self.expiries, self.schedule):
+            heap.discard(key)

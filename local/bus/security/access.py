@@ -1,4 +1,4 @@
-"""The ways into a bus: identities with roles, shared access signatures, and both together."""
+"""Access to a bus by the tokens of identities, decided by role assignments."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from local.authorization.authorization import Authorization, Decision
 from local.bus.amqp.errors import UnauthorizedError
-from local.bus.security.principal import AccessControl, Principal, Right
+from local.bus.security.principal import Principal, Right
 from local.bus.security.sas import SAS_PREFIX
 from local.deployment.resources import NamespaceSpec
 from local.identity.tokens import InvalidTokenError, TokenIssuer
@@ -21,7 +21,7 @@ _ACTIONS: Mapping[Right, str] = {
 
 
 class IdentityAccess:
-    """Tokens of identities, with rights decided by role assignments; no SAS."""
+    """Checks tokens of identities; role assignments decide their rights. There is no SAS."""
 
     def __init__(
         self, namespace: NamespaceSpec, issuer: TokenIssuer, authorization: Authorization
@@ -30,8 +30,8 @@ class IdentityAccess:
         self._issuer = issuer
         self._authorization = authorization
 
-    def authenticate(self, token: str, audience: str) -> Principal:  # noqa: ARG002 - a JWT names none
-        """Check signature, issuer, audience and expiry of a JWT; it is good for any entity."""
+    def authenticate(self, token: str, audience: str) -> Principal:  # noqa: ARG002 - a JWT is for no entity
+        """Check signature, issuer, audience and expiry of a JWT; it is valid for any entity."""
         if token.startswith(SAS_PREFIX):
             raise UnauthorizedError(_NO_SAS)
         try:
@@ -40,7 +40,7 @@ class IdentityAccess:
             raise UnauthorizedError(f"InvalidTokenError: {error}.") from None
         return Principal("identity", claims.principal_id, claims.expires_on, claims.issued_to)
 
-    def authenticate_plain(self, name: str, key: str) -> Principal:  # noqa: ARG002 - it has none
+    def authenticate_plain(self, name: str, key: str) -> Principal:  # noqa: ARG002 - refused whatever they are
         """Refuse: an identity has no key."""
         raise UnauthorizedError(_NO_SAS)
 
@@ -65,36 +65,3 @@ def decide(
 def queue_id(namespace: NamespaceSpec, queue: str) -> str:
     """Return the resource id of a queue, or of the namespace where no queue is named."""
     return f"{namespace.resource_id}/queues/{queue}" if queue else namespace.resource_id
-
-
-class CombinedAccess:
-    """Identities and, where the namespace allows local authentication, SAS as well."""
-
-    def __init__(
-        self, namespace: NamespaceSpec, identities: AccessControl, sas: AccessControl
-    ) -> None:
-        self._namespace = namespace
-        self._identities = identities
-        self._sas = sas
-
-    def authenticate(self, token: str, audience: str) -> Principal:
-        """Check a token of either kind."""
-        if not token.startswith(SAS_PREFIX):
-            return self._identities.authenticate(token, audience)
-        self._check_local_auth()
-        return self._sas.authenticate(token, audience)
-
-    def authenticate_plain(self, name: str, key: str) -> Principal:
-        """Check the name and key of a SAS rule."""
-        self._check_local_auth()
-        return self._sas.authenticate_plain(name, key)
-
-    def is_allowed(self, principal: Principal, right: Right, queue: str) -> bool:
-        """Ask where the principal came from."""
-        access = self._sas if principal.kind == "sas" else self._identities
-        return access.is_allowed(principal, right, queue)
-
-    def _check_local_auth(self) -> None:
-        # Where the deployment disables local authentication, even a right key must not help.
-        if not self._namespace.local_auth:
-            raise UnauthorizedError(_NO_SAS)

@@ -1,4 +1,4 @@
-"""Who is told what a bus decides about rights, and which of them are used."""
+"""Where a bus reports what it decides about rights, and which rights are used."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from local.bus.security.principal import Principal, Right
 
 @dataclass(frozen=True, slots=True)
 class AccessRequest:
-    """For what something was asked. `request_id` is the one in an error, where there is one."""
+    """What a decision was about. `request_id` is the one in the error, where there is one."""
 
     entity: str
     request_id: str | None
@@ -17,13 +17,13 @@ class AccessRequest:
 
 
 class AuditSink:
-    """Is told, and changes nothing. This one takes note of nothing; others do."""
+    """Receives what is decided, and changes nothing. This one discards it."""
 
-    def decided(self, principal: Principal, right: Right, asked: AccessRequest) -> None:
-        """Take note that a principal was allowed or refused, as it stands now."""
+    def decided(self, principal: Principal, right: Right, request: AccessRequest) -> None:
+        """Record that a principal is allowed or refused, by the rights it has now."""
 
-    def authentication_failed(self, why: str, asked: AccessRequest) -> None:
-        """Take note that something was asked without a token that is good for it."""
+    def authentication_failed(self, reason: str, request: AccessRequest) -> None:
+        """Record a request without a valid token for it."""
 
     def used(self, principal: Principal, right: Right, entity: str, count: int) -> None:
         """Count messages sent or received, or operations done, by a right."""

@@ -1,4 +1,4 @@
-"""The tokens put on one connection, and what they allow on it."""
+"""The tokens put on one connection, and the rights that they give on it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from local.bus.security.principal import AccessControl, Principal, Right
 from local.bus.security.sas import covers
 
 MAX_CLAIMS = 1000
-# How long a right once asked for is believed: a revoked grant bites within this many seconds.
-TRUST_SECONDS = 1.0
+# How long a decision is reused: a revoked grant has an effect within this many seconds.
+DECISION_SECONDS = 1.0
 
 _NAMES: dict[Right, str] = {"send": "Send", "listen": "Listen"}
 
@@ -21,8 +21,8 @@ _NAMES: dict[Right, str] = {"send": "Send", "listen": "Listen"}
 class ConnectionClaims:
     """Principals by the path of the audience that their token was put for.
 
-    `audit` is told every answer to an attach, every refusal, and the first time that anything
-    else is allowed: while a link lasts, its right is looked at again and again.
+    `audit` gets the decision of every attach, every refusal, and the first time that anything else
+    is allowed: while a link lasts, its right is checked again and again.
     """
 
     def __init__(
@@ -37,35 +37,35 @@ class ConnectionClaims:
         self._reported: set[tuple[str, Right, str]] = set()
 
     def put(self, audience: str, token: str) -> None:
-        """Take a token for an audience; it replaces an earlier one. Raises Unauthorized."""
-        # The host of an audience is not compared: one local namespace is reached under several,
-        # and the token's own audience or signature was checked already.
+        """Take a token for an audience; it replaces an earlier one. Raises UnauthorizedError."""
+        # The host of an audience is not compared: a local namespace has several names, and the
+        # token's own audience or signature was checked already.
         try:
             principal = self._access.authenticate(token, audience)
         except UnauthorizedError as error:
-            raise self._authentication_failed(error, parse_address(audience).entity) from None
+            raise self._reported_failure(error, parse_address(audience).entity) from None
         self._keep(path_of(audience), principal)
 
     def put_plain(self, name: str, key: str) -> None:
-        """Take a name and a key for the whole connection. Raises Unauthorized."""
+        """Take a name and a key for the whole connection. Raises UnauthorizedError."""
         try:
             principal = self._access.authenticate_plain(name, key)
         except UnauthorizedError as error:
-            raise self._authentication_failed(error, "") from None
+            raise self._reported_failure(error, "") from None
         self._keep("", principal)
 
-    def require(self, right: Right, address: Address, *, anew: bool = False) -> Principal:
-        """Return who has the right, by a living token that covers the address.
+    def require(self, right: Right, address: Address, *, fresh: bool = False) -> Principal:
+        """Return who has the right, by a token that is valid and covers the address.
 
-        With `anew` nothing found before is trusted. Raises Unauthorized.
+        With `fresh` no earlier decision is reused. Raises UnauthorizedError.
         """
         now = self._clock()
         key = (address.path, right)
         checked_at, principal = self._checked.get(key, (0.0, None))
-        fresh = abs(now - checked_at) < TRUST_SECONDS and not anew
-        if principal is not None and fresh and _alive(principal, now):
+        is_recent = abs(now - checked_at) < DECISION_SECONDS and not fresh
+        if principal is not None and is_recent and _is_valid(principal, now):
             return principal
-        holder = self._holder(right, address, now, anew=anew)
+        holder = self._holder(right, address, now, fresh=fresh)
         if holder is None:
             raise self._refusal(right, address, now)
         return holder
@@ -73,23 +73,23 @@ class ConnectionClaims:
     def require_any(self, address: Address) -> None:
         """Raise Unauthorized unless the address may be sent to or listened on."""
         now = self._clock()
-        if not self._holder("listen", address, now, anew=True):
-            self.require("send", address, anew=True)
+        if not self._holder("listen", address, now, fresh=True):
+            self.require("send", address, fresh=True)
 
     def used(self, right: Right, principal: Principal, address: Address, count: int = 1) -> None:
-        """Tell that messages were sent or received by a right, or operations done."""
-        # What the proof tries says nothing about what the apps need.
+        """Count messages sent or received, or operations done, by a right."""
+        # What the access audit tries says nothing about what the apps need.
         if not self.probe:
             self._audit.used(principal, right, address.entity, count)
 
     def _holder(
-        self, right: Right, address: Address, now: float, *, anew: bool
+        self, right: Right, address: Address, now: float, *, fresh: bool
     ) -> Principal | None:
         key = (address.path, right)
         for candidate in self._candidates(address, now):
             if self._access.is_allowed(candidate, right, address.entity):
                 self._cache(key, candidate, now)
-                self._report_allowed(candidate, right, address, anew=anew)
+                self._report_allowed(candidate, right, address, fresh=fresh)
                 return candidate
         self._checked.pop(key, None)
         return None
@@ -98,37 +98,37 @@ class ConnectionClaims:
         return [
             principal
             for path, principal in self._principals.items()
-            if covers(path, address.path) and _alive(principal, now)
+            if covers(path, address.path) and _is_valid(principal, now)
         ]
 
     def _report_allowed(
-        self, principal: Principal, right: Right, address: Address, *, anew: bool
+        self, principal: Principal, right: Right, address: Address, *, fresh: bool
     ) -> None:
-        told = (address.path, right, principal.id)
-        if anew or told not in self._reported:
+        key = (address.path, right, principal.id)
+        if fresh or key not in self._reported:
             if len(self._reported) >= MAX_CLAIMS:
                 self._reported.clear()
-            self._reported.add(told)
+            self._reported.add(key)
             self._audit.decided(principal, right, AccessRequest(address.entity, None, self.probe))
 
     def _refusal(self, right: Right, address: Address, now: float) -> UnauthorizedError:
         request_id = uuid4()
-        asked = AccessRequest(address.entity, str(request_id), self.probe)
+        request = AccessRequest(address.entity, str(request_id), self.probe)
         candidates = self._candidates(address, now)
         for principal in candidates:
             self._reported.discard((address.path, right, principal.id))
-            self._audit.decided(principal, right, asked)
+            self._audit.decided(principal, right, request)
         if not candidates:
-            self._audit.authentication_failed("none that is valid now was given", asked)
+            self._audit.authentication_failed("no token that is valid now was given", request)
         return UnauthorizedError(
             f"Unauthorized access. '{_NAMES[right]}' claim(s) are required to perform this "
             f"operation. Resource: '{address.path}'."
         ).tracked(request_id)
 
-    def _authentication_failed(self, error: UnauthorizedError, entity: str) -> UnauthorizedError:
+    def _reported_failure(self, error: UnauthorizedError, entity: str) -> UnauthorizedError:
         request_id = uuid4()
-        asked = AccessRequest(entity, str(request_id), self.probe)
-        self._audit.authentication_failed(error.description, asked)
+        request = AccessRequest(entity, str(request_id), self.probe)
+        self._audit.authentication_failed(error.description, request)
         return error.tracked(request_id)
 
     def _cache(self, key: tuple[str, Right], principal: Principal, now: float) -> None:
@@ -143,5 +143,5 @@ class ConnectionClaims:
         self._checked.clear()
 
 
-def _alive(principal: Principal, now: float) -> bool:
+def _is_valid(principal: Principal, now: float) -> bool:
     return principal.expires_at is None or principal.expires_at > now

@@ -1,4 +1,4 @@
-"""Who a token speaks for, and what a bus asks about that."""
+"""Who a token was issued to, and what a bus asks about that."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Right = Literal["send", "listen"]
 class Principal:
     """Who was authenticated, how, and until when (seconds since 1970; None without end).
 
-    `app` is the name of who got the token, where that is known.
+    `app` is the name of the app that got the token, where that is known.
     """
 
     kind: Literal["identity", "sas"]
@@ -25,10 +25,10 @@ class AccessControl(Protocol):
     """Authentication and authorization, as a bus needs them."""
 
     def authenticate(self, token: str, audience: str) -> Principal:
-        """Return who a token put for an audience, sb://host/entity, speaks for; or Unauthorized."""
+        """Return whose token it is; `audience` is sb://host/entity. Raises UnauthorizedError."""
 
     def authenticate_plain(self, name: str, key: str) -> Principal:
-        """Return who a name and a key given by SASL PLAIN speak for; or Unauthorized."""
+        """Return whose name and key they are, given by SASL PLAIN. Raises UnauthorizedError."""
 
     def is_allowed(self, principal: Principal, right: Right, queue: str) -> bool:
         """Return whether the principal has that right on the queue, now."""

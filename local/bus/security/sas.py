@@ -21,7 +21,7 @@ SAS_PREFIX = "SharedAccessSignature "
 
 @dataclass(frozen=True)
 class SasRule:
-    """A key and what it is good for: on one queue, or on all where `queue` is None."""
+    """A key and its rights: on one queue, or on all where `queue` is None."""
 
     key: str = field(repr=False)
     rights: frozenset[Right]
@@ -29,14 +29,14 @@ class SasRule:
 
 
 class SasAccess:
-    """Tokens and names with keys, checked against rules by name."""
+    """Checks tokens, and names with keys, against rules by name."""
 
     def __init__(self, rules: Mapping[str, SasRule], clock: Callable[[], float]) -> None:
         self._rules = rules
         self._clock = clock
 
     def authenticate(self, token: str, audience: str) -> Principal:
-        """Check resource, expiry and signature of a token, and tell its rule."""
+        """Check resource, expiry and signature of a token; return its rule as the principal."""
         if not token.startswith(SAS_PREFIX):
             raise UnauthorizedError("InvalidTokenError: not a shared access signature.")
         fields = _fields(token.removeprefix(SAS_PREFIX))
@@ -59,7 +59,7 @@ class SasAccess:
         return Principal("sas", name, None)
 
     def is_allowed(self, principal: Principal, right: Right, queue: str) -> bool:
-        """Look at the rule: it may have been changed or taken away since the token was put."""
+        """Ask the rule: it may have been changed or removed since the token was put."""
         rule = self._rules.get(principal.id) if principal.kind == "sas" else None
         if rule is None or right not in rule.rights:
             return False
@@ -72,14 +72,14 @@ class SasAccess:
         # The key signs as the text it is: Service Bus does not decode its base64 first.
         digest = hmac.new(rule.key.encode(), text.encode(), hashlib.sha256).digest()
         expected = base64.b64encode(digest)
-        # Compared in constant time, so that the time taken does not tell how much was right.
+        # Compared in constant time, so that the time taken says nothing about the signature.
         if not hmac.compare_digest(expected, signature.encode()):
             raise UnauthorizedError("InvalidSignature: the token has an invalid signature.")
 
 
-def covers(granted: str, asked: str) -> bool:
-    """Return whether a resource's path is the asked one or stands above it."""
-    return not granted or asked == granted or asked.startswith(granted + "/")
+def covers(granted: str, requested: str) -> bool:
+    """Return whether a resource's path is the requested one or a parent of it."""
+    return not granted or requested == granted or requested.startswith(granted + "/")
 
 
 def _fields(text: str) -> dict[str, str]:

@@ -8,11 +8,11 @@ from __future__ import annotations
 from local.bus.amqp.errors import AmqpError, UnauthorizedError
 from local.bus.amqp.values import Int, Value
 from local.bus.server.link import Link
-from local.bus.server.requests import answer, read_request
+from local.bus.server.requests import read_request, send_response
 
 
-def answer_cbs(link: Link, _message_format: int | None, data: bytes) -> None:
-    """Take a token and say whether it is good."""
+def cbs_node(link: Link, _message_format: int | None, data: bytes) -> None:
+    """Take a token, and respond whether it is accepted."""
     request = read_request(data)
     status, description = 202, "Accepted"
     audience = request.properties.get("name")
@@ -31,4 +31,4 @@ def answer_cbs(link: Link, _message_format: int | None, data: bytes) -> None:
         "status-code": Int(status),
         "status-description": description,
     }
-    answer(link, request, properties, None)
+    send_response(link, request, properties, None)

@@ -1,6 +1,6 @@
-"""One connection: greeting, authentication, signs of life, and the sessions on it.
+"""One connection of a client: its transport, its opening, and the sessions on it.
 
-Source: OASIS AMQP 1.0, part 2 (Transport), 2.4, and part 5 (Security), 5.3.
+Source: OASIS AMQP 1.0, part 2 (Transport), 2.4.
 """
 
 from __future__ import annotations
@@ -11,53 +11,40 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import cast
 
-from local.authorization.program import is_probe
 from local.bus.amqp import frames
 from local.bus.amqp import performatives as amqp
 from local.bus.amqp.decoding import DecodeError
 from local.bus.amqp.errors import (
     CONNECTION_FORCED,
     DECODE_ERROR,
-    ILLEGAL_STATE,
     INTERNAL_ERROR,
     INVALID_FIELD,
     NOT_ALLOWED,
-    RESOURCE_LIMIT,
     AmqpError,
-    UnauthorizedError,
 )
-from local.bus.amqp.frames import Frame, FrameReader, Header
-from local.bus.amqp.values import Array, Symbol
+from local.bus.amqp.frames import Frame, FrameReader, ProtocolHeader
 from local.bus.broker.address import CBS
-from local.bus.broker.journal import JournalError
 from local.bus.broker.namespace import Namespace
 from local.bus.security.audit_sink import AuditSink
 from local.bus.security.claims import ConnectionClaims
 from local.bus.security.principal import AccessControl
+from local.bus.server.handshake import CHANNEL_MAX, MIN_MAX_FRAME, Handshake, Phase, body_of
+from local.bus.server.liveness import LINKLESS_SECONDS, Due, Liveness
+from local.bus.server.memory_budget import MemoryBudget
+from local.bus.server.output import Output
 from local.bus.server.session import Session
 
 logger = logging.getLogger("local.bus")
-
-MECHANISMS = ("MSSBCBS", "PLAIN", "ANONYMOUS", "EXTERNAL")
-CHANNEL_MAX = 255
-MIN_MAX_FRAME = 512
-IDLE_SECONDS = 120.0
-GREETING_SECONDS = 20.0
-LINKLESS_SECONDS = 60.0  # as Azure gives a connection without links
-GOODBYE_SECONDS = 5.0
-TICK_SECONDS = 1.0
-MIN_TICK_SECONDS = 0.1
-FLUSH_OCTETS = 65536
-MAX_HELD_OCTETS = 16 * 1024 * 1024
 
 _LINKLESS = (
     "The connection was closed because it did not have any active links in the past "
     f"{LINKLESS_SECONDS * 1000:.0f} milliseconds."
 )
+_IDLE = "The connection was inactive for too long."
 
 
 @dataclass(frozen=True)
-class Broker:
+class BusServices:
     """What all connections of a bus share. `commit` makes durable what happened so far."""
 
     namespace: Namespace
@@ -68,47 +55,45 @@ class Broker:
 
 
 class Connection(asyncio.Protocol):
-    """A client's connection, from its first octet to its last.
+    """A client's connection, from its first byte to its last.
 
     Input is not read while the client does not read what it was sent, so that neither side of a
-    connection can make the bus hoard.
+    connection can make the bus hoard. `links` counts those of all sessions.
     """
 
-    def __init__(self, broker: Broker, connections: set[Connection], limit: int) -> None:
-        self.namespace = broker.namespace
-        self.claims = ConnectionClaims(broker.access, broker.clock, broker.audit)
+    def __init__(self, services: BusServices, connections: set[Connection], limit: int) -> None:
+        self.namespace = services.namespace
+        self.claims = ConnectionClaims(services.access, services.clock, services.audit)
+        self.memory = MemoryBudget()
         self.sessions: dict[int, Session] = {}
         self.links = 0
-        self._held_octets = 0
-        self.max_frame = MIN_MAX_FRAME
         self.is_writable = True
-        self._commit = broker.commit
+        self._handshake = Handshake(self.claims.put_plain)
+        self._commit = services.commit
         self._connections = connections
         self._limit = limit
         self._reader = FrameReader()
-        self._output = bytearray()
-        self._flushing: asyncio.Handle | None = None
-        self._step: Callable[[Header | Frame], None] = self._on_first_header
-        self._is_open = False
-        self._is_closing = False
-        self._is_to_break = False
-        self._heartbeat = 0.0
-        self._tick_seconds = TICK_SECONDS
+
+    @property
+    def max_frame(self) -> int:
+        """The largest frame that the client takes, in bytes."""
+        return self._handshake.peer.max_frame
 
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Start the clock of the greeting."""
+        """Start the clock of the opening."""
         self._transport = cast("asyncio.Transport", transport)
         self._loop = asyncio.get_running_loop()
-        self._heard_at = self._spoke_at = self._made_at = self._linked_at = self._loop.time()
-        self._timer = self._loop.call_later(TICK_SECONDS, self._tick)
+        self._liveness = Liveness(self._loop.time())
+        self._output = Output(self._transport, self._loop, self._commit, self._on_sent)
+        self._timer = self._loop.call_later(self._liveness.check_seconds, self._on_timer)
         if len(self._connections) >= self._limit:
             self.drop()
         self._connections.add(self)
 
     def data_received(self, data: bytes) -> None:
-        """Take octets, act on the whole frames among them."""
+        """Act on the whole frames among what has arrived."""
         self._reader.feed(data)
         self._read()
 
@@ -128,112 +113,62 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - why makes no difference
         """Forget the connection; locks of its deliveries last until they expire."""
-        self._is_closing = True
+        self._output.is_closed = True
         self._timer.cancel()
         self._connections.discard(self)
         self._end_sessions()
-
-    # What a client makes the bus keep
-
-    def reserve(self, octets: int) -> None:
-        """Count octets kept for this client: unfinished messages, answers it gives no credit for.
-
-        Raises BusError where that is above the limit, and counts nothing then.
-        """
-        if self._held_octets + octets > MAX_HELD_OCTETS:
-            raise AmqpError(RESOURCE_LIMIT, "Too much is kept for one connection.")
-        self._held_octets += octets
-
-    def release(self, octets: int) -> None:
-        """Count octets no longer kept."""
-        self._held_octets -= octets
 
     # Sending
 
     def send(self, channel: int, performative: amqp.Performative, payload: bytes = b"") -> None:
         """Queue one frame; it leaves with all others of this turn of the loop."""
-        self._write(frames.frame(frames.AMQP, channel, amqp.write(performative) + payload))
-
-    def _send_sasl(self, performative: amqp.Performative) -> None:
-        self._write(frames.frame(frames.SASL, 0, amqp.write(performative)))
+        self._output.write(frames.frame(frames.AMQP, channel, amqp.write(performative) + payload))
 
     def close(self, error: AmqpError | None = None) -> None:
-        """Say goodbye, with a reason where there is one, and hang up."""
-        if self._is_closing:
+        """Close the connection, with a reason where there is one."""
+        if self._output.is_closed:
             return
-        if self._is_open:
+        if self._handshake.is_open:
             self.send(0, amqp.Close(error.wire() if error else None))
-        self._hang_up()
+        self._output.close()
+        self._end_sessions()
 
     def drop(self) -> None:
         """Break the connection without a word, as a failing network does."""
-        self._is_closing = True
-        self._transport.abort()
+        self._output.drop()
 
     def drop_mid_frame(self) -> None:
         """Break the connection in the middle of the last frame of what is sent next."""
-        self._is_to_break = True
-
-    def _hang_up(self) -> None:
-        self._flush()
-        self._is_closing = True
-        self._end_sessions()
-        self._transport.close()
-        # A peer that reads no more would keep the goodbye, and the socket, for ever.
-        self._loop.call_later(GOODBYE_SECONDS, self._transport.abort)
+        self._output.drop_mid_frame()
 
     def _end_sessions(self) -> None:
         for session in list(self.sessions.values()):
             session.end()
         self.sessions.clear()
 
-    def _write(self, octets: bytes) -> None:
-        if self._is_closing:
-            return
-        self._output += octets
-        if len(self._output) > FLUSH_OCTETS:
-            self._flush()
-        elif self._flushing is None:
-            self._flushing = self._loop.call_soon(self._flush)
-
-    def _flush(self) -> None:
-        if self._flushing is not None:
-            self._flushing.cancel()
-            self._flushing = None
-        if self._output and not self._transport.is_closing():
-            self._emit(bytes(self._output))
-        self._output.clear()
-
-    def _emit(self, octets: bytes) -> None:
-        # Nothing is told to anybody, least of all an acknowledgement, before it is durable.
-        try:
-            self._commit()
-        except JournalError as error:
-            logger.error("connection broken: %s", error)  # noqa: TRY400 - no trace is needed
-            self.drop()
-            return
-        self._transport.write(frames.break_off(octets) if self._is_to_break else octets)
-        self._spoke_at = self._loop.time()
-        if self._is_to_break:
-            self.drop()
+    def _on_sent(self) -> None:
+        self._liveness.sent_at = self._loop.time()
 
     # Time
 
-    def _tick(self) -> None:
+    def _on_timer(self) -> None:
         now = self._loop.time()
-        self._timer = self._loop.call_later(self._tick_seconds, self._tick)
-        if self._has_links():
-            self._linked_at = now
-        if not self._is_open and now - self._made_at > GREETING_SECONDS:
-            self.drop()
-        elif now - self._linked_at > LINKLESS_SECONDS and self.is_writable:
-            self.close(AmqpError(CONNECTION_FORCED, _LINKLESS))
-        elif now - self._heard_at > IDLE_SECONDS and self.is_writable:
-            self.close(AmqpError(CONNECTION_FORCED, "The connection was inactive for too long."))
-        elif now - self._heard_at > 2 * IDLE_SECONDS:
-            self.drop()
-        elif self._heartbeat and now - self._spoke_at >= self._heartbeat:
-            self._write(frames.EMPTY_FRAME)
+        self._timer = self._loop.call_later(self._liveness.check_seconds, self._on_timer)
+        due = self._liveness.due(
+            now,
+            is_open=self._handshake.is_open,
+            has_links=self._has_links(),
+            is_read=self.is_writable,
+        )
+        match due:
+            case Due.DROP:
+                self.drop()
+            case Due.CLOSE_LINKLESS:
+                self.close(AmqpError(CONNECTION_FORCED, _LINKLESS))
+            case Due.CLOSE_IDLE:
+                self.close(AmqpError(CONNECTION_FORCED, _IDLE))
+            case Due.HEARTBEAT:
+                self._output.write(frames.EMPTY_FRAME)
         for session in list(self.sessions.values()):
             session.check_rights()
 
@@ -247,13 +182,13 @@ class Connection(asyncio.Protocol):
 
     def _read(self) -> None:
         try:
-            while self.is_writable and not self._is_closing:
+            while self.is_writable and not self._output.is_closed:
                 item = self._reader.next()
                 if item is None:
                     break
                 # Whole ones count: a frame that never ends, however steadily it comes, is silence.
-                self._heard_at = self._loop.time()
-                self._step(item)
+                self._liveness.heard_at = self._loop.time()
+                self._on_item(item)
         except DecodeError as error:
             logger.debug("malformed input: %s", error)
             self.close(AmqpError(DECODE_ERROR, str(error)))
@@ -263,72 +198,28 @@ class Connection(asyncio.Protocol):
             logger.warning("connection closed after %s", type(error).__name__)
             self.close(AmqpError(INTERNAL_ERROR, "The server was unable to process the request."))
 
-    def _on_first_header(self, item: Header | Frame) -> None:
-        # Nobody gets past here without SASL, as in Azure.
-        if not isinstance(item, Header) or item.octets != frames.HEADER[frames.SASL]:
-            self._write(frames.HEADER[frames.SASL])
-            self._hang_up()
+    def _on_item(self, item: ProtocolHeader | Frame) -> None:
+        if self._handshake.is_open:
+            self._on_frame(item)
             return
-        mechanisms = Array(0xB3, tuple(Symbol(name) for name in MECHANISMS))
-        self._write(frames.HEADER[frames.SASL])
-        self._send_sasl(amqp.SaslMechanisms(mechanisms))
-        self._step = self._on_sasl_init
+        self._output.write(self._handshake.receive(item))
+        phase = self._handshake.phase
+        if phase is Phase.REFUSED:
+            self.close()
+        elif phase is Phase.OPENED:
+            self._on_opened()
 
-    def _on_sasl_init(self, item: Header | Frame) -> None:
-        init, _ = amqp.read(self._body(item, frames.SASL))
-        if not isinstance(init, amqp.SaslInit):
-            raise DecodeError("SASL without an init")
-        good = self._authenticate(init)
-        self._send_sasl(amqp.SaslOutcome(0 if good else 1))
-        if not good:
-            self._hang_up()
-        self._step = self._on_second_header
-
-    def _authenticate(self, init: amqp.SaslInit) -> bool:
-        # ANONYMOUS, MSSBCBS and EXTERNAL open the door to $cbs only: rights come with a token.
-        if init.mechanism != "PLAIN":
-            return init.mechanism in MECHANISMS
-        try:
-            _, name, key = (init.initial_response or b"").decode().split("\0")
-            self.claims.put_plain(name, key)
-        except (UnauthorizedError, ValueError):
-            return False
-        return True
-
-    def _on_second_header(self, item: Header | Frame) -> None:
-        self._write(frames.HEADER[frames.AMQP])
-        if not isinstance(item, Header) or item.octets != frames.HEADER[frames.AMQP]:
-            self._hang_up()
-        self._step = self._on_open
-
-    def _on_open(self, item: Header | Frame) -> None:
-        opening, _ = amqp.read(self._body(item, frames.AMQP))
-        if not isinstance(opening, amqp.Open):
-            raise AmqpError(ILLEGAL_STATE, "The connection is not open.")
-        self.max_frame = min(opening.max_frame_size, frames.MAX_FRAME)
-        if opening.idle_time_out:
-            self._heartbeat = opening.idle_time_out / 2000
-            # However often a client wants to hear from us, it does not get us to do nothing else.
-            self._tick_seconds = max(MIN_TICK_SECONDS, min(TICK_SECONDS, self._heartbeat))
-            self._timer.cancel()
-            self._timer = self._loop.call_later(self._tick_seconds, self._tick)
-        self.claims.probe = is_probe((opening.properties or {}).get(Symbol("user-agent")))
-        self._is_open = True
-        self._step = self._on_frame
-        self.send(
-            0,
-            amqp.Open(
-                container_id="local.bus",
-                max_frame_size=frames.MAX_FRAME,
-                channel_max=CHANNEL_MAX,
-                idle_time_out=int(IDLE_SECONDS * 1000),
-            ),
-        )
-        if self.max_frame < MIN_MAX_FRAME:
+    def _on_opened(self) -> None:
+        peer = self._handshake.peer
+        self.claims.probe = peer.is_probe
+        self._liveness.heartbeat = peer.idle_timeout / 2
+        self._timer.cancel()
+        self._timer = self._loop.call_later(self._liveness.check_seconds, self._on_timer)
+        if peer.max_frame < MIN_MAX_FRAME:
             raise AmqpError(INVALID_FIELD, "max-frame-size is below 512.")
 
-    def _on_frame(self, item: Header | Frame) -> None:
-        body = self._body(item, frames.AMQP)
+    def _on_frame(self, item: ProtocolHeader | Frame) -> None:
+        body = body_of(item, frames.AMQP)
         if not body or not isinstance(item, Frame):
             return
         performative, payload = amqp.read(body)
@@ -357,9 +248,3 @@ class Connection(asyncio.Protocol):
         if channel in self.sessions or channel > CHANNEL_MAX:
             raise AmqpError(NOT_ALLOWED, "The channel is in use or above channel-max.")
         self.sessions[channel] = Session(self, channel, begin)
-
-    @staticmethod
-    def _body(item: Header | Frame, kind: int) -> bytes:
-        if not isinstance(item, Frame) or item.kind != kind:
-            raise DecodeError("header or frame of another layer")
-        return item.body

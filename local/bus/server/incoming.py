@@ -9,9 +9,9 @@ from local.bus.amqp.decoding import DecodeError
 from local.bus.amqp.errors import (
     DECODE_ERROR,
     NOT_ALLOWED,
-    SIZE_EXCEEDED,
     TRANSFER_LIMIT,
     AmqpError,
+    MessageTooLargeError,
     UnauthorizedError,
 )
 from local.bus.amqp.message import BATCH_FORMAT, parse, split_batch
@@ -27,9 +27,9 @@ Node = Callable[[Link, int | None, bytes], None]
 
 
 class IncomingLink(Link):
-    """Puts messages together from their frames and hands them to a node.
+    """Assembles messages from their frames and passes them to a node.
 
-    `limit` is the largest message in octets.
+    `limit` is the largest message in bytes.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class IncomingLink(Link):
         self._grant()
 
     def stop(self) -> None:
-        """Drop a message that has not come whole."""
+        """Drop a message that is not complete."""
         self._drop_parts()
 
     def on_flow(self, flow: amqp.Flow) -> None:
@@ -63,7 +63,7 @@ class IncomingLink(Link):
             self.session.flow(self)
 
     def on_transfer(self, transfer: amqp.Transfer, payload: bytes) -> None:
-        """Take one frame of a message."""
+        """Accept one frame of a message."""
         if self._first is None:
             self._begin(transfer)
         if transfer.aborted:
@@ -82,15 +82,15 @@ class IncomingLink(Link):
 
     def _add(self, payload: bytes) -> None:
         self._size += len(payload)
-        # Of a message above the limit nothing is kept, however long the client goes on.
+        # Nothing is kept of a message above the limit, however long the client goes on.
         if self._size > self.limit:
             self._clear()
             return
-        self.session.reserve(len(payload))
+        self.session.memory.reserve(len(payload))
         self._parts += payload
 
     def _clear(self) -> None:
-        self.session.release(len(self._parts))
+        self.session.memory.release(len(self._parts))
         self._parts.clear()
 
     def _drop_parts(self) -> None:
@@ -104,7 +104,7 @@ class IncomingLink(Link):
         self.delivery_count += 1
         if first is None or first.delivery_id is None:
             return
-        error = self._hand_over(first, data, size)
+        error = self._accept(first, data, size)
         if not first.settled:
             state = rejected(error) if error else ACCEPTED
             number = first.delivery_id
@@ -112,12 +112,12 @@ class IncomingLink(Link):
                 amqp.Disposition(amqp.RECEIVER, number, number, settled=True, state=state)
             )
         if isinstance(error, UnauthorizedError):
-            # A right taken away ends the link itself, as in Azure: the client has to ask anew.
+            # A right taken away ends the link itself, as in Azure: the client has to attach again.
             self.session.detach(self, error)
         elif self.credit < CREDIT // 2:
             self._grant()
 
-    def _hand_over(self, first: amqp.Transfer, data: bytes, size: int) -> AmqpError | None:
+    def _accept(self, first: amqp.Transfer, data: bytes, size: int) -> AmqpError | None:
         try:
             self._check_size(size)
             self._node(self, first.message_format, data)
@@ -129,11 +129,7 @@ class IncomingLink(Link):
 
     def _check_size(self, size: int) -> None:
         if size > self.limit:
-            raise AmqpError(
-                SIZE_EXCEEDED,
-                f"The received message (size: {size} bytes) exceeds the limit "
-                f"({self.limit} bytes) currently allowed on the link.",
-            )
+            raise MessageTooLargeError(size, self.limit)
 
     def _grant(self) -> None:
         self.credit = CREDIT

@@ -11,6 +11,7 @@ from local.bus.broker.address import Address
 from local.bus.broker.namespace import Namespace
 from local.bus.security.claims import ConnectionClaims
 from local.bus.security.principal import Principal, Right
+from local.bus.server.memory_budget import MemoryBudget
 
 
 class UnsettledDelivery(Protocol):
@@ -24,7 +25,7 @@ class UnsettledDelivery(Protocol):
         """Apply an outcome; return the one to answer, or None where there was none."""
 
     def is_locked(self) -> bool:
-        """Return whether the message is locked for this delivery still."""
+        """Return whether the message is still locked for this delivery."""
 
 
 class LinkSession(Protocol):
@@ -37,6 +38,10 @@ class LinkSession(Protocol):
     @property
     def claims(self) -> ConnectionClaims:
         """What the client may do."""
+
+    @property
+    def memory(self) -> MemoryBudget:
+        """What may be kept for the client."""
 
     @property
     def can_send(self) -> bool:
@@ -59,25 +64,19 @@ class LinkSession(Protocol):
         """End a link from this side."""
 
     def next_delivery_id(self) -> int:
-        """Give the number of the next delivery."""
+        """Return the number of the next delivery."""
 
     def track(self, number: int, delivery: UnsettledDelivery) -> None:
         """Keep a delivery until the client settles it."""
 
     def reply(self, address: Address, reply_to: str | None, payload: bytes) -> None:
-        """Send an answer on the link that the client opened for it. Raises BusError."""
-
-    def reserve(self, octets: int) -> None:
-        """Count octets kept for the client. Raises BusError above the limit of its connection."""
-
-    def release(self, octets: int) -> None:
-        """Count octets no longer kept."""
+        """Send a reply on the link that the client opened for it. Raises AmqpError."""
 
 
 class Link:
     """One link. `right` is what its token must give while it lasts; None where any token does.
 
-    `holder` is whose token it was, when that was last looked at.
+    `holder` is who had that right when it was last checked.
     """
 
     def __init__(

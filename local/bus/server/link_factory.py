@@ -1,4 +1,4 @@
-"""What an attach asks for, whether it may have it, and the link it becomes."""
+"""The link that an attach asks for, or the refusal of it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from local.bus.amqp.values import Described, Symbol, ULong
 from local.bus.broker.address import CBS, Address, parse_address
 from local.bus.broker.queue import Queue
 from local.bus.security.principal import Right
-from local.bus.server.cbs import answer_cbs
+from local.bus.server.cbs import cbs_node
 from local.bus.server.incoming import IncomingLink, Node, queue_node
 from local.bus.server.link import Link, LinkSession
 from local.bus.server.management import management_node
@@ -24,21 +24,21 @@ MAX_REQUEST = 1024 * 1024  # a request may carry messages of the largest size to
 
 
 def attach_link(session: LinkSession, attach: amqp.Attach) -> Link:
-    """Make the link and answer the attach. Raises BusError where it is refused."""
+    """Make the link and answer the attach. Raises AmqpError where it is refused."""
     peer = attach.source if attach.role == amqp.RECEIVER else attach.target
     text = _address_of(peer, _SOURCE if attach.role == amqp.RECEIVER else _TARGET)
     if text is None:
         raise AmqpError(NOT_IMPLEMENTED, "A link needs an address.")
     address = parse_address(text)
     link = _request_link(session, attach, address) or _queue_link(session, attach, address)
-    # Told only now: a name that is refused is the client's text, which no log needs.
+    # Logged only now: a name that is refused is the client's text, which no log needs.
     logger.debug("attach %s", address.path)
     _answer(session, attach, link)
     return link
 
 
 def refuse_link(session: LinkSession, attach: amqp.Attach, error: AmqpError) -> None:
-    """Refuse as AMQP asks for it: an attach that leads nowhere, then a detach that says why."""
+    """Refuse as AMQP asks for it: an attach without source and target, then a detach."""
     sends = attach.role == amqp.RECEIVER
     session.send(
         replace(
@@ -57,7 +57,7 @@ def refuse_link(session: LinkSession, attach: amqp.Attach, error: AmqpError) -> 
 def _request_link(session: LinkSession, attach: amqp.Attach, address: Address) -> Link | None:
     node: Node
     if address.entity == CBS:
-        node = answer_cbs
+        node = cbs_node
     elif address.is_management:
         session.claims.require_any(address)
         node = management_node(_find(session, address))
@@ -71,7 +71,7 @@ def _request_link(session: LinkSession, attach: amqp.Attach, address: Address) -
 def _queue_link(session: LinkSession, attach: amqp.Attach, address: Address) -> Link:
     # Rights come before existence, so that nobody learns names of queues that are not theirs.
     right: Right = "listen" if attach.role == amqp.RECEIVER else "send"
-    holder = session.claims.require(right, address, anew=True)
+    holder = session.claims.require(right, address, fresh=True)
     queue = _find(session, address)
     if attach.role == amqp.RECEIVER:
         if queue.forward_to is not None:

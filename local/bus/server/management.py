@@ -1,4 +1,4 @@
-"""Operations on a queue by request and answer.
+"""Operations on a queue by request and response.
 
 Source: Microsoft Learn, "AMQP 1.0 in Azure Service Bus: request-response-based operations".
 """
@@ -19,20 +19,19 @@ from local.bus.amqp.errors import (
     AmqpError,
 )
 from local.bus.amqp.message import parse, timestamp
-from local.bus.amqp.values import Array, Int, Long, Symbol, Value
+from local.bus.amqp.values import Array, Int, Symbol, Value, long_array, timestamp_array
 from local.bus.broker.delivery import encode_entry
+from local.bus.broker.entry import QueueEntry
 from local.bus.broker.namespace import Namespace
 from local.bus.broker.queue import Queue
 from local.bus.broker.settlement import text_of
-from local.bus.broker.store import QueueEntry
 from local.bus.security.principal import Right
 from local.bus.server.incoming import Node
 from local.bus.server.link import Link
-from local.bus.server.requests import Request, answer, read_request
+from local.bus.server.requests import Request, read_request, send_response
 
-MAX_PEEK_OCTETS = 1024 * 1024
+MAX_PEEK_BYTES = 1024 * 1024
 MAX_ITEMS = 1000
-_UUID, _LONG, _TIMESTAMP = 0x98, 0x81, 0x83
 
 _STATUS = {
     UNAUTHORIZED: 401,
@@ -42,12 +41,12 @@ _STATUS = {
     RESOURCE_LIMIT: 403,
 }
 
-Body = Mapping[Value, Value]
-Operation = Callable[[Namespace, Queue, Body], Value]
+Arguments = Mapping[Value, Value]
+Operation = Callable[[Namespace, Queue, Arguments], Value]
 
 
 def management_node(queue: Queue) -> Node:
-    """Make the node that answers operations on a queue."""
+    """Make the node that executes operations on a queue."""
 
     def respond(link: Link, _message_format: int | None, data: bytes) -> None:
         request = read_request(data)
@@ -64,7 +63,7 @@ def management_node(queue: Queue) -> Node:
             "statusDescription": description,
             "errorCondition": condition,
         }
-        answer(link, request, properties, body)
+        send_response(link, request, properties, body)
 
     return respond
 
@@ -82,36 +81,36 @@ def _run(link: Link, queue: Queue, request: Request) -> Value:
     return done
 
 
-def _unknown(_namespace: Namespace, _queue: Queue, _body: Body) -> Value:
+def _unknown(_namespace: Namespace, _queue: Queue, _arguments: Arguments) -> Value:
     raise AmqpError(NOT_IMPLEMENTED, "The operation is not supported.")
 
 
-def _renew_lock(namespace: Namespace, queue: Queue, body: Body) -> Value:
+def _renew_lock(namespace: Namespace, queue: Queue, arguments: Arguments) -> Value:
     now = namespace.clock()
-    ends = [queue.renew(token, now) for token in _tokens(body)]
+    ends = [queue.renew(token, now) for token in _tokens(arguments)]
     namespace.changed(queue)
-    return {"expirations": Array(_TIMESTAMP, tuple(timestamp(end) for end in ends))}
+    return {"expirations": timestamp_array(map(timestamp, ends))}
 
 
-def _peek(namespace: Namespace, queue: Queue, body: Body) -> Value:
-    start, count = body.get("from-sequence-number"), body.get("message-count")
+def _peek(namespace: Namespace, queue: Queue, arguments: Arguments) -> Value:
+    start, count = arguments.get("from-sequence-number"), arguments.get("message-count")
     if not isinstance(start, int) or not isinstance(count, int) or count < 1:
         raise AmqpError(ARGUMENT_ERROR, "Peek needs a sequence number and a count.")
-    encoded, octets = [], 0
+    encoded, size = [], 0
     for entry in queue.peek(start, min(count, MAX_ITEMS), namespace.clock()):
         encoded.append(encode_entry(entry))
-        octets += len(encoded[-1])
-        if octets > MAX_PEEK_OCTETS:
+        size += len(encoded[-1])
+        if size > MAX_PEEK_BYTES:
             break
     if not encoded:
         return None
     return {"messages": [{"message": one} for one in encoded]}
 
 
-def _schedule(namespace: Namespace, queue: Queue, body: Body) -> Value:
+def _schedule(namespace: Namespace, queue: Queue, arguments: Arguments) -> Value:
     if queue.is_dead_letter:
         raise AmqpError(ARGUMENT_ERROR, "Nothing can be sent to a dead-letter queue.")
-    given = body.get("messages")
+    given = arguments.get("messages")
     encoded = (
         [one.get("message") for one in given if isinstance(one, dict)]
         if isinstance(given, list)
@@ -119,19 +118,19 @@ def _schedule(namespace: Namespace, queue: Queue, body: Body) -> Value:
     )
     messages = [(parse(one), len(one)) for one in encoded if isinstance(one, bytes)]
     numbers = namespace.send(queue, messages)
-    return {"sequence-numbers": Array(_LONG, tuple(Long(number) for number in numbers))}
+    return {"sequence-numbers": long_array(numbers)}
 
 
-def _cancel(namespace: Namespace, queue: Queue, body: Body) -> Value:
-    for number in _numbers(body):
+def _cancel(namespace: Namespace, queue: Queue, arguments: Arguments) -> Value:
+    for number in _numbers(arguments):
         queue.cancel(number, namespace.clock())
     namespace.changed(queue)
     return {}
 
 
-def _receive_deferred(namespace: Namespace, queue: Queue, body: Body) -> Value:
-    deletes = body.get("receiver-settle-mode") == 0
-    entries = queue.receive_deferred(_numbers(body), namespace.clock(), delete=deletes)
+def _receive_deferred(namespace: Namespace, queue: Queue, arguments: Arguments) -> Value:
+    deletes = arguments.get("receiver-settle-mode") == 0
+    entries = queue.receive_deferred(_numbers(arguments), namespace.clock(), delete=deletes)
     namespace.changed(queue)
     return {"messages": [_locked(entry) for entry in entries]}
 
@@ -143,11 +142,11 @@ def _locked(entry: QueueEntry) -> Value:
     return message
 
 
-def _update_disposition(namespace: Namespace, queue: Queue, body: Body) -> Value:
-    now, status = namespace.clock(), body.get("disposition-status")
-    given = body.get("properties-to-modify")
+def _update_disposition(namespace: Namespace, queue: Queue, arguments: Arguments) -> Value:
+    now, status = namespace.clock(), arguments.get("disposition-status")
+    given = arguments.get("properties-to-modify")
     changes = {str(k): v for k, v in given.items()} if isinstance(given, dict) else {}
-    for token in _tokens(body):
+    for token in _tokens(arguments):
         match status:
             case "completed":
                 queue.complete(token, now)
@@ -156,8 +155,8 @@ def _update_disposition(namespace: Namespace, queue: Queue, body: Body) -> Value
             case "defered" | "deferred":
                 queue.defer(token, now, changes)
             case "suspended":
-                reason = text_of(body.get("deadletter-reason"))
-                description = text_of(body.get("deadletter-description"))
+                reason = text_of(arguments.get("deadletter-reason"))
+                description = text_of(arguments.get("deadletter-description"))
                 queue.dead_letter(token, now, reason, description, changes)
             case _:
                 raise AmqpError(ARGUMENT_ERROR, "Unknown disposition status.")
@@ -165,16 +164,16 @@ def _update_disposition(namespace: Namespace, queue: Queue, body: Body) -> Value
     return {}
 
 
-def _tokens(body: Body) -> list[UUID]:
-    return [item for item in _items(body, "lock-tokens") if isinstance(item, UUID)]
+def _tokens(arguments: Arguments) -> list[UUID]:
+    return [item for item in _items(arguments, "lock-tokens") if isinstance(item, UUID)]
 
 
-def _numbers(body: Body) -> list[int]:
-    return [item for item in _items(body, "sequence-numbers") if isinstance(item, int)]
+def _numbers(arguments: Arguments) -> list[int]:
+    return [item for item in _items(arguments, "sequence-numbers") if isinstance(item, int)]
 
 
-def _items(body: Body, name: str) -> list[Value]:
-    given = body.get(name)
+def _items(arguments: Arguments, name: str) -> list[Value]:
+    given = arguments.get(name)
     items = list(given.items) if isinstance(given, Array) else given
     if not isinstance(items, list) or not 1 <= len(items) <= MAX_ITEMS:
         raise AmqpError(ARGUMENT_ERROR, f"The request has no {name}, or too many.")

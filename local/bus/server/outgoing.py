@@ -1,4 +1,4 @@
-"""Links on which the client receives: messages of queues, answers of $cbs and $management."""
+"""Links on which the client receives: messages of queues, replies of $cbs and $management."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from local.bus.amqp.errors import AmqpError
 from local.bus.amqp.values import Described
 from local.bus.broker.address import Address
 from local.bus.broker.delivery import encode_entry
+from local.bus.broker.entry import QueueEntry
 from local.bus.broker.queue import Queue
 from local.bus.broker.settlement import rejected, settle
-from local.bus.broker.store import QueueEntry
 from local.bus.security.principal import Principal, Right
+from local.bus.server.flow_control import SERIAL_NUMBERS
 from local.bus.server.link import Link, LinkSession
 
-REPLY_OVERHEAD = 1024  # what keeping an answer takes beside its octets, generously
-_IDS = 2**32
+REPLY_OVERHEAD = 1024  # bytes that keeping a reply takes beside its own, generously
 
 
 class OutgoingLink(Link):
@@ -39,11 +39,11 @@ class OutgoingLink(Link):
         """Take the client's credit; a drain is answered when what is there has been sent."""
         if flow.link_credit is not None:
             seen = flow.delivery_count or 0
-            in_flight = (self.delivery_count - seen) % _IDS
+            in_flight = (self.delivery_count - seen) % SERIAL_NUMBERS
             self.credit = max(0, flow.link_credit - in_flight)
         self.wake()
         if flow.drain:
-            self.delivery_count = (self.delivery_count + self.credit) % _IDS
+            self.delivery_count = (self.delivery_count + self.credit) % SERIAL_NUMBERS
             self.credit = 0
         if flow.drain or flow.echo:
             self.session.flow(self, drain=flow.drain)
@@ -51,7 +51,7 @@ class OutgoingLink(Link):
     def _transfer(self, tag: bytes, payload: bytes, *, settled: bool) -> int:
         number = self.session.next_delivery_id()
         self.credit -= 1
-        self.delivery_count = (self.delivery_count + 1) % _IDS
+        self.delivery_count = (self.delivery_count + 1) % SERIAL_NUMBERS
         self.session.send_transfer(
             amqp.Transfer(self.handle, number, tag, 0, settled=settled), payload
         )
@@ -75,15 +75,15 @@ class QueueReceiver(OutgoingLink):
 
     def stop(self) -> None:
         """Take no more messages; locks of those taken last until they expire."""
-        self.session.namespace.leave(self._queue, self)
+        self.session.namespace.remove_consumer(self._queue, self)
 
     def wake(self) -> None:
         """Ask for messages."""
         if self.credit > 0:
-            self.session.namespace.wait(self._queue, self)
+            self.session.namespace.add_consumer(self._queue, self)
 
     def is_ready(self) -> bool:
-        """Return whether there is credit, room and the right to listen still."""
+        """Return whether there still is credit, room and the right to listen."""
         return self.credit > 0 and self.session.can_deliver and self.check_rights()
 
     def deliver(self, entry: QueueEntry) -> None:
@@ -127,7 +127,7 @@ class LockedDelivery:
 
 
 class ReplyLink(OutgoingLink):
-    """Carries answers of a request node. `target` is the address that requests name to reply to."""
+    """Carries the replies of a request node; `target` is the address that requests ask for."""
 
     def __init__(
         self, session: LinkSession, attach: amqp.Attach, address: Address, target: str | None
@@ -137,8 +137,8 @@ class ReplyLink(OutgoingLink):
         self._pending: deque[bytes] = deque()
 
     def reply(self, payload: bytes) -> None:
-        """Send an answer as soon as there is credit."""
-        self.session.reserve(len(payload) + REPLY_OVERHEAD)
+        """Send a reply as soon as there is credit."""
+        self.session.memory.reserve(len(payload) + REPLY_OVERHEAD)
         self._pending.append(payload)
         self.wake()
 
@@ -146,11 +146,11 @@ class ReplyLink(OutgoingLink):
         """Send what waits."""
         while self._pending and self.credit > 0 and self.session.can_send:
             payload = self._pending.popleft()
-            self.session.release(len(payload) + REPLY_OVERHEAD)
+            self.session.memory.release(len(payload) + REPLY_OVERHEAD)
             self._transfer(uuid4().bytes, payload, settled=True)
 
     def stop(self) -> None:
         """Drop what waits."""
         for payload in self._pending:
-            self.session.release(len(payload) + REPLY_OVERHEAD)
+            self.session.memory.release(len(payload) + REPLY_OVERHEAD)
         self._pending.clear()

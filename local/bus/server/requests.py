@@ -1,4 +1,4 @@
-"""Requests and answers over a pair of links, as $cbs and $management speak."""
+"""Requests and responses over a pair of links, as $cbs and $management have them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from local.bus.amqp.message import (
     application_properties,
+    encode_response,
     parse,
     properties_fields,
-    respond,
     value_body,
 )
 from local.bus.amqp.values import Value
@@ -41,7 +41,9 @@ def read_request(data: bytes) -> Request:
     )
 
 
-def answer(link: Link, request: Request, properties: Mapping[Value, Value], body: Value) -> None:
-    """Send an answer on the link that the client opened for it."""
-    payload = respond(request.message_id, properties, body)
+def send_response(
+    link: Link, request: Request, properties: Mapping[Value, Value], body: Value
+) -> None:
+    """Send a response on the link that the client opened for it."""
+    payload = encode_response(request.message_id, properties, body)
     link.session.reply(link.address, request.reply_to, payload)

@@ -1,11 +1,10 @@
-"""One session: windows, delivery numbers, and the links on it.
+"""One session: frames to the links on it, and the numbers of deliveries.
 
-Source: OASIS AMQP 1.0, part 2 (Transport), 2.5.
+Source: OASIS AMQP 1.0, part 2 (Transport), 2.5 and 2.6.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import replace
 from typing import Protocol
 
@@ -21,17 +20,16 @@ from local.bus.amqp.errors import (
 from local.bus.broker.address import Address
 from local.bus.broker.namespace import Namespace
 from local.bus.security.claims import ConnectionClaims
+from local.bus.server.flow_control import SERIAL_NUMBERS, SessionWindow
 from local.bus.server.incoming import IncomingLink
 from local.bus.server.link import Link, UnsettledDelivery
 from local.bus.server.link_factory import attach_link, refuse_link
+from local.bus.server.memory_budget import MemoryBudget
 from local.bus.server.outgoing import ReplyLink
+from local.bus.server.unsettled import UnsettledDeliveries
 
-WINDOW = 5000
 HANDLE_MAX = 255
 MAX_LINKS = 1000  # on one connection
-MAX_UNSETTLED = 5000
-FRAME_PREFIX = 8
-_IDS = 2**32
 
 
 class SessionConnection(Protocol):
@@ -48,21 +46,19 @@ class SessionConnection(Protocol):
         """What the client may do."""
 
     @property
+    def memory(self) -> MemoryBudget:
+        """What may be kept for the client."""
+
+    @property
     def is_writable(self) -> bool:
         """Return whether the client keeps up with what it is sent."""
 
     @property
     def max_frame(self) -> int:
-        """The largest frame that the client takes, in octets."""
+        """The largest frame that the client takes, in bytes."""
 
     def send(self, channel: int, performative: amqp.Performative, payload: bytes = b"") -> None:
         """Queue one frame."""
-
-    def reserve(self, octets: int) -> None:
-        """Count octets kept for the client. Raises BusError above the limit."""
-
-    def release(self, octets: int) -> None:
-        """Count octets no longer kept."""
 
 
 class Session:
@@ -71,26 +67,15 @@ class Session:
     def __init__(self, connection: SessionConnection, channel: int, begin: amqp.Begin) -> None:
         self.namespace = connection.namespace
         self.claims = connection.claims
+        self.memory = connection.memory
         self.links: dict[int, Link] = {}
         self._connection = connection
-        self._unsettled: dict[int, UnsettledDelivery] = {}
         self._channel = channel
+        self._window = SessionWindow(begin)
+        self._unsettled = UnsettledDeliveries()
         self._closing: set[int] = set()
-        self._next_incoming_id = begin.next_outgoing_id
-        self._incoming_window = WINDOW
-        self._next_outgoing_id = 1
-        self._outgoing_window = begin.incoming_window
         self._next_delivery_id = 1
-        self._held_back: deque[tuple[amqp.Transfer, bytes]] = deque()
-        self.send(
-            amqp.Begin(
-                remote_channel=channel,
-                next_outgoing_id=self._next_outgoing_id,
-                incoming_window=WINDOW,
-                outgoing_window=WINDOW,
-                handle_max=HANDLE_MAX,
-            )
-        )
+        self.send(self._window.begin(channel, HANDLE_MAX))
 
     def send(self, performative: amqp.Performative, payload: bytes = b"") -> None:
         """Send one frame on this session's channel."""
@@ -113,7 +98,7 @@ class Session:
                 raise AmqpError(NOT_ALLOWED, "That frame has no place in a session.")
 
     def end(self) -> None:
-        """Let go of all links."""
+        """Release all links."""
         for link in list(self.links.values()):
             self._remove(link)
 
@@ -127,66 +112,47 @@ class Session:
     @property
     def can_send(self) -> bool:
         """Return whether a message would leave at once."""
-        is_stuck = self._outgoing_window <= 0 or bool(self._held_back)
-        return self._connection.is_writable and not is_stuck
+        return self._connection.is_writable and self._window.is_open
 
     @property
     def can_deliver(self) -> bool:
         """Return whether one more message may be at the client without being settled."""
-        if len(self._unsettled) >= MAX_UNSETTLED:
-            self._forget_unlocked()
-        return self.can_send and len(self._unsettled) < MAX_UNSETTLED
+        if self._unsettled.is_full:
+            self._unsettled.forget_unlocked()
+        return self.can_send and not self._unsettled.is_full
 
     def track(self, number: int, delivery: UnsettledDelivery) -> None:
         """Keep a delivery until the client settles it."""
-        self._unsettled[number] = delivery
-
-    def reserve(self, octets: int) -> None:
-        """Count octets kept for the client. Raises BusError above the limit of its connection."""
-        self._connection.reserve(octets)
-
-    def release(self, octets: int) -> None:
-        """Count octets no longer kept."""
-        self._connection.release(octets)
+        self._unsettled.add(number, delivery)
 
     def next_delivery_id(self) -> int:
-        """Give the number of the next delivery."""
+        """Return the number of the next delivery."""
         number = self._next_delivery_id
-        self._next_delivery_id = (number + 1) % _IDS
+        self._next_delivery_id = (number + 1) % SERIAL_NUMBERS
         return number
 
     def send_transfer(self, transfer: amqp.Transfer, payload: bytes) -> None:
         """Send a message in as many frames as the client's frame size and window ask for."""
-        overhead = FRAME_PREFIX + len(amqp.write(replace(transfer, more=True)))
-        room = self._connection.max_frame - overhead
-        for start in range(0, len(payload), room):
-            part = replace(transfer, more=start + room < len(payload))
-            self._held_back.append((part, payload[start : start + room]))
-        self._send_held_back()
+        self._window.queue(transfer, payload, self._connection.max_frame)
+        self._send_waiting()
 
-    def _send_held_back(self) -> None:
-        while self._held_back and self._outgoing_window > 0:
-            transfer, payload = self._held_back.popleft()
-            self._outgoing_window -= 1
-            self._next_outgoing_id = (self._next_outgoing_id + 1) % _IDS
+    def _send_waiting(self) -> None:
+        for transfer, payload in self._window.sendable():
             self.send(transfer, payload)
 
     def flow(self, link: Link | None = None, *, drain: bool = False) -> None:
-        """Tell the client windows and, with a link, its credit."""
-        self._incoming_window = WINDOW
-        self.send(
-            amqp.Flow(
-                next_incoming_id=self._next_incoming_id,
-                incoming_window=WINDOW,
-                next_outgoing_id=self._next_outgoing_id,
-                outgoing_window=WINDOW,
-                handle=link.handle if link else None,
-                delivery_count=link.delivery_count if link else None,
-                link_credit=link.credit if link else None,
-                available=0 if link else None,
+        """Send the windows and, with a link, its credit."""
+        flow = self._window.flow()
+        if link is not None:
+            flow = replace(
+                flow,
+                handle=link.handle,
+                delivery_count=link.delivery_count,
+                link_credit=link.credit,
+                available=0,
                 drain=drain,
             )
-        )
+        self.send(flow)
 
     def wake(self) -> None:
         """Let links deliver again after a pause."""
@@ -197,11 +163,8 @@ class Session:
 
     def _on_flow(self, flow: amqp.Flow) -> None:
         could_send = self.can_send
-        seen = 1 if flow.next_incoming_id is None else flow.next_incoming_id
-        sent = (self._next_outgoing_id - seen) % _IDS
-        in_flight = sent if sent < _IDS // 2 else 0
-        self._outgoing_window = flow.incoming_window - in_flight
-        self._send_held_back()
+        self._window.on_flow(flow)
+        self._send_waiting()
         if flow.handle is None and flow.echo:
             self.flow()
         if not could_send:
@@ -210,9 +173,7 @@ class Session:
             self._link(flow.handle).on_flow(flow)
 
     def _on_transfer(self, transfer: amqp.Transfer, payload: bytes) -> None:
-        self._next_incoming_id = (self._next_incoming_id + 1) % _IDS
-        self._incoming_window -= 1
-        if self._incoming_window < WINDOW // 2:
+        if self._window.count_incoming():
             self.flow()
         if transfer.handle in self._closing:
             return
@@ -224,33 +185,18 @@ class Session:
     def _on_disposition(self, disposition: amqp.Disposition) -> None:
         if disposition.role is not amqp.RECEIVER:
             return
-        first = disposition.first
-        last = first if disposition.last is None else disposition.last
-        # The range is the client's word: walk it only where it is shorter than what is known.
-        if last - first < len(self._unsettled):
-            numbers = [n for n in range(first, last + 1) if n in self._unsettled]
-        else:
-            numbers = [n for n in self._unsettled if first <= n <= last]
-        was_full = len(self._unsettled) >= MAX_UNSETTLED
-        self._settle(numbers, disposition)
+        was_full = self._unsettled.is_full
+        for answer in self._unsettled.settle(disposition):
+            self.send(answer)
         if was_full:
             self.wake()
-
-    def _settle(self, numbers: list[int], disposition: amqp.Disposition) -> None:
-        for number in numbers:
-            state = self._unsettled[number].settle(disposition.state)
-            if state is None and not disposition.settled:
-                continue
-            del self._unsettled[number]
-            if not disposition.settled:
-                self.send(amqp.Disposition(amqp.SENDER, number, number, settled=True, state=state))
 
     def _on_attach(self, attach: amqp.Attach) -> None:
         if attach.handle in self.links or attach.handle > HANDLE_MAX:
             raise AmqpError(HANDLE_IN_USE, "The handle is in use or above handle-max.")
         self._closing.discard(attach.handle)
         try:
-            self._check_room()
+            self._check_link_count()
             link = attach_link(self, attach)
         except AmqpError as error:
             self._closing.add(attach.handle)
@@ -260,7 +206,7 @@ class Session:
         self._connection.links += 1
         link.start()
 
-    def _check_room(self) -> None:
+    def _check_link_count(self) -> None:
         if self._connection.links >= MAX_LINKS:
             raise AmqpError(RESOURCE_LIMIT, "Too many links on one connection.")
 
@@ -289,17 +235,10 @@ class Session:
             return
         self._connection.links -= 1
         link.stop()
-        gone = [number for number, delivery in self._unsettled.items() if delivery.link is link]
-        for number in gone:
-            del self._unsettled[number]
-
-    def _forget_unlocked(self) -> None:
-        lost = [n for n, delivery in self._unsettled.items() if not delivery.is_locked()]
-        for number in lost:
-            del self._unsettled[number]
+        self._unsettled.forget_link(link)
 
     def reply(self, address: Address, reply_to: str | None, payload: bytes) -> None:
-        """Send an answer on the link that the client opened for it. Raises BusError.
+        """Send a reply on the link that the client opened for it. Raises AmqpError.
 
         It is the link named, or else any to the same request node.
         """

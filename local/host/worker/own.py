@@ -1,7 +1,7 @@
-"""Functions indexed and called on Python 3.11 and 3.12, where Azure's library cannot be had.
+"""Functions indexed and called on Python 3.11 and 3.12, which Azure's library does not support.
 
 The worker of those versions, azure_functions_worker, is not on PyPI; it and the library have the
-same rules, and a test holds this loader to the library's answers.
+same rules, and a test compares this loader with the library.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from azure.functions.meta import Datum
 from local.host.errors import AppRefusedError
 from local.host.worker.datums import from_datum, to_datum
 from local.host.worker.messages import Invocation, Outcome
-from local.host.worker.rules import Checked, check
+from local.host.worker.rules import LoadableFunction, check
 
 _log = logging.getLogger("Host.Worker")
 _THREADS = "PYTHON_THREADPOOL_THREAD_COUNT"
@@ -48,7 +48,7 @@ class OwnLoader:
     """Follows Registry and Dispatcher of azure-functions-python-worker."""
 
     def __init__(self) -> None:
-        self._functions: dict[str, Checked] = {}
+        self._functions: dict[str, LoadableFunction] = {}
         count = os.environ.get(_THREADS, "")
         self._threads = ThreadPoolExecutor(int(count) if count.isdecimal() and int(count) else None)
 
@@ -83,7 +83,7 @@ class OwnLoader:
         except Exception as error:  # noqa: BLE001 - a function may raise anything
             return Outcome(invocation.id, error=repr(error), traceback=traceback.format_exc())
 
-    async def _call(self, function: Checked, invocation: Invocation) -> object:
+    async def _call(self, function: LoadableFunction, invocation: Invocation) -> object:
         metadata = {name: to_datum(data, Datum) for name, data in invocation.metadata.items()}
         arguments = {
             name: function.decoders[name](to_datum(data, Datum), trigger_metadata=metadata)
@@ -115,7 +115,7 @@ def _app() -> FunctionRegister:
     return found[0]
 
 
-def _context(function: Checked, invocation: Invocation) -> _Context:
+def _context(function: LoadableFunction, invocation: Invocation) -> _Context:
     trace = SimpleNamespace(
         trace_parent=invocation.trace_parent, trace_state=invocation.trace_state, attributes={}
     )

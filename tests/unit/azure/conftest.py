@@ -1,10 +1,11 @@
-"""A subscription that is not there: fake programs on the PATH, and a clock that does not wait."""
+"""A subscription that does not exist: fake programs, and a clock that does not wait."""
 
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,10 @@ import pytest
 
 from tests.azure import cli
 from tests.azure.edges import Edges
+from tests.azure.programs import MissingProgramError
 from tests.azure.verdicts import Answers
+from tests.unit.azure import fake_programs
 
-FAKE = Path(__file__).with_name("fake_programs.py")
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
 ACCOUNT = {
     "id": SUBSCRIPTION,
@@ -36,6 +38,7 @@ class World:
     seconds: float = 0.0
     sent: list[str] = field(default_factory=list)
     at_partner: dict[str, int] = field(default_factory=dict)
+    missing: set[str] = field(default_factory=set)
 
     def calls(self) -> list[str]:
         """Return the commands that were run, in their order."""
@@ -51,7 +54,13 @@ class World:
         (self.folder / "state.json").write_text(json.dumps({**self.state(), **named}))
 
     def edges(self) -> Edges:
-        return Edges(lambda _, __: self, lambda _, __: self, lambda: self.seconds, self._sleep)
+        return Edges(
+            lambda _, __: self,
+            lambda _, __: self,
+            lambda: self.seconds,
+            self._sleep,
+            self._execute,
+        )
 
     def send(self, count: int, at_once: int = 16) -> Answers:
         ids = [f"m{len(self.sent) + number}" for number in range(count)]
@@ -76,19 +85,22 @@ class World:
         found: dict[str, Any] = json.loads(file.read_text())
         return found
 
+    def _execute(
+        self, command: Sequence[str], *, given: str, **_: object
+    ) -> subprocess.CompletedProcess[str]:
+        if command[0] in self.missing:
+            raise MissingProgramError(f"{command[0]} is not installed")
+        return fake_programs.run(self.folder, command, given)
+
     def _sleep(self, seconds: float) -> None:
         self.seconds += seconds
 
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    """Put the fake programs on the PATH; git stays where it is."""
+    """Give fake programs that have run nothing yet."""
     folder = tmp_path / "programs"
     folder.mkdir()
-    for name in ("az", "azd", "python"):
-        program = folder / name
-        program.write_text(f"#!{sys.executable}\n" + FAKE.read_text())
-        program.chmod(0o755)
     state = {
         "account": ACCOUNT,
         "signed in": "success",
@@ -103,7 +115,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
         "proof": {"proven": True, "silent": {}, "differences": []},
     }
     (folder / "state.json").write_text(json.dumps(state))
-    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
     monkeypatch.setattr(sys, "executable", str(folder / "python"))
     monkeypatch.setattr(cli, "_RESULTS", tmp_path / "results")
+    monkeypatch.setattr(cli, "copy_project", lambda _: None)  # hundreds of files, for each test
     return World(folder, tmp_path / "results")

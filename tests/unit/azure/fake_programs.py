@@ -1,19 +1,17 @@
 """`az`, `azd` and `python -m ops` as the script sees them: answers, state, and a record of calls.
 
-It is put on the PATH under these names by the tests, and keeps its state in files beside itself.
+The tests call it in their own process, in place of starting programs; its state is in files of a
+folder.
 """
 
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-HERE = Path(sys.argv[0]).resolve().parent
-CALLS = HERE / "calls"
-STATE = HERE / "state.json"
 SUFFIX = "abc123"
 SECRETS = {
     "master": "planted-master-key",
@@ -35,25 +33,24 @@ DATABASES = [
 State = dict[str, Any]
 
 
-def main() -> int:
-    name, arguments = Path(sys.argv[0]).name, sys.argv[1:]
-    given = sys.stdin.read()
+def run(folder: Path, command: Sequence[str], given: str) -> subprocess.CompletedProcess[str]:
+    """Record a command and answer it."""
+    name, arguments = Path(command[0]).name, list(command[1:])
     line = " ".join([name, *arguments])
-    with CALLS.open("a") as calls:
+    with (folder / "calls").open("a") as calls:
         calls.write(f"{line}\n")
-    state: State = json.loads(STATE.read_text())
+    file = folder / "state.json"
+    state: State = json.loads(file.read_text())
     if any(part in line for part in state["failing"]):
         # What a program says when it fails may hold all that it was given, and what it gave.
-        print(f"ERROR: no; {SECRETS['connection']} {state['told']} {given}", file=sys.stderr)
-        return 1
+        said = f"ERROR: no; {SECRETS['connection']} {state['told']} {given}\n"
+        return subprocess.CompletedProcess(command, 1, "", said)
     answer = answer_of(line, arguments, state)
-    STATE.write_text(json.dumps(state))
+    file.write_text(json.dumps(state))
     if isinstance(answer, Exception):
-        print(f"ERROR: {answer}", file=sys.stderr)
-        return 1
-    if answer is not None:
-        print(json.dumps(answer))
-    return 0
+        return subprocess.CompletedProcess(command, 1, "", f"ERROR: {answer}\n")
+    out = "" if answer is None else f"{json.dumps(answer)}\n"
+    return subprocess.CompletedProcess(command, 0, out, "")
 
 
 def answer_of(line: str, arguments: list[str], state: State) -> object:
@@ -149,6 +146,3 @@ ANSWERS: dict[str, Callable[[list[str], State], object]] = {
     "az vm run-command show": lambda _, __: "Succeeded",
     "python -m ops prove": lambda _, state: state["proof"],
 }
-
-if __name__ == "__main__":
-    raise SystemExit(main())

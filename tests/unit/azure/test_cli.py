@@ -38,7 +38,7 @@ def only_looked(world: World) -> bool:
 def test_without_a_program_nothing_is_run_and_one_sentence_says_so(
     missing: str, world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (world.folder / missing).unlink()
+    world.missing.add(missing)
     assert world.run() == cli.NOTHING_RUN
     said = capsys.readouterr()
     assert said.err == (

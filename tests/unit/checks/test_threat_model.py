@@ -83,7 +83,7 @@ def test_a_claim_that_a_test_shows_is_well(root: Path, named: str) -> None:
         ("`tests/a/test_x.py::test_inside`", "no such test"),
         ("`tests/a/test_x.py::test_method`", "no such test"),
         ("`tests/a/test_x.py::TestGroup::test_gone`", "no such test"),
-        ("`tests/a/test_x.py::test_no_function`", "that is no test"),
+        ("`tests/a/test_x.py::test_no_function`", "that is not a test"),
         ("`tests/a/test_x.py::test_skipped`", "never runs"),
         ("`tests/a/test_x.py::test_skipped_with_a_reason`", "never runs"),
         ("`tests/a/test_x.py::test_expected_to_fail`", "may fail"),

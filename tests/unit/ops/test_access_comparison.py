@@ -11,7 +11,7 @@ import pytest
 from ops.access_comparison import GrantUse, NoAnswerError, ProbeResult, Proof, Report, unused
 from ops.access_report import as_json, show
 from shared.access.declaration import Declaration, Grant, Outcome, owner
-from shared.settings.settings import Inventory
+from shared.settings.inventory import Inventory
 
 DECLARED = Declaration.load()
 NOTHING = Inventory({}, (), (), ())
@@ -243,7 +243,7 @@ def uses_of_everything() -> list[GrantUse]:
             homes.setdefault(grant.identity, set()).add(grant.object)
     return [
         GrantUse(grant, frozenset(homes[grant.identity]))
-        for grant in DECLARED.grants | DECLARED.untried
+        for grant in DECLARED.grants | DECLARED.unprobed
         if grant.kind != "app" and grant.identity in homes
     ]
 
@@ -260,7 +260,7 @@ def test_a_grant_that_nobody_used_is_not_needed() -> None:
     assert "not needed: receiver_bus: send queue retries" in shown(proof, [idle])
 
 
-@pytest.mark.parametrize("idle", sorted(DECLARED.untried), ids=str)
+@pytest.mark.parametrize("idle", sorted(DECLARED.unprobed), ids=str)
 def test_a_grant_that_nothing_tries_is_looked_for_among_the_used_all_the_same(idle: Grant) -> None:
     assert unused(DECLARED, [use for use in uses_of_everything() if use.grant != idle]) == [idle]
 

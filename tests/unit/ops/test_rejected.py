@@ -4,66 +4,89 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ops.rejected import Rejected, chosen, replay_id
-from shared.message.message_id import MessageId, digest_suffix
+from ops.rejected import Rejected, Rejection, chosen
+from shared.message.message_id import MessageId
 
-BODY = b"a.sealed.message"
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 
 
-def rejected(number: int, message_id: str) -> Rejected:
-    ours = MessageId.parse(message_id)
-    identifier = ours.id if ours else None
+def rejected(number: int, message_id: str, *, dead_lettered: bool = False) -> Rejected:
+    own = MessageId.parse(message_id)
     return Rejected(
-        number, identifier, message_id, "partner-refused", "", 0, NOW, 10, set_aside=False
+        number,
+        own.id if own else None,
+        message_id,
+        "partner-refused",
+        "",
+        0,
+        NOW,
+        10,
+        set_aside=False,
+        dead_lettered=dead_lettered,
     )
 
 
-@pytest.mark.parametrize(
-    ("message_id", "expected"),
-    [
-        ("abc", "abc.r7"),
-        ("abc.3", "abc.r7"),
-        ("abc.r2", "abc.r7"),
-        ("abc.r2.4", "abc.r7"),
-        ("not.one of ours", "not.one of ours.r7"),
-        ("", ".r7"),
-        ("x" * 128, "x" * 108 + ".r7"),
-    ],
-)
-def test_a_replay_has_an_id_of_its_own(message_id: str, expected: str) -> None:
-    assert replay_id(message_id, 7, BODY) == expected + digest_suffix(BODY)
-
-
-def test_the_id_of_a_replay_is_read_as_the_messages_own() -> None:
-    assert MessageId.parse(replay_id("abc.r2.4", 7, BODY)) == MessageId("abc", 7)
-    longest = replay_id("x" * 80, 10**18 - 1, BODY)
-    assert len(longest) <= 128
-    assert MessageId.parse(longest) == MessageId("x" * 80, 10**18 - 1)
-
-
-THERE = [rejected(1, "a"), rejected(2, "b.3"), rejected(3, "a.r1"), rejected(4, "no id")]
+THERE = [
+    rejected(1, "a"),
+    rejected(2, "b.3"),
+    rejected(3, "a.r1"),
+    rejected(4, "no id"),
+    rejected(4, "d", dead_lettered=True),
+    rejected(5, "", dead_lettered=True),
+]
 
 
 @pytest.mark.parametrize(
-    ("names", "numbers", "missing"),
+    ("names", "indexes", "missing"),
     [
-        (["b"], {2}, []),
-        (["b.3"], {2}, []),
-        (["a"], {1, 3}, []),
-        (["#3"], {3}, []),
-        (["#4", "no id"], {4}, []),
-        (["#5", "c", "a", "c"], {1, 3}, ["#5", "c"]),
-        (["", "#"], set(), ["", "#"]),
+        (["b"], [1], []),
+        (["b.3"], [1], []),
+        (["a"], [0, 2], []),
+        (["#3"], [2], []),
+        (["#4", "no id"], [3], []),
+        (["dead#4"], [4], []),
+        (["d", "dead#5"], [4, 5], []),
+        (["#5", "c", "a", "c"], [0, 2], ["#5", "c"]),
+        (["dead#3"], [], ["dead#3"]),
+        (["", "#"], [], ["", "#"]),
     ],
 )
 def test_messages_are_found_by_id_and_by_number(
-    names: list[str], numbers: set[int], missing: list[str]
+    names: list[str], indexes: list[int], missing: list[str]
 ) -> None:
     found, led_to_none = chosen(THERE, names)
-    assert set(found) == numbers
+    assert found == [THERE[index] for index in indexes]
     assert led_to_none == missing
 
 
 def test_a_message_goes_by_its_id_or_its_number() -> None:
-    assert [message.name for message in THERE] == ["a", "b", "a", "#4"]
+    assert [message.name for message in THERE] == ["a", "b", "a", "#4", "d", "dead#5"]
+
+
+OWN = {"relay-reason": "partner-refused", "relay-detail": "400", "relay-attempts": "3"}
+BUS = {"DeadLetterReason": "TTLExpiredException", "DeadLetterErrorDescription": "expired"}
+
+
+@pytest.mark.parametrize(
+    ("properties", "moved_by_bus", "expected"),
+    [
+        (OWN, False, Rejection("partner-refused", "400", 3)),
+        (OWN | BUS, False, Rejection("partner-refused", "400", 3)),
+        (BUS, False, Rejection("TTLExpiredException", "expired", 0)),
+        ({}, False, Rejection("", "", 0)),
+        ({"relay-attempts": "99999"}, False, Rejection("", "", 0)),
+        ({"relay-attempts": "\u0663"}, False, Rejection("", "", 0)),
+        ({"relay-attempts": "-1"}, False, Rejection("", "", 0)),
+    ],
+)
+def test_why_it_was_rejected_is_read(
+    properties: dict[str, str], moved_by_bus: bool, expected: Rejection
+) -> None:
+    assert Rejection.of(properties, moved_by_bus=moved_by_bus) == expected
+
+
+def test_a_sender_cannot_forge_why_the_bus_moved_its_message() -> None:
+    assert Rejection.of(OWN | BUS, moved_by_bus=True) == Rejection(
+        "TTLExpiredException", "expired", 0
+    )
+    assert Rejection.of(OWN, moved_by_bus=True) == Rejection("", "", 0)

@@ -6,9 +6,9 @@ import azure.functions as func
 import pytest
 
 from local.host.bindings import BoundFunction, HttpFunction, QueueFunction, bind
-from local.host.body import DataType
 from local.host.errors import AppRefusedError
-from local.host.placing import place
+from local.host.message_body import DataType
+from local.host.route_table import make_route_table
 from local.host.settings import IdentityConnection, Settings
 
 SETTINGS = Settings(
@@ -92,7 +92,7 @@ def test_a_queue_function_may_ask_for_several_messages() -> None:
     [function] = bound(declare)
     assert isinstance(function, QueueFunction)
     assert function.many
-    assert (function.largest_batch, function.completes) == (1000, True)
+    assert (function.max_batch, function.completes) == (1000, True)
 
 
 def test_a_queue_function_says_itself_how_large_a_batch_is_and_who_completes_it() -> None:
@@ -110,7 +110,7 @@ def test_a_queue_function_says_itself_how_large_a_batch_is_and_who_completes_it(
 
     [function] = bound(declare)
     assert isinstance(function, QueueFunction)
-    assert (function.largest_batch, function.completes) == (7, False)
+    assert (function.max_batch, function.completes) == (7, False)
     assert function.data_type is DataType.STRING
 
 
@@ -168,9 +168,9 @@ def test_a_route_that_the_host_refuses_costs_one_function(
     routes: list[tuple[str, list[str] | None]],
 ) -> None:
     functions = [one for one in bound(routed(*routes)) if isinstance(one, HttpFunction)]
-    placed = place(functions, "api")
-    assert len(placed.functions) == len(routes) - 1
-    (problem,) = placed.in_error.values()
+    table = make_route_table(functions, "api")
+    assert len(table.functions) == len(routes) - 1
+    (problem,) = table.in_error.values()
     assert "conflicts" in problem
 
 

@@ -62,6 +62,8 @@ def test_a_function_may_have_no_timeout() -> None:
         ({"extensions": {"serviceBus": {"maxConcurrentCalls": 0}}}, "maxConcurrentCalls"),
         ({"extensions": {"serviceBus": []}}, "extensions.serviceBus"),
         ({"extensions": {"http": {"routePrefix": 1}}}, "routePrefix"),
+        ({"extensions": {"serviceBus": {"prefetchCount": -1}}}, "serviceBus.prefetchCount"),
+        ({"extensions": {"http": {"hsts": {}}}}, "extensions.http.hsts"),
         ({"logging": {"logLevel": {"default": "Loud"}}}, "logging.logLevel.default"),
     ],
 )

@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 from multidict import CIMultiDict
 
-from local.host.keys import AppKeys, KeysUnreadableError, Level, level_of, opens, presented
+from local.host.keys import (
+    AppKeys,
+    AuthLevel,
+    KeysUnreadableError,
+    auth_level_of,
+    is_authorized,
+    key_from_request,
+)
 
 KEYS = AppKeys(bytes(range(32)))
 OTHER = AppKeys(bytes(32))
@@ -24,28 +31,28 @@ GIVEN = {
     "longer": f"{KEYS.master}=",
 }
 OPENS = {
-    Level.ANONYMOUS: set(GIVEN),
-    Level.FUNCTION: {"function", "host", "master"},
-    Level.ADMIN: {"master"},
+    AuthLevel.ANONYMOUS: set(GIVEN),
+    AuthLevel.FUNCTION: {"function", "host", "master"},
+    AuthLevel.ADMIN: {"master"},
 }
 
 
-@pytest.mark.parametrize("level", Level)
+@pytest.mark.parametrize("level", AuthLevel)
 @pytest.mark.parametrize("given", GIVEN)
-def test_a_key_opens_what_it_opens_in_azure(level: Level, given: str) -> None:
-    assert opens(level, GIVEN[given], KEYS, "send") == (given in OPENS[level])
+def test_a_key_opens_what_it_opens_in_azure(level: AuthLevel, given: str) -> None:
+    assert is_authorized(level, GIVEN[given], KEYS, "send") == (given in OPENS[level])
 
 
-@pytest.mark.parametrize("level", Level)
+@pytest.mark.parametrize("level", AuthLevel)
 @pytest.mark.parametrize("given", GIVEN)
-def test_without_keys_nobody_is_asked_for_one(level: Level, given: str) -> None:
-    assert opens(level, GIVEN[given], None, "send")
+def test_without_keys_nobody_is_asked_for_one(level: AuthLevel, given: str) -> None:
+    assert is_authorized(level, GIVEN[given], None, "send")
 
 
 def test_what_is_no_function_has_no_key_of_its_own() -> None:
-    assert not opens(Level.FUNCTION, KEYS.function("send"), KEYS)
-    assert not opens(Level.ADMIN, KEYS.host, KEYS)
-    assert opens(Level.ADMIN, KEYS.master, KEYS)
+    assert not is_authorized(AuthLevel.FUNCTION, KEYS.function("send"), KEYS)
+    assert not is_authorized(AuthLevel.ADMIN, KEYS.host, KEYS)
+    assert is_authorized(AuthLevel.ADMIN, KEYS.master, KEYS)
 
 
 def test_each_key_is_another_and_stays_what_it_is() -> None:
@@ -82,7 +89,7 @@ def test_no_key_is_shown_by_accident() -> None:
 def test_the_header_counts_and_else_the_query(
     headers: list[tuple[str, str]], query: list[tuple[str, str]], given: str | None
 ) -> None:
-    assert presented(CIMultiDict(headers), query) == given
+    assert key_from_request(CIMultiDict(headers), query) == given
 
 
 @pytest.mark.parametrize(
@@ -94,7 +101,7 @@ def test_the_header_counts_and_else_the_query(
     ],
 )
 def test_a_trigger_says_its_level(binding: dict[str, object], level: str) -> None:
-    assert level_of(binding) is Level(level)
+    assert auth_level_of(binding) is AuthLevel(level)
 
 
 def test_keys_are_read_from_what_was_written(tmp_path: Path) -> None:

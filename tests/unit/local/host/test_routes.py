@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from local.host.errors import AppRefusedError
-from local.host.routes import Route, is_built_in, same
+from local.host.routes import Route, is_built_in, is_same_route
 
 GUID = "0b3d5b0e-6f5c-4a6e-8f2e-0b3d5b0e6f5c"
 
@@ -65,7 +65,7 @@ def test_a_template_that_is_not_known_is_refused_by_name(template: str) -> None:
 def test_routes_are_the_same_if_their_templates_are(
     one: str, other: str, are_the_same: bool
 ) -> None:
-    assert same(one, other) == are_the_same
+    assert is_same_route(one, other) == are_the_same
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from local.key_vault.errors import KeyVaultError
 from local.key_vault.operations import parse
-from local.key_vault.refusals import KeyVaultError
 
 KEYS = "Microsoft.KeyVault/vaults/keys"
 SECRETS = "Microsoft.KeyVault/vaults/secrets"

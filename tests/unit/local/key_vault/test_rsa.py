@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.key_vault.refusals import KeyVaultError
+from local.key_vault.errors import KeyVaultError
 from local.key_vault.rsa import decrypt, encrypt, from_base64url, to_base64url
 
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)

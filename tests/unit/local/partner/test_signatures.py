@@ -3,19 +3,30 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import time
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
+from standardwebhooks import Webhook as ReferenceWebhook
+from standardwebhooks.webhooks import WebhookVerificationError
 
 from local.partner.signatures import TOLERANCE, SigningSecret, verify
+from shared.message.envelope import MessageHeader
+from shared.partner.delivery import Delivery
+from shared.partner.webhook import Webhook
 
 NOW = 1_700_000_000.0
 OURS = SigningSecret(b"k" * 32)
 OTHER = SigningSecret(b"o" * 32)
 # What aiohttp makes of the bytes of a header.
 HEADER_TEXT = st.binary(max_size=40).map(lambda raw: raw.decode(errors="surrogateescape"))
+
+
+# The reference library takes a body as UTF-8 and nothing else.
+TEXT_BODY = st.text(max_size=100).map(str.encode)
 
 
 def headers(
@@ -115,3 +126,28 @@ def test_what_is_no_secret_is_refused_without_showing_it(text: str) -> None:
     with pytest.raises(ValueError, match="signing secret") as refusal:
         SigningSecret.parse(text + "?")
     assert text not in str(refusal.value) or not text or text == "whsec_"
+
+
+@given(st.binary(min_size=24, max_size=64), TEXT_BODY)
+def test_the_reference_library_verifies_what_relay_signs(key: bytes, body: bytes) -> None:
+    delivery = Delivery(MessageHeader("m1", "text/plain"), body)
+    sent = Webhook("https://partner.example", (bytes(24), key)).headers(delivery, int(time.time()))
+    reference = ReferenceWebhook(SigningSecret(key).text)
+    reference.verify(body, sent, json_parse=False)
+    assert verify([SigningSecret(key)], CIMultiDict(sent), body, time.time())
+    with pytest.raises(WebhookVerificationError):
+        reference.verify(body + b"x", sent, json_parse=False)
+
+
+@given(st.binary(min_size=24, max_size=64), TEXT_BODY)
+def test_the_partner_verifies_what_the_reference_library_signs(key: bytes, body: bytes) -> None:
+    secret, now = SigningSecret(key), datetime.now(UTC)
+    given = CIMultiDict(
+        {
+            "webhook-id": "m1",
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": ReferenceWebhook(secret.text).sign("m1", now, body.decode()),
+        }
+    )
+    assert verify([secret], given, body, now.timestamp())
+    assert not verify([secret], given, body + b"x", now.timestamp())

@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from local.resource_manager.existing import ExistingDeployment
+from local.resource_manager.refusal import Refusal
+from local.resource_manager.template import Template
+
 INFRA = Path(__file__).parents[4] / "infra"
 SNAPSHOTS = sorted(path.name for path in INFRA.glob("*.snapshot.json"))
 
@@ -61,9 +65,9 @@ class Planted:
         return self.path.removeprefix("/") if self.told is None else self.told
 
     def planted(self, document: Json) -> Json:
-        """Give a copy of a snapshot with the fault in it."""
-        made = copy.deepcopy(document)
-        put(resource(made, self.ending), self.path, self.value)
+        """Return the snapshot with the fault in it; the rest is shared with `document`."""
+        made, changed = changed_apart(document, self.ending)
+        put(changed, self.path, self.value)
         return made
 
 
@@ -87,6 +91,17 @@ def resource(document: Json, ending: str) -> Json:
     return found[0]
 
 
+def changed_apart(document: Json, ending: str) -> tuple[Json, Json]:
+    """Return the snapshot, and the resource whose id ends so: that one is a copy, to be changed.
+
+    To copy a whole snapshot takes longer than to judge it.
+    """
+    found = resource(document, ending)
+    changed = copy.deepcopy(found)
+    resources = [changed if one is found else one for one in document["predictedResources"]]
+    return {**document, "predictedResources": resources}, changed
+
+
 def put(body: Json, path: str, value: object) -> None:
     """Put a value at a path; `GONE` takes away what stands there."""
     *steps, last = path.removeprefix("/").split(".")
@@ -100,22 +115,30 @@ def put(body: Json, path: str, value: object) -> None:
 
 
 def setting(document: Json, name: str, value: str = "x", ending: str = SENDER) -> Json:
-    """Give a copy with one more setting of an app."""
-    made = copy.deepcopy(document)
-    settings = resource(made, ending)["properties"]["siteConfig"]["appSettings"]
-    settings.append({"name": name, "value": value})
+    """Return the snapshot with one more setting of an app."""
+    made, changed = changed_apart(document, ending)
+    changed["properties"]["siteConfig"]["appSettings"].append({"name": name, "value": value})
     return made
 
 
 def add(document: Json, *resources: Json) -> Json:
-    """Give a copy with more resources."""
-    made = copy.deepcopy(document)
-    made["predictedResources"] += copy.deepcopy(list(resources))
-    return made
+    """Return the snapshot with more resources."""
+    more = copy.deepcopy(list(resources))
+    return {**document, "predictedResources": [*document["predictedResources"], *more]}
 
 
 def another(document: Json, ending: str, change: Callable[[Json], None]) -> Json:
-    """Give a copy with one more resource, which is another one changed."""
+    """Return the snapshot with one more resource, which is another one changed."""
     one = copy.deepcopy(resource(document, ending))
     change(one)
     return add(document, one)
+
+
+def existing(document: Json, **more: Any) -> ExistingDeployment:
+    """Return a snapshot as what exists already."""
+    return ExistingDeployment(Template(document), **more)
+
+
+def places(found: list[Refusal]) -> list[tuple[str, str]]:
+    """Return of each refusal where it points to, and Azure's code for it."""
+    return [(one.path, one.code) for one in found]

@@ -6,12 +6,14 @@ import json
 
 import pytest
 
-from shared.access.probes import judged
+from shared.access.probes import outcome_of
 
 
 def error(code: str, inner: str | None = None) -> bytes:
-    told: dict[str, object] = {"code": code, "message": "planted"}
-    return json.dumps({"error": told | ({"innererror": {"code": inner}} if inner else {})}).encode()
+    answer: dict[str, object] = {"code": code, "message": "planted"}
+    return json.dumps(
+        {"error": answer | ({"innererror": {"code": inner}} if inner else {})}
+    ).encode()
 
 
 @pytest.mark.parametrize(
@@ -22,7 +24,7 @@ def error(code: str, inner: str | None = None) -> bytes:
         # Garbage that may be decrypted cannot be.
         (400, error("BadParameter"), True, "allowed"),
         (400, error("BadParameter"), False, "could not tell"),
-        # A refusal of the request, by whoever stands before the vault, says nothing of a right.
+        # A refusal by a gateway before the vault says nothing of a right.
         (400, error("InvalidApiVersion"), True, "could not tell"),
         (400, b"<html>Bad Request</html>", True, "could not tell"),
         (403, error("Forbidden", "ForbiddenByRbac"), False, "refused"),
@@ -42,7 +44,7 @@ def error(code: str, inner: str | None = None) -> bytes:
     ],
 )
 def test_what_an_answer_means(status: int, body: bytes, decrypting: bool, outcome: str) -> None:
-    found, told = judged(status, body, decrypting=decrypting)
+    found, answer = outcome_of(status, body, decrypting=decrypting)
     assert found == outcome
-    assert told.startswith(str(status))
-    assert "planted" not in told
+    assert answer.startswith(str(status))
+    assert "planted" not in answer

@@ -130,7 +130,7 @@ def test_what_is_no_receipt_is_set_aside_as_it_was_and_the_others_are_recorded(
     assert {one["relay-reason"] for one in aside.properties} == {"not-a-receipt"}
     assert {one["relay-kind"] for one in aside.properties} == {"receipt"}
     assert all(one["relay-detail"] for one in aside.properties)
-    assert caplog.text.count("dropped what is no receipt") == len(BAD)
+    assert caplog.text.count("rejected what is not a receipt") == len(BAD)
     assert "planted" not in caplog.text + str(aside.properties)
 
 

@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, cast
 
 import pytest
 from azure.functions.servicebus import ServiceBusMessage as Triggered
-from azure.servicebus import ServiceBusMessage
 
-from shared.apps.outcomes import Outcomes
-from shared.apps.triage import MAX_RETURNS, Triage
+from shared.apps.outcomes import Record, Reject
+from shared.apps.triage import (
+    MAX_RETURNS,
+    RejectReceipt,
+    ReturnReceipt,
+    Triage,
+    sort_message,
+    sort_receipt,
+)
 from shared.azure.queues import BusDeniedError
 from shared.azure.vault import VaultUnavailableError
-from shared.message.data_keys import DataKeyCache
-from shared.message.envelope import DataKey, DecryptionError, MessageHeader, WrappedKey, seal
+from shared.message.dead_letter import DeadLetter
+from shared.message.envelope import DataKey, MessageHeader, WrappedKey, seal
+from shared.message.pending_receipt import PendingReceipt
 from shared.message.receipt import Receipt
+from shared.message.received import ReceivedMessage
 from shared.message.state import State
-from shared.settings.settings import ReceiverSettings
-from shared.settings.settings import load as load_settings
-from shared.telemetry.outages import Outages
-from tests.unit.shared.settings.test_settings import environment
+from tests.unit.shared.apps.receiver_doubles import (
+    KEY,
+    NOW,
+    TOKEN,
+    WRAPPED,
+    Keys,
+    Queues,
+)
+from tests.unit.shared.message.triggered import triggered
 
-KEY = DataKey.generate()
-WRAPPED = WrappedKey("kid", b"key")
-TOKEN = seal(b"payload", MessageHeader("mine", "a/b"), KEY, WRAPPED)
+MAX_DELIVERIES = 9
 RECEIPT = Receipt("other", State.DELIVERED, datetime.now(UTC), attempts=1).to_json().encode()
 REASON = {
     "DeadLetterReason": "MaxDeliveryCountExceeded",
@@ -42,149 +51,157 @@ def letter(
     more: Mapping[str, object] | None = None,
 ) -> Triggered:
     properties = {**REASON, **(more or {})}
-    return Triggered(
-        body=body,
-        message_id=message_id,
-        delivery_count=deliveries,
-        dead_letter_source=source,
-        application_properties=properties,
-        user_properties=properties,
-    )
-
-
-class Bus:
-    """What was sent, by queue; a queue of `denied` takes nothing."""
-
-    def __init__(self) -> None:
-        self.sent: dict[str, list[ServiceBusMessage]] = {"later": [], "aside": [], "record": []}
-        self.denied: set[str] = set()
-
-    def to(self, queue: str) -> Any:
-        async def send(message: ServiceBusMessage) -> None:
-            if queue in self.denied:
-                raise BusDeniedError("refused")
-            self.sent[queue].append(message)
-
-        return send
-
-    def bodies(self, queue: str) -> list[bytes]:
-        return [b"".join(message.body) for message in self.sent[queue]]
-
-    def properties(self, queue: str) -> list[dict[str, Any]]:
-        return [
-            cast("dict[str, Any]", message.application_properties) for message in self.sent[queue]
-        ]
-
-    def receipts(self) -> list[Receipt]:
-        return [Receipt.from_json(body) for body in self.bodies("record")]
-
-
-class Vault:
-    def __init__(self) -> None:
-        self.error: Exception | None = None
-
-    async def decrypt(self, wrapped: WrappedKey) -> bytes:
-        if self.error:
-            raise self.error
-        if wrapped != WRAPPED:
-            raise DecryptionError("wrong-key", "it names a key that is not this receiver's")
-        return KEY.secret
+    return triggered(message_id, body, deliveries=deliveries, source=source, properties=properties)
 
 
 @pytest.fixture
-def bus() -> Bus:
-    return Bus()
+def queues() -> Queues:
+    return Queues()
 
 
 @pytest.fixture
-def vault() -> Vault:
-    return Vault()
+def keys() -> Keys:
+    return Keys()
 
 
 @pytest.fixture
-def triage(bus: Bus, vault: Vault) -> Triage:
-    names = {"RELAY_QUEUE_RECEIPTS": "receipts", "RELAY_QUEUE_MESSAGES": "messages"}
-    settings = load_settings(environment("receiver", **names))["receiver"]
-    assert isinstance(settings, ReceiverSettings)
-    outages = Outages(logging.getLogger("test"))
-    outcomes = Outcomes(bus.to("later"), bus.to("aside"), bus.to("record"), 30, outages)
-    return Triage(settings, DataKeyCache(vault.decrypt, 10, 60), outcomes)
+def triage(queues: Queues, keys: Keys) -> Triage:
+    return Triage(keys, queues.of_receiver, "receipts", MAX_DELIVERIES)
+
+
+def dead(*arguments: object, **more: object) -> DeadLetter:
+    return DeadLetter.from_trigger(letter(*arguments, **more))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("dead_letter", "outcome"),
+    [
+        (dead(RECEIPT, "receipts"), ReturnReceipt(1)),
+        (dead(RECEIPT, "receipts", deliveries=MAX_DELIVERIES - 1), ReturnReceipt(1)),
+        (
+            dead(RECEIPT, "receipts", deliveries=MAX_DELIVERIES, more={"relay-returns": "4"}),
+            RejectReceipt(
+                "receipt-not-recorded",
+                "returned 4 times; MaxDeliveryCountExceeded: "
+                f"{REASON['DeadLetterErrorDescription']}; dead-lettered from receipts",
+            ),
+        ),
+        (dead(b"{}", "receipts"), RejectReceipt("not-a-receipt", "id must be the id of a message")),
+    ],
+)
+def test_what_becomes_of_a_dead_lettered_receipt(
+    dead_letter: DeadLetter, outcome: ReturnReceipt | RejectReceipt
+) -> None:
+    assert sort_receipt(dead_letter, MAX_DELIVERIES) == outcome
+
+
+DONE = Receipt("mine", State.DELIVERED, NOW, attempts=1)
+FAILED = Receipt("mine", State.REJECTED, NOW, attempts=1)
+AUTHENTIC = PendingReceipt.by(KEY, DONE)
+REJECT = Reject(
+    REASON["DeadLetterReason"],
+    f"{REASON['DeadLetterErrorDescription']}; dead-lettered from messages",
+    0,
+)
+
+
+@pytest.mark.parametrize(
+    ("pending", "key", "outcome"),
+    [
+        (None, KEY, REJECT),
+        (None, None, Reject(REJECT.reason, REJECT.detail, 0, is_recorded=False)),
+        (AUTHENTIC, KEY, Record(AUTHENTIC)),
+        (AUTHENTIC, None, Reject(REJECT.reason, REJECT.detail, 0, is_recorded=False)),
+        (PendingReceipt(DONE), KEY, REJECT),
+        (PendingReceipt.by(DataKey.generate(), DONE), KEY, REJECT),
+        (PendingReceipt(FAILED), KEY, Record(PendingReceipt(FAILED))),
+        (PendingReceipt(FAILED), None, Reject(REJECT.reason, REJECT.detail, 0, is_recorded=False)),
+    ],
+)
+def test_what_becomes_of_a_dead_lettered_message(
+    pending: PendingReceipt | None, key: DataKey | None, outcome: Record | Reject
+) -> None:
+    found = dead(TOKEN.encode(), "messages", more=pending.to_properties() if pending else None)
+    assert isinstance(found.message, ReceivedMessage)
+    assert sort_message(found, found.message, key) == outcome
 
 
 @pytest.mark.parametrize("source", ["receipts", "Receipts"])
 async def test_a_receipt_goes_to_the_ledger_again_as_it_was(
-    triage: Triage, bus: Bus, source: str
+    triage: Triage, queues: Queues, source: str
 ) -> None:
-    await triage.sort(letter(RECEIPT, source))
-    assert bus.bodies("record") == [RECEIPT]
-    assert bus.properties("record") == [{"relay-returns": "1"}]
-    assert not bus.sent["aside"]
+    await triage.handle(letter(RECEIPT, source))
+    assert queues.bodies("receipts") == [RECEIPT]
+    assert queues.properties("receipts") == [{"relay-returns": "1"}]
+    assert not queues.on("rejected")
 
 
 async def test_a_receipt_that_comes_back_too_often_goes_to_an_operator(
-    triage: Triage, bus: Bus
+    triage: Triage, queues: Queues
 ) -> None:
-    await triage.sort(letter(RECEIPT, "receipts", more={"relay-returns": str(MAX_RETURNS - 1)}))
-    assert bus.properties("record") == [{"relay-returns": str(MAX_RETURNS)}]
-    await triage.sort(letter(RECEIPT, "receipts", more={"relay-returns": str(MAX_RETURNS)}))
-    assert bus.bodies("aside") == [RECEIPT]
-    (properties,) = bus.properties("aside")
+    await triage.handle(letter(RECEIPT, "receipts", more={"relay-returns": str(MAX_RETURNS - 1)}))
+    assert queues.properties("receipts") == [{"relay-returns": str(MAX_RETURNS)}]
+    await triage.handle(letter(RECEIPT, "receipts", more={"relay-returns": str(MAX_RETURNS)}))
+    assert queues.bodies("rejected") == [RECEIPT]
+    (properties,) = queues.properties("rejected")
     assert properties["relay-reason"] == "receipt-not-recorded"
     assert "MaxDeliveryCountExceeded" in properties["relay-detail"]
     assert properties["relay-kind"] == "receipt"
-    assert bus.sent["aside"][0].message_id == "other"
+    assert queues.on("rejected")[0].message_id == "other"
 
 
 @pytest.mark.parametrize("returns", ["", "-1", "x", "1.5", "99999", None, 7.5, {}])
 async def test_a_strange_count_of_returns_counts_as_none(
-    triage: Triage, bus: Bus, returns: object
+    triage: Triage, queues: Queues, returns: object
 ) -> None:
-    await triage.sort(letter(RECEIPT, "receipts", more={"relay-returns": returns}))
-    assert bus.properties("record") == [{"relay-returns": "1"}]
+    await triage.handle(letter(RECEIPT, "receipts", more={"relay-returns": returns}))
+    assert queues.properties("receipts") == [{"relay-returns": "1"}]
 
 
 async def test_a_receipt_that_cannot_be_returned_is_set_aside_before_the_bus_gives_it_up(
-    triage: Triage, bus: Bus
+    triage: Triage, queues: Queues
 ) -> None:
-    bus.denied.add("record")
+    queues.denied.add("receipts")
     for deliveries in range(1, 9):
         with pytest.raises(BusDeniedError):
-            await triage.sort(letter(RECEIPT, "receipts", deliveries=deliveries))
-    await triage.sort(letter(RECEIPT, "receipts", deliveries=9))
-    assert bus.bodies("aside") == [RECEIPT]
+            await triage.handle(letter(RECEIPT, "receipts", deliveries=deliveries))
+    await triage.handle(letter(RECEIPT, "receipts", deliveries=9))
+    assert queues.bodies("rejected") == [RECEIPT]
 
 
-async def test_what_is_no_receipt_goes_to_an_operator_at_once(triage: Triage, bus: Bus) -> None:
-    await triage.sort(letter(b"\xff planted", "receipts"))
-    assert bus.bodies("aside") == [b"\xff planted"]
-    assert bus.properties("aside")[0]["relay-reason"] == "not-a-receipt"
-    assert "planted" not in str(bus.properties("aside"))
-    assert not bus.sent["record"]
+async def test_what_is_not_a_receipt_goes_to_an_operator_at_once(
+    triage: Triage, queues: Queues
+) -> None:
+    await triage.handle(letter(b"\xff planted", "receipts"))
+    assert queues.bodies("rejected") == [b"\xff planted"]
+    assert queues.properties("rejected")[0]["relay-reason"] == "not-a-receipt"
+    assert "planted" not in str(queues.properties("rejected"))
+    assert not queues.on("receipts")
 
 
 @pytest.mark.parametrize("source", ["messages", "retries", None, "elsewhere"])
 async def test_a_message_that_looks_like_a_receipt_writes_nothing_into_the_ledger(
-    triage: Triage, bus: Bus, source: str | None
+    triage: Triage, queues: Queues, source: str | None
 ) -> None:
-    """A right to send to `messages` is none to say `delivered` of another."""
+    """A right to send to `messages` is not one to report another as delivered."""
     forged = {"relay-kind": "receipt", "relay-returns": "0"}
-    await triage.sort(letter(RECEIPT, source, "other", more=forged))
-    assert not bus.sent["record"]
-    assert bus.bodies("aside") == [RECEIPT]
-    assert "relay-kind" not in bus.properties("aside")[0]
+    await triage.handle(letter(RECEIPT, source, "other", more=forged))
+    assert not queues.on("receipts")
+    assert queues.bodies("rejected") == [RECEIPT]
+    assert "relay-kind" not in queues.properties("rejected")[0]
 
 
 @pytest.mark.parametrize("source", ["messages", "retries"])
-async def test_a_message_goes_to_an_operator_with_the_buses_reason_and_the_ledger_hears_of_it(
-    triage: Triage, bus: Bus, source: str
+async def test_a_message_goes_to_an_operator_with_the_reason_of_the_bus_and_the_ledger_hears_of_it(
+    triage: Triage, queues: Queues, source: str
 ) -> None:
-    await triage.sort(letter(TOKEN.encode(), source, more={"relay-attempts": "3"}))
-    assert bus.bodies("aside") == [TOKEN.encode()]
-    (properties,) = bus.properties("aside")
+    await triage.handle(letter(TOKEN.encode(), source, more={"relay-attempts": "3"}))
+    assert queues.bodies("rejected") == [TOKEN.encode()]
+    (properties,) = queues.properties("rejected")
     assert properties["relay-reason"] == "MaxDeliveryCountExceeded"
     assert properties["relay-detail"].endswith(f"attempts.; dead-lettered from {source}")
     assert properties["relay-attempts"] == "3"
-    (receipt,) = bus.receipts()
+    (receipt,) = queues.receipts()
     assert (receipt.message_id, receipt.state, receipt.attempts) == ("mine", State.REJECTED, 3)
     assert receipt.detail
     assert receipt.detail.startswith("MaxDeliveryCountExceeded: ")
@@ -203,49 +220,53 @@ async def test_a_message_goes_to_an_operator_with_the_buses_reason_and_the_ledge
     ],
 )
 async def test_what_does_not_open_under_its_own_id_moves_no_row(
-    triage: Triage, bus: Bus, body: bytes, message_id: str
+    triage: Triage, queues: Queues, body: bytes, message_id: str
 ) -> None:
-    await triage.sort(letter(body, "messages", message_id))
-    assert bus.bodies("aside") == [body]
-    assert not bus.sent["record"]
+    await triage.handle(letter(body, "messages", message_id))
+    assert queues.bodies("rejected") == [body]
+    assert not queues.on("receipts")
 
 
 async def test_while_the_vault_is_away_a_message_stays_until_its_last_delivery(
-    triage: Triage, bus: Bus, vault: Vault
+    triage: Triage, queues: Queues, keys: Keys
 ) -> None:
-    vault.error = VaultUnavailableError("decrypt", "no answer")
+    keys.error = VaultUnavailableError("decrypt", "no answer")
     with pytest.raises(VaultUnavailableError):
-        await triage.sort(letter(TOKEN.encode(), "messages", deliveries=8))
-    assert not bus.sent["aside"]
-    await triage.sort(letter(TOKEN.encode(), "messages", deliveries=9))
-    assert bus.bodies("aside") == [TOKEN.encode()]
-    assert not bus.sent["record"]
+        await triage.handle(letter(TOKEN.encode(), "messages", deliveries=8))
+    assert not queues.on("rejected")
+    await triage.handle(letter(TOKEN.encode(), "messages", deliveries=9))
+    assert queues.bodies("rejected") == [TOKEN.encode()]
+    assert not queues.on("receipts")
 
 
-async def test_one_that_waited_for_its_receipt_only_is_done_by_it(triage: Triage, bus: Bus) -> None:
+async def test_one_that_waited_for_its_receipt_only_is_done_by_it(
+    triage: Triage, queues: Queues
+) -> None:
     done = Receipt("mine", State.DELIVERED, datetime.now(UTC), attempts=1)
     pending = {
         "relay-pending-receipt": done.to_json(),
         "relay-pending-receipt-mac": KEY.receipt_mac(done.to_json()),
     }
-    await triage.sort(letter(TOKEN.encode(), "retries", more=pending))
-    assert bus.receipts() == [done]
-    assert not bus.sent["aside"]
+    await triage.handle(letter(TOKEN.encode(), "retries", more=pending))
+    assert queues.receipts() == [done]
+    assert not queues.on("rejected")
 
 
-async def test_a_delivery_that_nobody_confirmed_is_not_believed(triage: Triage, bus: Bus) -> None:
+async def test_a_delivery_without_an_authentic_mac_is_not_believed(
+    triage: Triage, queues: Queues
+) -> None:
     done = Receipt("mine", State.DELIVERED, datetime.now(UTC), attempts=1)
-    await triage.sort(
+    await triage.handle(
         letter(TOKEN.encode(), "retries", more={"relay-pending-receipt": done.to_json()})
     )
-    assert [receipt.state for receipt in bus.receipts()] == [State.REJECTED]
+    assert [receipt.state for receipt in queues.receipts()] == [State.REJECTED]
 
 
-async def test_a_receipt_of_a_rejection_that_cannot_be_sent_is_owed(
-    triage: Triage, bus: Bus
+async def test_a_receipt_of_a_rejection_that_cannot_be_sent_is_pending(
+    triage: Triage, queues: Queues
 ) -> None:
-    bus.denied.add("record")
-    await triage.sort(letter(TOKEN.encode(), "messages"))
-    assert len(bus.sent["aside"]) == 1
-    (waiting,) = bus.properties("later")
+    queues.denied.add("receipts")
+    await triage.handle(letter(TOKEN.encode(), "messages"))
+    assert len(queues.on("rejected")) == 1
+    (waiting,) = queues.properties("retries")
     assert Receipt.from_json(waiting["relay-pending-receipt"]).state is State.REJECTED

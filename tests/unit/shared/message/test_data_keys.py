@@ -51,15 +51,15 @@ def clock() -> Clock:
 
 async def test_any_number_of_concurrent_users_make_one_call(vault: Vault) -> None:
     keys = DataKeyProvider(vault.encrypt, Limits(1000, 60, 2**30))
-    taken = await asyncio.gather(*(keys.acquire(10) for _ in range(200)))
+    acquired = await asyncio.gather(*(keys.acquire(10) for _ in range(200)))
     assert vault.calls == 1
-    assert len({wrapped for _, wrapped in taken}) == 1
+    assert len({wrapped for _, wrapped in acquired}) == 1
 
 
 async def test_a_key_seals_no_more_messages_than_its_limit(vault: Vault) -> None:
     keys = DataKeyProvider(vault.encrypt, Limits(3, 60, 2**30))
-    taken = await asyncio.gather(*(keys.acquire(10) for _ in range(10)))
-    uses = [[w for _, w in taken].count(w) for _, w in taken]
+    acquired = await asyncio.gather(*(keys.acquire(10) for _ in range(10)))
+    uses = [[w for _, w in acquired].count(w) for _, w in acquired]
     assert max(uses) == 3
     assert vault.calls == 4
 
@@ -149,7 +149,7 @@ async def test_an_opened_key_is_kept_no_longer_than_its_time(vault: Vault, clock
     assert vault.calls == 3
 
 
-async def test_what_is_no_data_key_is_undecryptable_and_not_kept(vault: Vault) -> None:
+async def test_what_is_not_a_data_key_is_undecryptable_and_not_kept(vault: Vault) -> None:
     keys = DataKeyCache(vault.decrypt, 10, 60)
     for _ in range(2):
         with pytest.raises(DecryptionError):

@@ -57,9 +57,9 @@ def with_header(token: str, **changes: Any) -> str:
 
 @given(payload=st.binary(max_size=5000), content_type=CONTENT_TYPES)
 def test_what_is_sealed_opens(payload: bytes, content_type: str) -> None:
-    context = MessageHeader("id-1", content_type)
-    message = SealedMessage.from_token(seal(payload, context, KEY, WRAPPED))
-    assert (message.header, message.wrapped) == (context, WRAPPED)
+    header = MessageHeader("id-1", content_type)
+    message = SealedMessage.from_token(seal(payload, header, KEY, WRAPPED))
+    assert (message.header, message.wrapped) == (header, WRAPPED)
     assert message.open(KEY) == payload
 
 
@@ -128,7 +128,7 @@ def test_no_part_of_a_token_is_accepted(cut: int) -> None:
         b'{"alg":"RSA-OAEP-256","mid":"a","mid":"b"}',
     ],
 )
-def test_a_header_that_is_no_object_of_a_seal_is_malformed(header: bytes) -> None:
+def test_a_header_that_is_not_that_of_a_sealed_message_is_malformed(header: bytes) -> None:
     rest = seal(b"payload", CONTEXT, KEY, WRAPPED).split(".", 1)[1]
     with pytest.raises(DecryptionError) as caught:
         opened(f"{encoded(header)}.{rest}")
@@ -149,7 +149,7 @@ def test_parts_of_two_messages_do_not_mix() -> None:
         opened(".".join(one[:2] + two[2:]))
 
 
-def test_another_data_key_is_told_by_its_commitment() -> None:
+def test_another_data_key_is_recognized_by_its_commitment() -> None:
     with pytest.raises(DecryptionError, match="commitment"):
         opened(seal(b"payload", CONTEXT, KEY, WRAPPED), DataKey(bytes(32)))
 

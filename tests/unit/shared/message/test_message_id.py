@@ -1,4 +1,4 @@
-"""Ids of messages: each way through the queue has its own, which nobody else can foresee."""
+"""Ids of messages: each hop through the queue has its own, which nobody else can predict."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_an_id(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "../x", "a b", "a\n", "ä", "٣", "a" * 81])
-def test_no_id(text: str) -> None:
+def test_what_is_not_an_id(text: str) -> None:
     assert not is_message_id(text)
     assert MessageId.parse(text) is None
 
@@ -40,19 +40,19 @@ def test_no_id(text: str) -> None:
         (f"id-1.r7.9{digest_suffix(b'another')}", "id-1.r7.10"),
     ],
 )
-def test_every_way_has_an_id_of_its_own_and_always_the_same(text: str, following: str) -> None:
+def test_every_hop_has_an_id_of_its_own_and_always_the_same(text: str, following: str) -> None:
     found = MessageId.parse(text)
     assert found is not None
     assert found.next_bus_id(BODY) == found.next_bus_id(BODY) == f"{following}{digest_suffix(BODY)}"
 
 
-def test_a_mark_is_of_one_body() -> None:
-    marks = {digest_suffix(body) for body in (b"", b"a", b"b", BODY, BODY + b"\n")}
-    assert len(marks) == 5
-    assert {len(one) for one in marks} == {17}
+def test_a_digest_suffix_is_of_one_body() -> None:
+    suffixes = {digest_suffix(body) for body in (b"", b"a", b"b", BODY, BODY + b"\n")}
+    assert len(suffixes) == 5
+    assert {len(one) for one in suffixes} == {17}
 
 
-def test_the_first_way_is_the_same_for_each_try_and_another_for_another_message() -> None:
+def test_the_first_hop_has_the_same_id_at_each_attempt_and_another_for_another_message() -> None:
     assert initial_bus_id("id-1", None) == "id-1"
     assert (
         initial_bus_id("id-1", b"f") == initial_bus_id("id-1", b"f") != initial_bus_id("id-1", b"g")
@@ -68,7 +68,7 @@ def test_an_id_that_is_read_is_followed_by_one_that_is_read(text: str) -> None:
         assert following == MessageId(found.id, found.replay, found.hop + 1)
 
 
-def test_the_longest_id_is_no_longer_than_the_bus_takes() -> None:
+def test_the_longest_id_is_no_longer_than_the_bus_allows() -> None:
     longest = MessageId("x" * 80, 10**18 - 1, 10**9 - 2).next_bus_id(BODY)
     assert len(longest) <= 128
     assert MessageId.parse(longest) == MessageId("x" * 80, 10**18 - 1, 10**9 - 1)

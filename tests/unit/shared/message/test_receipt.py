@@ -1,4 +1,4 @@
-"""Receipts: what is written is read as it was, and nothing else is taken for one."""
+"""Receipts: what is written is read as it was, and nothing else is read as one."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_long_detail_is_cut_and_times_are_in_utc() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "member"),
     [
         ({"id": None}, "id"),
         ({"id": "a b"}, "id"),
@@ -75,8 +75,8 @@ def test_a_long_detail_is_cut_and_times_are_in_utc() -> None:
         ({"at": "0001-01-01T00:00:00+10:00"}, "at"),
     ],
 )
-def test_what_is_wrong_is_named_and_not_repeated(change: dict[str, Any], told: str) -> None:
-    with pytest.raises(ValueError, match=f"^{told} must be ") as raised:
+def test_what_is_wrong_is_named_and_not_repeated(change: dict[str, Any], member: str) -> None:
+    with pytest.raises(ValueError, match=f"^{member} must be ") as raised:
         Receipt.from_json(json.dumps(GOOD | change))
     assert "xxx" not in str(raised.value)
 
@@ -84,12 +84,12 @@ def test_what_is_wrong_is_named_and_not_repeated(change: dict[str, Any], told: s
 @pytest.mark.parametrize(
     "body", [b"", b"\xff\xfe", "[]", "null", '{"id"', "5", b"\x80" * 9, "[" * 100_000]
 )
-def test_what_is_no_json_object_is_no_receipt(body: str | bytes) -> None:
+def test_what_is_not_a_json_object_is_not_a_receipt(body: str | bytes) -> None:
     with pytest.raises(ValueError, match="a receipt must be"):
         Receipt.from_json(body)
 
 
 @given(st.text() | st.binary())
-def test_garbage_is_never_taken(body: str | bytes) -> None:
+def test_garbage_is_never_read(body: str | bytes) -> None:
     with pytest.raises(ValueError, match="must be"):
         Receipt.from_json(body)

@@ -2,60 +2,36 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.azure.network import ConnectionOptions
+from shared.azure.vault import VaultUnavailableError
 from shared.message.envelope import MessageHeader
-from shared.partner.delivery import Delivery, PartnerSecretError
-from shared.partner.partner import read_secret
+from shared.partner.delivery import (
+    Delivery,
+    PartnerDeniedError,
+    PartnerRefusedError,
+    PartnerSecretError,
+    PartnerUnavailableError,
+)
+from shared.partner.partner import Partner, read_secret
 from shared.partner.service_bus import PartnerQueue
-from shared.partner.webhook import Webhook
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(24))).decode()
 URL = "https://partner.example/messages"
-
-
-def webhook(text: str) -> Webhook:
-    read = read_secret(text)
-    assert isinstance(read, Webhook)
-    return read
 
 
 def document(**changes: Any) -> str:
     return json.dumps({"kind": "webhook", "url": URL, "secrets": [SECRET]} | changes)
 
 
-def test_the_signature_is_that_of_standard_webhooks() -> None:
-    # The example of the specification's reference libraries.
-    secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-    context = MessageHeader("msg_p5jXN8AQM9LWM0D4loKWxJek", "application/json")
-    headers = webhook(document(secrets=[secret])).headers(
-        Delivery(context, b'{"test": 2432232314}'), 1614265330
-    )
-    assert headers == {
-        "Content-Type": "application/json",
-        "webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
-        "webhook-timestamp": "1614265330",
-        "webhook-signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
-    }
-
-
-def test_several_secrets_sign_while_one_is_rotated() -> None:
-    other = "whsec_" + base64.b64encode(bytes(64)).decode()
-    delivery = Delivery(
-        MessageHeader("id", "a/b"), b"\xff", "00-" + "1" * 32 + "-" + "2" * 16 + "-01"
-    )
-    headers = webhook(document(secrets=[SECRET, other])).headers(delivery, 1)
-    alone = [webhook(document(secrets=[s])).headers(delivery, 1) for s in (SECRET, other)]
-    assert headers["webhook-signature"] == " ".join(one["webhook-signature"] for one in alone)
-    assert headers["traceparent"] == delivery.trace
-
-
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "named"),
     [
         ("", "not a JSON document"),
         ("[" * 10_000, "not a JSON document"),
@@ -77,8 +53,8 @@ def test_several_secrets_sign_while_one_is_rotated() -> None:
         (document(secrets=[7]), "signing secret"),
     ],
 )
-def test_a_secret_of_another_form_is_told_and_not_shown(text: str, told: str) -> None:
-    with pytest.raises(PartnerSecretError, match=told) as caught:
+def test_a_secret_of_another_form_is_named_and_not_shown(text: str, named: str) -> None:
+    with pytest.raises(PartnerSecretError, match=named) as caught:
         read_secret(text)
     assert "planted" not in str(caught.value)
 
@@ -101,7 +77,7 @@ def test_the_partner_can_be_a_queue() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "named"),
     [
         ({"queue": ""}, "`queue`"),
         ({"queue": "planted queue"}, "`queue`"),
@@ -112,9 +88,11 @@ def test_the_partner_can_be_a_queue() -> None:
         ({"connection_string": None}, "`connection_string`"),
     ],
 )
-def test_a_queue_of_another_form_is_told_and_not_shown(changes: dict[str, Any], told: str) -> None:
+def test_a_queue_of_another_form_is_named_and_not_shown(
+    changes: dict[str, Any], named: str
+) -> None:
     secret = {"kind": "servicebus", "connection_string": CONNECTION, "queue": "inbox"} | changes
-    with pytest.raises(PartnerSecretError, match=told) as caught:
+    with pytest.raises(PartnerSecretError, match=named) as caught:
         read_secret(json.dumps(secret))
     assert "planted" not in str(caught.value)
 
@@ -124,3 +102,112 @@ def test_nothing_secret_is_in_what_is_printed() -> None:
     assert SECRET not in shown
     assert repr(bytes(range(24)))[2:-1] not in shown
     assert "planted" not in repr(Delivery(MessageHeader("id", "a/b"), b"planted"))
+
+
+@dataclass
+class Secret:
+    """A secret of which `values` are read, one after the other; the last one stays."""
+
+    values: list[str]
+    error: Exception | None = None
+    forgotten: list[str] = field(default_factory=list)
+
+    async def value(self) -> str:
+        if self.error:
+            raise self.error
+        return self.values[0]
+
+    def forget(self, value: str) -> None:
+        self.forgotten.append(value)
+        if len(self.values) > 1:
+            self.values.pop(0)
+
+
+@dataclass
+class Targets:
+    """Where deliveries go; a target of `errors` raises."""
+
+    errors: dict[object, Exception] = field(default_factory=dict)
+    sent: list[object] = field(default_factory=list)
+    is_open: bool = True
+
+    async def send(self, target: object, delivery: Delivery) -> None:
+        self.sent.append(target)
+        if target in self.errors:
+            raise self.errors[target]
+
+    async def close(self) -> None:
+        self.is_open = False
+
+
+ONE, OTHER = document(), document(url="https://other.example/")
+QUEUE = json.dumps({"kind": "servicebus", "connection_string": CONNECTION, "queue": "inbox"})
+DELIVERY = Delivery(MessageHeader("id", "a/b"), b"payload")
+DENIED = PartnerDeniedError("it answered 401")
+
+
+async def test_the_secret_decides_where_a_delivery_goes() -> None:
+    webhooks, queues = Targets(), Targets()
+    secret = Secret([ONE, QUEUE])
+    partner = Partner(secret, webhooks, queues)
+    await partner.deliver(DELIVERY)
+    secret.forget(ONE)
+    await partner.deliver(DELIVERY)
+    assert (webhooks.sent, queues.sent) == ([read_secret(ONE)], [read_secret(QUEUE)])
+    await partner.close()
+    assert not webhooks.is_open
+    assert not queues.is_open
+
+
+async def test_a_secret_that_was_rotated_is_used_at_once() -> None:
+    webhooks = Targets({read_secret(ONE): DENIED})
+    secret = Secret([ONE, OTHER])
+    await Partner(secret, webhooks, Targets()).deliver(DELIVERY)
+    assert webhooks.sent == [read_secret(ONE), read_secret(OTHER)]
+    assert secret.forgotten == [ONE]
+
+
+async def test_a_partner_that_denies_is_not_asked_twice_with_the_same_secret() -> None:
+    webhooks = Targets({read_secret(ONE): DENIED})
+    with pytest.raises(PartnerDeniedError):
+        await Partner(Secret([ONE]), webhooks, Targets()).deliver(DELIVERY)
+    assert len(webhooks.sent) == 1
+
+
+async def test_a_partner_that_denies_two_secrets_is_asked_twice_and_no_more() -> None:
+    webhooks = Targets({read_secret(ONE): DENIED, read_secret(OTHER): DENIED})
+    with pytest.raises(PartnerDeniedError):
+        await Partner(Secret([ONE, OTHER, ONE]), webhooks, Targets()).deliver(DELIVERY)
+    assert len(webhooks.sent) == 2
+
+
+@pytest.mark.parametrize("error", [PartnerUnavailableError("away"), PartnerRefusedError("400")])
+async def test_any_other_failure_is_final_for_this_attempt(error: Exception) -> None:
+    webhooks, secret = Targets({read_secret(ONE): error}), Secret([ONE, OTHER])
+    with pytest.raises(type(error)):
+        await Partner(secret, webhooks, Targets()).deliver(DELIVERY)
+    assert (len(webhooks.sent), secret.forgotten) == (1, [])
+
+
+async def test_a_secret_of_another_form_is_read_anew_by_the_next_message() -> None:
+    webhooks, secret = Targets(), Secret(["{}", ONE])
+    partner = Partner(secret, webhooks, Targets())
+    with pytest.raises(PartnerSecretError):
+        await partner.deliver(DELIVERY)
+    await partner.deliver(DELIVERY)
+    assert (secret.forgotten, webhooks.sent) == (["{}"], [read_secret(ONE)])
+
+
+async def test_without_a_secret_nothing_is_sent() -> None:
+    webhooks = Targets()
+    secret = Secret([ONE], VaultUnavailableError("read", "no answer"))
+    with pytest.raises(VaultUnavailableError):
+        await Partner(secret, webhooks, webhooks).deliver(DELIVERY)
+    assert webhooks.sent == []
+
+
+async def test_the_real_clients_are_made_for_a_network() -> None:
+    partner = Partner.connect(Secret(["{}"]), 1.0, ConnectionOptions())
+    with pytest.raises(PartnerSecretError):
+        await partner.deliver(DELIVERY)
+    await partner.close()

@@ -6,16 +6,17 @@ import logging
 
 import pytest
 
+from shared.errors import RelayError
 from shared.telemetry.outages import Outages
 
 _log = logging.getLogger("test_outages")
 
 
-class AwayError(Exception):
+class AwayError(RelayError):
     pass
 
 
-class DeniedError(Exception):
+class DeniedError(RelayError):
     is_denial = True
 
 
@@ -57,7 +58,7 @@ def test_hundreds_of_failures_are_two_lines(
     ]
 
 
-def test_a_refusal_is_an_error_and_told_apart_from_being_away(
+def test_a_denial_is_an_error_and_distinct_from_being_away(
     outages: Outages, caplog: pytest.LogCaptureFixture
 ) -> None:
     outages.failed("the vault", AwayError("no answer"))
@@ -81,13 +82,13 @@ def test_one_that_comes_and_goes_does_not_fill_the_log(
     clock.now += 1000
     outages.failed("the vault", AwayError("still"))
     outages.works("the vault")
-    assert len(lines(caplog)) == 8, "what lasts is told, even if it began unseen"
+    assert len(lines(caplog)) == 8, "what lasts is announced, even if it began unseen"
 
 
-def test_of_an_outage_a_few_messages_are_told(outages: Outages) -> None:
+def test_of_an_outage_a_few_messages_are_logged(outages: Outages) -> None:
     levels = []
     for _ in range(10):
-        outages.failed("the vault", AwayError())
+        outages.failed("the vault", AwayError("away"))
         levels.append(outages.level)
     assert levels == [logging.INFO] * 5 + [logging.DEBUG] * 5
     outages.works("the vault")
@@ -98,7 +99,7 @@ def test_what_is_watched_ends_an_outage_by_being_done(
     outages: Outages, caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(AwayError), outages.watching("the vault", AwayError):
-        raise AwayError
+        raise AwayError("away")
     with pytest.raises(ValueError, match="odd"), outages.watching("the vault", AwayError):
         raise ValueError("odd")
     assert len(lines(caplog)) == 1

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from local.bus.amqp import performatives as amqp
 from local.bus.amqp.decoding import MAX_DEPTH, DecodeError, decode, skip
 from local.bus.amqp.encoding import encode
-from local.bus.amqp.frames import Frame, FrameReader, Header, frame
+from local.bus.amqp.frames import Frame, FrameReader, ProtocolHeader, frame
 from local.bus.amqp.message import Message, parse, split_batch
 from local.bus.amqp.values import (
     Array,
@@ -188,7 +188,7 @@ def test_frames_come_whole_however_they_are_cut(sent: list[tuple[int, int, bytes
         reader.feed(stream[start : start + 3])
         while (item := reader.next()) is not None:
             got.append(item)
-    assert got == [Header(b"AMQP\x00\x01\x00\x00"), *(Frame(*one) for one in sent)]
+    assert got == [ProtocolHeader(b"AMQP\x00\x01\x00\x00"), *(Frame(*one) for one in sent)]
 
 
 @pytest.mark.parametrize(

@@ -21,10 +21,10 @@ from local.bus.amqp.errors import AmqpError
 from local.bus.amqp.message import Message, parse
 from local.bus.amqp.values import Described, Symbol, Timestamp, ULong, Value
 from local.bus.broker.address import parse_address
+from local.bus.broker.entry import QueueEntry
 from local.bus.broker.journal import Journal, JournalError
 from local.bus.broker.namespace import Namespace
 from local.bus.broker.queue import Queue
-from local.bus.broker.store import QueueEntry
 from local.deployment.resources import NamespaceSpec, QueueSpec
 
 QUEUES = (

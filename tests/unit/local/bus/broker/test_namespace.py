@@ -12,9 +12,9 @@ from local.bus.amqp.encoding import encode
 from local.bus.amqp.message import Message, application_properties, parse
 from local.bus.amqp.values import Described, Symbol, Timestamp, ULong
 from local.bus.broker.address import parse_address
+from local.bus.broker.entry import QueueEntry
 from local.bus.broker.namespace import Namespace, check_forwarding
 from local.bus.broker.queue import Queue
-from local.bus.broker.store import QueueEntry
 from local.deployment.resources import NamespaceSpec, QueueSpec
 
 
@@ -76,7 +76,7 @@ def test_consumers_take_turns_and_late_ones_get_what_comes() -> None:
     world = World(queue("q"))
     one, other = Taker(credit=2), Taker(credit=5, deletes=True)
     for taker in (one, other):
-        world.namespace.wait(world.queue("q"), taker)
+        world.namespace.add_consumer(world.queue("q"), taker)
     world.send("q", *(message(name) for name in "abcde"))
     assert one.names == ["a", "c"]
     assert other.names == ["b", "d", "e"]
@@ -86,8 +86,8 @@ def test_consumers_take_turns_and_late_ones_get_what_comes() -> None:
 def test_a_consumer_that_left_gets_nothing() -> None:
     world = World(queue("q"))
     taker = Taker(credit=2)
-    world.namespace.wait(world.queue("q"), taker)
-    world.namespace.leave(world.queue("q"), taker)
+    world.namespace.add_consumer(world.queue("q"), taker)
+    world.namespace.remove_consumer(world.queue("q"), taker)
     world.send("q", message("a"))
     assert taker.got == []
 
@@ -102,7 +102,7 @@ def test_names_have_no_case() -> None:
 def test_a_scheduled_message_is_forwarded_when_due() -> None:
     world = World(queue("retries", forward_to="messages"), queue("messages"))
     taker = Taker(credit=1)
-    world.namespace.wait(world.queue("messages"), taker)
+    world.namespace.add_consumer(world.queue("messages"), taker)
     world.send("retries", message("a", at=5000))
     assert (world.alarm, taker.got) == (5, [])
     world.now = 5.0

@@ -23,9 +23,9 @@ from local.bus.amqp.errors import (
 )
 from local.bus.amqp.message import Message, application_properties, parse
 from local.bus.amqp.values import Described, Symbol, Timestamp, UInt, ULong, Value
-from local.bus.broker.indexed_heap import IndexedHeap
-from local.bus.broker.queue import MAX_PROPERTIES, Queue
-from local.bus.broker.store import EntryState, QueueEntry
+from local.bus.broker.admission import MAX_PROPERTIES
+from local.bus.broker.entry import EntryState, QueueEntry
+from local.bus.broker.queue import Queue
 from local.deployment.resources import QueueSpec
 
 MakeQueue = Callable[..., Queue]
@@ -82,7 +82,7 @@ def test_complete_removes() -> None:
     q.send(message("a"), 0)
     _, token = receive(q)
     q.complete(token, 1)
-    assert len(q.store) == q.store.octets == 0
+    assert len(q.store) == q.store.total_bytes == 0
     with pytest.raises(LockLostError):
         q.complete(token, 1)
 
@@ -326,7 +326,7 @@ def test_properties_are_bounded_and_count_against_the_size() -> None:
         q.check(annotated(MAX_PROPERTIES), MAX_PROPERTIES)
     assert caught.value.condition == SIZE_EXCEEDED
     q.send(annotated(MAX_PROPERTIES - 200), 0)
-    assert q.store.octets > MAX_PROPERTIES - 200
+    assert q.store.total_bytes > MAX_PROPERTIES - 200
 
 
 def test_empty_messages_are_bounded_by_their_number(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -399,26 +399,3 @@ def test_no_message_is_lost_or_doubled_whatever_is_done(steps: list[tuple[str, i
     numbers = [e.sequence_number for e in (*q.store, *grave.store)]
     assert len(numbers) == len(set(numbers)) == sent - done
     assert counts.active + counts.scheduled + counts.locked + counts.deferred == len(q.store)
-
-
-@given(st.lists(st.tuples(st.integers(0, 9), st.one_of(st.none(), st.integers(0, 9)))))
-def test_an_agenda_always_knows_its_first(steps: list[tuple[int, int | None]]) -> None:
-    agenda, model = IndexedHeap(), dict[int, int]()
-    for key, at in steps:
-        if at is None:
-            agenda.discard(key)
-            model.pop(key, None)
-        else:
-            agenda.set(key, at)
-            model[key] = at
-        first = agenda.first()
-        assert first == min(((number, k) for k, number in model.items()), default=None)
-        assert len(agenda) == len(model)
-
-
-def test_an_agenda_does_not_grow_with_what_was_taken_out() -> None:
-    agenda = IndexedHeap()
-    for key in range(10_000):
-        agenda.set(key, key)
-        agenda.discard(key)
-    assert len(agenda._heap) < 100

@@ -1,4 +1,4 @@
-"""Identities with roles, SAS beside them, and whether a namespace wants SAS at all."""
+"""Tokens of identities, and the rights that roles give them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from azure.servicebus._base_handler import _generate_sas_token
 
 from local.authorization.authorization import Authorization
 from local.bus.amqp.errors import UnauthorizedError
-from local.bus.security.access import CombinedAccess, IdentityAccess
+from local.bus.security.access import IdentityAccess
 from local.bus.security.principal import Principal
-from local.bus.security.sas import SasAccess, SasRule
 from local.deployment.resources import (
     Deployment,
     Identity,
@@ -49,16 +48,10 @@ DEPLOYMENT = Deployment(
     ignored=(),
 )
 SCOPE = "https://servicebus.azure.net"
-RULES = {"all": SasRule("a2V5", frozenset({"send", "listen"}))}
 
 
 def identities(issuer: TokenIssuer, authorization: Authorization | None = None) -> IdentityAccess:
     return IdentityAccess(NAMESPACE, issuer, authorization or Authorization(DEPLOYMENT))
-
-
-def combined(*, local_auth: bool) -> CombinedAccess:
-    namespace = replace(NAMESPACE, local_auth=local_auth)
-    return CombinedAccess(namespace, identities(TokenIssuer("t")), SasAccess(RULES, time.time))
 
 
 def test_roles_at_the_queue_and_above_it() -> None:
@@ -89,7 +82,7 @@ ISSUER = TokenIssuer("t")
 
 
 @pytest.mark.parametrize(
-    ("maker", "believer", "resource"),
+    ("issuer", "verifier", "resource"),
     [
         (TokenIssuer("t"), ISSUER, SCOPE),
         (EXPIRED := TokenIssuer("t", timedelta(seconds=-9)), EXPIRED, SCOPE),
@@ -97,31 +90,19 @@ ISSUER = TokenIssuer("t")
     ],
     ids=["another issuer", "expired", "for a vault"],
 )
-def test_tokens_that_are_not_believed(
-    maker: TokenIssuer, believer: TokenIssuer, resource: str
-) -> None:
-    token = maker.issue(OWNER, resource).value
+def test_tokens_that_are_refused(issuer: TokenIssuer, verifier: TokenIssuer, resource: str) -> None:
+    token = issuer.issue(OWNER, resource).value
     with pytest.raises(UnauthorizedError) as caught:
-        identities(believer).authenticate(token, "sb://relay/q")
+        identities(verifier).authenticate(token, "sb://relay/q")
     assert token not in str(caught.value)
 
 
-def test_both_kinds_each_by_its_own_rules() -> None:
-    access = combined(local_auth=True)
-    principal = access.authenticate(sas_token(), "sb://relay/q")
-    assert access.is_allowed(principal, "listen", "q")
-    assert access.authenticate_plain("all", "a2V5").kind == "sas"
-    assert access.is_allowed(Principal("identity", SENDER.principal_id, None), "send", "q")
-    with pytest.raises(UnauthorizedError):
-        access.authenticate("a.b.c", "sb://relay/q")
-
-
-def test_sas_is_refused_clearly_where_the_deployment_disables_it() -> None:
-    for access in (combined(local_auth=False), identities(TokenIssuer("t"))):
-        with pytest.raises(UnauthorizedError, match="LocalAuthDisabled"):
-            access.authenticate(sas_token(), "sb://relay/q")
-        with pytest.raises(UnauthorizedError, match="LocalAuthDisabled"):
-            access.authenticate_plain("all", "a2V5")
+def test_sas_is_refused_clearly() -> None:
+    access = identities(TokenIssuer("t"))
+    with pytest.raises(UnauthorizedError, match="LocalAuthDisabled"):
+        access.authenticate(sas_token(), "sb://relay/q")
+    with pytest.raises(UnauthorizedError, match="LocalAuthDisabled"):
+        access.authenticate_plain("all", "a2V5")
 
 
 def sas_token() -> str:

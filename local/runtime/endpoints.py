@@ -1,0 +1,38 @@
+"""Where everything in a running cloud is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """URLs, without a slash at the end except those of vaults; `ca` is what their clients trust.
+
+    `vaults`, `machines` and `apps` are by name. `bus` and `partner_bus` are `sb://host:port`.
+    """
+
+    identity: str
+    machines: Mapping[str, str]
+    vaults: Mapping[str, str]
+    bus: str
+    partner: str
+    partner_bus: str
+    ca: Path
+    apps: Mapping[str, str]
+
+    def as_json(self) -> dict[str, object]:
+        """Return the content of endpoints.json."""
+        machines = {"machines": dict(self.machines)} if self.machines else {}
+        return {
+            "identity": self.identity,
+            **machines,
+            "vaults": dict(self.vaults),
+            "bus": self.bus,
+            "partner": self.partner,
+            "partner_bus": self.partner_bus,
+            "ca": str(self.ca),
+            **self.apps,
+        }

@@ -1,0 +1,124 @@
+"""The apps and operators of a deployment, each with the environment that makes it what it is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.deployment.deployment import settings_of
+from local.deployment.resources import AppSpec, Operator
+from local.host.keys import AppKeys
+from local.net.folder import app_keys_file
+from local.net.loopback import LOOPBACK
+from local.runtime import operators
+from local.runtime.apps import AppProcess
+from local.runtime.bus import RunningBus
+from local.runtime.context import ServiceContext
+from local.runtime.identity import Callers
+from local.runtime.vaults import RunningVault, urls_by_id
+
+_PORTS = {"sender": 7071, "receiver": 7072, "tracker": 7073}
+
+
+@dataclass(frozen=True)
+class AppEnvironment:
+    """What each app, and each operator, is given beside its settings."""
+
+    token_url: str
+    ca_file: Path
+    bus_url: str
+
+    def variables(self, header: str) -> dict[str, str]:
+        """Return the variables; `header` is the program's own IDENTITY_HEADER."""
+        return {
+            "IDENTITY_ENDPOINT": self.token_url,
+            "IDENTITY_HEADER": header,
+            "RELAY_CA_BUNDLE": str(self.ca_file),
+            "RELAY_BUS_ENDPOINT": self.bus_url,
+            "RELAY_VERIFY_CHALLENGE": "false",
+        }
+
+
+def make_apps(
+    stack: AsyncExitStack,
+    context: ServiceContext,
+    callers: Callers,
+    vaults: Mapping[str, RunningVault],
+    environment: AppEnvironment,
+    *,
+    log_level: str | None,
+    keys: bool,
+) -> Mapping[str, AppProcess]:
+    """Make the process of each app, by its name, without starting it; its port is kept for it.
+
+    Without `keys` the apps ask nobody for an access key.
+    """
+    headers = {one.app: header for header, one in callers.items() if isinstance(one, AppSpec)}
+    specs = [one for one in callers.values() if isinstance(one, AppSpec)]
+    ports = {
+        spec.app: context.reserve_port(stack, spec.app, _PORTS.get(spec.app, 0)) for spec in specs
+    }
+    urls = urls_by_id(vaults)
+    urls |= {spec.resource_id: f"http://{LOOPBACK}:{ports[spec.app]}" for spec in specs}
+    return {
+        spec.app: AppProcess(
+            spec=spec,
+            environment={
+                **settings_of(spec, urls, specs),
+                **environment.variables(headers[spec.app]),
+            },
+            log=_new_log(context, spec.app),
+            log_level=log_level,
+            port=ports[spec.app],
+            on_event=context.on_event,
+            keys=_keys_file(context, spec.app) if keys else None,
+        )
+        for spec in specs
+    }
+
+
+async def start_apps(stack: AsyncExitStack, apps: Mapping[str, AppProcess]) -> Mapping[str, str]:
+    """Start all apps at once, until the stack ends; return their URLs. Raises `AppFailedError`."""
+    stack.push_async_callback(_stop, apps)
+    starting = (app.start() for app in apps.values())
+    for outcome in await asyncio.gather(*starting, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
+    return {name: app.url or "" for name, app in apps.items()}
+
+
+def operator_environments(
+    context: ServiceContext,
+    callers: Callers,
+    vaults: Mapping[str, RunningVault],
+    bus: RunningBus,
+    environment: AppEnvironment,
+) -> Mapping[str, Mapping[str, str]]:
+    """Return what makes any program an operator, for each operator by its name."""
+    specs = {vault.url: vault.spec for vault in vaults.values()}
+    return {
+        one.name: {
+            **operators.settings_of(one, bus.namespace, bus.access),
+            **operators.objects_of(one, specs, context.authorization),
+            **environment.variables(header),
+        }
+        for header, one in callers.items()
+        if isinstance(one, Operator)
+    }
+
+
+async def _stop(apps: Mapping[str, AppProcess]) -> None:
+    await asyncio.gather(*(app.stop() for app in apps.values()))
+
+
+def _new_log(context: ServiceContext, app: str) -> Path:
+    log = context.folder.subfolder("logs") / f"{app}.log"
+    log.unlink(missing_ok=True)
+    return log
+
+
+def _keys_file(context: ServiceContext, app: str) -> Path:
+    return context.folder.kept(app_keys_file(app), AppKeys.fresh().text)

@@ -1,0 +1,103 @@
+"""The queues that the receiver sends to, and what each outcome of a message sends there."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from shared.apps.outcomes import (
+    Delivered,
+    Hold,
+    Outcome,
+    Record,
+    Reject,
+    Retry,
+    receipt_of,
+)
+from shared.apps.sending import Send
+from shared.azure.queues import BusError
+from shared.message.bus_message import receipt_message, rejected, requeued
+from shared.message.pending_receipt import PendingReceipt
+from shared.message.received import BusMessage, ReceivedMessage
+from shared.message.state import State
+from shared.telemetry.outages import Outages
+
+_log = logging.getLogger(__name__)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class ReceiverQueues:
+    """Carries outcomes out. Raises `BusError`, after which the message has to come again.
+
+    A receipt that cannot be sent stays pending for `pending_seconds`.
+    """
+
+    to_retries: Send
+    to_rejected: Send
+    to_receipts: Send
+    pending_seconds: float
+    outages: Outages
+    clock: Callable[[], datetime] = _now
+
+    async def carry_out(self, message: ReceivedMessage, outcome: Outcome) -> None:
+        """Send what an outcome calls for: the message itself first, its receipt last.
+
+        A crash in between can repeat a message, not lose it.
+        """
+        if isinstance(outcome, Record):
+            await self._publish(message, outcome.pending)
+            return
+        match outcome:
+            case Delivered():
+                _log.info("delivered %s: %d bytes", message.id.id, outcome.size)
+            case Retry():
+                await self._requeue(message, outcome.delay, outcome.attempts)
+                _log.info("retry %s in %.0f s: %s", message.bus_id, outcome.delay, outcome.detail)
+            case Hold():
+                await self._requeue(message, outcome.delay, message.attempts)
+                level = self.outages.level
+                _log.log(
+                    level, "waits %s for %.0f s: %s", message.bus_id, outcome.delay, outcome.detail
+                )
+            case Reject():
+                await self.set_aside(message, outcome)
+                if not outcome.is_recorded:
+                    return
+        receipt = receipt_of(message, outcome, self.clock())
+        if isinstance(outcome, Delivered):
+            await self._publish(message, PendingReceipt.by(outcome.key, receipt))
+        else:
+            await self._publish(message, PendingReceipt(receipt))
+
+    async def set_aside(self, message: BusMessage, outcome: Reject) -> None:
+        """Send a message to the rejected queue, and no receipt."""
+        await self.to_rejected(rejected(message, outcome.reason, outcome.detail, outcome.attempts))
+        # The id of a message that is not this relay's may be anything, and is not text for a log.
+        shown = repr(message.bus_id[:128])
+        _log.warning("rejected %s: %s: %s", shown, outcome.reason, outcome.detail)
+
+    async def _requeue(self, message: ReceivedMessage, delay: float, attempts: int) -> None:
+        due = self.clock() + timedelta(seconds=delay)
+        await self.to_retries(requeued(message, due, attempts))
+
+    async def _publish(self, message: ReceivedMessage, pending: PendingReceipt) -> None:
+        """Send a receipt; that of a final outcome stays pending until it can be sent.
+
+        The outcome itself is carried out: the partner must not get the message again, nor an
+        operator, because the receipt cannot be sent.
+        """
+        receipt = pending.receipt
+        try:
+            await self.to_receipts(receipt_message(receipt))
+        except BusError as error:
+            _log.log(self.outages.level, "no receipt for %s yet: %s", receipt.message_id, error)
+            # A retry's receipt is not kept: that of a later step says more.
+            if receipt.state is not State.RETRYING:
+                waiting = replace(message, pending=pending)
+                await self._requeue(waiting, self.pending_seconds, receipt.attempts)

@@ -1,0 +1,67 @@
+"""The clients of the sender: what it asks of them, and the real ones of a deployment."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from shared.apps.sending import Send, sending
+from shared.azure.vault import VaultDeniedError, VaultUnavailableError
+from shared.ledger.ledger import Ledger, LedgerEntry, NewMessage
+from shared.message.data_keys import DataKeyProvider, Limits
+from shared.message.envelope import ALGORITHM, DataKey, WrappedKey
+from shared.message.payload_key import PayloadKey
+from shared.settings.settings import SenderSettings
+from shared.telemetry.outages import Outages
+
+_log = logging.getLogger(__name__)
+
+
+class DataKeys(Protocol):
+    """What gives data keys to seal with, as `DataKeyProvider` does."""
+
+    async def acquire(self, size: int) -> tuple[DataKey, WrappedKey]:
+        """Return a key to seal one message of `size` bytes. Raises `VaultError`."""
+
+
+class SenderLedger(Protocol):
+    """What the sender writes to the ledger, as `Ledger` does. Both raise `LedgerError`."""
+
+    async def accept(self, message: NewMessage) -> LedgerEntry:
+        """Write a new message; return the entry of its id, of this message or an earlier one."""
+
+    async def queued(self, message_id: str, key_version: str, at: datetime) -> None:
+        """Write that a message, sealed with a version of the key, is on its queue."""
+
+
+@dataclass(frozen=True)
+class SenderClients:
+    """What the sender reaches: the payload key, the queue of messages, the ledger."""
+
+    keys: DataKeys
+    send: Send
+    ledger: SenderLedger
+    outages: Outages
+
+
+def connect_clients(settings: SenderSettings) -> SenderClients:
+    """Make the clients that a deployment's settings name, each under its own identity."""
+    azure, outages = settings.clients, Outages(_log)
+    key = PayloadKey(azure.key(settings.payload_key, settings.encrypt_identity, ALGORITHM))
+    secret = azure.secret(
+        settings.database_secret, settings.database_identity, settings.database_secret_seconds
+    )
+
+    async def encrypt(plaintext: bytes) -> WrappedKey:
+        with outages.watching(key.url, (VaultUnavailableError, VaultDeniedError)):
+            return await key.encrypt(plaintext)
+
+    limits = Limits(settings.data_key_messages, settings.data_key_seconds, settings.data_key_bytes)
+    return SenderClients(
+        DataKeyProvider(encrypt, limits),
+        sending(azure.bus(settings.bus_identity), settings.messages_queue, outages),
+        Ledger(secret, settings.network.ca_bundle),
+        outages,
+    )

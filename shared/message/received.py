@@ -1,0 +1,94 @@
+"""A message as a trigger hands it to a function: read once, whatever is in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import azure.functions as func
+
+from shared.message.envelope import DecryptionError, SealedMessage
+from shared.message.message_id import MessageId
+from shared.message.pending_receipt import PendingReceipt
+from shared.message.rejected import ATTEMPTS, read_count
+from shared.standards.trace_context import HEADER, traceparent
+
+
+@dataclass(frozen=True, kw_only=True)
+class BusMessage:
+    """What every message has, also one that this relay did not send.
+
+    `bus_id` is its id on the bus, which may be anything. `attempts` were made at the partner so
+    far. `deliveries` counts how often its queue has delivered it, this delivery included. `trace`
+    is a `traceparent`.
+    """
+
+    bus_id: str
+    attempts: int
+    deliveries: int
+    trace: str | None
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnidentifiedMessage(BusMessage):
+    """A message under an id that is not one of this relay's: it can only be rejected."""
+
+    @property
+    def fault(self) -> DecryptionError:
+        """Why it can never be opened."""
+        try:
+            _sealed(self.body)
+        except DecryptionError as error:
+            return error
+        return _other_id()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReceivedMessage(BusMessage):
+    """A message under an id of this relay.
+
+    `pending` is set where all that is left to do is to send its receipt, if it is to be believed.
+    """
+
+    id: MessageId
+    pending: PendingReceipt | None
+
+    def sealed(self) -> SealedMessage:
+        """Return the sealed message in it, not yet opened. Raises `DecryptionError`."""
+        sealed = _sealed(self.body)
+        # A sealed message belongs to one id: under another one it would pass the duplicate
+        # detection, and the ledger would record it as what it is not.
+        if sealed.header.message_id != self.id.id:
+            raise _other_id()
+        return sealed
+
+
+def read_message(message: func.ServiceBusMessage) -> ReceivedMessage | UnidentifiedMessage:
+    """Read what a trigger hands over."""
+    properties: dict[str, Any] = message.application_properties or {}
+    bus_id = message.message_id or ""
+    read: dict[str, Any] = {
+        "bus_id": bus_id,
+        "attempts": read_count(properties.get(ATTEMPTS)),
+        "deliveries": message.delivery_count or 1,
+        "trace": traceparent(properties.get(HEADER)),
+        "body": message.get_body(),
+    }
+    message_id = MessageId.parse(bus_id)
+    if message_id is None:
+        return UnidentifiedMessage(**read)
+    pending = PendingReceipt.from_properties(properties, message_id)
+    return ReceivedMessage(**read, id=message_id, pending=pending)
+
+
+def _sealed(body: bytes) -> SealedMessage:
+    try:
+        token = body.decode("ascii")
+    except UnicodeDecodeError:
+        raise DecryptionError("malformed", "the body is not text") from None
+    return SealedMessage.from_token(token)
+
+
+def _other_id() -> DecryptionError:
+    return DecryptionError("tampered", "it is sealed for another message id")

@@ -1,0 +1,97 @@
+"""The environment of a process, read into one typed, validated object per app."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from shared.errors import RelayError
+from shared.settings.inventory import ACCESS_PREFIXES, Inventory, read_inventory
+from shared.settings.settings import APPS, AppName, AppSettings, optional_names, required_names
+
+# One setting for each identity and object that an app was given; the names are the deployment's.
+PREFIXES = ("RELAY_IDENTITY_", "RELAY_KEY_", "RELAY_SECRET_", "RELAY_QUEUE_")
+
+
+class SettingsError(RelayError):
+    """Settings are missing, wrong or unknown; `problems` names all of them, a line each."""
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        lines = "".join(f"\n  {problem}" for problem in problems)
+        super().__init__(f"the settings of this app need correcting:{lines}")
+
+
+def load(environ: Mapping[str, str]) -> dict[AppName, AppSettings]:
+    """Read the settings of each app that `RELAY_APP` names, or raise `SettingsError`.
+
+    A message names settings and what is wrong with them, never a value: one in the wrong
+    setting may well be a secret.
+    """
+    apps, problems = _apps(environ.get("RELAY_APP", ""))
+    read = {app: _read(APPS[app], environ, problems) for app in apps}
+    problems += _unknown(apps, environ) if apps else []
+    read_inventory(environ, problems)
+    if problems:
+        raise SettingsError(list(dict.fromkeys(problems)))
+    return {app: APPS[app](**values) for app, values in read.items()}
+
+
+def bus_settings(environ: Mapping[str, str]) -> AppSettings:
+    """Read what every app needs, for a program that is not an app. Raises `SettingsError`."""
+    problems: list[str] = []
+    values = _read(AppSettings, environ, problems)
+    if problems:
+        raise SettingsError(problems)
+    return AppSettings(**values)
+
+
+def inventory(environ: Mapping[str, str]) -> Inventory:
+    """Read what the access audit probes, `RELAY_ACCESS_<kind>_<name>`; raise `SettingsError`."""
+    problems: list[str] = []
+    found = read_inventory(environ, problems)
+    if problems:
+        raise SettingsError(problems)
+    return found
+
+
+def _apps(text: str) -> tuple[list[AppName], list[str]]:
+    named = [name.strip() for name in text.split(",") if name.strip()]
+    apps: list[AppName] = [app for app in APPS if app in named]
+    if not named or set(named) - set(APPS):
+        return apps, [f"RELAY_APP must be one of {', '.join(APPS)}, or several with commas between"]
+    return apps, []
+
+
+def _read(
+    kind: type[AppSettings], environ: Mapping[str, str], problems: list[str]
+) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(kind):
+        name, text = field.metadata["name"], environ.get(field.metadata["name"], "").strip()
+        if text:
+            try:
+                values[field.name] = field.metadata["read"](text)
+            except ValueError as error:
+                problems.append(f"{name} {error}")
+        elif field.default is dataclasses.MISSING:
+            problems.append(f"{name} is missing: {field.metadata['meaning']}")
+    return values
+
+
+def _unknown(apps: list[AppName], environ: Mapping[str, str]) -> list[str]:
+    known = frozenset().union(*(required_names(app) | optional_names(app) for app in apps))
+    prefixes = (*PREFIXES, *(prefix for prefix, _ in ACCESS_PREFIXES))
+    unknown = [
+        name
+        for name in sorted(environ)
+        if name.startswith("RELAY_") and name not in known and not name.startswith(prefixes)
+    ]
+    return [f"{name} is not a setting of this app{_suggestion(name, known)}" for name in unknown]
+
+
+def _suggestion(name: str, known: frozenset[str]) -> str:
+    close = get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]}?" if close else ""

@@ -1,0 +1,122 @@
+"""The same package is three apps: each imports only what it runs, and none the local cloud."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from local.deployment.deployment import load, settings_of
+
+ROOT = Path(__file__).resolve().parents[2]
+DEPLOYMENT = load(ROOT / "infra" / "local.snapshot.json")
+PROGRAM = """
+import json, sys
+import function_app
+functions = {f.get_function_name(): f.get_trigger().type for f in function_app.app.get_functions()}
+print(json.dumps([functions, [name for name in sys.modules if name.startswith("shared.")]]))
+"""
+FUNCTIONS = {
+    "sender": {"access": "httpTrigger", "health": "httpTrigger", "send": "httpTrigger"},
+    "receiver": {
+        "access": "httpTrigger",
+        "health": "httpTrigger",
+        "receive": "serviceBusTrigger",
+        "triage": "serviceBusTrigger",
+    },
+    "tracker": {
+        "access": "httpTrigger",
+        "health": "httpTrigger",
+        "record": "serviceBusTrigger",
+        "status": "httpTrigger",
+        "messages": "httpTrigger",
+    },
+}
+STRANGERS = {
+    "sender": {"shared.apps.receiver", "shared.partner.partner", "shared.partner.webhook"},
+    "receiver": {"shared.apps.sender", "shared.apps.idempotency", "shared.ledger.ledger"},
+    "tracker": {
+        "shared.apps.sender",
+        "shared.apps.receiver",
+        "shared.azure.vault_key",
+        "shared.message.payload_key",
+        "shared.message.envelope",
+    },
+}
+
+
+def environment(app: str) -> dict[str, str]:
+    (spec,) = (spec for spec in DEPLOYMENT.apps if spec.app == app)
+    vaults = {v.resource_id: f"https://{v.name}.vault.azure.net/" for v in DEPLOYMENT.vaults}
+    return {"PATH": os.environ["PATH"], **settings_of(spec, vaults)}
+
+
+@pytest.mark.parametrize("app", list(FUNCTIONS))
+def test_an_app_is_its_functions_and_imports_only_what_it_runs(app: str) -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        cwd=ROOT,
+        env=environment(app),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    functions, modules = json.loads(run.stdout)
+    assert functions == FUNCTIONS[app]
+    # What tries access is there to be asked for, and not before.
+    assert (STRANGERS[app] | {"shared.access.probing"}).isdisjoint(modules)
+
+
+def test_the_access_audit_can_be_switched_off() -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        cwd=ROOT,
+        env={**environment("tracker"), "RELAY_ACCESS": "false"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    functions, modules = json.loads(run.stdout)
+    assert "access" not in functions
+    assert "shared.access.endpoint" not in modules
+
+
+@pytest.mark.parametrize("app", list(FUNCTIONS))
+def test_only_the_master_key_opens_the_access_audit(app: str) -> None:
+    program = """
+import json, function_app
+print(json.dumps({
+    f.get_function_name(): f.get_trigger().get_dict_repr() for f in function_app.app.get_functions()
+}, default=str))
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env=environment(app),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    trigger = json.loads(run.stdout)["access"]
+    assert trigger["authLevel"].upper().endswith("ADMIN")
+
+
+def test_what_runs_in_azure_never_imports_what_runs_here() -> None:
+    imported = {
+        name
+        for path in [ROOT / "function_app.py", *(ROOT / "shared").glob("**/*.py")]
+        for node in ast.walk(ast.parse(path.read_text()))
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+    }
+    assert {name.partition(".")[0] for name in imported}.isdisjoint({"local", "ops", "checks"})

@@ -1,0 +1,123 @@
+"""What stands in for the receiver's clients, and messages as its triggers hand them over."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from azure.functions.servicebus import ServiceBusMessage as Triggered
+from azure.servicebus import ServiceBusMessage
+
+from shared.apps.receiver_queues import ReceiverQueues
+from shared.apps.sending import Send
+from shared.azure.queues import BusDeniedError
+from shared.message.envelope import DataKey, DecryptionError, MessageHeader, WrappedKey, seal
+from shared.message.message_id import MessageId
+from shared.message.receipt import Receipt
+from shared.message.received import ReceivedMessage, UnidentifiedMessage, read_message
+from shared.partner.delivery import Delivery
+from shared.telemetry.outages import Outages
+from tests.unit.shared.message.triggered import triggered
+
+NOW = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
+PENDING_SECONDS = 30.0
+KEY = DataKey.generate()
+WRAPPED = WrappedKey("https://vault.example/keys/payload/version", b"key")
+TOKEN = seal(b"payload", MessageHeader("mine", "a/b"), KEY, WRAPPED)
+
+
+def message_of(body: bytes | str = TOKEN, message_id: str = "mine", **more: Any) -> Triggered:
+    """Return a message of the queue of messages."""
+    return triggered(message_id, body, **more)
+
+
+def received(message_id: str = "mine", **more: Any) -> ReceivedMessage:
+    message = read_message(message_of(message_id=message_id, **more))
+    assert isinstance(message, ReceivedMessage)
+    assert message.id == MessageId.parse(message_id)
+    return message
+
+
+def unidentified(message_id: str = "not ours", **more: Any) -> UnidentifiedMessage:
+    message = read_message(message_of(message_id=message_id, **more))
+    assert isinstance(message, UnidentifiedMessage)
+    return message
+
+
+@dataclass
+class Queues:
+    """What was sent, by queue; a queue of `denied` accepts nothing."""
+
+    sent: list[tuple[str, ServiceBusMessage]] = field(default_factory=list)
+    denied: set[str] = field(default_factory=set)
+    outages: Outages = field(default_factory=lambda: Outages(logging.getLogger("test")))
+
+    def to(self, queue: str) -> Send:
+        async def send(message: ServiceBusMessage) -> None:
+            if queue in self.denied:
+                raise BusDeniedError("refused")
+            self.sent.append((queue, message))
+
+        return send
+
+    @property
+    def of_receiver(self) -> ReceiverQueues:
+        return ReceiverQueues(
+            self.to("retries"),
+            self.to("rejected"),
+            self.to("receipts"),
+            PENDING_SECONDS,
+            self.outages,
+            lambda: NOW,
+        )
+
+    @property
+    def order(self) -> list[str]:
+        """The queues that were sent to, one by one."""
+        return [queue for queue, _ in self.sent]
+
+    def on(self, queue: str) -> list[ServiceBusMessage]:
+        return [message for name, message in self.sent if name == queue]
+
+    def bodies(self, queue: str) -> list[bytes]:
+        return [b"".join(message.body) for message in self.on(queue)]
+
+    def properties(self, queue: str) -> list[dict[str, Any]]:
+        return [
+            {str(name): value for name, value in (message.application_properties or {}).items()}
+            for message in self.on(queue)
+        ]
+
+    def receipts(self) -> list[Receipt]:
+        return [Receipt.from_json(body) for body in self.bodies("receipts")]
+
+
+@dataclass
+class Keys:
+    """Opens the one wrapped key, or raises `error`."""
+
+    error: Exception | None = None
+    opened: int = 0
+
+    async def open(self, wrapped: WrappedKey) -> DataKey:
+        self.opened += 1
+        if self.error:
+            raise self.error
+        if wrapped != WRAPPED:
+            raise DecryptionError("wrong-key", "it names a key that is not this receiver's")
+        return KEY
+
+
+@dataclass
+class PartnerDouble:
+    """Accepts what is delivered, or raises `error`."""
+
+    error: Exception | None = None
+    accepted: list[Delivery] = field(default_factory=list)
+
+    async def deliver(self, delivery: Delivery) -> None:
+        if self.error:
+            raise self.error
+        self.accepted.append(delivery)

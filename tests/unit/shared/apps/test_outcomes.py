@@ -1,0 +1,173 @@
+"""What becomes of a message, by what it is and by how opening and delivering it ended."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import get_args
+
+import pytest
+
+from shared.apps.outcomes import (
+    FAILURES,
+    Delivered,
+    Failure,
+    Hold,
+    Policy,
+    Record,
+    Reject,
+    Retry,
+    after_delivery,
+    after_failure,
+    after_opening,
+    before_opening,
+    receipt_of,
+    reject_unidentified,
+)
+from shared.azure.vault import VaultDeniedError, VaultRefusedError, VaultUnavailableError
+from shared.message.envelope import DataKey, DecryptionError, Fault
+from shared.message.message_id import MessageId
+from shared.message.pending_receipt import PendingReceipt
+from shared.message.receipt import Receipt
+from shared.message.state import State
+from shared.partner.delivery import (
+    PartnerDeniedError,
+    PartnerRefusedError,
+    PartnerSecretError,
+    PartnerUnavailableError,
+)
+from shared.partner.retries import Schedule
+from tests.unit.shared.apps.receiver_doubles import KEY, NOW, TOKEN, received, unidentified
+
+POLICY = Policy(Schedule.parse("5s,5m"), 30.0, 9)
+DELIVERED = Receipt("mine", State.DELIVERED, NOW, 1)
+REJECTED = Receipt("mine", State.REJECTED, NOW, 1)
+
+
+def away(retry_after: float | None = None) -> PartnerUnavailableError:
+    return PartnerUnavailableError("it answered 503", retry_after=retry_after)
+
+
+@pytest.mark.parametrize(
+    ("attempts", "error", "outcome"),
+    [
+        (0, away(), Retry(5.0, 1, "it answered 503")),
+        (1, away(), Retry(300.0, 2, "it answered 503")),
+        (1, away(60.0), Retry(60.0, 2, "it answered 503")),
+        (1, away(0.0), Retry(300.0, 2, "it answered 503")),
+        (1, away(1e9), Retry(300.0, 2, "it answered 503")),
+        (2, away(), Reject("retries-exhausted", "it answered 503", 3)),
+        (2, away(60.0), Reject("retries-exhausted", "it answered 503", 3)),
+        (9999, away(), Reject("retries-exhausted", "it answered 503", 10_000)),
+        (
+            0,
+            PartnerRefusedError("it answered 400"),
+            Reject("partner-refused", "it answered 400", 1),
+        ),
+        (4, PartnerRefusedError("too large"), Reject("partner-refused", "too large", 5)),
+        (2, PartnerDeniedError("it answered 401"), Hold(30.0, "it answered 401")),
+        (2, PartnerSecretError("no JSON"), Hold(30.0, "no JSON")),
+        (2, VaultUnavailableError("read", "away"), Hold(30.0, "read: away")),
+        (2, VaultUnavailableError("read", "away", 503, retry_after=7), Hold(30.0, "read: away")),
+        (2, VaultUnavailableError("read", "away", 429, retry_after=31), Hold(31, "read: away")),
+        (2, VaultDeniedError("read", "status 403", 403), Hold(30.0, "read: status 403")),
+        (2, VaultRefusedError("read", "status 404", 404), Hold(30.0, "read: status 404")),
+    ],
+)
+def test_what_a_failure_means_for_a_message(
+    attempts: int, error: Failure, outcome: Retry | Hold | Reject
+) -> None:
+    message = received(properties={"relay-attempts": str(attempts)})
+    assert after_failure(message, error, POLICY, chance=0.0) == outcome
+
+
+@pytest.mark.parametrize("fault", get_args(Fault))
+def test_what_cannot_be_opened_is_rejected_with_its_fault(fault: Fault) -> None:
+    message = received(properties={"relay-attempts": "2"})
+    outcome = after_failure(message, DecryptionError(fault, "why"), POLICY, chance=0.0)
+    assert outcome == Reject(f"undecryptable-{fault}", "why", 2)
+
+
+def test_what_failed_together_does_not_come_back_together() -> None:
+    delays = [after_failure(received(), away(), POLICY, chance) for chance in (0.0, 0.5, 1.0)]
+    assert delays == [Retry(delay, 1, "it answered 503") for delay in (5.0, 5.5, 6.0)]
+
+
+def test_each_failure_is_one_that_is_caught() -> None:
+    assert set(get_args(Failure)) == set(FAILURES)
+
+
+@pytest.mark.parametrize("deliveries", [1, 8])
+def test_a_message_is_to_be_opened(deliveries: int) -> None:
+    assert before_opening(received(deliveries=deliveries), POLICY) is None
+
+
+@pytest.mark.parametrize("deliveries", [9, 12])
+def test_what_is_delivered_too_often_is_rejected_before_another_attempt(deliveries: int) -> None:
+    message = received(deliveries=deliveries, properties={"relay-attempts": "2"})
+    detail = f"delivery {deliveries} of at most 9, after {deliveries - 1} without an outcome"
+    assert before_opening(message, POLICY) == Reject("max-deliveries-exceeded", detail, 2)
+    other = unidentified(deliveries=deliveries)
+    assert reject_unidentified(other, POLICY) == Reject("max-deliveries-exceeded", detail, 0)
+
+
+@pytest.mark.parametrize(("body", "fault"), [("{}", "malformed"), (TOKEN, "tampered")])
+def test_a_message_that_is_not_this_relays_is_rejected(body: str, fault: str) -> None:
+    message = unidentified(body=body, properties={"relay-attempts": "1"})
+    outcome = reject_unidentified(message, POLICY)
+    assert (outcome.reason, outcome.attempts) == (f"undecryptable-{fault}", 1)
+
+
+@pytest.mark.parametrize("deliveries", [1, 9])
+def test_a_rejection_whose_receipt_is_pending_is_recorded_without_opening(deliveries: int) -> None:
+    pending = PendingReceipt(REJECTED)
+    message = replace(received(deliveries=deliveries), pending=pending)
+    assert before_opening(message, POLICY) == Record(pending)
+
+
+def test_a_delivery_whose_receipt_is_pending_is_recorded_only_if_it_is_authentic() -> None:
+    authentic = PendingReceipt.by(KEY, DELIVERED)
+    message = replace(received(), pending=authentic)
+    assert before_opening(message, POLICY) is None
+    assert after_opening(message, KEY) == Record(authentic)
+    assert after_opening(message, DataKey.generate()) is None
+    assert after_opening(replace(message, pending=PendingReceipt(DELIVERED)), KEY) is None
+    assert after_opening(replace(message, pending=None), KEY) is None
+
+
+def test_a_delivery_says_what_was_delivered() -> None:
+    message = received(properties={"relay-attempts": "2"})
+    outcome = after_delivery(message, message.sealed(), 7, KEY)
+    assert outcome == Delivered(3, 7, "a/b", "version", KEY)
+    assert "DataKey" not in repr(outcome)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "receipt"),
+    [
+        (
+            Delivered(3, 7, "a/b", "version", KEY),
+            Receipt(
+                "mine", State.DELIVERED, NOW, 3, key_version="version", content_type="a/b", size=7
+            ),
+        ),
+        (Retry(5.0, 3, "why"), Receipt("mine", State.RETRYING, NOW, 3, detail="why")),
+        (Hold(5.0, "why"), Receipt("mine", State.RETRYING, NOW, 2, detail="why")),
+        (
+            Reject("partner-refused", "why", 3),
+            Receipt("mine", State.REJECTED, NOW, 3, detail="partner-refused: why"),
+        ),
+    ],
+)
+@pytest.mark.parametrize(("bus_id", "replay"), [("mine", 0), ("mine.3", 0), ("mine.r7.2", 7)])
+def test_a_receipt_reports_the_outcome_of_the_message_and_its_replay(
+    outcome: Delivered | Retry | Hold | Reject, receipt: Receipt, bus_id: str, replay: int
+) -> None:
+    message = received(bus_id, properties={"relay-attempts": "2"})
+    assert MessageId.parse(bus_id) == message.id
+    assert receipt_of(message, outcome, NOW) == replace(receipt, replay=replay)
+
+
+def test_a_long_detail_is_cut() -> None:
+    assert receipt_of(received(), Hold(1.0, "d" * 300), NOW).detail == "d" * 200
+    detail = receipt_of(received(), Reject("r", "d" * 300, 0), NOW).detail
+    assert detail == "r: " + "d" * 197

@@ -1,0 +1,261 @@
+"""The receiver without a cloud: a message of its trigger in, what it sends out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import pytest
+
+from shared.apps.outcomes import Policy
+from shared.apps.receiver import Receiver, blueprint, policy_of
+from shared.apps.receiver_clients import ReceiverClients
+from shared.azure.queues import BusDeniedError
+from shared.azure.vault import VaultDeniedError, VaultRefusedError, VaultUnavailableError
+from shared.message.envelope import DataKey, MessageHeader, WrappedKey, seal
+from shared.message.pending_receipt import PendingReceipt
+from shared.message.receipt import Receipt
+from shared.message.state import State
+from shared.partner.delivery import (
+    Delivery,
+    PartnerDeniedError,
+    PartnerRefusedError,
+    PartnerSecretError,
+    PartnerUnavailableError,
+)
+from shared.partner.retries import Schedule
+from shared.settings.environment import load as load_settings
+from shared.settings.settings import ReceiverSettings
+from tests.unit.shared.apps.receiver_doubles import (
+    KEY,
+    NOW,
+    TOKEN,
+    WRAPPED,
+    Keys,
+    PartnerDouble,
+    Queues,
+    message_of,
+)
+from tests.unit.shared.message.triggered import TRACE
+from tests.unit.shared.settings.test_settings import environment
+
+DONE = Receipt("mine", State.DELIVERED, NOW, 1)
+
+
+@pytest.fixture
+def queues() -> Queues:
+    return Queues()
+
+
+@pytest.fixture
+def keys() -> Keys:
+    return Keys()
+
+
+@pytest.fixture
+def partner() -> PartnerDouble:
+    return PartnerDouble()
+
+
+@pytest.fixture
+def receiver(queues: Queues, keys: Keys, partner: PartnerDouble) -> Receiver:
+    clients = ReceiverClients(keys, partner, queues.of_receiver, queues.outages)
+    return Receiver(clients, Policy(Schedule.parse("5s,5m"), 30.0, 9), lambda: 0.0)
+
+
+async def test_a_message_is_delivered_and_recorded(
+    receiver: Receiver, queues: Queues, partner: PartnerDouble
+) -> None:
+    await receiver.handle(message_of(properties={"traceparent": TRACE}))
+    assert partner.accepted == [Delivery(MessageHeader("mine", "a/b"), b"payload", TRACE)]
+    assert queues.order == ["receipts"]
+    (receipt,) = queues.receipts()
+    assert (receipt.state, receipt.attempts, receipt.size) == (State.DELIVERED, 1, 7)
+    assert (receipt.key_version, receipt.content_type) == (WRAPPED.version, "a/b")
+
+
+@pytest.mark.parametrize(
+    ("error", "order", "detail"),
+    [
+        (PartnerUnavailableError("away"), ["retries", "receipts"], "away"),
+        (PartnerDeniedError("denied"), ["retries", "receipts"], "denied"),
+        (PartnerSecretError("no secret"), ["retries", "receipts"], "no secret"),
+        (VaultDeniedError("read", "denied"), ["retries", "receipts"], "read: denied"),
+        (VaultRefusedError("read", "404", 404), ["retries", "receipts"], "read: 404"),
+        (PartnerRefusedError("400"), ["rejected", "receipts"], "partner-refused: 400"),
+    ],
+)
+async def test_what_the_partner_does_not_accept_waits_or_is_rejected(
+    receiver: Receiver,
+    queues: Queues,
+    partner: PartnerDouble,
+    error: Exception,
+    order: list[str],
+    detail: str,
+) -> None:
+    partner.error = error
+    await receiver.handle(message_of())
+    assert queues.order == order
+    assert queues.receipts()[0].detail == detail
+    assert queues.bodies(order[0]) == [TOKEN.encode()], "it stays sealed"
+
+
+async def test_the_schedule_ends_in_rejection(
+    receiver: Receiver, queues: Queues, partner: PartnerDouble
+) -> None:
+    partner.error = PartnerUnavailableError("away")
+    await receiver.handle(message_of(properties={"relay-attempts": "2"}))
+    assert queues.properties("rejected")[0]["relay-reason"] == "retries-exhausted"
+    assert queues.properties("rejected")[0]["relay-attempts"] == "3"
+
+
+@pytest.mark.parametrize("error", [VaultUnavailableError("d", "w"), VaultDeniedError("d", "w")])
+async def test_a_vault_that_does_not_decrypt_is_not_the_messages_fault(
+    receiver: Receiver, queues: Queues, keys: Keys, partner: PartnerDouble, error: Exception
+) -> None:
+    keys.error = error
+    await receiver.handle(message_of(properties={"relay-attempts": "1"}))
+    assert queues.order == ["retries", "receipts"]
+    assert queues.properties("retries")[0]["relay-attempts"] == "1"
+    assert not partner.accepted
+
+
+@pytest.mark.parametrize(
+    ("body", "message_id", "reason", "recorded"),
+    [
+        (b"garbage", "mine", "malformed", True),
+        (b"\xff", "mine", "malformed", True),
+        (b"garbage", "not ours", "malformed", False),
+        (b"garbage", "", "malformed", False),
+        (TOKEN, "other", "tampered", True),
+        (TOKEN, "other.r7.1", "tampered", True),
+        (TOKEN, "not ours", "tampered", False),
+        (TOKEN, "", "tampered", False),
+        (
+            seal(b"x", MessageHeader("mine", "a/b"), DataKey.generate(), WRAPPED),
+            "mine",
+            "tampered",
+            True,
+        ),
+        (
+            seal(b"x", MessageHeader("mine", "a/b"), KEY, WrappedKey("elsewhere", b"")),
+            "mine",
+            "wrong-key",
+            True,
+        ),
+    ],
+)
+async def test_what_cannot_be_opened_is_rejected_as_it_came(
+    receiver: Receiver,
+    queues: Queues,
+    partner: PartnerDouble,
+    body: bytes | str,
+    message_id: str,
+    reason: str,
+    recorded: bool,
+) -> None:
+    await receiver.handle(message_of(body, message_id))
+    assert queues.properties("rejected")[0]["relay-reason"] == f"undecryptable-{reason}"
+    assert queues.bodies("rejected") == [body.encode() if isinstance(body, str) else body]
+    assert queues.order == ["rejected", "receipts"][: 1 + recorded]
+    assert not partner.accepted
+
+
+@pytest.mark.parametrize("message_id", ["mine", "not ours"])
+async def test_what_is_delivered_too_often_is_rejected_unopened(
+    receiver: Receiver, queues: Queues, keys: Keys, message_id: str
+) -> None:
+    await receiver.handle(message_of(message_id=message_id, deliveries=9))
+    (properties,) = queues.properties("rejected")
+    assert properties["relay-reason"] == "max-deliveries-exceeded"
+    assert properties["relay-detail"] == "delivery 9 of at most 9, after 8 without an outcome"
+    assert keys.opened == 0
+
+
+async def test_a_delivery_whose_receipt_is_pending_is_not_repeated(
+    receiver: Receiver, queues: Queues, partner: PartnerDouble
+) -> None:
+    pending = PendingReceipt.by(KEY, DONE).to_properties()
+    await receiver.handle(message_of(message_id="mine.1", properties=pending))
+    assert queues.receipts() == [DONE]
+    assert not partner.accepted
+
+
+async def test_a_right_to_send_is_not_one_to_report_a_delivery(
+    receiver: Receiver, queues: Queues, partner: PartnerDouble
+) -> None:
+    await receiver.handle(message_of(properties=PendingReceipt(DONE, "forged").to_properties()))
+    assert len(partner.accepted) == 1
+    assert [receipt.at for receipt in queues.receipts()] == [NOW]
+    assert queues.receipts()[0].size == 7
+
+
+async def test_a_rejection_whose_receipt_is_pending_is_not_opened(
+    receiver: Receiver, queues: Queues, keys: Keys
+) -> None:
+    receipt = Receipt("mine", State.REJECTED, NOW, 1, detail="r: why")
+    pending = PendingReceipt(receipt).to_properties()
+    await receiver.handle(message_of(b"garbage", "mine.1", properties=pending))
+    assert queues.receipts() == [receipt]
+    assert queues.order == ["receipts"]
+    assert keys.opened == 0
+
+
+@pytest.mark.parametrize(
+    "error", [TimeoutError(), RuntimeError("unforeseen"), BusDeniedError("no")]
+)
+async def test_what_nobody_foresaw_leaves_the_message_on_its_queue(
+    receiver: Receiver, queues: Queues, partner: PartnerDouble, error: Exception
+) -> None:
+    partner.error = error
+    with pytest.raises(type(error)):
+        await receiver.handle(message_of())
+    assert not queues.sent
+
+
+async def test_a_partner_that_is_away_is_one_line_of_the_log(
+    receiver: Receiver, partner: PartnerDouble, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    partner.error = PartnerUnavailableError("away")
+    for _ in range(20):
+        await receiver.handle(message_of())
+    partner.error = None
+    await receiver.handle(message_of())
+    assert [line.partition(",")[0] for line in caplog.messages] == [
+        "the partner is away",
+        "the partner serves again",
+    ]
+
+
+async def test_no_payload_and_no_key_is_in_the_log(
+    receiver: Receiver, partner: PartnerDouble, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    token = seal(b"planted", MessageHeader("mine", "a/b"), KEY, WRAPPED)
+    for error in (None, PartnerUnavailableError("away"), PartnerRefusedError("400")):
+        partner.error = error
+        await receiver.handle(message_of(token))
+    assert caplog.messages
+    assert "planted" not in caplog.text
+
+
+def test_the_real_clients_are_made_from_the_settings() -> None:
+    async def make() -> list[str | None]:
+        functions = blueprint(settings())
+        built = [one.build() for one in functions._function_builders]
+        return [one.get_function_name() for one in built]
+
+    assert asyncio.run(make()) == ["receive", "triage"]
+    assert policy_of(settings()) == Policy(Schedule.parse("7s"), 12, 5)
+
+
+def settings() -> ReceiverSettings:
+    own = {
+        "RELAY_RETRY_SCHEDULE": "7s",
+        "RELAY_WAIT_SECONDS": "12",
+        "RELAY_MAX_DELIVERIES": "5",
+    }
+    loaded = load_settings(environment("receiver", **own))["receiver"]
+    assert isinstance(loaded, ReceiverSettings)
+    return loaded

@@ -1,0 +1,159 @@
+"""What each outcome sends, where to, and in which order."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from shared.apps.outcomes import Delivered, Hold, Outcome, Record, Reject, Retry
+from shared.azure.queues import BusDeniedError
+from shared.message.message_id import digest_suffix
+from shared.message.pending_receipt import PendingReceipt
+from shared.message.receipt import Receipt
+from shared.message.state import State
+from tests.unit.shared.apps.receiver_doubles import (
+    KEY,
+    NOW,
+    PENDING_SECONDS,
+    TOKEN,
+    Queues,
+    received,
+    unidentified,
+)
+from tests.unit.shared.message.triggered import TRACE
+
+MESSAGE = received(properties={"relay-attempts": "2", "traceparent": TRACE})
+DELIVERED = Delivered(3, 7, "a/b", "version", KEY)
+PENDING = PendingReceipt.by(KEY, Receipt("mine", State.DELIVERED, NOW, 3))
+NEXT_ID = f"mine.1{digest_suffix(TOKEN.encode())}"
+
+
+@pytest.fixture
+def queues() -> Queues:
+    return Queues()
+
+
+@pytest.mark.parametrize(
+    ("outcome", "order", "state", "attempts"),
+    [
+        (DELIVERED, ["receipts"], State.DELIVERED, 3),
+        (Retry(5.0, 3, "why"), ["retries", "receipts"], State.RETRYING, 3),
+        (Hold(30.0, "why"), ["retries", "receipts"], State.RETRYING, 2),
+        (Reject("r", "why", 3), ["rejected", "receipts"], State.REJECTED, 3),
+        (Record(PENDING), ["receipts"], State.DELIVERED, 3),
+    ],
+)
+async def test_an_outcome_is_carried_out_before_its_receipt_is_sent(
+    queues: Queues, outcome: Outcome, order: list[str], state: State, attempts: int
+) -> None:
+    await queues.of_receiver.carry_out(MESSAGE, outcome)
+    assert queues.order == order
+    (receipt,) = queues.receipts()
+    assert (receipt.message_id, receipt.state, receipt.attempts) == ("mine", state, attempts)
+    assert receipt.at == NOW
+
+
+@pytest.mark.parametrize(
+    ("outcome", "attempts"), [(Retry(5.0, 3, "w"), "3"), (Hold(5.0, "w"), "2")]
+)
+async def test_a_message_that_waits_is_the_same_under_the_id_of_its_next_hop(
+    queues: Queues, outcome: Outcome, attempts: str
+) -> None:
+    await queues.of_receiver.carry_out(MESSAGE, outcome)
+    (waiting,) = queues.on("retries")
+    assert queues.bodies("retries") == [TOKEN.encode()]
+    assert queues.properties("retries") == [{"traceparent": TRACE, "relay-attempts": attempts}]
+    assert waiting.message_id == NEXT_ID
+    assert waiting.scheduled_enqueue_time_utc == NOW + timedelta(seconds=5)
+
+
+async def test_a_message_that_did_not_prove_its_id_moves_no_row(queues: Queues) -> None:
+    await queues.of_receiver.carry_out(MESSAGE, Reject("r", "why", 0, is_recorded=False))
+    assert queues.order == ["rejected"]
+
+
+async def test_a_message_that_is_not_this_relays_goes_to_an_operator_and_is_one_line_of_the_log(
+    queues: Queues, caplog: pytest.LogCaptureFixture
+) -> None:
+    message = unidentified("not\nours" + "x" * 110, body=b"\xff")
+    await queues.of_receiver.set_aside(message, Reject("r", "why", 0))
+    assert queues.order == ["rejected"]
+    assert queues.bodies("rejected") == [b"\xff"]
+    (line,) = caplog.messages
+    assert line.startswith("rejected 'not\\nours")
+    assert "\n" not in line
+    assert len(line) < 200
+
+
+@pytest.mark.parametrize(
+    ("outcome", "authentic"),
+    [(DELIVERED, True), (Reject("r", "why", 3), False), (Record(PENDING), True)],
+)
+async def test_the_receipt_of_a_final_outcome_stays_pending_until_it_can_be_sent(
+    queues: Queues, outcome: Outcome, authentic: bool
+) -> None:
+    queues.denied.add("receipts")
+    await queues.of_receiver.carry_out(MESSAGE, outcome)
+    (waiting,) = queues.on("retries")
+    assert waiting.scheduled_enqueue_time_utc == NOW + timedelta(seconds=PENDING_SECONDS)
+    (properties,) = queues.properties("retries")
+    assert properties["relay-attempts"] == "3"
+    back = received(NEXT_ID, properties=properties)
+    assert back.pending
+    assert back.pending.receipt.attempts == 3
+    assert back.pending.is_authentic(KEY) == authentic
+
+
+@pytest.mark.parametrize("outcome", [Retry(5.0, 3, "why"), Hold(30.0, "why")])
+async def test_the_receipt_of_a_retry_is_not_kept(queues: Queues, outcome: Outcome) -> None:
+    queues.denied.add("receipts")
+    await queues.of_receiver.carry_out(MESSAGE, outcome)
+    assert queues.order == ["retries"]
+    assert "relay-pending-receipt" not in queues.properties("retries")[0]
+
+
+async def test_a_message_that_waits_keeps_its_pending_receipt(queues: Queues) -> None:
+    await queues.of_receiver.carry_out(replace(MESSAGE, pending=PENDING), Hold(30.0, "why"))
+    (properties,) = queues.properties("retries")
+    assert received(NEXT_ID, properties=properties).pending == PENDING
+
+
+@pytest.mark.parametrize(
+    ("queue", "outcome"),
+    [
+        ("retries", Retry(5.0, 3, "why")),
+        ("retries", Hold(5.0, "why")),
+        ("rejected", Reject("r", "why", 3)),
+    ],
+)
+async def test_what_cannot_be_carried_out_is_neither_recorded_nor_completed(
+    queues: Queues, queue: str, outcome: Outcome
+) -> None:
+    queues.denied.add(queue)
+    with pytest.raises(BusDeniedError):
+        await queues.of_receiver.carry_out(MESSAGE, outcome)
+    assert queues.order == []
+
+
+async def test_a_receipt_that_can_neither_be_sent_nor_wait_leaves_the_message_on_its_queue(
+    queues: Queues,
+) -> None:
+    queues.denied |= {"receipts", "retries"}
+    with pytest.raises(BusDeniedError):
+        await queues.of_receiver.carry_out(MESSAGE, DELIVERED)
+
+
+async def test_of_an_outage_only_some_messages_are_logged(
+    queues: Queues, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    for _ in range(10):
+        queues.outages.failed("the vault", BusDeniedError("refused"))
+    await queues.of_receiver.carry_out(MESSAGE, Hold(30.0, "why"))
+    assert not [line for line in caplog.messages if line.startswith("waits")]
+    queues.outages.works("the vault")
+    await queues.of_receiver.carry_out(MESSAGE, Hold(30.0, "why"))
+    assert "waits mine for 30 s: why" in caplog.messages
