@@ -294,7 +294,7 @@ def test_the_assignments_of_before_do_not_make_way_for_those_named_after_princip
     )
     found = blockers(existing(add(document, grant)), add(document, named))
     assert places(found) == [("", "RoleAssignmentExists")]
-    assert "guid(...)" in found[0].place
+    assert "guid(...)" in found[0].location
     assert blockers(existing(add(document, named)), add(document, named)) == []
 
 
