@@ -8,15 +8,17 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential
 from azure.keyvault.secrets.aio import SecretClient
 
+from ops.credentials import operator_credential
 from ops.target import TargetNotGivenError, local_environment
 from shared.azure.key_vault_id import KeyVaultId
 from shared.azure.network import ConnectionOptions
 from shared.azure.vault import client_options
+from shared.settings import forms
 
 _VAULT = re.compile(r"[A-Za-z](?!.*--)[A-Za-z0-9-]{1,22}[A-Za-z0-9]", re.ASCII)
+_PROXY = "RELAY_PROXY"
 _HOST = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+", re.ASCII)
 
 
@@ -40,7 +42,11 @@ class SecretTarget:
         if not _HOST.fullmatch(given):
             raise TargetNotGivenError("a vault is told by its name, or by its host in other clouds")
         found = KeyVaultId.parse(f"https://{given}/secrets/{secret}", "secrets")
-        return cls(found, ConnectionOptions(), is_local=False)
+        try:
+            proxy = forms.proxy(environ[_PROXY]) if environ.get(_PROXY) else None
+        except ValueError as error:
+            raise TargetNotGivenError(f"{_PROXY} {error}") from None
+        return cls(found, ConnectionOptions(proxy=proxy), is_local=False)
 
     @classmethod
     def in_folder(cls, secret: str, operator: str, folder: Path | None) -> SecretTarget:
@@ -61,9 +67,8 @@ class SecretTarget:
     @asynccontextmanager
     async def client(self) -> AsyncIterator[SecretClient]:
         """Give a client under the operator's own identity."""
-        # Who works in a local cloud may well be signed in to Azure too: that is not whom to be.
-        credential = ManagedIdentityCredential() if self.is_local else DefaultAzureCredential()
-        options = client_options(self.network)
+        credential = operator_credential(is_local=self.is_local)
+        options = client_options(self.secret.vault_url, self.network)
         async with (
             credential,
             SecretClient(self.secret.vault_url, credential, **options) as client,
