@@ -21,7 +21,7 @@ def operator_credential(
 ) -> ManagedIdentityCredential | DefaultAzureCredential:
     """Return the credential of an operator.
 
-    Who works in a local cloud may well be signed in to Azure too: that is not whom to be.
+    Who works in a local cloud may be signed in to Azure too, which does not count here.
     """
     if is_local:
         return managed_identity(retries=_RETRIES, user_agent=user_agent)

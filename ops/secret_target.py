@@ -1,4 +1,4 @@
-"""Which secret a command is about, and as whom it is asked for."""
+"""Which secret a command is about, and under which identity it is reached."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _HOST = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+", re.ASCII)
 
 @dataclass(frozen=True)
 class SecretTarget:
-    """A secret and the way to its vault."""
+    """A secret, and how its vault is reached."""
 
     secret: KeyVaultId
     network: ConnectionOptions
@@ -36,11 +36,13 @@ class SecretTarget:
         variable = f"RELAY_VAULT_{secret.partition('-')[0].upper()}"
         given = vault or environ.get(variable, "")
         if not given:
-            raise TargetNotGivenError(f"say where: --vault NAME, or {variable}, or --local")
+            raise TargetNotGivenError(f"no vault given: --vault NAME, or {variable}, or --local")
         if _VAULT.fullmatch(given):
             given += ".vault.azure.net"
         if not _HOST.fullmatch(given):
-            raise TargetNotGivenError("a vault is told by its name, or by its host in other clouds")
+            raise TargetNotGivenError(
+                "a vault is given by its name, or by its host in other clouds"
+            )
         found = KeyVaultId.parse(f"https://{given}/secrets/{secret}", "secrets")
         try:
             proxy = forms.proxy(environ[_PROXY]) if environ.get(_PROXY) else None
@@ -60,7 +62,7 @@ class SecretTarget:
 
     @property
     def name(self) -> str:
-        """What it is called when something is told about it."""
+        """What messages call it."""
         host = self.secret.vault_url.removeprefix("https://")
         return f"{self.secret.name} in {host}"
 
