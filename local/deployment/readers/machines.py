@@ -1,4 +1,4 @@
-"""Virtual machines: their identities, and what the commands that they run are told."""
+"""Virtual machines: their identities, and the parameters of the commands that they run."""
 
 from __future__ import annotations
 
