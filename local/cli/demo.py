@@ -73,7 +73,7 @@ async def show_demo(cloud: Cloud) -> int:
     deliveries = await asyncio.to_thread(carry, client, samples(limit))
     show(deliveries_table(deliveries))
     print(
-        "\nverified: the same bytes and content type, and a valid signature, at the partner."
+        "\nverified: same bytes and content type at the partner, with a valid signature."
         "\n\nThe same messages in the ledger (GET /api/messages/{id} of the tracker, UTC):\n",
         flush=True,
     )

@@ -67,13 +67,17 @@ class ReceiverQueues:
                 )
             case Reject():
                 await self.set_aside(message, outcome)
-                if not outcome.is_recorded:
-                    return
+        if isinstance(outcome, Delivered | Retry) or outcome.is_recorded:
+            await self._publish(message, self.receipt(message, outcome))
+
+    def receipt(
+        self, message: ReceivedMessage, outcome: Delivered | Retry | Hold | Reject
+    ) -> PendingReceipt:
+        """Return the receipt of an outcome of this moment, as it can wait on the message."""
         receipt = receipt_of(message, outcome, self.clock())
         if isinstance(outcome, Delivered):
-            await self._publish(message, PendingReceipt.by(outcome.key, receipt))
-        else:
-            await self._publish(message, PendingReceipt(receipt))
+            return PendingReceipt.by(outcome.key, receipt)
+        return PendingReceipt(receipt)
 
     async def set_aside(self, message: BusMessage, outcome: Reject) -> None:
         """Send a message to the rejected queue, and no receipt."""

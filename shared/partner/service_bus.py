@@ -78,9 +78,10 @@ class PartnerQueueClient:
         self._kept: tuple[PartnerQueue, SendsMessages] | None = None
 
     async def send(self, target: PartnerQueue, delivery: Delivery) -> None:
-        """Return when the partner's queue has accepted it. Raises `DeliveryError`.
+        """Return when the partner's queue has accepted it.
 
-        The message id is the message's own, so that the partner's queue can drop repeats.
+        Raises `DeliveryError`, and `PartnerSecretError` where no client can be made. The message id
+        is the message's own, so that the partner's queue can drop repeats.
         """
         try:
             await (await self._connected(target)).send(
@@ -107,7 +108,12 @@ class PartnerQueueClient:
     async def _connected(self, target: PartnerQueue) -> SendsMessages:
         if self._kept and self._kept[0] == target:
             return self._kept[1]
-        sender = self._connect(target, self._network)
+        try:
+            sender = self._connect(target, self._network)
+        except Exception:  # noqa: BLE001 - nothing is sent yet: it is what the secret says
+            raise PartnerSecretError(
+                "the partner's secret is not one that a client can be made of"
+            ) from None
         old, self._kept = self._kept, (target, sender)
         if old:
             await old[1].close()

@@ -91,7 +91,10 @@ class WebhookClient:
         self._session: aiohttp.ClientSession | None = None
 
     async def send(self, target: Webhook, delivery: Delivery) -> None:
-        """Return when the partner has accepted it. Raises `DeliveryError`."""
+        """Return when the partner has accepted it.
+
+        Raises `DeliveryError`, and `PartnerSecretError` where nobody can post to the URL.
+        """
         headers = target.headers(delivery, int(self._clock()))
         try:
             # No redirects: the secret names where payloads go, an answer does not.
@@ -99,6 +102,11 @@ class WebhookClient:
                 target.url, data=delivery.payload, headers=headers, allow_redirects=False
             ) as answer:
                 failure = error_for_status(answer.status, answer.headers)
+        except (aiohttp.InvalidURL, UnicodeError):
+            # `UnicodeError` is what IDNA raises for a host name, at the look-up and not before.
+            raise PartnerSecretError(
+                "the `url` in the partner's secret is not one that can be posted to"
+            ) from None
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise PartnerUnavailableError(f"no answer ({type(error).__name__})") from None
         if failure:

@@ -1,4 +1,4 @@
-"""Virtual machines: their identities, and what the commands that they run are told."""
+"""Virtual machines: their identities, and the parameters of the commands that they run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def read(
     commands: list[SnapshotResource],
     references: References,
 ) -> MachineSpec:
-    """Read a machine whose `identity` has been read; what it runs is left to whoever plays it."""
+    """Read a machine whose `identity` has been read; what it runs, a program of the user does."""
     body = resource.properties
     # What it is made of, how it is kept safe and how it is reached: here it is this machine.
     body.ignore("hardwareProfile", "storageProfile", "networkProfile", "securityProfile")

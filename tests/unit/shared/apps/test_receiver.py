@@ -201,16 +201,91 @@ async def test_a_rejection_whose_receipt_is_pending_is_not_opened(
     assert keys.opened == 0
 
 
-@pytest.mark.parametrize(
-    "error", [TimeoutError(), RuntimeError("unforeseen"), BusDeniedError("no")]
-)
-async def test_what_nobody_foresaw_leaves_the_message_on_its_queue(
-    receiver: Receiver, queues: Queues, partner: PartnerDouble, error: Exception
+UNFORESEEN = [
+    TimeoutError(),
+    RuntimeError("planted"),
+    UnicodeError("planted"),
+    BusDeniedError("no"),
+]
+
+
+@pytest.mark.parametrize("error", UNFORESEEN)
+@pytest.mark.parametrize("fails", ["keys", "partner"])
+async def test_what_nobody_foresaw_is_a_failed_attempt_and_never_a_crash(
+    receiver: Receiver,
+    queues: Queues,
+    keys: Keys,
+    partner: PartnerDouble,
+    caplog: pytest.LogCaptureFixture,
+    fails: str,
+    error: Exception,
 ) -> None:
-    partner.error = error
-    with pytest.raises(type(error)):
+    (keys if fails == "keys" else partner).error = error
+    await receiver.handle(message_of())
+    assert queues.order == ["retries", "receipts"]
+    assert queues.properties("retries")[0]["relay-attempts"] == "1"
+    await receiver.handle(message_of(properties={"relay-attempts": "2"}))
+    assert queues.properties("rejected")[0]["relay-reason"] == "retries-exhausted"
+    assert "planted" not in caplog.text + str(queues.properties("rejected"))
+
+
+@pytest.mark.parametrize("deliveries", [1, 9])
+async def test_a_confirmed_delivery_is_recorded_however_often_the_message_came(
+    receiver: Receiver, queues: Queues, partner: PartnerDouble, deliveries: int
+) -> None:
+    pending = PendingReceipt.by(KEY, DONE).to_properties()
+    await receiver.handle(
+        message_of(message_id="mine.1", properties=pending, deliveries=deliveries)
+    )
+    assert queues.receipts() == [DONE]
+    assert queues.order == ["receipts"]
+    assert not partner.accepted
+
+
+async def test_a_forged_confirmation_does_not_keep_a_message_from_being_rejected(
+    receiver: Receiver, queues: Queues, partner: PartnerDouble
+) -> None:
+    forged = PendingReceipt(DONE, "forged").to_properties()
+    await receiver.handle(message_of(properties=forged, deliveries=9))
+    assert queues.properties("rejected")[0]["relay-reason"] == "max-deliveries-exceeded"
+    assert not partner.accepted
+
+
+async def test_while_the_vault_is_away_a_confirmed_delivery_waits_with_its_receipt(
+    receiver: Receiver, queues: Queues, keys: Keys
+) -> None:
+    pending = PendingReceipt.by(KEY, DONE).to_properties()
+    keys.error = VaultUnavailableError("decrypt", "no answer")
+    await receiver.handle(message_of(message_id="mine.1", properties=pending, deliveries=9))
+    assert queues.order == ["retries", "receipts"]
+    assert pending.items() <= queues.properties("retries")[0].items()
+
+
+async def test_while_no_queue_takes_a_receipt_the_partner_gets_the_message_once(
+    receiver: Receiver, queues: Queues, partner: PartnerDouble
+) -> None:
+    queues.denied |= {"receipts", "retries"}
+    for deliveries in range(1, 12):
+        with pytest.raises(BusDeniedError):
+            await receiver.handle(message_of(deliveries=deliveries))
+    queues.denied.clear()
+    await receiver.handle(message_of(deliveries=12))
+    assert [receipt.state for receipt in queues.receipts()] == [State.DELIVERED]
+    assert queues.order == ["receipts"]
+    assert len(partner.accepted) == 1
+    await receiver.handle(message_of())
+    assert len(partner.accepted) == 2, "once it is reported, a repeat is one of the queue's"
+
+
+async def test_another_message_under_the_id_of_a_confirmed_one_is_not_it(
+    receiver: Receiver, queues: Queues, partner: PartnerDouble
+) -> None:
+    queues.denied |= {"receipts", "retries"}
+    with pytest.raises(BusDeniedError):
         await receiver.handle(message_of())
-    assert not queues.sent
+    queues.denied.clear()
+    await receiver.handle(message_of(seal(b"other", MessageHeader("mine", "a/b"), KEY, WRAPPED)))
+    assert [one.payload for one in partner.accepted] == [b"payload", b"other"]
 
 
 async def test_a_partner_that_is_away_is_one_line_of_the_log(

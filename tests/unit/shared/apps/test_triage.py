@@ -239,6 +239,28 @@ async def test_while_the_vault_is_away_a_message_stays_until_its_last_delivery(
     assert not queues.on("receipts")
 
 
+async def test_while_the_vault_is_away_a_confirmed_delivery_is_never_rejected(
+    triage: Triage, queues: Queues, keys: Keys
+) -> None:
+    keys.error = VaultUnavailableError("decrypt", "no answer")
+    pending = AUTHENTIC.to_properties()
+    await triage.handle(letter(TOKEN.encode(), "messages", deliveries=9, more=pending))
+    assert queues.order == ["retries"]
+    assert pending.items() <= queues.properties("retries")[0].items()
+    keys.error = None
+    await triage.handle(letter(TOKEN.encode(), "messages", deliveries=9, more=pending))
+    assert queues.receipts() == [DONE]
+    assert not queues.on("rejected")
+
+
+async def test_what_nobody_foresaw_in_opening_a_dead_letter_rejects_it(
+    triage: Triage, queues: Queues, keys: Keys
+) -> None:
+    keys.error = RuntimeError("unforeseen")
+    await triage.handle(letter(TOKEN.encode(), "messages"))
+    assert queues.order == ["rejected"]
+
+
 async def test_one_that_waited_for_its_receipt_only_is_done_by_it(
     triage: Triage, queues: Queues
 ) -> None:
