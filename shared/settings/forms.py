@@ -15,6 +15,7 @@ from shared.azure.queue_name import is_queue_name
 _GUID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", re.IGNORECASE)
 _ENDPOINT = re.compile(r"sb://[A-Za-z0-9.-]+(:\d{1,5})?/?")
+_PROXY = re.compile(r"http://[A-Za-z0-9.-]+:\d{1,5}/?", re.IGNORECASE)
 _BASE_URL = re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?/?")
 
 
@@ -61,6 +62,14 @@ def endpoint(text: str) -> str:
     if not _ENDPOINT.fullmatch(text):
         raise ValueError("must look like sb://host:port")
     return text
+
+
+def proxy(text: str) -> str:
+    """Read the URL of a proxy, without a slash at its end."""
+    # Without a password: it would stand in a setting, which whoever reads the deployment sees.
+    if not _PROXY.fullmatch(text):
+        raise ValueError("must look like http://host:port, without a user, password or path")
+    return text.rstrip("/").lower()
 
 
 def base_url(text: str) -> str:

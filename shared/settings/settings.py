@@ -81,6 +81,12 @@ class AppSettings:
         forms.boolean,
         default=True,
     )
+    proxy: str | None = _setting(
+        "RELAY_PROXY",
+        "`http://host:port` of the proxy for Key Vault and webhooks; no other variable sets one",
+        forms.proxy,
+        None,
+    )
     proves_access: bool = _setting(
         "RELAY_ACCESS",
         "`false` for no function `access`, which `ops prove` asks",
@@ -91,7 +97,9 @@ class AppSettings:
     @property
     def network(self) -> ConnectionOptions:
         """How this app reaches the services."""
-        return ConnectionOptions(self.ca_bundle, self.bus_endpoint, self.verify_challenge)
+        return ConnectionOptions(
+            self.ca_bundle, self.bus_endpoint, self.verify_challenge, self.proxy
+        )
 
     @property
     def clients(self) -> AzureClients:
