@@ -13,7 +13,7 @@ from checks.declaration import Access
 
 
 class AccessError(Exception):
-    """The declaration is malformed or contradicts itself; `problems` says where."""
+    """The declaration is malformed or contradicts itself; `problems` names where."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("; ".join(problems))

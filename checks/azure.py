@@ -44,7 +44,7 @@ def problems_again(snapshot: object, again: object) -> Iterator[str]:
 
 
 def evaluated_again(folder: Path, bicep: str) -> dict[str, Snapshot]:
-    """Evaluate every deployment of a folder anew, by another clock; give them by name.
+    """Evaluate every deployment of a folder again by another clock; return them by name.
 
     Raises `InfraError`.
     """
@@ -58,7 +58,7 @@ def _another_day(source: Path) -> None:
     text = source.read_text(encoding="utf-8")
     for now, then in _OTHERWISE:
         if now not in text:
-            raise InfraError(f"{source.name} does not say {now}, which is to be another")
+            raise InfraError(f"{source.name} lacks {now}, which is to be replaced")
         text = text.replace(now, then)
     source.write_text(text, encoding="utf-8")
 

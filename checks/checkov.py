@@ -25,11 +25,11 @@ _SCHEMA = "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemp
 
 
 class CheckovError(Exception):
-    """Checkov did not read all that it was given, so what it does not find says nothing."""
+    """Checkov did not read all that it was given, so that its silence proves nothing."""
 
 
 def template(deployment: snapshot.Snapshot) -> dict[str, object]:
-    """Return the ARM template of what a deployment comes to."""
+    """Return the ARM template of a deployment as it was evaluated."""
     resources = [
         {key: value for key, value in resource.items() if key not in ("id", "scope")}
         for resource in deployment["predictedResources"]
@@ -70,7 +70,7 @@ def read(output: str, templates: Mapping[str, object]) -> list[Finding]:
         failed = [_finding(found) for found in results["failed_checks"]]
         passed = [_finding(found) for found in results["passed_checks"]]
     except (KeyError, TypeError, ValueError) as error:
-        # Where it sees nothing, it says nothing, and calls that success.
+        # Where it sees no resource, it reports nothing and exits with 0.
         raise CheckovError("checkov saw no resources at all") from error
     if unread:
         raise CheckovError(f"checkov could not read {unread} of the templates")
@@ -78,7 +78,7 @@ def read(output: str, templates: Mapping[str, object]) -> list[Finding]:
     if seen != given:
         raise CheckovError(f"checkov saw {seen} of {given} resources")
     if unseen := set(templates) - {found.deployment for found in (*failed, *passed)}:
-        raise CheckovError(f"checkov said nothing about {', '.join(sorted(unseen))}")
+        raise CheckovError(f"checkov reported nothing about {', '.join(sorted(unseen))}")
     return failed
 
 

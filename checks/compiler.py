@@ -53,7 +53,7 @@ def evaluated(folder: Path, bicep: str) -> dict[str, Snapshot]:
 
     Raises `InfraError`.
     """
-    # Once for all: the compiler takes longer for the sources than for what they come to.
+    # Once for all: the compiler takes longer to compile the sources than to evaluate them.
     succeed(folder, bicep, "build", "main.bicep")
     files = sorted(folder.glob("*.bicepparam"))
     for file in files:

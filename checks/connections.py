@@ -32,7 +32,7 @@ FOR_PEOPLE = 5
 """Connections left for the migration and for operators."""
 
 _KEEPS_THE_LEDGER = "RELAY_SECRET_DATABASE_CONNECTION"
-_UNLIMITED = 100  # instances of a group, where a deployment does not say how many
+_UNLIMITED = 100  # instances of a group, where a deployment sets no limit
 _SHARED_GROUPS = {"httpTrigger": "http", "blobTrigger": "blob", "orchestrationTrigger": "durable"}
 _SHARED_GROUPS |= {"activityTrigger": "durable", "entityTrigger": "durable"}
 
@@ -54,7 +54,7 @@ _OF_CORES = {
 }
 _SIZED_BY_CORES = re.compile(r"([DE])(\d+)(?:s_v3|ds_v4|ds_v5|ads_v5)", re.IGNORECASE)
 
-# With a wrong setting, an app has but one function, which says so: that is no answer here.
+# With a wrong setting, an app has one function only, which reports it: that does not count here.
 _PROGRAM = """
 import json, os
 from shared.settings import environment
@@ -70,7 +70,7 @@ class FunctionsError(Exception):
 
 
 def connections(sku: str) -> int | None:
-    """Give how many connections a size of compute has in all; None for an unknown one."""
+    """Return how many connections a size of compute has in all; None for an unknown one."""
     name = sku.lower().removeprefix("standard_")
     for known, count in _OF_BURSTABLE.items():
         if known.lower() == name:
@@ -90,7 +90,7 @@ def overruns(deployment: Snapshot) -> Iterator[str]:
         here, sku = place(deployment, server["id"]), str(server.get("sku", {}).get("name"))
         there = _set(deployment, server) or connections(sku)
         if there is None:
-            yield f"{here} is of size {sku}, of which it is not known how many connections it has"
+            yield f"{here} is of size {sku}, whose number of connections is unknown"
             continue
         room = there - RESERVED - FOR_PEOPLE
         if sum(wanted.values()) > room:
@@ -102,7 +102,7 @@ def overruns(deployment: Snapshot) -> Iterator[str]:
 
 
 def _wanted(deployment: Snapshot) -> Iterator[tuple[str, int]]:
-    """Give how many connections each group of functions can ask for."""
+    """Return how many connections each group of functions can ask for."""
     for site in of_type(deployment, SITE):
         settings = {s["name"]: s["value"] for s in at(site, "siteConfig.appSettings") or []}
         if _KEEPS_THE_LEDGER not in settings:
@@ -122,7 +122,7 @@ def _instances(site: PredictedResource, group: str) -> int:
 
 
 def _set(deployment: Snapshot, server: PredictedResource) -> int | None:
-    """Give the connections that the deployment sets instead of what comes with the size."""
+    """Return the connections that the deployment sets instead of what comes with the size."""
     wanted = f"{server['id']}/configurations/max_connections".lower()
     for setting in of_type(deployment, f"{DATABASE}/configurations"):
         if setting["id"].lower() == wanted and f"{at(setting, 'value')}".isdigit():
@@ -131,7 +131,7 @@ def _set(deployment: Snapshot, server: PredictedResource) -> int | None:
 
 
 def groups(app: str, settings: Mapping[str, str]) -> list[str]:
-    """Give the groups that the functions of an app scale in, as its code has them.
+    """Return the groups that the functions of an app scale in, as its code has them.
 
     `settings` are those of the deployment. Raises `FunctionsError`.
     """
@@ -151,13 +151,13 @@ def _functions(app: str, settings: tuple[tuple[str, str], ...]) -> tuple[tuple[s
         check=False,
     )
     if run.returncode:
-        why = (run.stderr.strip().splitlines() or ["it said nothing"])[-1].strip()
+        why = (run.stderr.strip().splitlines() or ["no message"])[-1].strip()
         raise FunctionsError(f"{app}: its functions cannot be indexed: {why}")
     return tuple(json.loads(run.stdout).items())
 
 
 def _answered(value: str) -> str:
-    """Give a setting as Azure would, with made-up values for what only Azure knows."""
+    """Return a setting as Azure would, with made-up values for what only Azure knows."""
     try:
         expression = parse(value)
     except UnknownExpressionError:
@@ -172,7 +172,7 @@ def _answered(value: str) -> str:
 
 
 def main() -> int:
-    """Work it out for every snapshot; 1 if there is one with too few."""
+    """Compute it for every snapshot; return 1 if one has too few."""
     paths = sorted(INFRA.glob("*.snapshot.json"))
     problems = [
         f"connections: {path.name}: {problem}\n"

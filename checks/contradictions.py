@@ -1,4 +1,4 @@
-"""What a schema cannot say of `infra/access.json`: names and uses that must agree."""
+"""What a schema cannot check of `infra/access.json`: names and uses that must agree."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from checks.declaration import Access, DeclaredApp, DeclaredTrigger
 
 
 def contradictions(access: Access) -> list[str]:
-    """Say what a schema cannot: names that are not declared, twice declared, or without use."""
+    """Name what a schema cannot: names that are not declared, twice declared, or without use."""
     return [
         *_twice(access),
         *_undeclared(access),
@@ -40,7 +40,7 @@ def _twice(access: Access) -> Iterator[str]:
 
 
 def _grants(access: Access) -> Iterator[str]:
-    """Give each granted thing; the same one twice would be two role assignments of one name."""
+    """Yield each grant; the same one twice would be two role assignments of one name."""
     for key in access["keyGrants"]:
         for operation in key["operations"]:
             yield f"{key['identity']} {operation} {key['vault']}/{key['key']}"
@@ -155,7 +155,7 @@ def _trigger(
 
 
 def _uses(access: Access) -> Iterator[tuple[str, str]]:
-    """Give what each identity is granted, apart from what comes with it for scaling."""
+    """Yield what each identity is granted, apart from what comes with it for scaling."""
     for grant in (*access["keyGrants"], *access["secretGrants"]):
         yield grant["identity"], "an object in a vault"
     yield from ((grant["identity"], f"queue {grant['queue']}") for grant in access["queueGrants"])
@@ -164,7 +164,7 @@ def _uses(access: Access) -> Iterator[tuple[str, str]]:
 
 
 def _machines(access: Access) -> Iterator[str]:
-    """Hold each machine to one secret: its start-up script is told which one to read."""
+    """Hold each machine to one secret: its script reads one."""
     for machine in access["machines"]:
         readers = [g for g in access["secretGrants"] if g["identity"] in machine["identities"]]
         if len(readers) != 1:
@@ -205,7 +205,7 @@ def _forwards(access: Access) -> Iterator[str]:
     for queue in access["queues"]:
         for target in (queue.get("forwardTo"), queue.get("forwardDeadLettersTo")):
             if target is not None and target not in made:
-                yield f"queue {queue['name']} forwards to {target}, which does not stand before it"
+                yield f"queue {queue['name']} forwards to {target}, which is not declared before it"
         made.add(queue["name"])
 
 

@@ -13,7 +13,7 @@ class DeclaredIdentity(TypedDict):
 
 
 class DeclaredOperator(TypedDict):
-    """A role of people and programs outside; who they are, each deployment says."""
+    """A role of people and programs outside; each deployment sets who they are."""
 
     name: str
     purpose: str
@@ -66,7 +66,7 @@ class DeclaredSecret(TypedDict):
 
 
 class DeclaredQueue(TypedDict):
-    """A queue, and where its messages go without anybody taking them."""
+    """A queue, and where its messages go without a receiver."""
 
     name: str
     duplicateDetection: NotRequired[str]

@@ -1,4 +1,4 @@
-"""What the grants of `infra/access.json` come to: the rights that Azure asks for."""
+"""The rights that the grants of `infra/access.json` amount to, as Azure checks them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from checks.roles import KEY_ACTIONS, OWN_BLOBS, SEE_QUEUES, SEND_TELEMETRY, STO
 
 
 def declared_rights(access: Access) -> frozenset[Right]:
-    """Give the declared grants as what Azure asks for when they are used."""
+    """Return the declared grants as the rights that Azure checks when they are used."""
     vault, bus = "Microsoft.KeyVault/vaults", "Microsoft.ServiceBus/namespaces/messages"
     return frozenset(
         [
@@ -62,7 +62,7 @@ def declared_rights(access: Access) -> frozenset[Right]:
 
 
 def _host_rights(access: Access) -> Iterator[Right]:
-    """Give what the platform needs to run the apps: no message, no key and no secret."""
+    """Yield what the platform needs to run the apps: no message, no key and no secret."""
     for seen in access["scaleGrants"]:
         yield from (Right(seen["identity"], action, "bus/relay") for action in SEE_QUEUES)
     for package in access["packageGrants"]:

@@ -7,7 +7,7 @@ from checks.snapshot import SUFFIX
 
 
 def declared_settings(access: Access, app: DeclaredApp) -> dict[str, str]:
-    """Give the settings of an app; a value known at run time only is given as `render` gives it."""
+    """Return the settings of an app; a value known at run time only is as `render` returns it."""
     settings = {
         "RELAY_APP": app["name"],
         "AzureWebJobsStorage__blobServiceUri": (
@@ -33,7 +33,7 @@ def declared_settings(access: Access, app: DeclaredApp) -> dict[str, str]:
 
 
 def _usable(access: Access, app: DeclaredApp) -> dict[str, str]:
-    """Give a setting for every object that an identity of the app has a grant on."""
+    """Return a setting for every object that an identity of the app has a grant on."""
     settings = {}
     for key in access["keyGrants"]:
         if key["identity"] in app["identities"]:
@@ -50,7 +50,7 @@ def _usable(access: Access, app: DeclaredApp) -> dict[str, str]:
 
 
 def _known(access: Access) -> dict[str, str]:
-    """Give a setting for everything there is: the proof of access tries it in every app."""
+    """Return a setting for everything there is: the access audit tries each in every app."""
     settings = {}
     for identity in access["identities"]:
         value = f"clientId of identities/{identity['name']}"

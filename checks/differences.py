@@ -157,7 +157,7 @@ def _includes(right: Right, wanted: Right) -> bool:
     return same and covers(right.where, wanted.where)
 
 
-# What Service Bus does where nothing else is said.
+# What Service Bus does by default.
 _DELIVERIES = 10
 _LOCK = "PT1M"
 
@@ -197,7 +197,7 @@ _REFERENCE = re.compile(r"\w+ of \w+/[\w/.-]+")
 
 
 def deployed_settings(snapshot: Snapshot, site: PredictedResource) -> list[tuple[str, str]]:
-    """Give an app's settings as they stand in the snapshot, values as `render` gives them."""
+    """Return an app's settings of the snapshot, values as `render` returns them."""
     given = properties(site).get("siteConfig", {}).get("appSettings", [])
     return [(entry["name"], render(snapshot, entry["value"])) for entry in given]
 

@@ -6,8 +6,6 @@ import ipaddress
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from local.deployment.expressions import guid
-
 from checks.declaration import Access
 from checks.machines import SCRIPT
 from checks.property_rules import (
@@ -19,14 +17,15 @@ from checks.property_rules import (
     holds,
 )
 from checks.roles import KEY_ACTIONS
+from local.resource_manager.expressions import guid
 
 SUBSCRIPTION = "00000000-0000-4000-8000-000000000001"
 TENANT = "00000000-0000-4000-8000-000000000002"
-"""Fixed and nobody's, so that a snapshot is the same wherever it is made."""
+"""Fixed and made up, so that a snapshot is the same wherever it is made."""
 
 
 def of_deployment(access: Access, parameters: Mapping[str, Any]) -> Facts:
-    """Give the facts of a whole deployment; `parameters` are the values it is evaluated with."""
+    """Return the facts of a whole deployment; `parameters` are the values it is evaluated with."""
     group = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{parameters['environmentName']}"
     apps, endpoints = _subnets(parameters["addressPrefix"])
     return {
@@ -67,7 +66,7 @@ def _subnets(prefix: str) -> tuple[str, str]:
 def of_resources(
     allowed: AllowedType, access: Access, facts: Facts
 ) -> dict[str, tuple[Facts, str | None]]:
-    """Give the resources of a type that are expected: by name, their facts and their scope."""
+    """Return the resources of a type that are expected: by name, their facts and their scope."""
     found: dict[str, tuple[Facts, str | None]] = {}
     for expected in allowed.resources or ():
         for one in _each(expected, access, facts):
@@ -81,7 +80,7 @@ def of_resources(
 def _each(expected: ExpectedResource, access: Access, facts: Facts) -> Iterator[Facts]:
     kinds = _kinds(access, facts)
     if expected.each is not None and expected.each not in kinds:
-        raise TableError(f"{expected.name}: there is no each {expected.each}")
+        raise TableError(f"{expected.name}: each has no kind {expected.each}")
     for item in [{}] if expected.each is None else kinds[expected.each]:
         known = {**facts, **item}
         for name, value in expected.facts.items():
@@ -124,7 +123,7 @@ def _scale(app: str, facts: Facts) -> dict[str, Any]:
 
 
 def _roles(access: Access, group: str) -> Iterator[dict[str, Any]]:
-    """Give each role of the deployment's own: named after its group, what it is for and permits."""
+    """Yield each custom role: its name, its kind of object and what it permits."""
     on_keys: list[str] = [
         *(use for grant in access["keyGrants"] for use in grant["operations"]),
         *(use for held in access["operatorKeyGrants"] for use in held["operations"]),

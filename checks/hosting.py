@@ -1,4 +1,4 @@
-"""What host.json, the triggers, the queues and the settings say of one another.
+"""Whether host.json, the triggers, the queues and the settings agree.
 
 `python -m checks.hosting`: which settings of host.json reach a Python function at all, and whether
 what a function may wait for fits into the lock of its queue and the time that the host gives it.
@@ -35,7 +35,7 @@ _PATIENCE = timedelta(days=7)  # so long at least receipts wait for a database
 # Source: Microsoft.Azure.WebJobs.Extensions.ServiceBus, `ServiceBusTriggerAttributeBindingProvider`
 # (an attribute's own value goes before the options), and seen on the real host. The others of
 # `ServiceBusOptions`, such as prefetchCount, maxConcurrentCalls and maxAutoLockRenewalDuration,
-# stand in host.json alone, and count.
+# are in host.json alone, and count.
 _OF_THE_DECORATOR = {
     "autocompletemessages": "auto_complete_messages",
     "maxmessagebatchsize": "max_message_batch_size",
@@ -64,7 +64,7 @@ def problems(document: Mapping[str, Any], functions: Bindings, deployed: Deploye
     """Return what contradicts; `document` is host.json, `functions` their bindings by name."""
     return [
         *_without_effect(document),
-        *_unsaid(functions),
+        *_without_required(functions),
         *_telemetry(document),
         *_times(HostJson.parse(document), deployed),
     ]
@@ -83,11 +83,11 @@ def _without_effect(document: Mapping[str, Any]) -> Iterator[str]:
         if keyword := _OF_THE_DECORATOR.get(name.lower()):
             yield (
                 f"host.json: extensions.serviceBus.{name} never reaches a Python function: "
-                f"say {keyword} in the decorators instead"
+                f"set {keyword} in the decorators instead"
             )
 
 
-def _unsaid(functions: Bindings) -> Iterator[str]:
+def _without_required(functions: Bindings) -> Iterator[str]:
     triggers = (
         (name, binding)
         for name, bindings in functions.items()
@@ -98,10 +98,10 @@ def _unsaid(functions: Bindings) -> Iterator[str]:
         if str(trigger.get("dataType", "")).lower() not in ("binary", "2"):
             yield f"function {name} does not take bytes: the host would change or refuse bodies"
         if trigger.get("autoCompleteMessages") is not True:
-            yield f"function {name} does not say auto_complete_messages=True"
+            yield f"function {name} lacks auto_complete_messages=True"
         many = str(trigger.get("cardinality", "one")).lower() == "many"
         if many and not isinstance(trigger.get("maxMessageBatchSize"), int):
-            yield f"function {name} does not say max_message_batch_size: it would be 1000"
+            yield f"function {name} lacks max_message_batch_size: it would be 1000"
 
 
 def _telemetry(document: Mapping[str, Any]) -> Iterator[str]:
@@ -109,7 +109,7 @@ def _telemetry(document: Mapping[str, Any]) -> Iterator[str]:
         key.lower(): value for key, value in _section(document, "logging", "logLevel").items()
     }
     if str(levels.get("azure", "")).lower() not in ("warning", "error"):
-        yield "host.json: logging.logLevel.Azure must be Warning: the SDKs tell of every request"
+        yield "host.json: logging.logLevel.Azure must be Warning: the SDKs log every request"
     sampling = _section(document, "logging", "applicationInsights", "samplingSettings")
     types = {key.lower(): value for key, value in sampling.items()}.get("excludedtypes") or ""
     if "request" not in str(types).lower().split(";"):
@@ -138,14 +138,14 @@ def _of_receiver(
     if renewal < limit:
         yield (
             f"host.json: maxAutoLockRenewalDuration is {renewal:.0f} s: "
-            f"a call may take {limit:.0f} s, and its message would be handed over twice"
+            f"a call may take {limit:.0f} s, and its message would be delivered twice"
         )
     for name in (settings.messages_queue, settings.dead_letters_queue):
         count = queues[name].max_delivery_count
         if settings.max_deliveries >= count:
             yield (
                 f"RELAY_MAX_DELIVERIES is {settings.max_deliveries}: queue {name} gives up after "
-                f"{count}, before the receiver could say why"
+                f"{count}, before the receiver could reject it with a reason"
             )
 
 
@@ -172,7 +172,7 @@ def _of_tracker(settings: TrackerSettings, queue: QueueSpec, limit: float) -> It
 
 
 def deployed_in(path: Path) -> tuple[Deployed, Mapping[str, Mapping[str, str]]]:
-    """Read a snapshot; also give the environment of each app."""
+    """Read a snapshot; also return the environment of each app."""
     deployment = load_deployment(path)
     vaults = {v.resource_id: f"https://{v.name}.vault.azure.net/" for v in deployment.vaults}
     environments = {app.app: settings_of(app, vaults) for app in deployment.apps}

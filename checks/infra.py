@@ -99,8 +99,8 @@ def _unformatted(bicep: str, folder: Path) -> Iterator[str]:
 
 def _warnings(bicep: str, folder: Path) -> Iterator[str]:
     """Lint; the compiler succeeds with warnings, so they are looked for."""
-    told = run(folder, bicep, "lint", "--pattern=*.bicepparam").stderr.splitlines()
-    yield from sorted({line for line in told if re.search(r" : (Warning|Error) ", line)})
+    output = run(folder, bicep, "lint", "--pattern=*.bicepparam").stderr.splitlines()
+    yield from sorted({line for line in output if re.search(r" : (Warning|Error) ", line)})
 
 
 def _compiled(bicep: str, folder: Path) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """Inputs and locks of the packages, as pip reads them: what is asked for, and what is fixed.
 
 An input, `requirements*.in`, names direct dependencies with ranges; its lock, the `.txt` of the
-same name, has every package that they come to at one version, with the hashes of its files.
+same name, has every package that these need at one version, with the hashes of its files.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def _locked(file: str, line: int, text: str, comments: list[str]) -> Locked:
     if not hashes:
         raise LockFileError(f"{where}: {requirement.name} has no hash")
     if bad := [value for value in hashes if not _SHA256.fullmatch(value)]:
-        raise LockFileError(f"{where}: {requirement.name} has a hash that is no SHA-256: {bad[0]}")
+        raise LockFileError(f"{where}: {requirement.name} has a hash that is not SHA-256: {bad[0]}")
     via = {word for comment in comments if (word := comment.removeprefix("via").strip())}
     return Locked(
         line=line,

@@ -77,14 +77,14 @@ class Lock:
 
 
 def problems(root: Path, metadata: Metadata) -> list[str]:
-    """Say what is wrong with the locks in a folder, each with its file and what to do."""
+    """Return what is wrong with the locks in a folder, each with its file and what to do."""
     found, locks = [], []
     for source in sorted({*root.glob("requirements*.in"), *root.glob("requirements*.txt")}):
         file, input_ = source.with_suffix(".txt"), source.with_suffix(".in")
         if not input_.exists():
-            found.append(f"{file.name}: there is no {input_.name} that it could be the lock of")
+            found.append(f"{file.name}: its input {input_.name} does not exist")
         elif not file.exists():
-            found.append(f"{input_.name}: there is no lock of it: {_REMEDY}")
+            found.append(f"{input_.name}: it has no lock: {_REMEDY}")
         elif source == file:
             found += _foreign(file)
             try:
@@ -108,7 +108,7 @@ def _foreign(file: Path) -> Iterator[str]:
 
 
 def _unlike_input(lock: Lock) -> Iterator[str]:
-    """Compare what an input names with what the lock says that it names."""
+    """Compare what an input names with what the lock records of it."""
     for asked in lock.asked:
         entries = [entry for entry in lock.locked if entry.name == asked.name]
         if not any(asked.file in entry.inputs for entry in entries):
@@ -129,7 +129,7 @@ class _Walk:
     found: list[str] = field(default_factory=list)
 
     def problems(self) -> list[str]:
-        """Say what is needed and not there, out of range, there twice, or needed by nothing."""
+        """Yield what is needed and absent, out of range, there twice, or needed by nothing."""
         needed: set[int] = set()
         possible: set[int] = set()
         for environment in environments():

@@ -16,9 +16,9 @@ _NAME = f"infra/virtual-machines/{SCRIPT.name}"
 
 
 def asked_for(access: Access, snapshot: Snapshot) -> Access:
-    """Give the declaration without the machines, and identities of theirs, that are not deployed.
+    """Return the declaration without the machines, and identities of theirs, that are not deployed.
 
-    Which ones a deployment asked for is its output `machines`.
+    The machines a deployment has are its output `machines`.
     """
     names = snapshot["outputs"].get("machines", [])
     machines = [machine for machine in access["machines"] if machine["name"] in names]
@@ -35,7 +35,7 @@ def asked_for(access: Access, snapshot: Snapshot) -> Access:
 
 
 def declared_commands(access: Access) -> Iterator[str]:
-    """Say what each declared machine runs: the script of this repository, with what it may read."""
+    """Yield what each declared machine runs: the script of this repository and what it reads."""
     for machine in access["machines"]:
         here = f"machines/{machine['name']}"
         yield f"{here}/runcommands/read-secret runs {_NAME}"
@@ -52,7 +52,7 @@ def _gets(access: Access, machine: DeclaredMachine) -> dict[str, str]:
 
 
 def deployed_commands(snapshot: Snapshot) -> Iterator[str]:
-    """Say what each deployed machine runs, by command or by what it is started with."""
+    """Yield what each deployed machine runs, by command or by what it is started with."""
     script = SCRIPT.read_text(encoding="utf-8")
     for command in of_type(snapshot, COMMAND):
         here, given = place(snapshot, command["id"]), properties(command)

@@ -9,7 +9,7 @@ from checks.resource_types import KEY, SECRET
 
 
 def departures(template: dict[str, Any]) -> Iterator[str]:
-    """Name keys, and secrets that operators set, that each deployment would make again.
+    """Name keys, and secrets that operators set, that each deployment would create again.
 
     `template` is what the compiler makes of `main.bicep`. A secret whose value is a parameter is
     there to be written each time. Source: `@onlyIfNotExists()` becomes a member of `@options`.

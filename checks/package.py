@@ -2,7 +2,7 @@
 
 Two programs read that file. azd, which the documents deploy with, reads it nearly as git would
 (`createDeployableZip` in azure-dev's `project_utils.go`, and denormal/go-gitignore), Core Tools
-(`func`) in their own way (`GitIgnoreParser.cs` in azure-functions-core-tools).
+(`func`) each differently (`GitIgnoreParser.cs` in azure-functions-core-tools).
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def _fits(names: Sequence[str], parts: Sequence[str]) -> bool:
 def _func_accepts(lines: list[str]) -> Callable[[str], bool]:
     """Read lines as Core Tools do: each is the beginning of a path, up to the end of a word.
 
-    Whatever a line with `!` matches is in the package, wherever the line stands. Only `*` and `**`
+    Whatever a line with `!` matches is in the package, wherever the line is. Only `*` and `**`
     mean something, and a word is made of ASCII letters, digits and underscores.
     """
     patterns: dict[bool, list[str]] = {True: [], False: []}
@@ -116,7 +116,7 @@ _FUNC_WILDCARDS = {"**": ".+", "*": "[^/]+"}
 
 
 def problems(root: Path = ROOT) -> list[str]:
-    """Say which files azd and Core Tools would not both deploy."""
+    """Return which files azd and Core Tools would not both deploy."""
     azd, func = set(files(root)), set(files_of_func(root))
     return [
         *(f"{f.as_posix()}: func would deploy it: take it away" for f in sorted(func - azd)),

@@ -12,6 +12,7 @@ from checks.facts import of_deployment, of_resources
 from checks.machines import asked_for
 from checks.property_rules import (
     ITEM,
+    OUTPUTS,
     AllowedType,
     Facts,
     Path_,
@@ -22,7 +23,7 @@ from checks.property_rules import (
     load,
     output_rules,
 )
-from checks.redaction import shown
+from checks.redaction import cut, shown
 from checks.snapshot import PredictedResource, Snapshot
 
 _MISSING = object()
@@ -33,58 +34,69 @@ def unexplained(access: Access, snapshot: Snapshot, parameters: Mapping[str, Any
 
     `parameters` are the values that the deployment was evaluated with. Raises `TableError`.
     """
-    declared, tables = asked_for(access, snapshot), load()
-    facts = of_deployment(declared, parameters)
-    expected = {kind: of_resources(table, declared, facts) for kind, table in tables.items()}
+    allowed = Allowed(asked_for(access, snapshot), parameters)
     there = Counter((one["type"], one["name"]) for one in snapshot["predictedResources"])
     for (kind, name), count in there.items():
         if count > 1:
             yield f"{kind} {name}: is deployed {count} times"
     for resource in snapshot["predictedResources"]:
+        yield from allowed.unexplained(resource)
+    yield from allowed.missing(there)
+    yield from allowed.outputs(snapshot["outputs"])
+
+
+class Allowed:
+    """What the tables allow in a deployment of a declaration with given parameters."""
+
+    def __init__(self, access: Access, parameters: Mapping[str, Any]) -> None:
+        self._tables = load()
+        self._facts = of_deployment(access, parameters)
+        self._expected = {
+            kind: of_resources(table, access, self._facts) for kind, table in self._tables.items()
+        }
+
+    def unexplained(self, resource: PredictedResource) -> Iterator[str]:
+        """Name what no table allows of a resource, and what it lacks."""
         here = f"{resource['type']} {resource['name']}"
-        table = tables.get(resource["type"])
+        table = self._tables.get(resource["type"])
         if table is None:
             yield (
                 f"{here}: no table allows resources of this type: add one to "
                 f"{_file(resource['type'])} with its reasons, or take the resource out"
             )
-            continue
-        yield from _resource(here, resource, table, facts, expected[table.type])
-    for kind, names in expected.items():
-        yield from (
-            f"{kind} {name}: is missing: {_where(tables[kind])} has it in resources"
-            for name in names
-            if not there[(kind, name)]
-        )
-    yield from _outputs(snapshot["outputs"], facts)
-
-
-def _resource(
-    here: str,
-    resource: PredictedResource,
-    table: AllowedType,
-    facts: Facts,
-    expected: Mapping[str, tuple[Facts, str | None]],
-) -> Iterator[str]:
-    if table.resources is not None:
-        if resource["name"] not in expected:
+            return
+        facts = self._facts
+        if table.resources is None:
+            facts = {**facts, "principal": _principal(resource)}
+            if not _ends_with_its_name(resource):
+                yield f"{here}: id does not end with the name"
+        elif resource["name"] in self._expected[table.type]:
+            facts, scope = self._expected[table.type][resource["name"]]
+            wanted = _id(resource, scope, facts)
+            if resource["id"] != wanted:
+                yield f"{here}: id is {resource['id']}: it must be {wanted}"
+        else:
             yield (
                 f"{here}: no resource of this name is expected: "
                 f"add it to resources in {_where(table)}, or take it out"
             )
             return
-        facts, scope = expected[resource["name"]]
-        wanted = _id(resource, scope, facts)
-        if resource["id"] != wanted:
-            yield f"{here}: id is {resource['id']}: it must be {wanted}"
-    else:
-        facts = {**facts, "principal": "operator", **_assignment(resource)}
-        if not _ends_with_its_name(resource):
-            yield f"{here}: id does not end with the name"
-    content = {k: v for k, v in resource.items() if k not in ("id", "type", "name")}
-    rules = [rule for rule in table.rules if holds(rule.when, facts)]
-    for path, value, text in Judge(rules, facts).judge(content):
-        yield line(here, path, value, text, _where(table))
+        content = {k: v for k, v in resource.items() if k not in ("id", "type", "name")}
+        rules = [rule for rule in table.rules if holds(rule.when, facts)]
+        for path, value, text in Judge(rules, facts).judge(content):
+            yield line(here, path, value, text, _where(table))
+
+    def missing(self, there: Mapping[tuple[str, str], int]) -> Iterator[str]:
+        """Name the resources that must exist and are not among those by type and name."""
+        for kind, names in self._expected.items():
+            for name in names:
+                if (kind, name) not in there:
+                    yield f"{kind} {name}: is missing: {_where(self._tables[kind])} expects it"
+
+    def outputs(self, given: Mapping[str, Any]) -> Iterator[str]:
+        """Name each output that is not one of the table, or has another value."""
+        for path, value, text in Judge(output_rules(), self._facts).judge(given):
+            yield line("output", path, value, text, f"checks/allowed/{OUTPUTS}")
 
 
 def _id(resource: PredictedResource, scope: str | None, facts: Facts) -> str:
@@ -96,10 +108,10 @@ def _id(resource: PredictedResource, scope: str | None, facts: Facts) -> str:
     return f"{scope or facts['group']}/providers/{namespace}/{path}"
 
 
-def _assignment(resource: PredictedResource) -> dict[str, str]:
-    """Say whether a role is assigned to somebody outside, or to an identity of the deployment."""
+def _principal(resource: PredictedResource) -> str:
+    """Return whether a role is assigned to an identity of the deployment or to somebody outside."""
     principal = str(resource.get("properties", {}).get("principalId"))
-    return {"principal": "identity"} if principal.startswith("[") else {}
+    return "identity" if principal.startswith("[") else "operator"
 
 
 def _ends_with_its_name(resource: PredictedResource) -> bool:
@@ -117,9 +129,10 @@ def _where(table: AllowedType) -> str:
 
 
 def line(here: str, path: Path_, value: object, text: str, where: str) -> str:
-    """Say what is wrong with a value at a path, and in which table that is to be changed."""
+    """Return what is wrong with a value at a path, and in which table that is to be changed."""
     name = "".join(step if step.startswith("[") else f".{step}" for step in path)
-    found = "is missing" if value is _MISSING else f"is {shown(path, value)}"
+    names = [*path, f"{here.partition(' ')[0].rpartition('/')[2]}"] if path[-1] == "value" else path
+    found = "is missing" if value is _MISSING else f"is {shown(names, value)}"
     return f"{here}: {name.removeprefix('.')} {found}: {text} ({where})"
 
 
@@ -127,7 +140,7 @@ Finding_ = tuple[Path_, object, str]
 
 
 class Judge:
-    """Holds a JSON object to rules; gives the path, the value and what is wrong with it."""
+    """Holds a JSON object to rules; yields the path, the value and what is wrong with it."""
 
     def __init__(self, rules: Iterable[PropertyRule], facts: Facts) -> None:
         self._rules = list(rules)
@@ -138,7 +151,7 @@ class Judge:
         self._above = {rule.path[:i] for rule in self._rules for i in range(len(rule.path))}
 
     def judge(self, content: Mapping[str, Any]) -> Iterator[Finding_]:
-        """Give each value that no rule allows, and each that a rule misses."""
+        """Yield each value that no rule allows, and each that a rule misses."""
         yield from self._present(content, (), ())
         reported: set[Path_] = set()
         for rule in self._rules:
@@ -184,7 +197,9 @@ class Judge:
             and isinstance(wanted[0], type(value))
         ):
             for inner, found, right in _leaf_differences(value, wanted[0], path):
-                must = "nothing allows it" if right is _MISSING else f"it must be {_json(right)}"
+                must = (
+                    "nothing allows it" if right is _MISSING else cut(f"it must be {_json(right)}")
+                )
                 yield inner, found, f"{must}: {rules[0].reason}"
         else:
             yield path, value, " or ".join(self._demand(rule) for rule in rules)
@@ -200,7 +215,7 @@ class Judge:
     def _demand(self, rule: PropertyRule) -> str:
         if rule.values is not None:
             values = [_json(filled(one, self._facts)) for one in rule.values]
-            allowed = f"it must be {' or '.join(values)}"
+            allowed = cut(f"it must be {' or '.join(values)}")
         elif rule.pattern is not None:
             allowed = f"it must fit {filled_pattern(rule.pattern, self._facts).pattern}"
         else:
@@ -209,7 +224,7 @@ class Judge:
 
 
 def _absent(value: object, steps: Path_, path: Path_) -> Iterator[Path_]:
-    """Give the places where a path ends early: without the member, or in nothing."""
+    """Yield the places where a path ends early: without the member, or in nothing."""
     if not steps:
         return
     step, *rest = steps
@@ -244,9 +259,3 @@ def _leaf_differences(
 
 def _json(value: object) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=False)
-
-
-def _outputs(given: Mapping[str, Any], facts: Facts) -> Iterator[str]:
-    where = "checks/allowed/outputs.json"
-    for path, value, text in Judge(output_rules(), facts).judge(given):
-        yield line("output", path, value, text, where)

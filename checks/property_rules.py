@@ -36,7 +36,7 @@ ITEM = "[]"
 
 
 class TableError(Exception):
-    """A table of `checks/allowed/` is malformed; the message says where."""
+    """A table of `checks/allowed/` is malformed; the message names where."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def output_rules() -> tuple[PropertyRule, ...]:
 
 
 def parameter_rules(member: str) -> tuple[PropertyRule, ...]:
-    """Read the rules of parameters: of their `definition`, or of what `azd` gives them."""
+    """Read the rules of parameters: of their `definition`, or of what azd passes."""
     table = {
         name: {"values": [one[member]], "reason": one.get("reason")}
         for name, one in read_table(PARAMETERS)["parameters"].items()
@@ -190,7 +190,7 @@ _PLACEHOLDER = re.compile(r"\{([a-z_][a-z_.A-Z]*)\}")
 
 
 def filled(value: Any, facts: Facts) -> Any:
-    """Give a value of a table with its placeholders replaced by facts, in all of its parts.
+    """Return a value of a table with its placeholders replaced by facts, in all of its parts.
 
     A text that is one placeholder becomes the fact itself, whatever its type. Raises `TableError`.
     """
@@ -206,7 +206,7 @@ def filled(value: Any, facts: Facts) -> Any:
 
 
 def filled_pattern(pattern: str, facts: Facts) -> re.Pattern[str]:
-    """Give a pattern of a table with its placeholders replaced by facts, taken literally."""
+    """Return a pattern of a table with its placeholders replaced by facts, taken literally."""
     return re.compile(_PLACEHOLDER.sub(lambda m: re.escape(str(_fact(m[1], facts))), pattern))
 
 

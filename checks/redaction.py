@@ -11,35 +11,35 @@ _LONGEST = 120
 
 # By name: whatever is called like a secret, or is code or data that may hold one.
 _NAMES = re.compile(
-    r"pass|pwd|secret|token|credential|connection_?string|(?<!public)key(data|value)?$|_key\b|"
+    r"pass|pwd|secret|token|credential|connection_?string|(?<=[a-z0-9_])keys?(data|value)?$|"
     r"signature|(?<![a-z])sas(?![a-z])|cert|customdata|userdata|script|command|protected|private",
     re.IGNORECASE,
 )
 # By form: parts of connection strings, credentials in a URL, signatures, keys, long random texts.
 _FORMS = re.compile(
     r"(account|access|shared\w*|primary|secondary)key\w*=|sharedaccesssignature|[?&;]?sig=|"
-    r"pass(word|wd)?\s*[=:]|pwd\s*=|secret\s*=|://[^/\s]*:[^/\s]*@|-----begin|\bwhsec_|\beyj[\w-]+\.|"
-    r"(?<![\w+/=-])(?!\d+(?![\w+/]))[A-Za-z0-9+_]{32,}={0,2}(?![\w+/=-])",
+    r"pass(word|wd)?\s*[=:]|pwd\s*=|secret\s*=|://[^/\s]*:[^/\s]*@|-----begin|\bwhsec_|"
+    r"\beyj[\w-]+\.|(?<![\w+/=-])(?!\d+(?![\w+/]))[A-Za-z0-9+_]{32,}={0,2}(?![\w+/=-])",
     re.IGNORECASE,
 )
 # What the compiler leaves for run time names a parameter or a resource and holds no value.
 _EXPRESSION = re.compile(
-    r"\[(parameters|reference|format|guid|extensionResourceId)\(.*\)[\w.\[\]']*\]"
+    r"\[parameters\('\w+'\)(\['[\w-]+'\])?\]|\[reference\('[^']+', '[^']+'(, 'full')?\)[\w.]+\]"
 )
 
 
 def shown(names: Iterable[str], value: object) -> str:
-    """Give a value as JSON for a message; `names` are the steps of the path that it is at."""
+    """Return a value as JSON for a message; `names` are those it goes by."""
     if isinstance(value, bool | int | float) or value is None:
         return json.dumps(value)
     if isinstance(value, str) and _EXPRESSION.fullmatch(value):
-        return _cut(value)
+        return cut(value)
     text = json.dumps(value, ensure_ascii=False)
     if _FORMS.search(text) or any(_NAMES.search(name) for name in names):
         return HIDDEN
     if isinstance(value, dict) and any(_NAMES.search(name) for name in _keys(value)):
         return HIDDEN
-    return _cut(text)
+    return cut(text)
 
 
 def _keys(value: object) -> Iterable[str]:
@@ -52,5 +52,6 @@ def _keys(value: object) -> Iterable[str]:
             yield from _keys(one)
 
 
-def _cut(text: str) -> str:
+def cut(text: str) -> str:
+    """Return a text, cut where it is long."""
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

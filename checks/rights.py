@@ -33,20 +33,20 @@ class Right:
 
 
 def _principals(snapshot: Snapshot, value: str) -> list[str]:
-    """Name who a principal id is: an identity, an app, or each operator that it is said to be."""
+    """Name whose a principal id is: an identity, an app, or each operator that has it."""
     named = [name for name, ids in operators(snapshot).items() if value in ids]
     who = render(snapshot, value).removeprefix("principalId of identities/")
     return named or [who.removeprefix("identity.principalId of ")]
 
 
 def rights(snapshot: Snapshot) -> frozenset[Right]:
-    """Give every right that counts: from roles, and from policies in vaults that go by policies."""
+    """Return every effective right: from roles, and from policies in vaults that use policies."""
     return frozenset(_counting(snapshot))
 
 
 def given_twice(snapshot: Snapshot) -> Iterator[Right]:
-    """Give the rights that somebody has in two ways: one taken away, they would have them still."""
-    yield from (right for right, ways in Counter(_counting(snapshot)).items() if ways > 1)
+    """Yield the rights that somebody has twice: taking one away would leave the other."""
+    yield from (right for right, count in Counter(_counting(snapshot)).items() if count > 1)
 
 
 def _counting(snapshot: Snapshot) -> Iterator[Right]:
@@ -105,7 +105,7 @@ def _assigned(snapshot: Snapshot) -> Iterator[Right]:
 
 
 def _role(snapshot: Snapshot, role_id: str) -> frozenset[str]:
-    """Give what a role permits; a role that is neither deployed nor known permits its own id."""
+    """Return what a role permits; a role that is neither deployed nor known permits its own id."""
     for role in of_type(snapshot, "Microsoft.Authorization/roleDefinitions"):
         if role_name(role["id"]) == role_name(role_id):
             return permitted(properties(role)["permissions"])
@@ -138,9 +138,9 @@ _SEE_KEYS = frozenset({"get", "list"})
 
 
 def half_given(snapshot: Snapshot) -> Iterator[tuple[Right, str]]:
-    """Give each right to see keys that lacks one of the two permissions it is, and which.
+    """Yield each right to see keys that lacks one of the two permissions it is, and which.
 
-    A policy parts what one data action permits: who may only get a key cannot list its versions.
+    A policy splits what one data action permits: who may only get a key cannot list its versions.
     """
     for vault in _vaults(snapshot):
         for policy in [] if _by_role(vault) else properties(vault).get("accessPolicies", []):
@@ -168,6 +168,6 @@ def _policy_action(family: str, permission: str) -> str:
     if family == "secrets" and permission in _SECRET_ACTIONS:
         return f"Microsoft.KeyVault/vaults/secrets/{_SECRET_ACTIONS[permission]}/action"
     if family == "keys" and permission == "list":
-        permission = "get"  # policies part what one data action permits
+        permission = "get"  # policies split what one data action permits
     action = _POLICY_ACTIONS.get(permission, f"{permission}/action")
     return f"Microsoft.KeyVault/vaults/{family}/{action}"

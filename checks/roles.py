@@ -131,7 +131,7 @@ OWN_BLOBS = (
     f"{_BLOB_SERVICES}/generateUserDelegationKey/action (control plane)",
     f"{_BLOB_SERVICES}/containers/blobs/*",
 )
-"""What owning the blobs of an account comes to."""
+"""What owning the blobs of an account amounts to."""
 
 STORE_PACKAGES = (
     f"{_BLOB_SERVICES}/containers/delete (control plane)",
@@ -144,7 +144,7 @@ STORE_PACKAGES = (
     f"{_BLOB_SERVICES}/containers/blobs/move/action",
     f"{_BLOB_SERVICES}/containers/blobs/add/action",
 )
-"""What storing packages in a container comes to."""
+"""What storing packages in a container amounts to."""
 
 SEND_TELEMETRY = (
     "Microsoft.Insights/Register/Action (control plane)",
@@ -153,9 +153,9 @@ SEND_TELEMETRY = (
     "Microsoft.Insights/Metrics/Write",
     "Microsoft.Insights/Telemetry/Write",
 )
-"""What sending telemetry comes to; at a component, the actions beside it reach nothing."""
+"""What sending telemetry amounts to; at a component, the actions beside it reach nothing."""
 
-# They tell a queue's properties and counts, never a message, and come with the roles above.
+# They show a queue's properties and counts, never a message, and come with the roles above.
 _HARMLESS = frozenset(
     {
         "microsoft.servicebus/*/queues/read",
@@ -166,10 +166,10 @@ _HARMLESS = frozenset(
 
 
 def permitted(permissions: Iterable[Permission]) -> frozenset[str]:
-    """Give every action that a role with these blocks permits.
+    """Return every action that a role with these blocks permits.
 
-    Known data actions are spelled as in `DATA_ACTIONS`. A pattern that fits none of them, and an
-    action of the control plane, which could change who may do what, are given as the role says
+    Known data actions are written as in `DATA_ACTIONS`. A pattern that fits none of them, and an
+    action of the control plane, which could change who may do what, are returned as the role has
     them, so that a comparison with what is declared names them.
     """
     return frozenset(

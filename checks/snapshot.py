@@ -37,17 +37,17 @@ def load(path: Path) -> Snapshot:
 
 
 def of_type(snapshot: Snapshot, kind: str) -> list[PredictedResource]:
-    """Give the resources of one type, in the snapshot's order."""
+    """Return the resources of one type, in the snapshot's order."""
     return [r for r in snapshot["predictedResources"] if r["type"].lower() == kind.lower()]
 
 
 def properties(resource: PredictedResource) -> dict[str, Any]:
-    """Give a resource's properties, none if it has none."""
+    """Return a resource's properties, none if it has none."""
     return resource.get("properties", {})
 
 
 def at(resource: PredictedResource, path: str) -> Any:
-    """Give the property at a path such as `siteConfig.minTlsVersion`; None where there is none."""
+    """Return the property at a path such as `siteConfig.minTlsVersion`, or None."""
     found: Any = properties(resource)
     for name in path.split("."):
         found = found.get(name) if isinstance(found, dict) else None
@@ -98,12 +98,13 @@ def place(snapshot: Snapshot, resource_id: str) -> str:
 
 
 def _group(snapshot: Snapshot) -> str:
-    groups = of_type(snapshot, "Microsoft.Resources/resourceGroups")
-    return groups[0]["id"].lower() if len(groups) == 1 else ""
+    kind = "microsoft.resources/resourcegroups"
+    ids = (r["id"].lower() for r in snapshot["predictedResources"] if r["type"].lower() == kind)
+    return next(ids, "")
 
 
 def render(snapshot: Snapshot, value: str) -> str:
-    """Spell a value that exists only at run time as `clientId of identities/decrypt`."""
+    """Write a value that exists only at run time as `clientId of identities/decrypt`."""
     try:
         expression = parse(value)
     except UnknownExpressionError:
@@ -114,5 +115,5 @@ def render(snapshot: Snapshot, value: str) -> str:
 
 
 def operators(snapshot: Snapshot) -> dict[str, list[str]]:
-    """Give the principal ids that the deployment says are each of the operators."""
+    """Return the principal ids of each operator, from the outputs."""
     return cast("dict[str, list[str]]", snapshot["outputs"].get("operators", {}))

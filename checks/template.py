@@ -78,10 +78,10 @@ def _returned(template: Template, path: str = "") -> Iterator[tuple[str, Any]]:
 def _uses(
     template: Template, path: str, secret: frozenset[str] = frozenset()
 ) -> Iterator[tuple[str, tuple[bool, Any]]]:
-    """Give each variable and parameter of a module that a secret is in, and whether it is secure.
+    """Yield each variable and parameter of a module that a secret is in, and whether it is secure.
 
     A variable is never kept, so it is as secure as it has to be. What stands in the same value as
-    a secret, such as the host that it is sent to, is given, too.
+    a secret, such as the host that it is sent to, is yielded as well.
     """
     tainted = {f"parameters('{name}')" for name in secret}
     for name, one in template.get("parameters", {}).items():

@@ -59,13 +59,13 @@ COMPILED: Mapping[str, Mapping[str, Any]] = {
 
 
 def parameters_of(name: str, access: Access) -> dict[str, Any]:
-    """Give all parameters of a deployment: those of its own, else the defaults of `main.bicep`."""
+    """Return all parameters of a deployment: its own, else the defaults of `main.bicep`."""
     given = VARIANTS[name] if name in VARIANTS else COMPILED[name]
     return {**defaults(), **in_every_file(access), **given}
 
 
 def defaults() -> dict[str, Any]:
-    """Give the defaults of the parameters, as `checks/allowed/parameters.json` has them."""
+    """Return the defaults of the parameters, as `checks/allowed/parameters.json` has them."""
     return {
         name: one["definition"]["defaultValue"]
         for name, one in read_table(PARAMETERS)["parameters"].items()
@@ -74,7 +74,7 @@ def defaults() -> dict[str, Any]:
 
 
 def in_every_file(access: Access) -> dict[str, Any]:
-    """Give what every parameter file says instead of clock, directory and subscription."""
+    """Return what every parameter file has instead of clock, directory and subscription."""
     return {
         "environmentName": "relay-local",
         "location": "westeurope",

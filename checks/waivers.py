@@ -35,7 +35,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Waiver:
-    """Findings of one check that stand; `where` and each of `deployments` are patterns with `*`."""
+    """Accepted findings of one check; `where` and each of `deployments` are patterns with `*`."""
 
     check: str
     where: str
@@ -66,7 +66,7 @@ def load(tool: Tool, file: Path = FILE) -> list[Waiver]:
 
 
 def compare(findings: Iterable[Finding], waivers: Iterable[Waiver]) -> list[str]:
-    """Say which findings are not accepted, and which entries of the list nothing is found for.
+    """Return which findings are not accepted, and which entries of the list nothing is found for.
 
     An entry that is not needed any more fails as well, or it would hide the next such fault.
     """
@@ -81,7 +81,7 @@ def compare(findings: Iterable[Finding], waivers: Iterable[Waiver]) -> list[str]
 
 
 def report(tool: str, problems: Iterable[str], summary: str) -> int:
-    """Say what came of a tool's run; 1 if there is a problem."""
+    """Report the result of a tool's run; return 1 if there is a problem."""
     lines = [f"{tool}: {problem}\n" for problem in problems]
     if lines:
         sys.stderr.write("".join(lines))

@@ -1,4 +1,4 @@
-"""The command `prove`: asks every app, speaks for the operators, and compares."""
+"""The command `prove`: asks every app, probes as the operators, and compares."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class AskedApp:
 
 @dataclass(frozen=True)
 class OperatorSession:
-    """An operator, the credential to be it with, and the bus; objects are where the apps say."""
+    """An operator, its credential, and the bus; the apps report where other objects are."""
 
     name: str
     credential: AsyncTokenCredential
@@ -49,13 +49,13 @@ class OperatorSession:
 async def prove(
     declaration: Declaration,
     apps: Sequence[AskedApp],
-    speakers: Sequence[OperatorSession],
+    operators: Sequence[OperatorSession],
     used: object,
     *,
     json_only: bool,
 ) -> int:
-    """Ask, compare, tell: 0 if all is as declared, and used where `used` tells of uses."""
-    proof = await proof_of(declaration, apps, speakers)
+    """Ask, compare, report: 0 if all is as declared and, where `used` is given, used."""
+    proof = await proof_of(declaration, apps, operators)
     idle = None if used is None else unused(declaration, GrantUse.from_json(used))
     if json_only:
         print(json.dumps(as_json(proof, idle)))
@@ -65,25 +65,25 @@ async def prove(
 
 
 async def proof_of(
-    declaration: Declaration, apps: Sequence[AskedApp], speakers: Sequence[OperatorSession]
+    declaration: Declaration, apps: Sequence[AskedApp], operators: Sequence[OperatorSession]
 ) -> Proof:
     """Ask all apps at once, and the operators after them, and compare with the declaration."""
     given = {one.app: one for one in apps}
     answers = _agreeing(await _answers(declaration.objects["app"], given))
     reports = [answer for answer in answers.values() if isinstance(answer, Report)]
-    spoken: list[ProbeResult] = []
-    for speaker in speakers:
-        spoken += await _as_operator(speaker, reports[0].objects if reports else _NOTHING)
+    probed: list[ProbeResult] = []
+    for operator in operators:
+        probed += await _as_operator(operator, reports[0].objects if reports else _NOTHING)
     return Proof(
         declaration,
         reports,
         {app: answer for app, answer in answers.items() if isinstance(answer, str)},
-        spoken,
+        probed,
     )
 
 
 def _agreeing(answers: Mapping[str, Report | str]) -> Mapping[str, Report | str]:
-    """Believe no app if they do not all speak of the same things: one names what is not ours."""
+    """Believe no app if they do not all report the same objects: one names what is not deployed."""
     known = [answer.objects for answer in answers.values() if isinstance(answer, Report)]
     every = {(frozenset(one.keys), frozenset(one.secrets), frozenset(one.queues)) for one in known}
     if len(every) < 2:
@@ -100,7 +100,7 @@ async def _answers(
 
         async def answer(name: str) -> Report | str:
             if name not in given:
-                return "it is not said where it is (--app)"
+                return "its address is not given (--app)"
             try:
                 return Report.from_json(name, await _asked(session, given[name]))
             except NoAnswerError as error:
@@ -115,7 +115,7 @@ async def _answers(
 async def _asked(session: aiohttp.ClientSession, app: AskedApp) -> object:
     headers = {"x-functions-key": app.key} if app.key else {}
     for _ in range(_BUSY_TIMES):
-        # No redirect is followed: the master key goes nowhere but where it was said.
+        # No redirect is followed: the master key goes to the given address only.
         async with session.get(
             f"{app.url.rstrip('/')}/api/access", headers=headers, allow_redirects=False
         ) as response:
@@ -124,7 +124,7 @@ async def _asked(session: aiohttp.ClientSession, app: AskedApp) -> object:
             if response.status != 409:
                 raise NoAnswerError(_meaning(response.status))
         await asyncio.sleep(_BUSY_SECONDS)
-    raise NoAnswerError("it is being asked by somebody else all the time")
+    raise NoAnswerError("it is busy answering somebody else")
 
 
 async def _body(response: aiohttp.ClientResponse) -> object:
@@ -147,7 +147,7 @@ def _meaning(status: int) -> str:
     return f"status {status}"
 
 
-async def _as_operator(speaker: OperatorSession, objects: Inventory) -> list[ProbeResult]:
-    place = ProbeTarget(objects, speaker.namespace, speaker.network)
-    found = await probe_as(place, speaker.name, speaker.credential, _OPERATOR_SECONDS)
-    return [ProbeResult(one.grant, speaker.name, one.outcome, one.detail) for one in found]
+async def _as_operator(operator: OperatorSession, objects: Inventory) -> list[ProbeResult]:
+    target = ProbeTarget(objects, operator.namespace, operator.network)
+    found = await probe_as(target, operator.name, operator.credential, _OPERATOR_SECONDS)
+    return [ProbeResult(one.grant, operator.name, one.outcome, one.detail) for one in found]

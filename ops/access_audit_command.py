@@ -32,8 +32,8 @@ _IDENTITY = ("IDENTITY_ENDPOINT", "IDENTITY_HEADER")
 
 
 @dataclass(frozen=True)
-class _Outside:
-    """An operator who can be spoken for: `variables` are where its tokens come from, if not az."""
+class _OperatorTarget:
+    """An operator that can be probed: its tokens come from `variables`, else from az."""
 
     name: str
     namespace: str
@@ -44,7 +44,7 @@ class _Outside:
 @dataclass(frozen=True)
 class _Deployment:
     apps: Sequence[AskedApp]
-    operators: Sequence[_Outside]
+    operators: Sequence[_OperatorTarget]
     used: object = None
 
 
@@ -72,7 +72,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     )
     proving.add_argument("--namespace", metavar="HOST", help="of Service Bus; with --operator")
     proving.add_argument(
-        "--used", action="store_true", help="local: also tell what is declared and never used"
+        "--used", action="store_true", help="local: also report what is declared and never used"
     )
     proving.add_argument("--json", action="store_true", help="print the outcome as JSON")
 
@@ -81,31 +81,31 @@ def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     """Run it: 0 if all is as declared, 1 if it is not or not known to be, 2 if not understood."""
     try:
         declaration = Declaration.load(FILE)
-        here = options.local or options.folder
-        there = _local(options) if here else _in_azure(parser, options, declaration)
+        is_local = options.local or options.folder
+        target = _local(options) if is_local else _in_azure(parser, options, declaration)
     except (TargetNotGivenError, SettingsError) as error:
         parser.error(str(error))
     except NotDeclaredError as error:
         notify(f"error: {error}")
         return 1
     try:
-        return asyncio.run(_prove(declaration, there, json_only=options.json))
+        return asyncio.run(_prove(declaration, target, json_only=options.json))
     except NoAnswerError as error:
         notify(f"error: {error}")
         return 1
 
 
-async def _prove(declaration: Declaration, there: _Deployment, *, json_only: bool) -> int:
+async def _prove(declaration: Declaration, target: _Deployment, *, json_only: bool) -> int:
     async with AsyncExitStack() as stack:
-        speakers = []
-        for one in there.operators:
+        sessions = []
+        for one in target.operators:
             credential = _credential(one)
             await stack.enter_async_context(credential)
-            speakers.append(OperatorSession(one.name, credential, one.namespace, one.network))
-        return await prove(declaration, there.apps, speakers, there.used, json_only=json_only)
+            sessions.append(OperatorSession(one.name, credential, one.namespace, one.network))
+        return await prove(declaration, target.apps, sessions, target.used, json_only=json_only)
 
 
-def _credential(operator: _Outside) -> AsyncTokenCredential:
+def _credential(operator: _OperatorTarget) -> AsyncTokenCredential:
     if operator.variables is None:
         return DefaultAzureCredential(user_agent=USER_AGENT)
     # The one place where the credential looks for them.
@@ -124,7 +124,7 @@ def _local(options: argparse.Namespace) -> _Deployment:
         status = client.control("GET", "/status")
         listed = status if isinstance(status, dict) else {}
         operators = [
-            _Outside(
+            _OperatorTarget(
                 name,
                 environment[NAMESPACE],
                 bus_settings(environment).network,
@@ -133,7 +133,7 @@ def _local(options: argparse.Namespace) -> _Deployment:
             for name in listed["operators"]
             for environment in [client.environment(name)]
         ]
-        # A stopped app has no address; that it does not answer is told like any other's silence.
+        # A stopped app has no address; it is reported like any other that does not answer.
         apps = [
             AskedApp(name, client.url(name), keys.master if keys else None)
             for name in listed["apps"]
@@ -149,7 +149,7 @@ def _in_azure(
     parser: argparse.ArgumentParser, options: argparse.Namespace, declaration: Declaration
 ) -> _Deployment:
     if options.used:
-        parser.error("--used is for the local cloud; in Azure the audit logs tell")
+        parser.error("--used is for the local cloud; in Azure the audit logs have it")
     operators = []
     if options.operator:
         if options.operator not in declaration.operators:
@@ -158,17 +158,17 @@ def _in_azure(
         if not namespace:
             parser.error(f"--operator needs --namespace HOST, or {NAMESPACE}")
         network = bus_settings({**os.environ, NAMESPACE: namespace}).network
-        operators = [_Outside(options.operator, namespace, network, None)]
+        operators = [_OperatorTarget(options.operator, namespace, network, None)]
     try:
-        urls = {**dict(_told_by_azd(declaration)), **dict(options.app or ())}
+        urls = {**dict(_from_azd(declaration)), **dict(options.app or ())}
     except argparse.ArgumentTypeError as error:
         parser.error(f"in the environment: {error}")
     if not urls:
-        parser.error("say where: --local, --folder, or --app for each app")
+        parser.error("no deployment given: --local, --folder, or --app for each app")
     return _Deployment([_with_key(parser, *one) for one in urls.items()], operators)
 
 
-def _told_by_azd(declaration: Declaration) -> Iterator[tuple[str, str]]:
+def _from_azd(declaration: Declaration) -> Iterator[tuple[str, str]]:
     for app in declaration.objects["app"]:
         if url := os.environ.get(f"{app.upper()}_URL"):
             yield _app(f"{app}={url}")
@@ -177,7 +177,7 @@ def _told_by_azd(declaration: Declaration) -> Iterator[tuple[str, str]]:
 def _with_key(parser: argparse.ArgumentParser, app: str, url: str) -> AskedApp:
     key = os.environ.get(_KEY + app.upper())
     if not key and not sys.stdin.isatty():
-        parser.error(f"there is no terminal to ask for the master key of {app}: set {_KEY}...")
+        parser.error(f"no terminal to ask for the master key of {app}: set {_KEY}...")
     # Typed without being shown, and never an argument, which every process list shows.
     return AskedApp(app, url, key or getpass.getpass(f"master key of {app}: "))
 

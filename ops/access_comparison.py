@@ -19,13 +19,13 @@ from shared.access.declaration import (
 from shared.azure.key_vault_id import KeyVaultId
 from shared.settings.inventory import Inventory
 
-# What the local cloud calls by the name that it has in the vault's interface.
+# What the local cloud calls by its name in the interface of Key Vault.
 _CALLED = {("key", "versions"): "get", ("secret", "versions"): "list"}
 _GRAVEST_FIRST: tuple[Verdict, ...] = ("wider", "narrower", "could not tell", "as declared")
 
 
 class NoAnswerError(Exception):
-    """An app told nothing of its access; the text says why."""
+    """An app did not report its access; the text says why."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class ProbeResult:
 
 @dataclass(frozen=True)
 class Report:
-    """All that one app told; `digest` is that of the declaration it was deployed with."""
+    """All that one app reported; `digest` is that of the declaration it was deployed with."""
 
     app: str
     results: tuple[ProbeResult, ...]
@@ -55,11 +55,11 @@ class Report:
             if answer["app"] != app:
                 raise NoAnswerError(f"says that it is {answer['app']!r:.60}")
             digest = answer["declaration"]
-            told = tuple(_told(app, one) for one in answer["findings"])
+            results = tuple(_result(app, one) for one in answer["findings"])
             objects = _objects(answer["objects"])
         except (KeyError, TypeError, ValueError, AttributeError):
             raise NoAnswerError("does not answer as the function access does") from None
-        return cls(app, told, digest if isinstance(digest, str) else None, objects)
+        return cls(app, results, digest if isinstance(digest, str) else None, objects)
 
 
 def _objects(listed: Mapping[str, Any]) -> Inventory:
@@ -71,13 +71,13 @@ def _objects(listed: Mapping[str, Any]) -> Inventory:
     )
 
 
-def _told(app: str, found: Mapping[str, Any]) -> ProbeResult:
+def _result(app: str, found: Mapping[str, Any]) -> ProbeResult:
     kind, operation, actual = found["kind"], found["operation"], found["actual"]
     if operation not in OPERATIONS[kind] or actual not in get_args(Outcome):
         raise ValueError("no such operation or outcome")
     grant = Grant(str(found["identity"]), kind, str(found["object"]), operation)
     if kind == "app" and grant.object != app:
-        raise ValueError("it speaks for another app")
+        raise ValueError("it reports for another app")
     return ProbeResult(grant, app, actual, str(found["detail"])[:100])
 
 
@@ -95,7 +95,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Proof:
-    """The whole comparison. `silent` are the apps that told nothing, each with the reason."""
+    """The whole comparison. `silent` are the apps that did not report, each with the reason."""
 
     declaration: Declaration
     reports: Sequence[Report]
@@ -105,15 +105,15 @@ class Proof:
     @property
     def rows(self) -> tuple[str, ...]:
         """Identities of which something is known or ought to be, in the order of access.json."""
-        told = {one.grant.identity for one in self._told()}
+        probed = {one.grant.identity for one in self._results()}
         attached = {grant.identity for grant in self.declaration.grants if grant.kind == "app"}
         named = (*self.declaration.identities, *self.declaration.operators)
-        known = [name for name in named if name in told | attached]
-        return (*known, *sorted(told - set(known)))
+        known = [name for name in named if name in probed | attached]
+        return (*known, *sorted(probed - set(known)))
 
     @property
     def not_asked(self) -> tuple[str, ...]:
-        """Operators that nobody spoke for: they are outside of every app."""
+        """Operators that were not probed: they are outside of every app."""
         return tuple(name for name in self.declaration.operators if name not in self.rows)
 
     @property
@@ -124,17 +124,17 @@ class Proof:
 
     def lines(self) -> list[Line]:
         """Judge all that was tried or should have been."""
-        told: dict[Grant, list[ProbeResult]] = {grant: [] for grant in self._expected()}
-        for one in self._told():
-            told.setdefault(one.grant, []).append(one)
-        return [self._line(grant, ones) for grant, ones in told.items()]
+        results: dict[Grant, list[ProbeResult]] = {grant: [] for grant in self._expected()}
+        for one in self._results():
+            results.setdefault(one.grant, []).append(one)
+        return [self._line(grant, ones) for grant, ones in results.items()]
 
     def differences(self) -> list[Line]:
         """Give what is not as declared, or not known to be."""
         wrong = [line for line in self.lines() if line.verdict != "as declared"]
         return sorted(wrong, key=lambda line: (_GRAVEST_FIRST.index(line.verdict), line.grant))
 
-    def _told(self) -> Iterator[ProbeResult]:
+    def _results(self) -> Iterator[ProbeResult]:
         for report in self.reports:
             yield from report.results
         yield from self.operators
@@ -157,13 +157,13 @@ class Proof:
     def _has_a_place(self, name: str) -> bool:
         tokens = {grant for grant in self.declaration.grants if grant.kind == "app"}
         return any(grant.identity == name for grant in tokens) or any(
-            one.grant.identity == name and one.actual == "allowed" for one in self._told()
+            one.grant.identity == name and one.actual == "allowed" for one in self._results()
         )
 
-    def _line(self, grant: Grant, told: Sequence[ProbeResult]) -> Line:
+    def _line(self, grant: Grant, results: Sequence[ProbeResult]) -> Line:
         declared = grant in self.declaration.grants
         # Of an identity in two apps it is enough that one of them could tell.
-        ones = [one for one in told if one.actual != "could not tell"] or list(told)
+        ones = [one for one in results if one.actual != "could not tell"] or list(results)
         if not ones:
             return Line(grant, declared, "could not tell", "could not tell", (), self._why(grant))
         judged = {one: verdict(one.actual, declared=declared) for one in ones}
@@ -192,11 +192,11 @@ class GrantUse:
 
     @classmethod
     def from_json(cls, listed: object) -> list[GrantUse]:
-        """Read what the local cloud says of used grants. Raises `NoAnswerError`."""
+        """Read what the local cloud records of used grants. Raises `NoAnswerError`."""
         try:
             return [cls._of(one) for one in cast("list[Mapping[str, Any]]", listed)]
         except (KeyError, TypeError, ValueError):
-            raise NoAnswerError("the local cloud does not tell which grants are used") from None
+            raise NoAnswerError("the local cloud does not report which grants are used") from None
 
     @classmethod
     def _of(cls, one: Mapping[str, Any]) -> GrantUse:

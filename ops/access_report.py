@@ -1,4 +1,4 @@
-"""The proof of access, told: a table for people, JSON for scripts."""
+"""The proof of access as output: a table for people, JSON for scripts."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _WIDE = 132  # where there is no terminal whose width would count
 
 def show(proof: Proof, unused: Sequence[Grant] | None) -> None:
     """Print the table, every difference, and the conclusion; colours where there are any."""
-    # NO_COLOR and the terminal's own abilities are minded by the library.
+    # The library heeds NO_COLOR and what the terminal can do.
     console = Console(
         width=None if sys.stdout.isatty() else _WIDE, highlight=False, markup=False, emoji=False
     )
@@ -55,7 +55,7 @@ def show(proof: Proof, unused: Sequence[Grant] | None) -> None:
     console.print(_table(proof.rows, lines))
     console.print(_LEGEND, style="dim")
     differences = proof.differences()
-    for text, style in _told(proof, differences, unused):
+    for text, style in _findings(proof, differences, unused):
         console.print(Text(text, style=style), soft_wrap=True)
     console.print(_conclusion(lines, differences, unused))
 
@@ -64,7 +64,7 @@ def as_json(proof: Proof, unused: Sequence[Grant] | None) -> Mapping[str, object
     """Return all of it for scripts."""
     lines = proof.lines()
     differences = proof.differences()
-    told: dict[str, object] = {
+    report: dict[str, object] = {
         "proven": not differences and not unused,
         "silent": dict(proof.silent),
         "not_asked": list(proof.not_asked),
@@ -73,8 +73,8 @@ def as_json(proof: Proof, unused: Sequence[Grant] | None) -> Mapping[str, object
         "tried": [_listed(line) for line in lines],
     }
     if unused is not None:
-        told["unused"] = [asdict(grant) for grant in unused]
-    return told
+        report["unused"] = [asdict(grant) for grant in unused]
+    return report
 
 
 def _listed(line: Line) -> Mapping[str, object]:
@@ -109,12 +109,12 @@ def _cell(lines: Sequence[Line]) -> Text:
         elif line.actual == "allowed":
             words.append(Text(name, "green"))
     if not words:
-        # Nothing at all stands where nothing could be tried: nobody's token, an operator's app.
+        # Nothing at all is shown where nothing could be tried: nobody's token, an operator's app.
         return Text("·" if lines else "", "dim")
     return Text("\n").join(words)
 
 
-def _told(
+def _findings(
     proof: Proof, differences: Sequence[Line], unused: Sequence[Grant] | None
 ) -> Iterable[tuple[str, str]]:
     for app, why in proof.silent.items():
@@ -127,13 +127,13 @@ def _told(
         if line.verdict != "could not tell":
             where = f" (in {', '.join(line.where)}: {line.detail})"
             yield f"{_WORDS[line.verdict]}: {_named(line.grant)}{plain(where)}", _style(line)
-    yield from _untold(differences)
+    yield from _undetermined(differences)
     for grant in unused or ():
         yield f"not needed: {_named(grant)}: declared, and never used", "bold yellow"
 
 
-def _untold(differences: Sequence[Line]) -> Iterable[tuple[str, str]]:
-    """Tell together what could not be told of one identity for one reason."""
+def _undetermined(differences: Sequence[Line]) -> Iterable[tuple[str, str]]:
+    """Name together what could not be determined of one identity for one reason."""
     together: dict[tuple[str, str], list[Line]] = defaultdict(list)
     for line in differences:
         if line.verdict == "could not tell":

@@ -100,11 +100,11 @@ def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
     """Refuse options that contradict one another."""
     if options.command == "replay":
         if bool(options.ids) == options.all:
-            parser.error("say which: ID..., or --all")
+            parser.error("no messages given: ID..., or --all")
         if options.reason and not options.all:
             parser.error("--reason goes with --all")
     if options.command == "drop" and not options.yes and not sys.stdin.isatty():
-        parser.error("there is no terminal to ask on: --yes drops without asking")
+        parser.error("no terminal to ask on: --yes drops without asking")
 
 
 def _target(options: argparse.Namespace) -> Target:

@@ -61,7 +61,7 @@ async def show(target: Target, reason: str | None, limit: int, *, as_json: bool)
 
 
 async def replay(target: Target, selection: Selection, *, as_json: bool) -> int:
-    """Send messages on their way again."""
+    """Send rejected messages again."""
     async with target.client() as client:
         sources = _sources(client, target)
         action = replaying(

@@ -19,7 +19,7 @@ _AUTHORITIES = "RELAY_CA_BUNDLE"
 
 
 def migrate(url: str, *, as_json: bool) -> int:
-    """Do it, and say from which version to which; never where, for a URL has a password."""
+    """Migrate, and print from which version to which; never the URL, which has a password."""
     authorities = os.environ.get(_AUTHORITIES)
     try:
         done = upgrade(url, Path(authorities) if authorities else None)
@@ -37,7 +37,7 @@ def given_url() -> str:
     """
     url = secret_text(os.environ.get(URL) or _read())
     if not url:
-        raise TargetNotGivenError(f"say where: the database's URL in {URL} or on standard input")
+        raise TargetNotGivenError(f"no database given: its URL in {URL} or on standard input")
     return url
 
 

@@ -1,4 +1,4 @@
-"""Set the partner's secret: its value comes in unseen, and is told to the vault alone."""
+"""Set the partner's secret: its value is read from a hidden prompt, and goes to the vault alone."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ class NotSetError(Exception):
 
 
 async def set_partner(
-    place: SecretTarget, days: int, *, replace: bool, patience: float, read: Callable[[], str]
+    target: SecretTarget, days: int, *, replace: bool, patience: float, read: Callable[[], str]
 ) -> None:
     """Set the secret where it is still unset, or with `replace` in any case.
 
     The value expires in `days`; `patience` is how many seconds a right may take to come into
     effect. Raises `NotSetError`.
     """
-    async with place.client() as client:
+    async with target.client() as client:
         current = await retry_while_forbidden(lambda: _current(client), patience)
         if current and not _is_placeholder(current) and not replace:
-            notify(f"{place.name} is set{_since(current)}: it stays; --replace sets another one")
+            notify(f"{target.name} is set{_since(current)}: it stays; --replace sets another one")
             return
         # Only now, so that nobody is asked for what is not needed.
         value = checked(read())
@@ -58,7 +58,7 @@ async def set_partner(
             ),
             patience,
         )
-    notify(f"{place.name} is set; it is to be replaced before {expires:%Y-%m-%d}")
+    notify(f"{target.name} is set; it is to be replaced before {expires:%Y-%m-%d}")
 
 
 def checked(text: str) -> str:
@@ -76,7 +76,7 @@ def checked(text: str) -> str:
 def prompt_secret() -> str:
     """Read a value from a hidden prompt, or from standard input where there is no terminal.
 
-    Never from an argument: those stand in the list of processes and in the shell's history.
+    Never from an argument: those are in the list of processes and in the shell's history.
     """
     return getpass(_PROMPT) if sys.stdin.isatty() else sys.stdin.read()
 
@@ -99,9 +99,9 @@ def _since(current: SecretProperties) -> str:
 
 
 async def retry_while_forbidden(attempt: Callable[[], Awaitable[_T]], patience: float) -> _T:
-    """Try again while the vault says 403: a new role takes minutes until it is known everywhere."""
+    """Try again while the vault answers 403: a new role takes minutes to be known everywhere."""
     until = time.monotonic() + patience
-    told = False
+    notified = False
     while True:
         try:
             return await attempt()
@@ -109,9 +109,9 @@ async def retry_while_forbidden(attempt: Callable[[], Awaitable[_T]], patience: 
             refused = isinstance(error, HttpResponseError) and error.status_code == _FORBIDDEN
             if not refused or time.monotonic() >= until:
                 raise NotSetError(why(error)) from error
-        if not told:
+        if not notified:
             notify("the vault refuses; new rights take some minutes, waiting for them")
-            told = True
+            notified = True
         await asyncio.sleep(min(_PAUSE, max(0.0, until - time.monotonic())))
 
 
@@ -119,8 +119,8 @@ def why(error: AzureError) -> str:
     """Say in one line why a vault did not do it."""
     status = error.status_code if isinstance(error, HttpResponseError) else None
     if status in (401, 403):
-        return "refused: it takes an operator of infra/access.json, or the right is too new"
+        return "refused: this principal does not have the right (infra/access.json), or not yet"
     if isinstance(error, ClientAuthenticationError):
-        return "there is no token available: sign in first, with az login for example"
+        return "no token available: sign in first, for example with az login"
     # The type only: an answer could repeat what was asked.
     return f"the vault does not answer as it should ({status or type(error).__name__})"

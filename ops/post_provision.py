@@ -1,4 +1,4 @@
-"""What is left to do once the infrastructure stands: the ledger's tables, the partner's secret."""
+"""What is left once the infrastructure is deployed: the ledger's tables, the partner's secret."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _LATER = "later, where the deployment can be reached: python -m ops post-provisi
 
 
 def post_provision(environ: Mapping[str, str]) -> int:
-    """Do it for the deployment that `azd` tells of; 1 if something of it is left to do.
+    """Do it for the deployment in the environment of `azd`; 1 if something is left to do.
 
-    Raises `TargetNotGivenError` where `azd` tells of none. A private deployment is not reached from
+    Raises `TargetNotGivenError` where there is none. A private deployment is not reached from
     outside, so there it only says what is left.
     """
     ledger = SecretTarget.in_azure(_DATABASE, None, environ)
@@ -59,21 +59,21 @@ def make_tables(ledger: SecretTarget) -> Iterator[str]:
 def set_secret(partner: SecretTarget) -> Iterator[str]:
     """Ask for the partner's secret where it is unset; yield what is left to do."""
     try:
-        asyncio.run(set_partner(partner, _DAYS, replace=False, patience=_PATIENCE, read=_asked))
+        asyncio.run(set_partner(partner, _DAYS, replace=False, patience=_PATIENCE, read=_prompted))
     except NotSetError as error:
         yield f"the partner's secret ({error})"
 
 
-def _asked() -> str:
+def _prompted() -> str:
     # A hook's standard input may never end.
     if not sys.stdin.isatty():
-        raise NotSetError("there is no terminal to ask on: python -m ops secrets")
+        raise NotSetError("no terminal to ask on: python -m ops secrets")
     return prompt_secret()
 
 
-async def _value(place: SecretTarget) -> str:
-    async with place.client() as client:
+async def _value(target: SecretTarget) -> str:
+    async with target.client() as client:
         secret = await retry_while_forbidden(
-            lambda: client.get_secret(place.secret.name), _PATIENCE
+            lambda: client.get_secret(target.secret.name), _PATIENCE
         )
     return secret_text(secret.value or "")

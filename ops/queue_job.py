@@ -1,6 +1,6 @@
 """Taking chosen messages off a queue, by several workers and in turns.
 
-Service Bus gives out messages in their order, so the way to a chosen one leads over all before it.
+Service Bus gives out messages in their order, so all before a chosen one are received first.
 What is passed over is deferred: it stays on the queue, locked by nobody, and from then on its
 sequence number leads straight to it. Holding it locked instead would take the memory for all of
 them, and no lock lasts that long; giving it back would hand it out again at once.

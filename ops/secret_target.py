@@ -1,4 +1,4 @@
-"""Which secret a command is about, and as whom it is asked for."""
+"""Which secret a command is about, and under which identity it is reached."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _HOST = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+", re.ASCII)
 
 @dataclass(frozen=True)
 class SecretTarget:
-    """A secret and the way to its vault."""
+    """A secret, and how its vault is reached."""
 
     secret: KeyVaultId
     network: ConnectionOptions
@@ -34,11 +34,13 @@ class SecretTarget:
         variable = f"RELAY_VAULT_{secret.partition('-')[0].upper()}"
         given = vault or environ.get(variable, "")
         if not given:
-            raise TargetNotGivenError(f"say where: --vault NAME, or {variable}, or --local")
+            raise TargetNotGivenError(f"no vault given: --vault NAME, or {variable}, or --local")
         if _VAULT.fullmatch(given):
             given += ".vault.azure.net"
         if not _HOST.fullmatch(given):
-            raise TargetNotGivenError("a vault is told by its name, or by its host in other clouds")
+            raise TargetNotGivenError(
+                "a vault is given by its name, or by its host in other clouds"
+            )
         found = KeyVaultId.parse(f"https://{given}/secrets/{secret}", "secrets")
         return cls(found, ConnectionOptions(), is_local=False)
 
@@ -54,14 +56,14 @@ class SecretTarget:
 
     @property
     def name(self) -> str:
-        """What it is called when something is told about it."""
+        """What messages call it."""
         host = self.secret.vault_url.removeprefix("https://")
         return f"{self.secret.name} in {host}"
 
     @asynccontextmanager
     async def client(self) -> AsyncIterator[SecretClient]:
         """Give a client under the operator's own identity."""
-        # Who works in a local cloud may well be signed in to Azure too: that is not whom to be.
+        # Who works in a local cloud may be signed in to Azure too, which does not count here.
         credential = ManagedIdentityCredential() if self.is_local else DefaultAzureCredential()
         options = client_options(self.network)
         async with (

@@ -1,4 +1,4 @@
-"""Which Service Bus the commands go to, and as whom."""
+"""Which Service Bus the commands go to, and under which identity."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _IDENTITY = ("IDENTITY_ENDPOINT", "IDENTITY_HEADER")
 
 
 class TargetNotGivenError(Exception):
-    """It is not said where, or there is nothing."""
+    """No deployment is given, or there is none."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """A namespace, the way there, and its queues that matter to an operator."""
+    """A namespace, how it is reached, and its queues that matter to an operator."""
 
     namespace: str
     network: ConnectionOptions
@@ -41,7 +41,9 @@ class Target:
         """Read the settings that apps have too. Raises `TargetNotGivenError`."""
         namespace = namespace_in(environ)
         if not namespace:
-            raise TargetNotGivenError(f"say where: --namespace HOST, or {NAMESPACE}, or --local")
+            raise TargetNotGivenError(
+                f"no namespace given: --namespace HOST, or {NAMESPACE}, or --local"
+            )
         try:
             bus = bus_settings({**environ, NAMESPACE: namespace})
         except SettingsError as error:
@@ -60,19 +62,19 @@ class Target:
     @asynccontextmanager
     async def client(self) -> AsyncIterator[ServiceBusClient]:
         """Give a client under the operator's own identity."""
-        # Who works in a local cloud may well be signed in to Azure too: that is not whom to be.
+        # Who works in a local cloud may be signed in to Azure too, which does not count here.
         credential = ManagedIdentityCredential() if self.is_local else DefaultAzureCredential()
         async with credential, connect(self.namespace, credential, self.network) as client:
             yield client
 
 
 def namespace_in(environ: Mapping[str, str]) -> str | None:
-    """Return the host of Service Bus as apps are told it, or as azd tells it."""
+    """Return the host of Service Bus from the setting of the apps, or from the output of azd."""
     return environ.get(NAMESPACE) or environ.get(_OUTPUT)
 
 
 def local_environment(operator: str, folder: Path | None) -> Mapping[str, str]:
-    """Become an operator of the local cloud that is up in a folder, and return what it is told.
+    """Become an operator of the local cloud that is up in a folder; return its environment.
 
     Raises `TargetNotGivenError`.
     """

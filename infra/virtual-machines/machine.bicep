@@ -114,7 +114,7 @@ resource virtualMachine 'Microsoft.Compute/virtualMachines@2025-04-01' = {
   }
 }
 
-// When the machine is made, and again whenever the script or what it is told changes.
+// When the machine is made, and again whenever the script or its parameters change.
 resource readSecret 'Microsoft.Compute/virtualMachines/runCommands@2025-04-01' = {
   parent: virtualMachine
   name: 'read-secret'

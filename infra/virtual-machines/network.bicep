@@ -88,7 +88,7 @@ resource network 'Microsoft.Network/virtualNetworks@2025-05-01' = {
         properties: {
           addressPrefix: addressPrefix
           networkSecurityGroup: { id: rules.id }
-          // The way to the vaults and to security updates; no address of it leads in.
+          // How the machines reach the vaults and security updates; it gives them no address to be reached at.
           defaultOutboundAccess: true
         }
       }

@@ -1,4 +1,4 @@
-metadata description = 'The way of the machines to the vaults of a private deployment.'
+metadata description = 'The peering by which the machines reach the vaults of a private deployment.'
 
 @description('Ends every name.')
 param suffix string

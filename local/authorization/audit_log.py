@@ -1,7 +1,7 @@
-"""Decisions on record: what the local cloud allowed and refused, to whom, and by what.
+"""The audit log: what the local cloud allowed and refused, to whom, and by which grant.
 
-A record holds what the deployment and this cloud know: names, ids, actions. Nothing that a client
-made up stands in it, so that no secret, token or payload can.
+A record holds what the deployment and this cloud know: names, ids, actions. Nolabel that a client
+chose freely is in it, so that no secret, token or payload can be.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Service = Literal["vault", "bus", "identity"]
 
 @dataclass(frozen=True, slots=True)
 class Requester:
-    """Who asks, as far as a service knows; `app` is whose header the token was issued for."""
+    """Who makes a request, as far as a service knows; `app` is the one its token was issued to."""
 
     principal_id: str | None = None
     app: str | None = None
@@ -35,7 +35,7 @@ class Requester:
 
 @dataclass(frozen=True, slots=True)
 class AuditRecord:
-    """One decision. `because` says by what it was allowed, or what would have allowed it."""
+    """One decision. `because` names the grant that allowed it, or what would have allowed it."""
 
     service: Service
     action: str | None
@@ -71,7 +71,7 @@ class UseCount:
     last: float = 0.0
 
     def once_more(self, count: int = 1) -> None:
-        """Count uses that are made now."""
+        """Count uses made now."""
         self.count += count
         self.last = time.time()
 
@@ -86,7 +86,7 @@ class _Right:
 class AuditLog:
     """The last `size` decisions, numbered from 1, and all uses of rights since the start.
 
-    Any thread may ask and tell.
+    Safe for use by several threads.
     """
 
     def __init__(self, names: Names | None = None, size: int = DEFAULT_SIZE) -> None:
@@ -96,10 +96,10 @@ class AuditLog:
         self._uses: dict[_Right, dict[str | None, UseCount]] = {}
         self._lock = Lock()
 
-    def decided(self, service: Service, decision: Decision, asker: Requester) -> None:
-        """Keep an answer of `Authorization.decide`."""
+    def decided(self, service: Service, decision: Decision, requester: Requester) -> None:
+        """Record an answer of `Authorization.decide`."""
         self._keep(
-            asker,
+            requester,
             AuditRecord(
                 service,
                 decision.action,
@@ -112,47 +112,53 @@ class AuditLog:
         )
 
     def refused(
-        self, service: Service, asker: Requester, action: str | None, resource_id: str, needs: str
+        self,
+        service: Service,
+        requester: Requester,
+        action: str | None,
+        resource_id: str,
+        needs: str,
     ) -> None:
-        """Keep a refusal that no grant has a say in, such as of a token that is not believed."""
-        thing = str(self.names.label(resource_id))
+        """Record a refusal that no grant could change, such as that of an invalid token."""
+        label = str(self.names.label(resource_id))
         because = f"needs {needs}"
         self._keep(
-            asker, AuditRecord(service, action, thing, resource_id, allowed=False, because=because)
+            requester,
+            AuditRecord(service, action, label, resource_id, allowed=False, because=because),
         )
 
-    def token_issued(self, asker: Requester, resource_id: str) -> None:
-        """Keep that an app got a token of an identity."""
-        thing = str(self.names.label(resource_id))
-        because = f"it is an identity of {self.names.caller(asker.app)}"
+    def token_issued(self, requester: Requester, resource_id: str) -> None:
+        """Record that an app got a token of an identity."""
+        label = str(self.names.label(resource_id))
+        because = f"it is an identity of {self.names.caller(requester.app)}"
         self._keep(
-            asker,
-            AuditRecord("identity", "token", thing, resource_id, allowed=True, because=because),
+            requester,
+            AuditRecord("identity", "token", label, resource_id, allowed=True, because=because),
         )
 
-    def gave_no_token(self, asker: Requester, selected: str | None) -> None:
-        """Keep that an app got none: of the identity with that id, or of its own for None."""
-        app = self.names.caller(asker.app)
+    def token_refused(self, requester: Requester, selected: str | None) -> None:
+        """Record that an app got none: of the identity with that id, or of its own for None."""
+        app = self.names.caller(requester.app)
         if selected is None:
-            thing, needs = "its own identity", f"needs a system-assigned identity of {app}"
+            label, needs = "its own identity", f"needs a system-assigned identity of {app}"
         else:
-            thing = str(self.names.selected(selected))
-            needs = f"needs {thing} attached to {app}"
+            label = str(self.names.selected(selected))
+            needs = f"needs {label} attached to {app}"
         self._keep(
-            asker, AuditRecord("identity", "token", thing, None, allowed=False, because=needs)
+            requester, AuditRecord("identity", "token", label, None, allowed=False, because=needs)
         )
 
-    def use(self, asker: Requester, operation: str, resource_id: str) -> UseCount:
-        """Return where to count uses of a right by an app; those of the probe are not kept.
+    def use(self, requester: Requester, operation: str, resource_id: str) -> UseCount:
+        """Return where to count uses of a right by an app; those of a probe are not kept.
 
         `operation` is in the words of access.json: encrypt, decrypt, get, send, receive.
         """
-        # What the proof tries says nothing about what the apps need.
-        if asker.probe:
+        # What an access audit tries says nolabel about what the apps need.
+        if requester.probe:
             return UseCount()
-        right = _Right((asker.principal_id or "").lower(), operation, normal(resource_id))
+        right = _Right((requester.principal_id or "").lower(), operation, normal(resource_id))
         with self._lock:
-            return self._uses.setdefault(right, {}).setdefault(asker.app, UseCount())
+            return self._uses.setdefault(right, {}).setdefault(requester.app, UseCount())
 
     def after(self, number: int, limit: int) -> Page:
         """Return up to `limit` decisions that follow on a number, oldest first."""
@@ -173,19 +179,19 @@ class AuditLog:
         )
 
     def _as_used(self, right: _Right, apps: dict[str | None, UseCount]) -> dict[str, object]:
-        thing = self.names.label(right.resource_id)
+        label = self.names.label(right.resource_id)
         last = max(use.last for use in apps.values())
         return {
             "identity": self.names.identity(right.principal_id) or right.principal_id,
-            "kind": thing.kind,
-            "object": thing.name,
+            "kind": label.kind,
+            "object": label.name,
             "operation": right.operation,
             "count": sum(use.count for use in apps.values()),
             "last": _time(last),
             "apps": {self.names.caller(app) or "?": use.count for app, use in apps.items()},
         }
 
-    def _keep(self, asker: Requester, record: AuditRecord) -> None:
+    def _keep(self, requester: Requester, record: AuditRecord) -> None:
         known = record.resource is not None and self.names.known(record.resource)
         with self._lock:
             self._last += 1
@@ -194,12 +200,12 @@ class AuditLog:
                     record,
                     n=self._last,
                     at=_time(time.time()),
-                    app=self.names.caller(asker.app),
-                    identity=self.names.identity(asker.principal_id),
-                    principal=asker.principal_id,
+                    app=self.names.caller(requester.app),
+                    identity=self.names.identity(requester.principal_id),
+                    principal=requester.principal_id,
                     resource=record.resource if known else None,
-                    request=asker.request_id,
-                    probe=asker.probe,
+                    request=requester.request_id,
+                    probe=requester.probe,
                 )
             )
 
@@ -211,9 +217,9 @@ class AuditLog:
     def _missing(self, decision: Decision) -> str:
         missing = decision.missing
         if missing is None:
-            return "needs what this cloud cannot tell"
+            return "needs a grant that is not known here"
         if missing.suspended:
-            return "needs its grants, which are taken away for now"
+            return "needs its grants, which are suspended"
         at = self.names.label(missing.scope)
         if decision.model == "rbac":
             return f"needs a role permitting {missing.action} at {at}"

@@ -36,7 +36,7 @@ class RequiredGrant:
 
     By roles: one that permits `action`, assigned at `scope`, the object itself. By access policies:
     `permission`, such as keys/encrypt, in the vault `scope`; None where no permission covers the
-    action. `suspended` says that grants of the principal are taken away for now, which come first.
+    action. `suspended` says that all grants of the principal are suspended, which comes first.
     """
 
     action: str
@@ -49,7 +49,8 @@ class RequiredGrant:
 class Decision:
     """An answer and its reason: `by` is the id of the assignment or of the vault that allowed.
 
-    `permission` is what the access policies of the vault were asked for, such as keys/encrypt.
+    `permission` is the one that the access policies of the vault were searched for, such as
+    keys/encrypt.
     """
 
     allowed: bool
@@ -63,7 +64,7 @@ class Decision:
 
 
 class Authorization:
-    """Answers one question: may this principal do this on that object.
+    """Decides one question: may this principal do this on that object.
 
     Services hold this one object, so `replace` changes what they allow while they run.
     """
@@ -73,7 +74,7 @@ class Authorization:
         self._suspended: frozenset[str] = frozenset()
 
     def suspend(self, principal_id: str) -> None:
-        """Allow a principal nothing, as if it had no grants, until they are given back."""
+        """Allow a principal nothing, as if it had no grants, until `restore`."""
         self._suspended |= {principal_id.lower()}
 
     def restore(self, principal_id: str) -> None:
@@ -81,7 +82,7 @@ class Authorization:
         self._suspended -= {principal_id.lower()}
 
     def is_suspended(self, principal_id: str) -> bool:
-        """Return whether the grants of a principal are taken away."""
+        """Return whether the grants of a principal are suspended."""
         return principal_id.lower() in self._suspended
 
     def replace(self, deployment: Deployment) -> None:
@@ -103,16 +104,16 @@ class Authorization:
         """
         grants = self._deployment
         vault = grants.policy_vault_of(resource_id)
-        withheld = self.is_suspended(principal_id)
+        suspended = self.is_suspended(principal_id)
         if vault is None:
             by = grants.role_grant(principal_id, data_action, resource_id)
             model: Model = "rbac"
-            asked, scope = None, resource_id
+            needed, scope = None, resource_id
         else:
-            asked = asked_of_policies(data_action, permission)
-            by = grants.policy_grant(vault, principal_id, asked)
+            needed = policy_permission(data_action, permission)
+            by = grants.policy_grant(vault, principal_id, needed)
             model, scope = "accessPolicies", vault.resource_id
-        allowed = by is not None and not withheld
+        allowed = by is not None and not suspended
         return Decision(
             allowed,
             principal_id,
@@ -120,13 +121,13 @@ class Authorization:
             resource_id,
             model,
             by if allowed else None,
-            asked,
-            None if allowed else RequiredGrant(data_action, scope, asked, withheld),
+            needed,
+            None if allowed else RequiredGrant(data_action, scope, needed, suspended),
         )
 
 
 class _Grants:
-    """A deployment, arranged for questions."""
+    """The grants of a deployment, indexed for lookups."""
 
     def __init__(self, deployment: Deployment) -> None:
         self._policy_vaults = [vault for vault in deployment.vaults if not vault.uses_rbac]
@@ -150,10 +151,10 @@ class _Grants:
                 return assignment.resource_id
         return None
 
-    def policy_grant(self, vault: VaultSpec, principal_id: str, asked: str | None) -> str | None:
-        if asked is None:
+    def policy_grant(self, vault: VaultSpec, principal_id: str, needed: str | None) -> str | None:
+        if needed is None:
             return None
-        kind, _, permission = asked.partition("/")
+        kind, _, permission = needed.partition("/")
         wanted = {permission.lower(), "all"}
         for policy in vault.policies:
             granted = policy.keys if kind == "keys" else policy.secrets
@@ -164,8 +165,8 @@ class _Grants:
         return None
 
 
-def asked_of_policies(data_action: str, permission: str | None = None) -> str | None:
-    """Return what access policies call a data action, such as keys/encrypt; None for nothing."""
+def policy_permission(data_action: str, permission: str | None = None) -> str | None:
+    """Return what access policies call a data action, such as keys/encrypt; None if nothing is."""
     if normal(data_action) not in PERMISSIONS:
         return None
     kind, usual = PERMISSIONS[normal(data_action)]

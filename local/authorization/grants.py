@@ -1,4 +1,4 @@
-"""The names by which the grants of a deployment are spoken of."""
+"""The names of the principals of a deployment."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from local.deployment.resources import Deployment
 
-# Apps are told of their own identities, and of all that there are.
+# The settings that name an app's own identities, and all identities, to it.
 _SETTINGS = ("RELAY_ACCESS_IDENTITY_", "RELAY_IDENTITY_")
 
 

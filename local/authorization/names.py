@@ -1,4 +1,4 @@
-"""What the things of a deployment are called where people read of them."""
+"""The names of a deployment's resources and identities, for people."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from local.deployment.roles import BUILT_IN
 from local.resource_manager.role_assignments import role_name
 
 UNKNOWN = "(not in the deployment)"
-# The last type in a resource id, and what it is called.
+# The last type in a resource id, and its name for people.
 _KINDS = {
     "keys": "key",
     "secrets": "secret",
@@ -48,7 +48,7 @@ class _Named(Protocol):
 class Names:
     """The names of one deployment.
 
-    Of what is not in it none is given: a client made it up, and it could hold anything.
+    What is not in the deployment gets no name: a client chose it, and it could hold anything.
     """
 
     def __init__(self, deployment: Deployment | None = None) -> None:
@@ -61,19 +61,19 @@ class Names:
             self._read(deployment)
 
     def identity(self, principal_id: str | None) -> str | None:
-        """Name a principal as access.json does; None if there is no such one."""
+        """Return the name of a principal in access.json; None if there is none."""
         return self._identities.get((principal_id or "").lower())
 
     def selected(self, value: str) -> ResourceLabel:
-        """Name the identity of that client id, principal id or resource id."""
+        """Return the label of the identity of that client id, principal id or resource id."""
         return ResourceLabel("identity", self._selected.get(normal(value), UNKNOWN))
 
     def caller(self, name: str | None) -> str | None:
-        """Name an app, or an operator, by the name that it is deployed under."""
+        """Return the name in access.json of an app or operator that is deployed under a name."""
         return None if name is None else self._callers.get(name, name)
 
     def label(self, resource_id: str) -> ResourceLabel:
-        """Name what a resource id stands for."""
+        """Return the label of a resource."""
         known = self._labels.get(normal(resource_id))
         return known or ResourceLabel(_kind(resource_id), UNKNOWN)
 
@@ -123,7 +123,7 @@ class Names:
             self._roles[normal(one.resource_id)] = f"role {role!r} at {self._scope(one.scope)}"
 
     def _scope(self, scope: str) -> str:
-        # A scope comes from the deployment, so its name may be told even where nothing is there.
+        # A scope comes from the deployment, so its name may be shown even if nothing exists there.
         known = self._labels.get(normal(scope))
         return str(known or ResourceLabel(_kind(scope), last(scope) or "/"))
 

@@ -1,1 +1,1 @@
-"""The commands of the local cloud, and the client that they talk to a running one with."""
+"""The commands of the local cloud, and their client of a running one."""

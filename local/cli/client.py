@@ -1,4 +1,4 @@
-"""Talking to a local cloud that is up: its apps, its partner, its control endpoint."""
+"""A client of a local cloud that is up: of its apps, its partner, its control endpoint."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SECONDS = 60.0
 
 
 class RequestRefusedError(Exception):
-    """The other side answered with an error, or not at all."""
+    """The server answered with an error, or not at all."""
 
 
 @dataclass(frozen=True)
@@ -34,18 +34,21 @@ class Answer:
 
 
 class Client:
-    """The programs of a cloud, found by its folder; NotUpError if none is up there."""
+    """A client of the cloud in a folder. Raises `NotUpError` if none is up there."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.endpoints = endpoints(folder)
 
     def url(self, name: str) -> str:
-        """Return an endpoint by its key in endpoints.json."""
-        return str(self.endpoints[name])
+        """Return the URL, or the path, of a name in endpoints.json."""
+        url = self.endpoints.get(name)
+        if not isinstance(url, str):
+            raise RequestRefusedError(f"the cloud has no endpoint {name!r}")
+        return url
 
     def control(self, method: str, path: str, body: bytes | None = None) -> object:
-        """Ask the control endpoint; Refused tells what it says."""
+        """Make a request to the control endpoint. Raises `RequestRefusedError` with its error."""
         url = self.url("control") + path
         answer = self.request(method, url, body, self._bearer(KEY_FILE))
         content = answer.json()
@@ -56,7 +59,7 @@ class Client:
         return content
 
     def keys(self, app: str) -> AppKeys | None:
-        """Return the access keys of an app; None where no app of that name asks for any."""
+        """Return the access keys of an app; None where there is no such app, or it has none."""
         file = self._folder / app_keys_file(app)
         try:
             return AppKeys.read(file) if file.exists() else None
@@ -77,13 +80,13 @@ class Client:
         return self.request(method, self.url(app) + path, body, {**(headers or {}), **key})
 
     def received(self, after: int = 0) -> Sequence[Mapping[str, object]]:
-        """Return what the partner got after its message number `after`, oldest first."""
+        """Return what the partner received after its message number `after`, oldest first."""
         url = f"{self.url('partner')}/received?after={after}"
         listed = self.request("GET", url, None, self._bearer(PARTNER_KEY_FILE)).json()
         return listed if isinstance(listed, list) else []
 
     def partner_key(self) -> str:
-        """Return the key of what the partner received."""
+        """Return the key that gives access to what the partner received."""
         return self._key(PARTNER_KEY_FILE)
 
     def _bearer(self, file: str) -> Mapping[str, str]:
@@ -96,7 +99,7 @@ class Client:
             raise NotUpError(self._folder) from None
 
     def environment(self, name: str) -> Mapping[str, str]:
-        """Return what makes a program that app, operator or machine; Refused if there is none."""
+        """Return the environment that makes a program that app, operator or machine."""
         answer = self.control("GET", "/status")
         status = answer if isinstance(answer, dict) else {}
         kinds = (kind for kind in ("operators", "machines") if name in status.get(kind, ()))
@@ -111,7 +114,10 @@ class Client:
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Make one HTTP request, of any status; Refused if nobody answers."""
+        """Make one HTTP request; return the answer, whatever its status.
+
+        Raises `RequestRefusedError` if there is no answer.
+        """
         request = urllib.request.Request(url, body, dict(headers or {}), method=method)  # noqa: S310 - a URL of endpoints.json
         try:
             with self._opener().open(request, timeout=_SECONDS) as response:

@@ -1,4 +1,4 @@
-"""The command `decisions`: who was allowed what, and who was not."""
+"""The command `decisions`: the audit log, who was allowed or refused what, and why."""
 
 from __future__ import annotations
 
@@ -14,32 +14,35 @@ from local.cli.up import notify
 _PAGE = 1000
 _POLL = 0.5  # seconds
 _EXAMPLES = """examples:
-  decisions --refused              what was refused, and what would have allowed it
+  decisions --refused              refusals only, with what would have allowed them
   decisions --request 3f0c...      the decision behind a refusal in an app's log
-  decisions --follow --json        all from now on too, a JSON object a line
+  decisions --follow --json        new ones too as they are made, a JSON object a line
 """
 
 
 def add_decisions_command(parser: argparse.ArgumentParser) -> None:
-    """Give the command its options."""
+    """Add the options of the command."""
     parser.epilog = _EXAMPLES
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--follow", action="store_true", help="go on until Ctrl-C")
-    parser.add_argument("--refused", action="store_true", help="only what was refused")
+    parser.add_argument("--follow", action="store_true", help="new decisions too, until Ctrl-C")
+    parser.add_argument("--refused", action="store_true", help="only refusals")
     parser.add_argument(
-        "--request", metavar="ID", type=_plain, help="only that of a request, as logs name it"
+        "--request",
+        metavar="ID",
+        type=_plain,
+        help="only the decision on this request",
     )
-    parser.add_argument("--json", action="store_true", help="all that is known of each")
+    parser.add_argument("--json", action="store_true", help="the full records, as JSON")
     parser.set_defaults(command=_show)
 
 
 def line(one: Mapping[str, object]) -> str:
-    """Write a decision for people."""
+    """Return a decision as a line for people."""
     verdict = "allowed" if one["allowed"] else "REFUSED"
     who = f"{one['app'] or '?':<9} {one['identity'] or '?':<13}"
     what = f"{_short(one['action']):<15} {one['object']}"
     request = f"  request {one['request']}" if one["request"] else ""
-    probe = "  (proof)" if one["probe"] else ""
+    probe = "  (audit)" if one["probe"] else ""
     at = str(one["at"]).partition("+")[0]
     return f"{one['n']:>6}  {at}  {verdict}  {who} {what}: {one['because']}{request}{probe}"
 
@@ -54,8 +57,8 @@ def _show(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         return 130
     if not found:
-        notify("no such decision is on record")
-    # Whoever asks for one by its id wants to know whether it is there.
+        notify("no such decision is in the audit log")
+    # With an id the exit code says whether there is such a decision.
     return 1 if options.request and not found else 0
 
 
@@ -65,9 +68,9 @@ def _all(folder: Path, *, follow: bool) -> Iterator[Mapping[str, object]]:
         page = client.control("GET", f"/decisions?after={after}&limit={_PAGE}")
         decisions = page.get("decisions") if isinstance(page, dict) else None
         if not isinstance(page, dict) or not isinstance(decisions, list):
-            raise RequestRefusedError("the cloud answered something unexpected")
+            raise RequestRefusedError("the cloud sent an answer of an unknown form")
         if page["dropped"]:
-            notify(f"{page['dropped']} older ones are not on record any more")
+            notify(f"{page['dropped']} older ones are no longer in the audit log")
         for one in decisions:
             yield one
             after = one["n"]
@@ -85,11 +88,11 @@ def _wanted(one: Mapping[str, object], options: argparse.Namespace) -> bool:
 
 
 def _plain(request_id: str) -> str:
-    """Return a request id without what only some logs write: dashes, and what Service Bus adds."""
+    """Return a request id without what only some logs add: dashes, and parts of Service Bus."""
     return request_id.strip().lower().partition("_")[0].replace("-", "").removeprefix("trackingid:")
 
 
 def _short(action: object) -> str:
-    """Return the last two words of a data action: keys/encrypt, messages/send."""
+    """Return the last two parts of a data action: keys/encrypt, messages/send."""
     words = str(action or "-").removesuffix("/action").split("/")
     return "/".join(words[-2:])

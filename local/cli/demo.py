@@ -73,7 +73,7 @@ async def show_demo(cloud: Cloud) -> int:
     deliveries = await asyncio.to_thread(carry, client, samples(limit))
     show(deliveries_table(deliveries))
     print(
-        "\nverified: the same bytes and content type, and a valid signature, at the partner."
+        "\nverified: same bytes and content type at the partner, with a valid signature."
         "\n\nThe same messages in the ledger (GET /api/messages/{id} of the tracker, UTC):\n",
         flush=True,
     )
@@ -111,7 +111,7 @@ def send(client: Client, payload: bytes, content_type: str) -> tuple[str, str]:
     headers = {"Content-Type": content_type}
     answer = client.app("sender", "POST", "/api/messages", payload, headers)
     if answer.status != 202:
-        raise RequestRefusedError(f"the sender says {answer.status}: {_detail(answer.body)}")
+        raise RequestRefusedError(f"the sender answered {answer.status}: {_detail(answer.body)}")
     content = answer.json()
     if not isinstance(content, dict) or not isinstance(content.get("id"), str):
         raise RequestRefusedError("the sender accepted it, but returned no id")

@@ -1,4 +1,4 @@
-"""The command `fault`: make things go wrong in a cloud that is up, see what does, make it well."""
+"""The command `fault`: inject faults into a cloud that is up, list them, clear them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from local.cli.client import Client, RequestRefusedError
 from local.faults.faults import ANSWERS, OPERATIONS, SERVICES
 
-_USUAL_SECONDS = 3600  # seconds that tokens are good for, usually
+_DEFAULT_LIFETIME = 3600  # seconds, of tokens
 _EXAMPLES = """examples:
   fault set partner status 429 --retry-after 5 --times 10
   fault set partner status 400 --content-type fault=400
@@ -21,71 +21,76 @@ _EXAMPLES = """examples:
   fault bus drop
 """
 _BUS = {
-    "stop": "the bus is away; its messages stay",
-    "start": "the bus is there",
+    "stop": "the bus is stopped; its messages stay",
+    "start": "the bus is running",
     "drop": "the connections of the bus are broken",
-    "cut": "each connection of the bus breaks in the middle of the next frame sent on it",
+    "cut": "each connection of the bus will break in the middle of the next frame sent on it",
 }
 
 
 def add_fault_commands(fault: argparse.ArgumentParser, folder: argparse.ArgumentParser) -> None:
-    """Give the command `fault` its own: list, set, clear, grants, tokens, bus."""
+    """Add the subcommands of `fault`: list, set, clear, grants, tokens, bus."""
     fault.epilog = _EXAMPLES
     fault.formatter_class = argparse.RawDescriptionHelpFormatter
     kinds = fault.add_subparsers(required=True, metavar="WHAT")
-    listing = kinds.add_parser("list", parents=[folder], help="show what is in force")
+    listing = kinds.add_parser("list", parents=[folder], help="list the faults in force")
     listing.set_defaults(command=_list)
     clear = kinds.add_parser(
-        "clear", parents=[folder], help="end the faults with these numbers; without one, all of it"
+        "clear",
+        parents=[folder],
+        help="clear the faults of these numbers, or everything",
     )
     clear.add_argument("numbers", type=int, nargs="*", metavar="N")
     clear.set_defaults(command=_clear)
-    _add_set(kinds.add_parser("set", parents=[folder], help="let a service answer wrongly"))
-    grants = kinds.add_parser("grants", parents=[folder], help="take grants away, give them back")
+    _add_set(kinds.add_parser("set", parents=[folder], help="make a service fail"))
+    grants = kinds.add_parser("grants", parents=[folder], help="suspend or restore grants")
     grants.add_argument("identity", metavar="IDENTITY", help="decrypt, for example")
     grants.add_argument("state", choices=("off", "on"))
     grants.set_defaults(command=_grants)
-    tokens = kinds.add_parser("tokens", parents=[folder], help="let tokens expire")
+    tokens = kinds.add_parser("tokens", parents=[folder], help="let tokens expire sooner")
     which = tokens.add_mutually_exclusive_group(required=True)
-    which.add_argument("--seconds", type=int, help="new ones are good for so long")
-    which.add_argument("--revoke", action="store_true", help="all so far are expired")
+    which.add_argument("--seconds", type=int, help="lifetime of new tokens")
+    which.add_argument("--revoke", action="store_true", help="expire all tokens issued so far")
     tokens.set_defaults(command=_tokens)
-    bus = kinds.add_parser("bus", parents=[folder], help="take the bus away, or its connections")
+    bus = kinds.add_parser("bus", parents=[folder], help="stop the bus, or break connections")
     bus.add_argument("state", choices=tuple(_BUS))
     bus.set_defaults(command=_bus)
 
 
 def fault_lines(status: Mapping[str, object]) -> Iterator[str]:
-    """Show the faults of a status, a line each; none if all is well."""
+    """Return the faults of a status, a line each; none if there are none."""
     for fault in _list_of(status, "faults"):
-        told = dict(fault) if isinstance(fault, dict) else {}
-        head = f"{told.pop('fault', '')}  {told.pop('service', '')} {told.pop('answer', '')}"
-        rest = "  ".join(f"{name} {value}" for name, value in told.items())
-        yield f"fault    {head}  {rest}"
+        properties = dict(fault) if isinstance(fault, dict) else {}
+        names = ("fault", "service", "answer")
+        number, service, answer = (properties.pop(name, "") for name in names)
+        rest = "  ".join(f"{name} {value}" for name, value in properties.items())
+        yield f"fault    {number}  {service} {answer}  {rest}"
     for identity in _list_of(status, "grants_off"):
         yield f"grants   {identity} off"
-    if status.get("token_seconds", _USUAL_SECONDS) != _USUAL_SECONDS:
-        yield f"tokens   good for {status['token_seconds']} s"
+    if status.get("token_seconds", _DEFAULT_LIFETIME) != _DEFAULT_LIFETIME:
+        yield f"tokens   lifetime {status['token_seconds']} s"
 
 
 def _add_set(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("service", choices=SERVICES)
     parser.add_argument("answer", choices=ANSWERS)
-    parser.add_argument("status", type=int, nargs="?", help="with the answer status or redirect")
+    parser.add_argument("status", type=int, nargs="?", help="of the answer status or redirect")
     parser.add_argument("--retry-after", metavar="S", help="header of the answer status")
-    parser.add_argument("--seconds", type=float, help="of the answer slow")
+    parser.add_argument("--seconds", type=float, help="delay of the answer slow")
     parser.add_argument(
         "--deliver-first",
         action="store_const",
         const=True,
-        help="the partner takes the message first, then answers so",
+        help="the partner accepts the message first, then gives this answer",
     )
-    parser.add_argument("--times", type=int, metavar="K", help="only the next K")
-    parser.add_argument("--probability", type=float, metavar="P", help="each with this chance")
-    parser.add_argument("--seed", type=int, help="makes chance repeat itself")
+    parser.add_argument("--times", type=int, metavar="K", help="only the next K requests")
+    parser.add_argument(
+        "--probability", type=float, metavar="P", help="hit each with this probability"
+    )
+    parser.add_argument("--seed", type=int, help="makes a run with --probability repeatable")
     for name in ("id", "content-type", "body"):
-        parser.add_argument(f"--{name}", metavar="PART", help="only messages with this in it")
-    parser.add_argument("--vault", metavar="NAME", help="only this vault")
+        parser.add_argument(f"--{name}", metavar="PART", help="only messages that have this in it")
+    parser.add_argument("--vault", metavar="NAME", help="only requests to this vault")
     parser.add_argument("--operation", metavar="NAME", help=f"one of {', '.join(OPERATIONS)}")
     parser.set_defaults(command=_set)
 
@@ -101,7 +106,7 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _set(options: argparse.Namespace) -> int:
-    # The options of this command bear the names of the document's fields.
+    # The options of this command have the names of the document's properties.
     fault = {
         name: value
         for name, value in vars(options).items()
@@ -120,7 +125,7 @@ def _clear(options: argparse.Namespace) -> int:
         print(f"fault {number} is no longer in force")
     if not options.numbers:
         _reset(client)
-        print("no fault is in force, all grants are given, tokens are good for the usual time")
+        print("no fault is in force, no grant is suspended, tokens have their default lifetime")
     return 0
 
 
@@ -128,7 +133,7 @@ def _reset(client: Client) -> None:
     for identity in _list_of(_status(client), "grants_off"):
         client.control("PUT", f"/grants/{identity}/on")
     client.control("DELETE", "/faults")
-    _lifetime(client, _USUAL_SECONDS)
+    _lifetime(client, _DEFAULT_LIFETIME)
 
 
 def _grants(options: argparse.Namespace) -> int:
@@ -141,10 +146,10 @@ def _tokens(options: argparse.Namespace) -> int:
     client = Client(options.folder)
     if options.revoke:
         client.control("POST", "/tokens/revoke")
-        print("all tokens made so far are expired")
+        print("all tokens issued so far are expired")
     else:
         _lifetime(client, options.seconds)
-        print(f"tokens made from now on are good for {options.seconds} s")
+        print(f"tokens issued from now on have a lifetime of {options.seconds} s")
     return 0
 
 
@@ -161,7 +166,7 @@ def _lifetime(client: Client, seconds: int) -> None:
 def _status(client: Client) -> Mapping[str, object]:
     status = client.control("GET", "/faults")
     if not isinstance(status, dict):
-        raise RequestRefusedError("the cloud answered something unexpected")
+        raise RequestRefusedError("the cloud sent an answer of an unknown form")
     return status
 
 

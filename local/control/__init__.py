@@ -1,1 +1,1 @@
-"""The control endpoint of a running local cloud: status, faults and decisions."""
+"""The control endpoint of a running local cloud: status, commands, faults and the audit log."""

@@ -1,4 +1,4 @@
-"""The control endpoint of a running local cloud, for whoever can read its folder."""
+"""The control endpoint of a running local cloud, for clients that can read its folder."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from local.control.faults import add_faults, fault_status
 from local.deployment.deployment import load_bytes
 from local.deployment.snapshot import DeploymentError
 from local.net.bearer import has_key
+from local.net.query import whole_number
 from local.partner.webhook import stream_json
 from local.runtime.apps import AppFailedError, AppProcess
 from local.runtime.cloud import Cloud, UnsupportedDeploymentError
 from local.runtime.vaults import RunningVault
 
-_LARGEST_SNAPSHOT = 16 * 1024 * 1024  # bytes; one of a few apps has a tenth of one
+_LARGEST_SNAPSHOT = 16 * 1024 * 1024  # bytes
 
 
 def control_app(cloud: Cloud, key: str) -> web.Application:
-    """Serve the commands to those who know the key; errors are `{"error": text}`.
+    """Serve the commands to clients with the key; errors are `{"error": text}`.
 
     - `GET /status`
     - `GET /apps/{app}/environment`, `/operators/{operator}/environment`,
@@ -34,18 +35,18 @@ def control_app(cloud: Cloud, key: str) -> web.Application:
       `/bus/cut`: each one in the middle of the next frame sent on it
     - `POST /keys/{vault}/{name}/rotate`
     - `PUT /secrets/{vault}/{name}` with the value as body
-    - `GET /partner-queue?after=N`: what lies in the partner's queue, as its `/received` shows it
+    - `GET /partner-queue?after=N`: the messages in the partner's queue, as in its `/received`
     - `GET /partner/secrets`: the partner's secret of each kind, ready to be set
     - `GET /database`: the URL of the database, as the vault has it
-    - `PUT /deployment` with another snapshot as body: of the same things, with other rights or
-      other identities attached. It is no deployment as Azure does one: nothing that it lacks stays,
-      nothing is refused as Azure would, and the next `up` knows nothing of it
-    - what was decided, and which grants are used: `local.control.decisions.add_decisions`
-    - what makes things go wrong: `local.control.faults.add_faults`
+    - `PUT /deployment` with another snapshot as body: of the same resources, with other rights or
+      other identities attached. Unlike a deployment in Azure it keeps nothing that it lacks, is
+      not checked by the rules of Azure, and is forgotten by the next `up`
+    - the audit log, and which grants are used: `local.control.decisions.add_decisions`
+    - faults: `local.control.faults.add_faults`
     """
     control = _Control(cloud)
     app = web.Application(
-        middlewares=[_only_with(key), _tell_errors], client_max_size=_LARGEST_SNAPSHOT
+        middlewares=[_only_with(key), _answer_errors], client_max_size=_LARGEST_SNAPSHOT
     )
     app.router.add_get("/status", control.status)
     app.router.add_get("/apps/{app}/environment", control.environment)
@@ -116,12 +117,8 @@ class _Control:
         return web.json_response({"version": vault.store.set_secret(name, await request.text())})
 
     async def partner_queue(self, request: web.Request) -> web.StreamResponse:
-        after = request.query.get("after", "0")
-        if not (after.isascii() and after.isdigit()):
-            raise UnsupportedDeploymentError("after must be a number")
-        messages = (
-            json.dumps(one.as_json()) for one in self._cloud.partner.inbox.arrived(int(after))
-        )
+        arrived = self._cloud.partner.inbox.arrived(whole_number(request, "after", 0))
+        messages = (json.dumps(one.as_json()) for one in arrived)
         return await stream_json(request, "[", messages, "]")
 
     async def partner_secrets(self, _: web.Request) -> web.Response:
@@ -130,7 +127,7 @@ class _Control:
     async def database(self, _: web.Request) -> web.Response:
         url = self._cloud.database_url
         if url is None:
-            raise UnsupportedDeploymentError("the deployment has no database")
+            raise ValueError("the deployment has no database")
         return web.json_response({"url": url})
 
     async def replace(self, request: web.Request) -> web.Response:
@@ -148,7 +145,7 @@ class _Control:
 
 
 def status(cloud: Cloud) -> Mapping[str, object]:
-    """Return how a cloud is doing: apps, queues, versions of keys, what the partner has."""
+    """Return the state of a cloud: apps, queues, versions of keys, what the partner received."""
     return {
         "apps": {
             name: {"url": app.url, "state": app.state, "log": str(app.log)}
@@ -169,7 +166,7 @@ def status(cloud: Cloud) -> Mapping[str, object]:
 
 def _known(name: str, names: list[str], kind: str) -> str:
     if name not in names:
-        text = f'{{"error": "there is no such {kind}; there is: {", ".join(names) or "none"}"}}'
+        text = f'{{"error": "there is no such {kind}; known: {", ".join(names) or "none"}"}}'
         raise web.HTTPNotFound(text=text, content_type="application/json")
     return name
 
@@ -178,14 +175,14 @@ def _only_with(key: str) -> Middleware:
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
         if not has_key(request, key):
-            return web.json_response({"error": "not with this key"}, status=401)
+            return web.json_response({"error": "the control key is missing or wrong"}, status=401)
         return await handler(request)
 
     return check
 
 
 @web.middleware
-async def _tell_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def _answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except (AppFailedError, DeploymentError, UnsupportedDeploymentError, ValueError) as error:

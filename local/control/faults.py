@@ -68,7 +68,7 @@ class _FaultRoutes:
         vaults = list(self._cloud.vaults)
         # A fault of a vault that does not exist would never hit, and nobody would see why.
         if fault.vault is not None and fault.vault.lower() not in map(str.lower, vaults):
-            raise FaultError(f"there is no such vault; the vaults are: {', '.join(vaults)}")
+            raise FaultError(f"there is no such vault; known: {', '.join(vaults)}")
         return web.json_response({"fault": self._cloud.context.faults.set(fault)})
 
     async def clear(self, request: web.Request) -> web.Response:
@@ -88,7 +88,7 @@ class _FaultRoutes:
         identity, state = request.match_info["identity"], request.match_info["state"]
         known = principals(self._cloud.deployment)
         if identity not in known:
-            raise FaultError(f"there is no such identity; the identities are: {', '.join(known)}")
+            raise FaultError(f"there is no such identity; known: {', '.join(known)}")
         if state == "off":
             self._cloud.context.authorization.suspend(known[identity])
         else:

@@ -25,7 +25,13 @@ from local.deployment.resources import (
     VaultSpec,
 )
 from local.deployment.roles import BUILT_IN
-from local.deployment.snapshot import Location, PredictedResource, SnapshotObject, read, read_bytes
+from local.deployment.snapshot import (
+    SnapshotLocation,
+    SnapshotObject,
+    SnapshotResource,
+    read,
+    read_bytes,
+)
 from local.resource_manager.expressions import Reference
 from local.resource_manager.role_assignments import role_name
 from local.resource_manager.template import MADE_ONCE
@@ -43,8 +49,8 @@ _READ = (
     access.DEFINITION_KIND,
     access.ASSIGNMENT_KIND,
 )
-# They change nothing on this machine: what holds, hosts, watches or shields the others.
-_LEFT_OUT = (
+# Without effect on this machine: what contains, hosts, monitors or isolates the others.
+_IGNORED = (
     "Microsoft.Resources/resourceGroups",
     "Microsoft.Web/serverfarms",
     "Microsoft.Web/sites/basicPublishingCredentialsPolicies",
@@ -85,14 +91,14 @@ def load(path: Path) -> Deployment:
 
 
 def load_bytes(content: bytes, path: Path) -> Deployment:
-    """Read what stands in such a file; `path` is how errors call it. Raises `DeploymentError`."""
+    """Read the content of such a file; `path` names it in errors. Raises `DeploymentError`."""
     return _Loading(path, *read_bytes(content, path)).deployment()
 
 
 def settings_of(
     app: AppSpec, urls: Mapping[str, str], apps: Sequence[AppSpec] = ()
 ) -> dict[str, str]:
-    """Return an app's settings with every reference answered.
+    """Return an app's settings with every reference resolved.
 
     `urls`: resource id of each vault and of each of `apps` -> where it is; the public address of
     an app becomes that one. Raises KeyError for a resource that is not among them.
@@ -100,11 +106,11 @@ def settings_of(
     names = {f"https://{one.name}.azurewebsites.net": one.resource_id for one in apps}
     known = {normal(resource): url.rstrip("/") for resource, url in urls.items()}
     here = {address: known[normal(resource)] for address, resource in names.items()}
-    return {name: here.get(value, value) for name, value in answered(app.settings, urls).items()}
+    return {name: here.get(value, value) for name, value in resolved(app.settings, urls).items()}
 
 
-def answered(values: Mapping[str, str | Reference], urls: Mapping[str, str]) -> dict[str, str]:
-    """Return values with every reference answered, as `settings_of` does."""
+def resolved(values: Mapping[str, str | Reference], urls: Mapping[str, str]) -> dict[str, str]:
+    """Return values with every reference resolved, as `settings_of` does."""
     known = {normal(resource): url.rstrip("/") for resource, url in urls.items()}
     return {
         name: value if isinstance(value, str) else _url(value, known)
@@ -121,15 +127,15 @@ def _url(reference: Reference, known: Mapping[str, str]) -> str:
 
 
 class _Loading:
-    """One snapshot while it is being read: what is referred to comes before what refers."""
+    """One snapshot while it is read: what is referred to comes before what refers."""
 
     def __init__(
-        self, path: Path, resources: list[PredictedResource], outputs: SnapshotObject
+        self, path: Path, resources: list[SnapshotResource], outputs: SnapshotObject
     ) -> None:
-        self._place = Location(path)
+        self._location = SnapshotLocation(path)
         self._outputs = outputs
-        self._of_kind: dict[str, list[PredictedResource]] = {
-            kind: [] for kind in (*_READ, *_LEFT_OUT)
+        self._of_kind: dict[str, list[SnapshotResource]] = {
+            kind: [] for kind in (*_READ, *_IGNORED)
         }
         self._sort(resources)
         self._identities = [identities.read(r) for r in self._of_kind[identities.KIND]]
@@ -145,7 +151,7 @@ class _Loading:
         }
 
     def deployment(self) -> Deployment:
-        """Read what is left and put it together."""
+        """Read the rest and put it together."""
         assignments = tuple(
             access.read_assignment(r, self._custom, self._references)
             for r in self._of_kind[access.ASSIGNMENT_KIND]
@@ -161,12 +167,12 @@ class _Loading:
             self._apps(),
             own + built_in,
             assignments,
-            tuple(r.id for kind in _LEFT_OUT for r in self._of_kind[kind]),
+            tuple(r.id for kind in _IGNORED for r in self._of_kind[kind]),
             tuple(identities.operators(self._outputs.body("operators"))),
             self._machines(),
         )
 
-    def _sort(self, resources: list[PredictedResource]) -> None:
+    def _sort(self, resources: list[SnapshotResource]) -> None:
         kinds = {kind.lower(): kind for kind in self._of_kind}
         seen: set[str] = set()
         for resource in resources:
@@ -175,28 +181,28 @@ class _Loading:
                 raise resource.found_at.error(f"{resource.type} is not supported here")
             if resource.computed is None:
                 if normal(resource.id) in seen:
-                    raise resource.found_at.error("stands in the snapshot twice")
+                    raise resource.found_at.error("is in the snapshot twice")
                 seen.add(normal(resource.id))
             elif kind != access.ASSIGNMENT_KIND:
                 raise (resource.found_at / "id").error("must be a literal, not an expression")
             self._of_kind[kind].append(resource)
 
-    def _named(self, assignments: list[PredictedResource]) -> list[PredictedResource]:
-        """Give assignments their ids, which may be made of a principal's."""
-        named: dict[str, PredictedResource] = {}
+    def _named(self, assignments: list[SnapshotResource]) -> list[SnapshotResource]:
+        """Return the assignments with their ids, which may be made of a principal's."""
+        named: dict[str, SnapshotResource] = {}
         for resource in assignments:
             if resource.computed is not None:
                 found = self._references.computed(resource.computed, resource.found_at / "id")
                 resource = replace(resource, id=found)  # noqa: PLW2901
             if normal(resource.id) in named:
-                raise resource.found_at.error("stands in the snapshot twice")
+                raise resource.found_at.error("is in the snapshot twice")
             named[normal(resource.id)] = resource
         return list(named.values())
 
     def _tenant(self) -> str:
         tenants = {vaults.tenant(r): r for r in self._of_kind[vaults.KIND]}
         if len(tenants) > 1:
-            raise self._place.error("its vaults are in different tenants")
+            raise self._location.error("its vaults are in different tenants")
         return next(iter(tenants), _NO_TENANT)
 
     def _refer(self) -> References:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def normal(resource_id: str) -> str:
-    """Return the form in which two ids of one resource are equal.
+    """Return the form in which all ids of one resource are equal.
 
     The root scope `/` becomes the empty string.
     Source: Azure Resource Manager, "resource names and ids are case-insensitive".
@@ -31,7 +31,7 @@ def parent(resource_id: str) -> str:
 def kind(resource_id: str) -> str:
     """Return the type of a resource, such as `Microsoft.KeyVault/vaults/keys`."""
     _, found, path = resource_id.rstrip("/").rpartition("/providers/")
-    if not found:  # what the resource manager itself keeps: groups
+    if not found:  # a resource group, which belongs to no provider
         return resource_id.rstrip("/").split("/")[-2]
     namespace, *names = path.split("/")
     return "/".join([namespace, *names[::2]])

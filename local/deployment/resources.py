@@ -1,4 +1,4 @@
-"""What a deployment consists of, as the local cloud understands it: plain, frozen, resolved."""
+"""What a deployment consists of, as the local cloud sees it: plain, frozen, resolved."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class NamespaceSpec:
 
 @dataclass(frozen=True)
 class AppSpec:
-    """A function app: who it can be and how it is set up. `app` is its setting RELAY_APP."""
+    """A function app: its identities and its settings. `app` is its setting RELAY_APP."""
 
     resource_id: str
     name: str
@@ -110,7 +110,7 @@ class AppSpec:
 
 @dataclass(frozen=True)
 class MachineSpec:
-    """A virtual machine: who it can be, and what its commands are told. `name` is its host name."""
+    """A virtual machine: its identities, and its commands' parameters. `name` is its host name."""
 
     resource_id: str
     name: str
@@ -121,19 +121,19 @@ class MachineSpec:
 
 @dataclass(frozen=True)
 class Operator:
-    """Somebody outside, by the name that access.json gives them: they are attached to no app."""
+    """A person or program outside of every app, by the name in access.json."""
 
     name: str
     identity: Identity
 
     @property
     def identities(self) -> tuple[Identity, ...]:
-        """None but the one that needs no naming."""
+        """None: its one identity is selected by no id."""
         return ()
 
     @property
     def system_identity(self) -> Identity:
-        """The one that gets a token without being named."""
+        """The identity that it gets without selecting any."""
         return self.identity
 
 
@@ -159,7 +159,7 @@ class RoleAssignment:
 
 @dataclass(frozen=True)
 class Deployment:
-    """All of it. `ignored` lists what was deployed but changes nothing locally."""
+    """A whole deployment. `ignored` lists the resources that have no effect locally."""
 
     tenant_id: str
     identities: tuple[Identity, ...]

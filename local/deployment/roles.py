@@ -1,7 +1,7 @@
 """The built-in roles that deployments may assign, with their data actions.
 
 Source: "Azure built-in roles" of the Azure role-based access control documentation. What a role
-permits in the management plane plays no part in a data plane and is left out.
+permits in the management plane has no effect on a data plane and is left out.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from local.strict_json import StrictObject, extended
 
 
 class DeploymentError(Exception):
-    """A snapshot that the local cloud does not support; names file, resource and property."""
+    """A snapshot that the local cloud does not support; names the file, resource and property."""
 
     def __init__(self, file: Path, resource: str, path: str, why: str) -> None:
         super().__init__(f"{file}: {resource or 'the snapshot'}: {path or 'the whole'}: {why}")
@@ -32,7 +32,7 @@ class DeploymentError(Exception):
 
 
 @dataclass(frozen=True)
-class Location:
+class SnapshotLocation:
     """A place in a snapshot."""
 
     file: Path
@@ -51,7 +51,7 @@ class SnapshotObject(StrictObject):
     """An object of a snapshot, whose strings may be expressions and durations of Azure."""
 
     unread = "is a property that the local cloud does not support"
-    found_at: Location
+    found_at: SnapshotLocation
 
     def value(self, name: str) -> str | Reference:
         """Take a string, which may be a reference."""
@@ -98,7 +98,7 @@ def _value(item: object, found_at: strict_json.Location) -> str | Reference:
 
 
 @dataclass(frozen=True)
-class PredictedResource:
+class SnapshotResource:
     """One predicted resource: `properties` apart from the `envelope` around it.
 
     Where the id is `computed` from what is known at run time only, `id` has … for its last part.
@@ -113,8 +113,8 @@ class PredictedResource:
     computed: FunctionCall | None = None
 
     @property
-    def found_at(self) -> Location:
-        """Where it stands."""
+    def found_at(self) -> SnapshotLocation:
+        """Its place in the snapshot."""
         return self.envelope.found_at
 
     def reject_unread(self) -> None:
@@ -123,7 +123,7 @@ class PredictedResource:
         self.envelope.reject_unread()
 
 
-def read(path: Path) -> tuple[list[PredictedResource], SnapshotObject]:
+def read(path: Path) -> tuple[list[SnapshotResource], SnapshotObject]:
     """Read the predicted resources and the outputs of a snapshot file.
 
     Raises `DeploymentError`.
@@ -131,13 +131,13 @@ def read(path: Path) -> tuple[list[PredictedResource], SnapshotObject]:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise Location(path).error(f"cannot be read: {error.strerror}") from None
+        raise SnapshotLocation(path).error(f"cannot be read: {error.strerror}") from None
     return read_bytes(content, path)
 
 
-def read_bytes(content: bytes, path: Path) -> tuple[list[PredictedResource], SnapshotObject]:
-    """Read what stands in a snapshot file, as `read` does; `path` is how errors call it."""
-    found_at = Location(path)
+def read_bytes(content: bytes, path: Path) -> tuple[list[SnapshotResource], SnapshotObject]:
+    """Read the content of a snapshot file, as `read` does; `path` names it in errors."""
+    found_at = SnapshotLocation(path)
     try:
         document = json.loads(content)
     except (ValueError, RecursionError):
@@ -152,16 +152,16 @@ def read_bytes(content: bytes, path: Path) -> tuple[list[PredictedResource], Sna
     return resources, outputs
 
 
-def _resource(envelope: SnapshotObject) -> PredictedResource:
+def _resource(envelope: SnapshotObject) -> SnapshotResource:
     given = envelope.expression("id")
     computed = given if isinstance(given, FunctionCall) and given.name != "guid" else None
     resource_id = "{}/providers/{}/…".format(*computed.arguments) if computed else str(given)
     if not resource_id.startswith("/"):
         raise (envelope.found_at / "id").error("must be a resource id")
-    envelope.found_at = Location(envelope.found_at.file, resource_id)
+    envelope.found_at = SnapshotLocation(envelope.found_at.file, resource_id)
     kind = envelope.text("type")
     version = envelope.text("apiVersion", "")
     location = envelope.text("location", "")
     envelope.ignore("name", "tags", "dependsOn")
     properties = envelope.body("properties")
-    return PredictedResource(resource_id, kind, version, location, envelope, properties, computed)
+    return SnapshotResource(resource_id, kind, version, location, envelope, properties, computed)

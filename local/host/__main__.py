@@ -28,7 +28,7 @@ from local.host.worker import loader
 from local.net.loopback import listen
 from local.net.serving import serve
 
-_FINISH = 60.0  # seconds that requests under way have when it is told to stop
+_FINISH_SECONDS = 60.0  # seconds that requests in flight have at a stop
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,9 +48,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m local.host", description=__doc__)
     parser.add_argument("--port", type=int, required=True, help="HTTP port on 127.0.0.1; 0: any")
-    parser.add_argument("--reserved", action="store_true", help="it is kept by who starts this")
     parser.add_argument(
-        "--keys", type=Path, help="file of the app's access keys; without it none is asked for"
+        "--reserved",
+        action="store_true",
+        help="the port is reserved by the process that starts this",
+    )
+    parser.add_argument(
+        "--keys", type=Path, help="file of the app's access keys; without it no key is required"
     )
     parser.add_argument("--root", type=Path, default=Path(), help="folder of function_app.py")
     parser.add_argument(
@@ -64,11 +68,11 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 async def _run(root: Path, host: HostJson, options: argparse.Namespace) -> None:
     if not (root / "function_app.py").is_file():
         raise AppRefusedError(f"there is no function_app.py in {root}")
-    # A file, not an argument and not a variable: an argument is for every process list to see, and
+    # A file, not an argument and not a variable: arguments are visible in every process list, and
     # variables are inherited by whatever the app starts. Azure's host reads its keys itself, too.
     keys = AppKeys.read(options.keys) if options.keys else None
     level = ("--log-level", options.log_level) if options.log_level else ()
-    dispatcher = Dispatcher(("--root", str(root), "--loader", loader.usual(), *level))
+    dispatcher = Dispatcher(("--root", str(root), "--loader", loader.default_loader(), *level))
     functions = await dispatcher.start()
     try:
         settings = Settings(os.environ)
@@ -94,7 +98,7 @@ async def _serve(
     invoker: Invoker,
     options: argparse.Namespace,
 ) -> None:
-    stopping = _stop_requests()
+    stopping = _stop_event()
     routes = [function for function in functions if isinstance(function, HttpFunction)]
     triggers = [
         QueueTrigger(function, host.service_bus, settings, invoker)
@@ -104,18 +108,18 @@ async def _serve(
     async with AsyncExitStack() as stack:
         listening = listen(options.port, reserved=options.reserved)
         app = http_app(routes, http_options, invoker)
-        url = await serve(stack, app, listening, finish=_FINISH)
+        url = await serve(stack, app, listening, finish=_FINISH_SECONDS)
         async with asyncio.TaskGroup() as group:
             for trigger in triggers:
                 group.create_task(trigger.run())
-            announcement = group.create_task(_announce(url, functions, triggers))
+            publication = group.create_task(_publish_when_attached(url, functions, triggers))
             await stopping.wait()
-            announcement.cancel()
+            publication.cancel()
             for trigger in triggers:
                 trigger.stop()
 
 
-async def _announce(
+async def _publish_when_attached(
     url: str, functions: Sequence[BoundFunction], triggers: Sequence[QueueTrigger]
 ) -> None:
     for trigger in triggers:
@@ -124,8 +128,8 @@ async def _announce(
     print(json.dumps({"url": url, "functions": names}), flush=True)
 
 
-def _stop_requests() -> asyncio.Event:
-    """Give an event that is set by SIGTERM, by SIGINT, or when whoever started us is gone."""
+def _stop_event() -> asyncio.Event:
+    """Return an event that is set by SIGTERM, by SIGINT, or when the parent process has ended."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

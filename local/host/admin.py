@@ -1,4 +1,4 @@
-"""`/admin` and `/` of an app: the few of the host's own answers that users of an app ask for."""
+"""The host's own endpoints of an app: `/admin` and `/`."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _HOMEPAGE = """<!DOCTYPE html>
 
 
 class Admin:
-    """Answers what is below `/admin`, for who has the master key.
+    """Responds below `/admin`, to callers with the master key.
 
     Of `HostController` and `FunctionsController` in azure-functions-host these are here: ping
-    (which asks for no key), status, and the list of functions. Keys are told by
+    (which requires no key), status, and the list of functions. Keys are shown by
     `python -m local key`, never by HTTP.
     """
 
@@ -39,20 +39,20 @@ class Admin:
         """Return whether a decoded path is one of the host's own."""
         return segments(path.lower())[:1] in (["admin"], ["runtime"])
 
-    def answer(self, path: str, method: str, key: str | None, url: str) -> web.Response:
-        """Answer a request; `url` is where the app is, without a slash at the end."""
-        asked = "/".join(segments(path)).lower()
-        if asked == "admin/host/ping" and method in {"GET", "POST"}:
+    def respond(self, path: str, method: str, key: str | None, url: str) -> web.Response:
+        """Respond to a request; `url` is the app's, without a slash at the end."""
+        route = "/".join(segments(path)).lower()
+        if route == "admin/host/ping" and method in {"GET", "POST"}:
             return web.Response()
         if not is_authorized(AuthLevel.ADMIN, key, self._keys):
             return web.Response(status=401)
         if method == "GET":
-            if asked == "admin/host/status":
+            if route == "admin/host/status":
                 return web.json_response(self._status())
-            if asked == "admin/functions":
+            if route == "admin/functions":
                 return web.json_response([self._function(name, url) for name in self._names])
             for name in self._names:
-                if asked == f"admin/functions/{name.lower()}":
+                if route == f"admin/functions/{name.lower()}":
                     return web.json_response(self._function(name, url))
         return web.Response(status=404)
 
@@ -64,18 +64,18 @@ class Admin:
         }
 
     def _function(self, name: str, url: str) -> dict[str, object]:
-        route = self._routes.get(name)
+        template = self._routes.get(name)
         return {
             "name": name,
             "href": f"{url}/admin/functions/{name}",
-            "invoke_url_template": f"{url}/{route.strip('/')}" if route is not None else None,
+            "invoke_url_template": f"{url}/{template.strip('/')}" if template is not None else None,
             "language": "python",
             "isDisabled": False,
         }
 
 
 def homepage(*, is_disabled: bool) -> web.Response:
-    """Answer `GET /`: `AzureWebJobsDisableHomepage` switches it off (`HomepageMiddleware`)."""
+    """Respond to `GET /`, which `AzureWebJobsDisableHomepage` disables (`HomepageMiddleware`)."""
     if is_disabled:
         return web.Response(status=204)
     return web.Response(text=_HOMEPAGE, content_type="text/html")

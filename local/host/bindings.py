@@ -13,14 +13,14 @@ from local.host.routes import Route
 from local.host.settings import Connection, Settings
 
 _METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE")
-_LARGEST_BATCH = 1000  # MaxMessageBatchSize of ServiceBusTriggerAttribute, as the host logs it
+_MAX_BATCH = 1000  # MaxMessageBatchSize of ServiceBusTriggerAttribute, as the host logs it
 
 
 @dataclass(frozen=True)
 class HttpFunction:
     """A function called for each request to a route; `methods` are upper case.
 
-    `level` is what it asks of a caller's key.
+    `level` is what it requires of a caller's key.
     """
 
     name: str
@@ -34,8 +34,8 @@ class HttpFunction:
 class QueueFunction:
     """A function called for each message of a queue, or for several at once if `many`.
 
-    `largest_batch` and `completes` are the trigger's own: the decorator writes its defaults into
-    the binding's attribute, so that those of host.json never count for a Python function.
+    `max_batch` and `completes` are the trigger's own: the decorator writes its defaults into
+    the binding's attribute, so that those of host.json have no effect for a Python function.
     """
 
     name: str
@@ -44,7 +44,7 @@ class QueueFunction:
     connection: Connection
     data_type: DataType
     many: bool
-    largest_batch: int = _LARGEST_BATCH
+    max_batch: int = _MAX_BATCH
     completes: bool = True
 
 
@@ -56,7 +56,7 @@ def bind(
 ) -> tuple[BoundFunction, ...]:
     """Read the bindings of all functions, each a JSON object, as the worker found them.
 
-    AppRefusedError names the function and the binding.
+    Raises AppRefusedError, which names the function and the binding.
     """
     bound = tuple(_bind(name, bindings, settings) for name, bindings in functions)
     names = [function.name.lower() for function in bound]
@@ -126,7 +126,7 @@ def _queue(name: str, trigger: Mapping[str, object], settings: Settings) -> Queu
     data_type = str(trigger.get("dataType", DataType.UNDEFINED)).lower()
     if data_type not in set(DataType):
         raise AppRefusedError(f"{bound}: dataType '{data_type}' is not supported by this host")
-    largest = trigger.get("maxMessageBatchSize", _LARGEST_BATCH)
+    largest = trigger.get("maxMessageBatchSize", _MAX_BATCH)
     if not isinstance(largest, int) or largest < 1:
         raise AppRefusedError(f"{bound}: maxMessageBatchSize must be a number of at least 1")
     try:
@@ -141,6 +141,6 @@ def _queue(name: str, trigger: Mapping[str, object], settings: Settings) -> Queu
         connection,
         DataType(data_type),
         many=cardinality == "many",
-        largest_batch=largest,
+        max_batch=largest,
         completes=trigger.get("autoCompleteMessages") is not False,
     )

@@ -1,4 +1,4 @@
-"""A worker process, as its host sees it: functions in, calls out, and an end that is noticed."""
+"""The host's side of a worker process: its functions, calls to them, and its end."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ from local.host.worker.messages import (
 
 _ROOT = Path(__file__).resolve().parents[2]  # where `local` can be imported from
 _ENDING = 2.0  # seconds that a worker has to end by itself
-_LAST_WORDS = 1.0  # seconds for what it said before it ended
+_DRAIN = 1.0  # seconds to read what it sent before it ended
 _STANDARD_ERROR = 2
 _log = logging.getLogger("Host.Worker")
 
 
 class WorkerLostError(Exception):
-    """The worker ended with a call in hand: whether the function did its work is not known."""
+    """The worker ended during a call: whether the function did its work is not known."""
 
 
 class Channel(asyncio.Protocol):
     """One worker process and the socket to it.
 
-    `ended` is set when it is gone and every call in its hand has failed.
+    `ended` is set when it has ended and every call to it has failed.
     """
 
     def __init__(self, process: asyncio.subprocess.Process, lost: Callable[[], None]) -> None:
         self._process = process
         self._on_lost = lost
         self.ended = asyncio.Event()
-        self._first_word: asyncio.Future[Indexed | IndexingFailed] = asyncio.Future()
+        self._indexing: asyncio.Future[Indexed | IndexingFailed] = asyncio.Future()
         self._lost = asyncio.Event()
         self._pending: dict[str, asyncio.Future[Outcome]] = {}
         self._decoder = Decoder()
@@ -51,7 +51,7 @@ class Channel(asyncio.Protocol):
 
     @classmethod
     async def open(cls, arguments: Sequence[str], lost: Callable[[], None]) -> Channel:
-        """Start a worker; it must still read the app. `lost` is called when it takes no more."""
+        """Start a worker; `index` comes next. `lost` is called when it accepts no more calls."""
         ours, theirs = socket.socketpair()
         with theirs:
             process = await asyncio.create_subprocess_exec(
@@ -60,7 +60,7 @@ class Channel(asyncio.Protocol):
                 cwd=_ROOT,
                 pass_fds=[theirs.fileno()],
                 stdin=asyncio.subprocess.DEVNULL,
-                stdout=_STANDARD_ERROR,  # what functions print belongs into the app's log
+                stdout=_STANDARD_ERROR,  # what functions print goes to the app's log
             )
         loop = asyncio.get_running_loop()
         _, channel = await loop.create_connection(lambda: cls(process, lost), sock=ours)
@@ -72,21 +72,21 @@ class Channel(asyncio.Protocol):
         return self._process.pid
 
     async def index(self) -> Indexed:
-        """Wait for the app's functions; AppRefusedError says why it has none."""
+        """Wait for the app's functions. Raises AppRefusedError if it has none."""
         ended = asyncio.create_task(self.ended.wait())
-        either: set[asyncio.Future[Any]] = {ended, self._first_word}
+        either: set[asyncio.Future[Any]] = {ended, self._indexing}
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         ended.cancel()
-        if not self._first_word.done():
+        if not self._indexing.done():
             code = self._process.returncode
             raise AppRefusedError(f"the worker ended with code {code} before it had read the app")
-        said = self._first_word.result()
-        if isinstance(said, IndexingFailed):
-            raise AppRefusedError(said.reason)
-        return said
+        answer = self._indexing.result()
+        if isinstance(answer, IndexingFailed):
+            raise AppRefusedError(answer.reason)
+        return answer
 
     async def invoke(self, invocation: Invocation) -> Outcome:
-        """Call a function and wait for what comes of it. Raises WorkerLostError."""
+        """Call a function and wait for its outcome. Raises WorkerLostError."""
         if self._lost.is_set():
             raise WorkerLostError("the worker has ended")
         answer: asyncio.Future[Outcome] = asyncio.Future()
@@ -100,8 +100,8 @@ class Channel(asyncio.Protocol):
     def replace(self) -> None:
         """End it at once, because a function ran for too long.
 
-        The calls in its hand are left to their own timeouts, as the real host leaves them: it
-        disposes of a channel and forgets them (`RpcFunctionInvocationDispatcher`).
+        Its calls are left to their own timeouts, as on the real host, which disposes of a channel
+        and forgets them (`RpcFunctionInvocationDispatcher`).
         """
         self._replaced = True
         self._kill()
@@ -115,23 +115,23 @@ class Channel(asyncio.Protocol):
         await self.ended.wait()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the way to the worker."""
+        """Keep the transport to the worker."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - for mypy
         self._transport = transport
         self._watching = asyncio.create_task(self._watch())
 
     def data_received(self, data: bytes) -> None:
-        """Hand over what the worker says."""
+        """Pass on the worker's messages."""
         for message in self._decoder.feed(data):
             if isinstance(message, Outcome):
                 answer = self._pending.get(message.id)
                 if answer and not answer.done():
                     answer.set_result(message)
-            elif isinstance(message, Indexed | IndexingFailed) and not self._first_word.done():
-                self._first_word.set_result(message)
+            elif isinstance(message, Indexed | IndexingFailed) and not self._indexing.done():
+                self._indexing.set_result(message)
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Note that nothing more can come."""
+        """Record that no more messages can come."""
         del error
         self._lost.set()
         self._on_lost()
@@ -146,8 +146,8 @@ class Channel(asyncio.Protocol):
             asyncio.create_task(self._lost.wait()),
         }
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        # What it said before it ended still counts. A process that it started may keep the socket.
-        await asyncio.wait(ends, timeout=_LAST_WORDS)
+        # What it sent before it ended still counts. A process that it started may keep the socket.
+        await asyncio.wait(ends, timeout=_DRAIN)
         self._kill()
         code = await self._process.wait()
         self._lost.set()

@@ -1,4 +1,4 @@
-"""Calls go to the worker that is there, and there is one again soon after it ended."""
+"""Calls go to one worker, which is replaced soon after it has ended."""
 
 from __future__ import annotations
 
@@ -40,8 +40,7 @@ class Dispatcher:
         """Call a function, as soon as there is a worker.
 
         Raises WorkerLostError, and TimeoutError after so many seconds: then the worker that has
-        the call is ended with all that it has in hand, because Python code cannot be stopped
-        otherwise.
+        the call is ended with all its calls, because Python code cannot be stopped otherwise.
         """
         channel = None
         try:
@@ -56,7 +55,7 @@ class Dispatcher:
             raise
 
     async def stop(self) -> None:
-        """End the worker; nothing may be called any more."""
+        """End the worker; nothing can be called afterwards."""
         self._keeping.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._keeping

@@ -1,4 +1,4 @@
-"""The one way a host says that it cannot run an app."""
+"""The error of an app that this host cannot run."""
 
 from __future__ import annotations
 

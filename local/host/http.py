@@ -1,8 +1,8 @@
-"""HTTP triggers: requests in, answers out, as the Functions host and its Python worker pass them.
+"""HTTP triggers: requests and responses, as the Functions host and its Python worker pass them.
 
 What a function sees follows `GrpcMessageConversionExtensions.ToRpcHttp` of azure-functions-host:
 header names in lower case, repeated values joined by commas, empty query values left out, and a
-body only where the request tells its length.
+body only where the request states its length.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _log = logging.getLogger("Host.Http")
 
 @dataclass(frozen=True)
 class HttpOptions:
-    """What an app's HTTP server is told beside its functions.
+    """What an app's HTTP server needs beside its functions.
 
-    Without `keys` none is asked for. `names` are those of all functions.
+    Without `keys` no key is required. `names` are those of all functions.
     """
 
     route_prefix: str
@@ -45,10 +45,10 @@ def http_app(
 ) -> web.Application:
     """Serve the functions below the prefix; what the host itself refuses has an empty body.
 
-    - 400: a path, or a header, that is none
+    - 400: a path or a header that is malformed
     - 404: no function for this path and method
-    - 401: not with this key, or without one
-    - 500: a body above 100 MiB, and whatever goes wrong inside
+    - 401: no key, or one that does not authorize
+    - 500: a body above 100 MiB, and every error of the function or the host
     """
     handler = _Handler(functions, options, invoker)
     app = web.Application(client_max_size=_MAX_BODY)
@@ -70,7 +70,7 @@ class _Handler:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         answer = await self._answer(request)
         if answer.body and request.version >= HttpVersion11:
-            # As from the real host, which does not know the length of what a worker answers.
+            # As from the real host, which does not know the length of a worker's response.
             answer.enable_chunked_encoding()
         return answer
 
@@ -84,7 +84,7 @@ class _Handler:
         key = key_from_request(request.headers, request.query.items())
         if Admin.handles(path):
             at = f"{request.scheme}://{request.host}"
-            return self._admin.answer(path, request.method, key, at)
+            return self._admin.respond(path, request.method, key, at)
         found = self._routes.find(path, request.method)
         if found is None and path == "/":
             return homepage(is_disabled=not self._options.has_homepage)
@@ -98,8 +98,8 @@ class _Handler:
     async def _call(
         self, function: HttpFunction, request: web.Request, parameters: Mapping[str, str]
     ) -> web.Response:
-        # By what it says of itself: a body that is too large need not be held to be known. Kestrel
-        # would say 413, and the host's ExceptionMiddleware makes 500 of it.
+        # By the length it states: a body that is too large need not be read to be refused. Kestrel
+        # would respond 413, and the host's ExceptionMiddleware makes 500 of it.
         if (request.content_length or 0) > _MAX_BODY:
             return web.Response(status=500)
         given = await read_request(request, parameters)
@@ -107,17 +107,19 @@ class _Handler:
         try:
             return write_response(await self._invoker.call(function, given, {}, trace))
         except FunctionError:  # logged by the invoker
-            # The body stays empty: what went wrong inside is nothing for a caller to read.
+            # The body stays empty: a caller learns nothing of what went wrong inside.
             return web.Response(status=500)
         except ValueError:
-            _log.exception("'Functions.%s' returned no usable answer", function.name)
+            _log.exception(
+                "'Functions.%s' returned a value that is not an HTTP response", function.name
+            )
             return web.Response(status=500)
 
 
 async def read_request(request: web.Request, route_parameters: Mapping[str, str]) -> Data:
-    """Make what the worker gets of a request."""
+    """Convert a request to the worker's value."""
     if request.content_length is None and request.can_read_body:
-        _log.warning("A chunked request: the Functions host passes no body of such a one")
+        _log.warning("A chunked request: the Functions host does not pass its body")
     body = await request.read() if request.content_length else b""
     return "http", {
         "method": request.method,
@@ -130,12 +132,12 @@ async def read_request(request: web.Request, route_parameters: Mapping[str, str]
 
 
 def write_response(returned: Data) -> web.Response:
-    """Make the answer from what a function returned; ValueError if it cannot be sent."""
+    """Convert what a function returned to a response. Raises ValueError if it cannot be sent."""
     kind, value = returned
     if kind == "string":
         return web.Response(text=value)
     if kind != "http":
-        raise ValueError(f"a value of kind {kind} is no HTTP answer")
+        raise ValueError(f"a value of kind {kind} is not an HTTP response")
     headers = CIMultiDict(value["headers"])
     headers.popall("content-length", None)
     for cookie in value["cookies"]:
@@ -144,7 +146,7 @@ def write_response(returned: Data) -> web.Response:
 
 
 def _is_text(request: web.Request) -> bool:
-    """Return whether all headers are UTF-8; the host's web server takes no others."""
+    """Return whether all headers are UTF-8; the host's web server accepts no others."""
     try:
         for _, value in request.raw_headers:
             value.decode()

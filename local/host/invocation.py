@@ -1,4 +1,4 @@
-"""Calling a function: what the log says of it, and how long it may take."""
+"""Calls of functions: their log entries and their timeout."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from local.host.worker.messages import Data, Invocation
 
 
 class FunctionError(Exception):
-    """The call came to nothing: the function raised, ran for too long, or lost its worker."""
+    """The call failed: the function raised, ran for too long, or lost its worker."""
 
 
 class Invoker:
@@ -29,7 +29,7 @@ class Invoker:
     async def call(
         self, function: BoundFunction, given: Data, metadata: Mapping[str, Data], trace: Trace
     ) -> Data:
-        """Return what the function returns. Raises FunctionError, when it is logged already."""
+        """Return what the function returns. Raises FunctionError, which is logged already."""
         log, name, began = _logger(function), function.name, time.perf_counter()
         inputs = {function.parameter: given}
         invocation = Invocation(str(uuid4()), name, inputs, metadata, trace.parent, trace.state)

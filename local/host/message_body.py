@@ -2,7 +2,7 @@
 
 `GeneralScriptBindingProvider` of azure-functions-host makes a .NET type of the two: `string`,
 `byte[]`, or without a data type `object`, and an array of it for `many`. The Service Bus extension
-makes that of the messages, `GrpcMessageConversionExtensions.ToRpc` a value for the worker of that.
+converts the messages to it, and `GrpcMessageConversionExtensions.ToRpc` that to the worker's value.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from azure.servicebus.amqp import AmqpMessageBodyType
 
 from local.host.worker.messages import Data
 
-_DEEPEST = 64  # MaxDepth of Json.NET
-_HALF = re.compile("[\ud800-\udfff]")  # of a surrogate pair: no UTF-8, so nothing that gRPC carries
+_MAX_DEPTH = 64  # MaxDepth of Json.NET
+_SURROGATE = re.compile("[\ud800-\udfff]")  # a lone one is not UTF-8, so gRPC cannot carry it
 
 
 class DataType(StrEnum):
-    """What a trigger declares as its `dataType`; UNDEFINED stands for none."""
+    """What a trigger declares as its `dataType`; UNDEFINED if it declares none."""
 
     UNDEFINED = "undefined"
     STRING = "string"
@@ -30,28 +30,28 @@ class DataType(StrEnum):
 
 
 class BindingError(Exception):
-    """The host cannot make of a message what its function takes: Python is not called."""
+    """The host cannot convert a message to what its function takes: Python is not called."""
 
 
 def one(message: ServiceBusReceivedMessage, data_type: DataType) -> Data:
     """Return the body for a function of cardinality one. Raises BindingError."""
-    body = _octets(message)
+    body = _data(message)
     return ("bytes", body) if data_type is DataType.BINARY else ("string", _text(body))
 
 
 def many(messages: Sequence[ServiceBusReceivedMessage], data_type: DataType) -> Data:
-    """Return all bodies for one of cardinality many. Raises BindingError, for all if for one."""
-    bodies = [_octets(message) for message in messages]
+    """Return all bodies for one of cardinality many. Raises BindingError for all if one fails."""
+    bodies = [_data(message) for message in messages]
     if data_type is DataType.BINARY:
         return "collection_bytes", bodies
     if data_type is DataType.STRING:
-        # Empty ones are left out, unless the worker says that it wants them: Azure's does not.
+        # Empty ones are left out, unless the worker declares that it takes them: Azure's does not.
         return "collection_string", [_text(body) for body in bodies if body]
     parsed = json.dumps([_parsed(_text(body)) for body in bodies], ensure_ascii=False)
-    return "json", _HALF.sub("\ufffd", parsed)
+    return "json", _SURROGATE.sub("\ufffd", parsed)
 
 
-def _octets(message: ServiceBusReceivedMessage) -> bytes:
+def _data(message: ServiceBusReceivedMessage) -> bytes:
     if message.body_type is not AmqpMessageBodyType.DATA:
         raise BindingError("the body is an AMQP value or sequence, which cannot be bound")
     return b"".join(message.body)
@@ -71,9 +71,9 @@ def _parsed(text: str) -> object:
         value, depth = None, None
     else:
         depth = _depth(value)
-    if depth is None or depth > _DEEPEST:
+    if depth is None or depth > _MAX_DEPTH:
         raise BindingError(
-            "binding to an object uses Json.NET, and a body is no JSON or too deep; "
+            "binding to an object uses Json.NET, and a body is not JSON or nested too deeply; "
             "a trigger with dataType 'binary' takes any body"
         )
     return value

@@ -23,10 +23,10 @@ from local.host.tracing import Trace
 
 _Settle = Callable[[ServiceBusReceivedMessage], Awaitable[None]]
 _log = logging.getLogger("Host.ServiceBus")
-_POLL = 0.5  # seconds; how long a stop may go unnoticed
-_MORE = 0.05  # seconds; how long a batch waits for another message after the last that came
+_POLL = 0.5  # seconds; the longest that a stop goes unnoticed
+_MORE = 0.05  # seconds; how long a batch waits for one more message
 _BACKOFF = (0.25, 5.0)  # seconds; first and longest pause between attempts
-_GRACE = 10.0  # seconds; how long functions may finish after a stop
+_GRACE = 10.0  # seconds; how long functions have to finish after a stop
 
 
 @dataclass
@@ -34,14 +34,14 @@ class _Link:
     """A receiver for as long as its connection holds.
 
     Once anything failed on it, nothing may be settled through it: the SDK would open a new link
-    in its place and settle by the old link's delivery numbers, which there name other messages.
+    in its place and settle by the old link's delivery numbers, which are other messages there.
     """
 
     receiver: ServiceBusReceiver
     broken: bool = False
 
     async def break_off(self, _renewed: object, error: Exception | None) -> None:
-        """Note that a lock could not be renewed, unless only its time was up."""
+        """Mark the link broken when a lock could not be renewed, unless only its time was up."""
         self.broken = self.broken or not isinstance(error, AutoLockRenewTimeout | None)
 
 
@@ -51,8 +51,8 @@ class QueueTrigger:
     One of cardinality many gets batches, one after the other. The locks of a batch are not
     renewed, because the real host does not renew them either.
 
-    A stop repeats the messages in hand, as on the real host: the function ends, and its message is
-    abandoned even if it succeeded; a batch is completed. Source: azure-sdk-for-net,
+    A stop repeats the messages in flight, as on the real host: the function ends and its message is
+    abandoned, even if it succeeded; a batch is completed. Source: azure-sdk-for-net,
     MessageProcessor.CompleteProcessingMessageAsync throws once the listener stops, and
     ReceiverManager.ProcessOneMessage abandons after any exception but a TaskCanceledException;
     ServiceBusListener.TriggerAndCompleteMessagesInternal completes with CancellationToken.None.
@@ -75,36 +75,36 @@ class QueueTrigger:
         self._last_failure: str | None = None
 
     def stop(self) -> None:
-        """Take no more messages; `run` ends once those in hand are done with."""
+        """Receive no more messages; `run` ends once those in flight are settled."""
         self._stopping.set()
 
     async def run(self) -> None:
-        """Receive until stopped, through whatever happens to the bus."""
+        """Receive until stopped, and reconnect whenever the bus fails."""
         pause = _BACKOFF[0]
         async with AsyncExitStack() as stack:
             client = await _client(self._function, self._settings, stack)
             while not self._stopping.is_set():
-                held = await self._run_link(client)
-                pause = _BACKOFF[0] if held else min(2 * pause, _BACKOFF[1])
+                attached = await self._run_link(client)
+                pause = _BACKOFF[0] if attached else min(2 * pause, _BACKOFF[1])
                 await self._pause(pause)
         await self._finish()
 
     async def _run_link(self, client: ServiceBusClient) -> bool:
-        """Receive on one connection; tell whether it came about."""
+        """Receive on one link; return whether it was attached."""
         receiver = client.get_queue_receiver(
             self._function.queue, prefetch_count=self._options.prefetch_count
         )
-        link, held = _Link(receiver), False
+        link, attached = _Link(receiver), False
         try:
             async with receiver, _renewer(self._options) as renewer:
-                held = True
+                attached = True
                 self._log_attached()
                 await self._receive(link, renewer)
                 await self._finish()
-        except Exception as error:  # noqa: BLE001 - the SDK raises many kinds; all mean: try again
+        except Exception as error:  # noqa: BLE001 - the SDK raises many kinds; all mean to try again
             link.broken = True
             self._log_failure(error)
-        return held
+        return attached
 
     async def _receive(self, link: _Link, renewer: AutoLockRenewer | None) -> None:
         many = self._function.many
@@ -115,10 +115,10 @@ class QueueTrigger:
                     self._in_flight, timeout=_POLL, return_when=asyncio.FIRST_COMPLETED
                 )
                 continue
-            # One at a time: for more, the SDK would hold back the first while it waits.
+            # One at a time: for more, the SDK would keep the first until the others have come.
             messages = await link.receiver.receive_messages(1, max_wait_time=_POLL)
             if self._stopping.is_set():
-                # Given to a host that no longer runs: abandoned without a call, as there.
+                # Delivered to a host that is stopping: abandoned without a call, as there.
                 await self._settle_all(link, link.receiver.abandon_message, messages)
                 return
             if messages and many:
@@ -132,8 +132,8 @@ class QueueTrigger:
                 task.add_done_callback(self._in_flight.discard)
 
     async def _fill(self, link: _Link, batch: list[ServiceBusReceivedMessage]) -> None:
-        """Add what else is there, up to the largest batch."""
-        while room := self._function.largest_batch - len(batch):
+        """Add the messages that are available, up to the largest batch."""
+        while room := self._function.max_batch - len(batch):
             more = await link.receiver.receive_messages(room, max_wait_time=_MORE)
             if not more:
                 return
@@ -146,7 +146,7 @@ class QueueTrigger:
             await self._settle_all(link, link.receiver.abandon_message, messages)
             return
         if self._stopping.is_set() and not self._function.many:
-            _log.warning("%s: a message is repeated, because of the stop", self._label)
+            _log.warning("%s: a message is repeated because of the stop", self._label)
             await self._settle_all(link, link.receiver.abandon_message, messages)
         elif self._function.completes:
             await self._settle_all(link, link.receiver.complete_message, messages)
@@ -156,10 +156,10 @@ class QueueTrigger:
         try:
             if function.many:
                 given = message_body.many(messages, function.data_type)
-                known, trace = trigger_metadata.of_many(messages), Trace()
+                properties, trace = trigger_metadata.of_many(messages), Trace()
             else:
                 given = message_body.one(messages[0], function.data_type)
-                known, trace = (
+                properties, trace = (
                     trigger_metadata.of_one(messages[0]),
                     trigger_metadata.trace_of(messages[0]),
                 )
@@ -172,7 +172,7 @@ class QueueTrigger:
                 error,
             )
             raise
-        await self._invoker.call(function, given, known, trace)
+        await self._invoker.call(function, given, properties, trace)
 
     async def _settle_all(
         self, link: _Link, settle: _Settle, messages: list[ServiceBusReceivedMessage]
@@ -183,7 +183,7 @@ class QueueTrigger:
         self, link: _Link, settle: _Settle, message: ServiceBusReceivedMessage
     ) -> None:
         if link.broken:
-            return  # the lock runs out and the bus delivers the message again
+            return  # the lock expires and the bus delivers the message again
         try:
             await settle(message)
         except MessageLockLostError:
@@ -193,9 +193,9 @@ class QueueTrigger:
             self._log_failure(error)
 
     async def _finish(self) -> None:
-        """Let the functions in hand end within the grace; the others' messages stay locked.
+        """Wait for the functions in flight, up to the grace; the others' messages stay locked.
 
-        Whoever stops a host kills it after a while, and nobody is left then to settle anything.
+        Whoever stops a host kills it after a while, and then nothing can be settled.
         """
         if not self._stopping.is_set() or not self._in_flight:
             return
@@ -218,11 +218,11 @@ class QueueTrigger:
         _log.info("%s: attached", self._label)
 
     def _log_failure(self, error: Exception) -> None:
-        """Log a trouble when it begins or changes, not at each attempt."""
+        """Log a failure when it begins or changes, not at each attempt."""
         kind = type(error).__name__
         level = logging.DEBUG if kind == self._last_failure else logging.WARNING
         self._last_failure = kind
-        _log.log(level, "%s: not attached, trying on: %s: %s", self._label, kind, error)
+        _log.log(level, "%s: not attached, retrying: %s: %s", self._label, kind, error)
 
 
 @asynccontextmanager
@@ -238,7 +238,7 @@ async def _renewer(options: ServiceBusOptions) -> AsyncIterator[AutoLockRenewer 
 async def _client(
     function: QueueFunction, settings: Settings, stack: AsyncExitStack
 ) -> ServiceBusClient:
-    # The SDK must not retry by itself: it would reopen a link behind the back of `_Link`.
+    # The SDK must not retry by itself: it would reopen a link without `_Link` knowing.
     if isinstance(function.connection, KeyConnection):
         return await stack.enter_async_context(
             ServiceBusClient.from_connection_string(

@@ -1,4 +1,4 @@
-"""Which HTTP functions of an app are served, and which of them a request is for.
+"""The HTTP functions that an app serves, and the one that a request is for.
 
 As azure-functions-host does it: `ScriptHost.ValidateFunction`, `FunctionMetadataManager` (functions
 are sorted by name) and `WebScriptHostHttpRoutesManager` (the first route that matches is taken).
@@ -15,7 +15,7 @@ from local.host.routes import Route, is_built_in, is_same_route
 
 @dataclass(frozen=True)
 class RouteTable:
-    """The functions that are served, in the order they are tried, and why others are not."""
+    """The functions that are served, in the order of matching, and the errors of the others."""
 
     functions: Sequence[HttpFunction]
     in_error: Mapping[str, str]
@@ -30,7 +30,7 @@ class RouteTable:
 
 
 def make_route_table(functions: Iterable[HttpFunction], route_prefix: str) -> RouteTable:
-    """Put functions below the prefix; one whose route is another's is in error, the others run."""
+    """Put functions below the prefix; one whose route is in use is in error, the others run."""
     kept: list[HttpFunction] = []
     in_error: dict[str, str] = {}
     for function in sorted(functions, key=lambda function: function.name.lower()):

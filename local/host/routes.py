@@ -19,14 +19,14 @@ _INT = 2**31
 
 @dataclass(frozen=True)
 class LiteralSegment:
-    """A segment that must be as written, without regard to case."""
+    """A segment that must match as written, without regard to case."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class ParameterSegment:
-    """A segment that is taken as a route parameter; `rest` takes all remaining segments."""
+    """A segment that is a route parameter; with `rest` it is all remaining segments."""
 
     name: str
     constraints: tuple[str, ...]
@@ -51,7 +51,7 @@ class Route:
 
     @classmethod
     def parse(cls, template: str) -> Route:
-        """Parse `messages/{id:guid?}`; AppRefusedError for what this host does not know."""
+        """Parse `messages/{id:guid?}`. Raises AppRefusedError for what is not supported."""
         texts = [text for text in template.strip("/").split("/") if text]
         segments = tuple(_segment(text, template) for text in texts)
         for segment in segments[:-1]:
@@ -60,7 +60,7 @@ class Route:
         return cls(template, segments)
 
     def match(self, path: str) -> Mapping[str, str] | None:
-        """Return the route parameters of a decoded path, or None if it is another route's."""
+        """Return the route parameters of a decoded path, or None if it does not match."""
         given = segments(path)
         found: dict[str, str] = {}
         for position, segment in enumerate(self.segments):
@@ -70,7 +70,7 @@ class Route:
                     if isinstance(segment, ParameterSegment) and segment.may_be_absent
                     else None
                 )
-            # No slash too many is forgiven, except the one at the end.
+            # An empty segment never matches, except the one at the end.
             if not given[position]:
                 return None
             if isinstance(segment, ParameterSegment) and segment.rest:
@@ -87,7 +87,7 @@ def is_same_route(one: str, other: str) -> bool:
 
 
 def is_built_in(template: str) -> bool:
-    """Return whether a template lies among the host's own (`ScriptHost.ValidateHttpFunction`)."""
+    """Return whether a template is one of the host's own (`ScriptHost.ValidateHttpFunction`)."""
     return template.strip("/").lower().startswith(("admin", "runtime"))
 
 

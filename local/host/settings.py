@@ -1,4 +1,4 @@
-"""Names in bindings, answered from the app's settings, as the Functions host does."""
+"""Names in bindings, resolved from the app's settings, as the Functions host does."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ class Settings:
         return self._values.get(name.lower()) or None
 
     def resolve(self, text: str) -> str:
-        """Replace each `%NAME%` by that setting; AppRefusedError if it is not there."""
+        """Replace each `%NAME%` by that setting. Raises AppRefusedError if it is missing."""
         return _EXPRESSION.sub(lambda found: self._required(found[1]), text)
 
     def connection(self, name: str) -> Connection:
-        """Read what a binding's `connection` points to.
+        """Read the connection that a binding names.
 
         A setting `NAME` is a connection string; otherwise `NAME__fullyQualifiedNamespace` with
         `NAME__credential` = `managedidentity` and, for a user-assigned identity, `NAME__clientId`.
-        `AzureWebJobsNAME` comes before `NAME`, and before each of them comes what stands below
+        `AzureWebJobsNAME` takes precedence over `NAME`, and over each of them what is below
         `ConnectionStrings__` (azure-webjobs-sdk: `GetWebJobsConnectionSection`).
         """
         section = next(filter(self._has, _sections(name)), name)

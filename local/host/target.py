@@ -1,4 +1,4 @@
-"""Request targets, read as Kestrel does: the web server that the Functions host is served by.
+"""Request targets, parsed as by Kestrel, the web server of the Functions host.
 
 aspnetcore: `Http1Connection.OnStartLine`, `PathNormalizer`, `UrlDecoder`, and `PathTokenizer` of
 its routing.
@@ -15,14 +15,14 @@ _SLASH = re.compile(rb"(%2[Ff])")
 
 
 class BadTargetError(Exception):
-    """A target that is refused with 400 before anybody asks whose it is."""
+    """A target that is refused with 400, whatever its route."""
 
 
 def path_of(target: str, host: str) -> str:
     """Return the decoded path of a request's target, without dot segments.
 
-    `%2F` stays as it is, and so does what is no UTF-8 once decoded. `host` is the Host header,
-    which an absolute target must agree with. Raises BadTargetError.
+    `%2F` stays as it is, and so does what is not UTF-8 once decoded. `host` is the Host header,
+    which an absolute target must match. Raises BadTargetError.
     """
     if absolute := _ABSOLUTE.fullmatch(target):
         if absolute["authority"].lower() != host.lower():
@@ -40,29 +40,31 @@ def path_of(target: str, host: str) -> str:
 
 
 def segments(path: str) -> Sequence[str]:
-    """Split a decoded path; a slash at its end is none too many, any other empty segment stays."""
+    """Split a decoded path; a slash at its end is ignored, any other empty segment stays."""
     return path[1:].removesuffix("/").split("/") if len(path) > 1 else []
 
 
 def _decoded(run: bytes) -> bytes:
-    return b"".join(part if _SLASH.fullmatch(part) else _octets(part) for part in _SLASH.split(run))
+    return b"".join(
+        part if _SLASH.fullmatch(part) else _decoded_part(part) for part in _SLASH.split(run)
+    )
 
 
-def _octets(part: bytes) -> bytes:
-    octets = bytes.fromhex(part.replace(b"%", b"").decode())
+def _decoded_part(part: bytes) -> bytes:
+    raw_bytes = bytes.fromhex(part.replace(b"%", b"").decode())
     found, position = [], 0
-    for character in octets.decode(errors="surrogateescape"):
-        # What is UTF-8 is decoded; an octet that is not is left as it was written.
+    for character in raw_bytes.decode(errors="surrogateescape"):
+        # What is UTF-8 is decoded; a byte that is not stays as it was written.
         width = 1 if "\udc80" <= character <= "\udcff" else len(character.encode())
-        is_text = width > 1 or octets[position] < 0x80
+        is_text = width > 1 or raw_bytes[position] < 0x80
         end = position + width
-        found.append(octets[position:end] if is_text else part[3 * position : 3 * end])
+        found.append(raw_bytes[position:end] if is_text else part[3 * position : 3 * end])
         position = end
     return b"".join(found)
 
 
 def _without_dots(path: str) -> str:
-    """Resolve `.` and `..` (RFC 3986, section 5.2.4); no path leads above its beginning."""
+    """Resolve `.` and `..` (RFC 3986, section 5.2.4); no path leads above the root."""
     given = path[1:].split("/")
     kept: list[str] = []
     for segment in given:

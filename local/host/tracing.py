@@ -1,4 +1,4 @@
-"""The trace that a call belongs to (W3C Trace Context), as `func.Context` tells it."""
+"""The trace that a call belongs to (W3C Trace Context), as `func.Context` has it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Trace:
 
     @classmethod
     def below(cls, parent: object, state: object = "") -> Trace:
-        """Make a span below the caller's, or one of a trace of its own where there is none.
+        """Return a span below the caller's, or one of a new trace where there is none.
 
         The host does so for a request and for a single message; a batch belongs to no trace.
         """

@@ -1,9 +1,9 @@
-"""What the host tells a function of a Service Bus message beside its body: the trigger's metadata.
+"""What a function gets of a Service Bus message beside its body: the trigger's metadata.
 
 The names and types are those of `ServiceBusTriggerBindingStrategy` in the Service Bus extension
 (azure-sdk-for-net, Microsoft.Azure.WebJobs.Extensions.ServiceBus 5), the values for the worker
 those of `GrpcMessageConversionExtensions.ToRpc` in azure-functions-host: text as text, everything
-else as JSON by Json.NET, and what is null not at all. So lock times, time to live, state and
+else as JSON by Json.NET, and null values not at all. So lock times, time to live, state and
 dead-letter reasons never reach a function.
 """
 
@@ -29,7 +29,7 @@ _TEXTS = frozenset(
     }
 )
 _LONGS = frozenset({"SequenceNumber"})  # an array of them has a kind of its own
-# Objects of .NET, as Json.NET writes them: nothing that a function could use.
+# Objects of .NET, as Json.NET writes them; a function cannot use them.
 _OBJECTS: Mapping[str, Data] = dict.fromkeys(
     (
         *("MessageReceiver", "MessageSession", "MessageActions", "SessionActions"),
@@ -51,7 +51,7 @@ def of_one(message: ServiceBusReceivedMessage) -> Mapping[str, Data]:
 def of_many(messages: Sequence[ServiceBusReceivedMessage]) -> Mapping[str, Data]:
     """Return the metadata for a call with several: an array by each name.
 
-    A text that a message lacks, or that is empty, leaves no gap: those of later ones move up.
+    A text that is missing or empty leaves no gap: those of later messages move up.
     """
     found: dict[str, Data] = dict(_OBJECTS)
     rows = [_values(message) for message in messages]
@@ -118,7 +118,7 @@ def _value(value: object) -> object:
 
 
 def _text(value: str | bytes) -> str:
-    """Read a text, which the SDK may give as bytes; what is none is written as Json.NET does."""
+    """Read a text, which the SDK may return as bytes; other bytes are written as Json.NET does."""
     if isinstance(value, str):
         return value
     try:
@@ -128,7 +128,7 @@ def _text(value: str | bytes) -> str:
 
 
 def _time(moment: datetime | None) -> str:
-    """Write a time as Json.NET does: no trailing zeros of a second."""
+    """Write a time as Json.NET does: without trailing zeros of a second."""
     given = moment or datetime.min.replace(tzinfo=UTC)
     text = given.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
     return text.rstrip("0").rstrip(".")

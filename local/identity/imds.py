@@ -1,7 +1,7 @@
-"""The Instance Metadata Service of one machine: whatever runs there asks here for tokens.
+"""The Instance Metadata Service of one machine: whatever runs there gets its tokens here.
 
-In Azure the network of the host tells which machine asks. Here each machine has a port of its own
-on loopback, and who comes to that port is on that machine.
+In Azure the network of the host shows which machine a request comes from. Here each machine has a
+port of its own on loopback, and a request to that port counts as one from that machine.
 """
 
 from __future__ import annotations
@@ -17,7 +17,13 @@ from aiohttp.typedefs import Handler
 from local.authorization.audit_log import AuditLog, Requester
 from local.authorization.program import is_probe
 from local.deployment.resources import Identity
-from local.identity.endpoint import HARMLESS, NOT_KEPT, RESOURCES, Caller, attached
+from local.identity.token_request import (
+    NO_CACHE,
+    Caller,
+    is_known,
+    selected_identity,
+    shown,
+)
 from local.identity.tokens import Token, TokenIssuer
 
 _PATH = "/metadata/identity/oauth2/token"
@@ -26,7 +32,7 @@ _VERSION = re.compile(r"20\d\d-\d\d-\d\d")
 _SELECTORS = ("client_id", "object_id", "msi_res_id")
 
 
-class _RefusedError(Exception):
+class _MetadataError(Exception):
     def __init__(self, status: int, error: str, description: str) -> None:
         super().__init__(description)
         self.status = status
@@ -34,8 +40,8 @@ class _RefusedError(Exception):
         self.description = description
 
 
-class _NoIdentityError(_RefusedError):
-    """There is none of the id `selected`, or none that is meant without one."""
+class _NoIdentityError(_MetadataError):
+    """The machine has no identity of the id `selected`, or no unambiguous one without an id."""
 
     def __init__(self, description: str, selected: str | None) -> None:
         super().__init__(400, "invalid_request", description)
@@ -47,45 +53,47 @@ def imds_endpoint(
 ) -> web.Application:
     """Return the endpoint, at `/metadata/identity/oauth2/token`, of what `machine` gives.
 
-    `audit_log` is told who got a token of what, and who did not.
+    `audit_log` records who got a token of which identity, and who did not.
     Sources: "How to use managed identities for Azure resources on an Azure VM to acquire an access
     token" and "Azure Instance Metadata Service"; what these leave open is worded as clients of the
-    service have seen it. That a machine asks too often (429) or that the service is being updated
-    (404, 410) happens here only as a fault that is asked for.
+    service have seen it. Throttling (429) and updates of the service (404, 410) happen here only
+    as faults.
     """
-    kept = audit_log or AuditLog()
+    log = audit_log or AuditLog()
 
     async def token(request: web.Request) -> web.Response:
         probe = is_probe(request.headers.get("User-Agent"))
         caller = machine()
-        asker = Requester(request_id=str(uuid.uuid4()), probe=probe, app=caller.name)
+        requester = Requester(request_id=str(uuid.uuid4()), probe=probe, app=caller.name)
         try:
-            identity, resource = _asked(request, caller, issuer.tenant_id)
+            identity, resource = _parsed(request, caller, issuer.tenant_id)
         except _NoIdentityError as refused:
-            kept.gave_no_token(asker, refused.selected)
+            log.token_refused(requester, refused.selected)
             raise
         given = issuer.issue(identity, resource, caller.name)
-        kept.token_issued(replace(asker, principal_id=identity.principal_id), identity.resource_id)
-        return web.json_response(_answer(given), headers=NOT_KEPT)
+        log.token_issued(
+            replace(requester, principal_id=identity.principal_id), identity.resource_id
+        )
+        return web.json_response(_answer(given), headers=NO_CACHE)
 
-    application = web.Application(middlewares=[_tell], client_max_size=1024)
+    application = web.Application(middlewares=[_answer_errors], client_max_size=1024)
     for path in (_PATH, f"{_PATH}/"):
         application.router.add_get(path, token, allow_head=False)
     return application
 
 
 def error(status: int, name: str, description: str) -> web.Response:
-    """Answer as the service does where something is wrong."""
+    """Return an error in the form of the service."""
     body = {"error": name, "error_description": description}
-    return web.json_response(body, status=status, headers=NOT_KEPT)
+    return web.json_response(body, status=status, headers=NO_CACHE)
 
 
 @web.middleware
-async def _tell(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def _answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         _check_headers(request)
         return await handler(request)
-    except _RefusedError as refused:
+    except _MetadataError as refused:
         return error(refused.status, refused.error, refused.description)
     except web.HTTPNotFound:
         return error(404, "not_found", "There is nothing at this path.")
@@ -94,36 +102,35 @@ async def _tell(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 def _check_headers(request: web.Request) -> None:
-    # Who makes a program on the machine fetch a URL (SSRF) cannot make it send this header; and
-    # what a proxy passes on does not come from the machine.
+    # A URL that somebody makes a program on the machine fetch (SSRF) does not carry this header;
+    # and what a proxy forwards does not come from the machine.
     if request.headers.get("Metadata") != "true":
-        raise _RefusedError(400, "invalid_request", "Required metadata header not specified")
+        raise _MetadataError(400, "invalid_request", "Required metadata header not specified")
     if "X-Forwarded-For" in request.headers:
-        raise _RefusedError(400, "invalid_request", "A request must not have been forwarded")
+        raise _MetadataError(400, "invalid_request", "A request must not have been forwarded")
 
 
-def _asked(request: web.Request, caller: Caller, tenant: str) -> tuple[Identity, str]:
+def _parsed(request: web.Request, caller: Caller, tenant: str) -> tuple[Identity, str]:
     query = request.query
     if len(set(query)) != len(query):
-        raise _RefusedError(400, "invalid_request", "A parameter is given more than once")
+        raise _MetadataError(400, "invalid_request", "A parameter is given more than once")
     _check_version(query.get("api-version", ""))
     resource = query.get("resource", "")
     if not resource:
-        raise _RefusedError(400, "invalid_request", "Required audience parameter not specified")
-    if resource.rstrip("/").lower() not in RESOURCES:
-        named = resource if HARMLESS.fullmatch(resource) else "asked for"
-        raise _RefusedError(
+        raise _MetadataError(400, "invalid_request", "Required audience parameter not specified")
+    if not is_known(resource):
+        raise _MetadataError(
             400,
             "invalid_resource",
-            f"AADSTS500011: The resource principal named {named} was not found in the tenant "
-            f"named {tenant}.",
+            f"AADSTS500011: The resource principal named {shown(resource)} was not found in the "
+            f"tenant named {tenant}.",
         )
     return _identity(query, caller), resource
 
 
 def _check_version(version: str) -> None:
     if not (_VERSION.fullmatch(version) and version >= _FIRST_VERSION):
-        raise _RefusedError(
+        raise _MetadataError(
             400,
             "invalid_request",
             "Bad request. api-version is invalid or was not specified in the request.",
@@ -133,14 +140,14 @@ def _check_version(version: str) -> None:
 def _identity(query: Mapping[str, str], caller: Caller) -> Identity:
     selected = [name for name in _SELECTORS if query.get(name)]
     if len(selected) > 1:
-        raise _RefusedError(
+        raise _MetadataError(
             400, "invalid_request", f"Only one of {', '.join(_SELECTORS)} is possible"
         )
     if selected:
         value = query[selected[0]]
-        found = attached(caller, selected[0], value)
+        found = selected_identity(caller, selected[0], value)
         if found is None:
-            # On another machine or not existing at all: the answer does not tell which.
+            # On another machine or not existing at all: the answer does not show which.
             raise _NoIdentityError("Identity not found", value)
         return found
     if caller.system_identity is not None:

@@ -1,4 +1,4 @@
-"""The ids of tokens (`uti`): a random text to everybody, and to who made it, for whom it was."""
+"""The ids of tokens (`uti`): random text, from which only the issuer can read the caller."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import ECB
 
-_NUMBER = 4  # octets
+_NUMBER = 4  # bytes
 _BLOCK = 16
 
 
 class TokenIds:
     """Makes ids of tokens and reads them again, with a key that lives as long as this object.
 
-    In Azure an id is 16 random octets that mean something to Microsoft's logs alone. So they do
-    here: an app cannot come to rely on them, and nothing has to be kept for each token.
+    In Azure an id is 16 random bytes that only Microsoft's logs can make sense of. Likewise here:
+    an app cannot come to rely on them, and nothing has to be kept for each token.
     """
 
     def __init__(self) -> None:
-        # A single block of random octets and a number: what makes ECB weak, equal blocks in one
-        # or several messages, cannot occur.
+        # A single block of random bytes and a number: what makes ECB weak, equal blocks in one or
+        # several messages, does not occur.
         self._cipher = Cipher(AES(secrets.token_bytes(_BLOCK)), ECB())  # noqa: S305 - as said above
         self._names: list[str] = []
 
@@ -37,7 +37,7 @@ class TokenIds:
         return base64.urlsafe_b64encode(block).rstrip(b"=").decode()
 
     def read(self, token_id: object) -> str | None:
-        """Tell for whom a token was made; None if the id is none of these."""
+        """Return the name that a token was made for; None for an id that was not made here."""
         if not isinstance(token_id, str):
             return None
         try:

@@ -1,4 +1,4 @@
-"""Access tokens of managed identities: made by one issuer, believed by none without checking."""
+"""Access tokens of managed identities: issued and verified."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CLAIMS = ("aud", "iss", "iat", "nbf", "exp", "oid", "appid", "tid")
 
 
 class InvalidTokenError(Exception):
-    """A token that is not to be believed; `reason` says why, and nothing of the token."""
+    """A token that is not valid; `reason` says why, and nothing of the token."""
 
     def __init__(self, reason: Reason) -> None:
         super().__init__(f"invalid token: {reason}")
@@ -39,9 +39,9 @@ class Token:
 
 @dataclass(frozen=True)
 class Claims:
-    """Who a token speaks for; `expires_on` is in seconds since 1970.
+    """The claims of a valid token; `expires_on` is in seconds since 1970.
 
-    `issued_to` is the name of who asked for it, which only the issuer can tell.
+    `issued_to` is the name of who requested it, which only the issuer can read.
     """
 
     principal_id: str
@@ -56,7 +56,7 @@ class Claims:
 class TokenIssuer:
     """Signs tokens with a key that lives as long as this object.
 
-    `seconds` is how long tokens made from now on are good for, and may be set at any time. The
+    `seconds` is the lifetime of tokens made from now on, and may be set at any time. The
     claims are those of a version 1.0 token of Microsoft Entra ID for a managed identity.
     """
 
@@ -71,7 +71,7 @@ class TokenIssuer:
     def issue(self, identity: Identity, resource: str, to: str = "") -> Token:
         """Make a token of an identity for a resource, `https://vault.azure.net` for example.
 
-        `to` is the name of the app that asks for it, or of whoever does.
+        `to` is the name of the app, or other caller, that requests it.
         """
         now = int(time.time())
         expires_on = now + self.seconds
@@ -93,13 +93,13 @@ class TokenIssuer:
         return Token(value, resource, identity.client_id, expires_on, self.seconds)
 
     def revoke(self) -> None:
-        """Let all tokens made so far be expired."""
-        # A token names the key id of its time, under the signature; a clock of whole seconds
-        # could not tell a token made just before from one made just after.
+        """Make all tokens issued so far count as expired."""
+        # A token names the key id of its time, and the signature covers it; a clock of whole
+        # seconds could not distinguish a token made just before from one made just after.
         self._key_id = secrets.token_urlsafe(16)
 
     def verify(self, token: str, audience: str) -> Claims:
-        """Believe a token that this issuer made for that audience and that is in its time.
+        """Return the claims of a token that this issuer made for an audience and that is in force.
 
         A trailing slash of an audience makes no difference. Raises `InvalidTokenError`.
         """
@@ -108,17 +108,17 @@ class TokenIssuer:
             claims = jwt.decode(
                 token,
                 self._key.public_key(),
-                # One algorithm, named here and not by the token: `none`, or HMAC with the public
+                # One algorithm, chosen here and not by the token: `none`, or HMAC with the public
                 # key as its secret, would let anybody sign.
                 algorithms=["RS256"],
                 audience=[bare, f"{bare}/"],
                 issuer=self.name,
                 options={"require": list(_CLAIMS)},
             )
-            believed = replace(_claims(claims), issued_to=self._ids.read(claims.get("uti")) or None)
+            found = replace(_claims(claims), issued_to=self._ids.read(claims.get("uti")) or None)
             if jwt.get_unverified_header(token).get("kid") != self._key_id:
                 raise InvalidTokenError("expired")
-            return believed
+            return found
         except jwt.PyJWTError as error:
             raise InvalidTokenError(_reason(error)) from None
         except (TypeError, ValueError, RecursionError):

@@ -1,6 +1,6 @@
-"""Secrets that are asked for as `Authorization: Bearer ...`, of what is for this user alone.
+"""Secrets sent as `Authorization: Bearer ...`, for what this user alone may see.
 
-Any program of any user can reach loopback: only one who can read the private folder knows them.
+Any program of any user can reach loopback; only this user can read the folder with the secrets.
 """
 
 from __future__ import annotations
@@ -17,6 +17,6 @@ def new_key() -> str:
 
 
 def has_key(request: web.Request, key: str) -> bool:
-    """Return whether a request comes with the key. Compared in constant time."""
+    """Return whether a request has the key. Compared in constant time."""
     given = request.headers.get("Authorization", "").encode(errors="surrogateescape")
     return hmac.compare_digest(given, f"Bearer {key}".encode())

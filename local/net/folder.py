@@ -70,7 +70,7 @@ class Folder:
         return path
 
     def publish_endpoints(self, endpoints: Mapping[str, object]) -> None:
-        """Write endpoints.json, whose presence means that everything is up."""
+        """Write endpoints.json, which exists while everything is up."""
         self.write_private(_ENDPOINTS, json.dumps(endpoints, indent=2) + "\n")
 
     def withdraw_endpoints(self) -> None:
@@ -94,9 +94,9 @@ class Folder:
 
 @contextmanager
 def lock(path: Path) -> Iterator[Folder]:
-    """Hold the folder exclusively, making it if need be; FolderInUseError if somebody else does.
+    """Hold the folder exclusively, making it if it does not exist; FolderInUseError if it is held.
 
-    The lock is the kernel's (flock), so that of a process that died is no obstacle.
+    The lock is the kernel's (flock), so it ends with its process in any case.
     """
     path = path.absolute()
     _make_private(path)
@@ -131,7 +131,7 @@ def endpoints(path: Path) -> Mapping[str, object]:
 
 def _make_private(path: Path) -> None:
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # Keys and secrets lie inside; a folder that was there before may have been open to others.
+    # Keys and secrets are inside; a folder that existed before may have been open to others.
     path.chmod(0o700)
 
 

@@ -1,4 +1,4 @@
-"""What Kestrel refuses before a program is asked: the web server of the Functions host.
+"""What Kestrel, the web server of the Functions host, refuses before an app sees it.
 
 aspnetcore: the defaults of `KestrelServerLimits`, the statuses of `KestrelBadHttpRequestException`.
 """
@@ -21,7 +21,7 @@ _log = logging.getLogger("Host.Http")
 
 
 def refusal(request: web.BaseRequest) -> HTTPStatus | None:
-    """Return the status that a request is refused with by its form, None if it is well formed."""
+    """Return the status that a malformed request is refused with, None if it is well formed."""
     # "GET", the target, "HTTP/1.1", two spaces, CR and LF.
     if len(request.method) + len(request.raw_path.encode(errors="replace")) + 12 > _REQUEST_LINE:
         return HTTPStatus.REQUEST_URI_TOO_LONG
@@ -37,8 +37,8 @@ def refusal(request: web.BaseRequest) -> HTTPStatus | None:
 def protocols(server: web.Server) -> Callable[[], RequestHandler]:
     """Return what makes the protocol of each connection to a server.
 
-    Bodies are what was sent: the Functions host unpacks none, and what unpacks to gigabytes stays
-    as small as it came.
+    Bodies stay as they were sent: the Functions host decompresses none, and what would decompress
+    to gigabytes stays small.
     """
     return lambda: _Protocol(
         server,
@@ -53,9 +53,10 @@ def protocols(server: web.Server) -> Callable[[], RequestHandler]:
 
 
 class _Protocol(RequestHandler):
-    """A connection whose errors are told by their status alone, to the caller and in the log.
+    """A connection whose errors have a status and no text, to the caller and in the log.
 
-    What could not be read may be a key or part of a payload, and the usual answer and log quote it.
+    What could not be parsed may be a key or part of a payload, which the usual answer and log
+    quote.
     """
 
     __slots__ = ()
@@ -67,11 +68,11 @@ class _Protocol(RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Answer what could not be read, or whose handling failed; the connection ends with it."""
+        """Answer a request that could not be parsed or handled; close the connection."""
         if status == HTTPStatus.INTERNAL_SERVER_ERROR:
             return _empty(super().handle_error(request, status, exc, message).status)
         status = _status_of(exc, status)
-        _log.info("A request that cannot be read was refused (%d, %s)", status, type(exc).__name__)
+        _log.info("A malformed request was refused (%d, %s)", status, type(exc).__name__)
         return _empty(status)
 
 

@@ -10,16 +10,16 @@ from typing import Any, TypeVar
 from weakref import WeakSet
 
 LOOPBACK = "127.0.0.1"
-CONNECTIONS = 500  # at one port, unless it is said otherwise
+CONNECTIONS = 500  # at one port, by default
 _FREE = range(20_000, 30_000)  # below what Linux, macOS and Windows give to clients
 _Socket = TypeVar("_Socket", bound=socket.socket)
 
 
 class Listener(socket.socket):
-    """A listening socket with so many connections at most; those above are closed at once.
+    """A listening socket with a limit of connections; those above it are closed at once.
 
-    Counted as they are accepted, before TLS or any greeting: otherwise whoever leaves these
-    unfinished would take all files that the process may open, and with them every other port.
+    Counted as they are accepted, before TLS or any other handshake: clients that leave these
+    unfinished could otherwise use up the open files of the process, and with them every port.
     """
 
     def __init__(self, port: int, connections: int, *, reserved: bool) -> None:
@@ -29,7 +29,7 @@ class Listener(socket.socket):
         self._accepted: WeakSet[socket.socket] = WeakSet()
 
     def accept(self) -> tuple[socket.socket, Any]:
-        """Accept one; ConnectionAbortedError, as for one that is gone already, above the limit."""
+        """Accept one; ConnectionAbortedError above the limit, as for one closed meanwhile."""
         connection, address = super().accept()
         if sum(one.fileno() >= 0 for one in self._accepted) >= self._limit:
             connection.close()
@@ -52,19 +52,19 @@ def listen_anywhere(connections: int = CONNECTIONS) -> Listener:
 
 
 def reserve(port: int) -> socket.socket:
-    """Keep a port on loopback, whether somebody listens there or not, until this is closed.
+    """Keep a port on loopback, whether anything listens there or not, until this is closed.
 
-    Connections are refused while nobody does. Only `listen` with `reserved`, in whatever process
+    Connections are refused while nothing does. Only `listen` with `reserved`, in whatever process
     of this user, can listen there. Raises OSError where the port is taken.
     """
     kept = socket.socket()
     try:
-        # Listening for a moment is what two who want the port cannot both do.
+        # Two programs that want the port cannot both listen there, even for a moment.
         with socket.create_server((LOOPBACK, port)) as claim:
             claim.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            # Connections that have just ended must not stand in the way of this one; another
-            # program that binds as leniently must find it in the way all the same.
+            # Connections that have just ended must not block this bind; it must still block
+            # another program that binds with SO_REUSEADDR.
             kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             kept.bind(claim.getsockname())
             kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
@@ -75,10 +75,10 @@ def reserve(port: int) -> socket.socket:
 
 
 def anywhere(take: Callable[[int], _Socket]) -> _Socket:
-    """Take a free port that no client gets.
+    """Bind a free port outside the range of ephemeral ports.
 
-    Not one that the system picks: it picks from those that it gives to clients too. While a
-    service is away, a client's own connection could take its port, even one that tries to reach it.
+    The system would pick an ephemeral one. While a service is stopped, a client's own connection
+    could get that port, even one that tries to reach the service.
     """
     for port in random.sample(_FREE, 200):
         with contextlib.suppress(OSError):

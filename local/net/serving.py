@@ -1,4 +1,4 @@
-"""Serving HTTP on this machine: what a client has to do to be answered, and in what time."""
+"""Serving HTTP on this machine, with limits on what clients may do and how long it may take."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _THIS_MACHINE = re.compile(r"(?:127\.0\.0\.1|localhost|\[::1\])(?::\d{1,5})?", r
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a client is waited for, in seconds, and for how many octets of a body in each.
+    """How long the server waits for a client, in seconds, and its minimum rate in bytes a second.
 
     These are limits of Kestrel, the web server of the Functions host (`KestrelServerLimits`):
     RequestHeadersTimeout, KeepAliveTimeout and MinRequestBodyDataRate, whose grace is longer here
-    because a laptop may be busy. `stalled` is for an answer that is not taken, too.
+    because a laptop may be busy. `stalled` is for a response that is not read, too.
     """
 
     headers: float = 30
@@ -36,8 +36,8 @@ class Patience:
 
 
 @dataclass
-class _Waiting:
-    """What a connection is waited for, since when, and how far body and answer got by when."""
+class _ConnectionState:
+    """What a connection waits for, since when, and the progress of its body and response."""
 
     since: float
     request: web.Request | None = None
@@ -47,39 +47,39 @@ class _Waiting:
     moved_at: float = 0.0
 
 
-class _Watch:
-    """Breaks connections of clients that keep a server waiting.
+class _Watchdog:
+    """Aborts connections of clients that keep a server waiting.
 
-    Each costs memory and one of the connections that there are, and a client that sends an octet
-    now and then, or takes none, could otherwise keep it for ever.
+    Each costs memory and one of a limited number of connections, and a client that sends a byte
+    now and then, or reads none, could otherwise keep it for ever.
     """
 
     def __init__(self, patience: Patience) -> None:
         self._patience = patience
-        self._waiting: dict[object, _Waiting] = {}
+        self._states: dict[object, _ConnectionState] = {}
 
     def begin(self, request: web.Request, now: float) -> None:
-        self._waiting[request.protocol] = _Waiting(now, request, moved_at=now)
+        self._states[request.protocol] = _ConnectionState(now, request, moved_at=now)
 
     def end(self, request: web.Request, now: float) -> None:
-        self._waiting[request.protocol] = _Waiting(now, is_first=False)
+        self._states[request.protocol] = _ConnectionState(now, is_first=False)
 
     def look(self, server: web.Server, now: float) -> None:
         connections = server.connections
-        self._waiting = {one: self._waiting.get(one) or _Waiting(now) for one in connections}
+        self._states = {one: self._states.get(one) or _ConnectionState(now) for one in connections}
         for connection in connections:
-            transport, waiting = connection.transport, self._waiting[connection]
+            transport, waiting = connection.transport, self._states[connection]
             if transport is not None and self._is_over(waiting, transport, now):
                 transport.abort()
 
-    def _is_over(self, waiting: _Waiting, transport: asyncio.Transport, now: float) -> bool:
+    def _is_over(self, waiting: _ConnectionState, transport: asyncio.Transport, now: float) -> bool:
         request, waited = waiting.request, now - waiting.since
         if request is None:
             return waited > (self._patience.headers if waiting.is_first else self._patience.idle)
         unsent = transport.get_write_buffer_size()
         answered = (request.writer.output_size, unsent)
         if not request.content.is_eof():
-            # Counted from pause to pause: what came fast at first is no credit to stop on.
+            # Counted anew in each interval: a fast beginning does not pay for a stall later.
             enough = self._patience.body_rate * self._patience.stalled
             moved = request.content.total_bytes >= waiting.came + enough
         else:
@@ -101,9 +101,9 @@ async def serve(
 ) -> str:
     """Serve an application until the stack ends; return its URL without a slash at the end.
 
-    At the end, requests that are under way have `finish` seconds still.
+    At the end, requests in progress have `finish` seconds left.
     """
-    watch = _Watch(patience or Patience())
+    watch = _Watchdog(patience or Patience())
     app.middlewares.insert(0, _only_this_machine)
     app.middlewares.insert(0, _well_formed)
     app.middlewares.insert(0, _watched(watch))
@@ -124,18 +124,18 @@ async def serve(
     return f"{scheme}://{LOOPBACK}:{listening.getsockname()[1]}"
 
 
-def _watched(watch: _Watch) -> Middleware:
+def _watched(watch: _Watchdog) -> Middleware:
     clock = asyncio.get_running_loop().time
 
     @web.middleware
-    async def tell(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def watched(request: web.Request, handler: Handler) -> web.StreamResponse:
         watch.begin(request, clock())
         try:
             return await handler(request)
         finally:
             watch.end(request, clock())
 
-    return tell
+    return watched
 
 
 @web.middleware
@@ -150,19 +150,19 @@ async def _well_formed(request: web.Request, handler: Handler) -> web.StreamResp
 @web.middleware
 async def _only_this_machine(request: web.Request, handler: Handler) -> web.StreamResponse:
     # A web page can give its own name the address of this machine (DNS rebinding), and its
-    # browser then lets it read the answers. The name that it asked for gives it away.
+    # browser then lets it read the responses. The Host header reveals it.
     if not _THIS_MACHINE.fullmatch(request.host):
         return web.Response(status=421, text="this server is known as 127.0.0.1 and localhost only")
-    # Nor may a page of another origin have its browser send anything here. It is our own caution:
-    # Azure, where no origin is allowed unless somebody says so, answers and leaves it to the
-    # browser to keep the answer from the page, when all that was asked has been done.
+    # Nor may a page of another origin have its browser send anything here. This is stricter than
+    # Azure, which handles the request and leaves it to the browser to keep the response from a
+    # page whose origin is not allowed.
     own = f"{request.scheme}://{request.host}".lower()
     if any(origin.lower() != own for origin in request.headers.getall("Origin", [])):
         return web.Response(status=403, text="not for pages of another origin")
     return await handler(request)
 
 
-async def _look(watch: _Watch, server: web.Server) -> None:
+async def _look(watch: _Watchdog, server: web.Server) -> None:
     clock = asyncio.get_running_loop().time
     while True:
         await asyncio.sleep(_TICK_SECONDS)

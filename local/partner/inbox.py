@@ -1,7 +1,7 @@
 """The partner's queue: a bus of its own in the other network, reached by a connection string.
 
-It is not kept in a file, since what lies in it is opened: it ends with the process, as what the
-partner's web server received does.
+It is not kept in a file, since its messages are plaintext: it ends with the process, as does what
+the partner's web server received.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _SPEC = NamespaceSpec(
 
 
 def new_key() -> str:
-    """Make the shared key of the rule that leads into the queue."""
+    """Make the shared key of the rule that may send to the queue."""
     return base64.b64encode(secrets.token_bytes(32)).decode()
 
 
@@ -51,7 +51,7 @@ class Arrived:
 
     @classmethod
     def from_entry(cls, entry: QueueEntry) -> Arrived:
-        """Read what lies in the queue; what a sender left out or misused is empty."""
+        """Read a message in the queue; what a sender left out or malformed is empty."""
         message = entry.message
         content_type = properties_fields(message)[_CONTENT_TYPE]
         trace = application_properties(message).get("traceparent")
@@ -77,7 +77,7 @@ class Arrived:
 
 
 class PartnerInbox:
-    """The queue `inbox` of the namespace `partner`; only the rule `send` leads into it."""
+    """The queue `inbox` of the namespace `partner`; only the rule `send` may send to it."""
 
     def __init__(self, clock: Callable[[], float] = time.time, key: str | None = None) -> None:
         self._key = key or new_key()
@@ -94,5 +94,5 @@ class PartnerInbox:
         return json.dumps(document)
 
     def arrived(self, after: int = 0) -> Iterator[Arrived]:
-        """Return what lies in the queue with a number above `after`, the oldest first."""
+        """Return the messages in the queue with a number above `after`, oldest first."""
         return (Arrived.from_entry(entry) for entry in self.bus.peek(QUEUE, after + 1))

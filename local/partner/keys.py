@@ -1,4 +1,4 @@
-"""What the partner and Relay share, kept in the folder, so that a secret set by hand stays good."""
+"""The keys that the partner and Relay share, kept so that a secret set by hand stays valid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Standard Webhooks signatures, as the one who receives a webhook checks them.
+"""Standard Webhooks signatures, as the receiver of a webhook verifies them.
+
+The reference library, `standardwebhooks`, verifies only bodies of UTF-8 and by its own clock, so it
+is the judge in the tests and not the partner here.
 
 Source: the Standard Webhooks specification, https://github.com/standard-webhooks/standard-webhooks,
 sections "Signature scheme" and "Verifying webhook authenticity".
@@ -15,7 +18,7 @@ import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-TOLERANCE = 300  # seconds that a timestamp may differ from the clock, either way
+TOLERANCE = 300  # seconds that a timestamp may be before or after the clock
 _PREFIX = "whsec_"
 _TIMESTAMP = re.compile(r"[0-9]{1,15}")
 
@@ -44,7 +47,7 @@ class SigningSecret:
 
     @property
     def text(self) -> str:
-        """The form in which it is handed over."""
+        """The form in which both sides exchange it."""
         return _PREFIX + base64.b64encode(self.key).decode()
 
     def sign(self, message_id: str, timestamp: str, body: bytes) -> bytes:
@@ -65,17 +68,17 @@ def verify(
     timestamp = headers.get("webhook-timestamp", "")
     if not message_id or not _TIMESTAMP.fullmatch(timestamp):
         return False
-    # An old request that was overheard must not be accepted again.
+    # An old request that was intercepted must not be accepted again.
     if abs(now - int(timestamp)) > TOLERANCE:
         return False
     given = _signatures(headers.get("webhook-signature", ""))
     right = [secret.sign(message_id, timestamp, body) for secret in secrets_in_force]
-    # Compared in constant time, so that nobody learns a signature byte by byte.
+    # Compared in constant time, so that nobody can find a signature byte by byte.
     return any(hmac.compare_digest(one, other) for one in given for other in right)
 
 
 def _signatures(header: str) -> list[bytes]:
-    """Take the `v1` signatures of a space separated list; other versions are not for us."""
+    """Return the `v1` signatures of a space-separated list; other versions are ignored."""
     versioned = [part.partition(",") for part in header.split(" ")]
     return [
         text.encode(errors="surrogateescape") for version, _, text in versioned if version == "v1"

@@ -1,7 +1,7 @@
-"""The partner: an HTTPS endpoint in the other network that checks signatures and remembers.
+"""The partner: an HTTPS endpoint in the other network that verifies and keeps messages.
 
-It keeps the newest messages only: at most 20,000 and at most 512 MiB of bodies, whichever comes
-first; the oldest make room. Of those that it took it counts how often, for the newest 200,000 ids.
+It keeps the newest messages: at most 20,000, and at most 512 MiB of bodies; the oldest are dropped.
+It counts how often it accepted each of the newest 200,000 ids.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from hashlib import sha256
 from aiohttp import web
 
 from local.net.bearer import has_key
+from local.net.query import whole_number
 from local.partner.signatures import SigningSecret, verify
 
 MAX_BODY = 1024 * 1024
@@ -52,16 +53,16 @@ class Received:
 
 
 @dataclass(frozen=True)
-class Taken:
-    """A message by its id, as often as it was taken; `same` if it was the same each time."""
+class AcceptedMessage:
+    """An accepted message: how often it came, and whether it was the `same` each time."""
 
     times: int
     sha256: str
     content_type: str
     same: bool = True
 
-    def again(self, repeat: Taken) -> Taken:
-        """Count a repeat; what it was at first stays."""
+    def repeated(self, repeat: AcceptedMessage) -> AcceptedMessage:
+        """Count a repeat; the first content stays."""
         same = (repeat.sha256, repeat.content_type) == (self.sha256, self.content_type)
         return replace(self, times=self.times + 1, same=self.same and same)
 
@@ -77,15 +78,15 @@ class PartnerWebhook:
         self._clock = clock
         self._kept: deque[Received] = deque()
         self._kept_bytes = 0
-        self._taken: dict[str, Taken] = {}
+        self._accepted: dict[str, AcceptedMessage] = {}
 
     def secret(self, url: str) -> str:
         """Write the partner's secret as Relay reads it; `url` is where the webhook is served."""
         texts = [secret.text for secret in self.secrets]
         return json.dumps({"kind": "webhook", "url": f"{url}/messages", "secrets": texts})
 
-    def take(self, request: web.Request, body: bytes) -> Received:
-        """Check a message and keep it, whether it verifies or not."""
+    def receive(self, request: web.Request, body: bytes) -> Received:
+        """Verify a message and keep it, valid or not."""
         now = self._clock()
         self.count += 1
         message = Received(
@@ -102,20 +103,20 @@ class PartnerWebhook:
             self._count(message)
         return message
 
-    def taken(self) -> list[tuple[str, Taken]]:
-        """Return the ids of messages that were verified, and so taken, the oldest first."""
-        return list(self._taken.items())
+    def accepted(self) -> list[tuple[str, AcceptedMessage]]:
+        """Return the messages that were verified, and so accepted, by their ids, oldest first."""
+        return list(self._accepted.items())
 
     def received(self, after: int = 0) -> Iterator[Received]:
         """Return what is kept with a number above `after`, newest last."""
         return (message for message in tuple(self._kept) if message.number > after)
 
     def _count(self, message: Received) -> None:
-        one = Taken(1, sha256(message.body).hexdigest(), message.content_type)
-        before = self._taken.get(message.id)
-        self._taken[message.id] = before.again(one) if before else one
-        if len(self._taken) > _MAX_IDS:
-            del self._taken[next(iter(self._taken))]
+        one = AcceptedMessage(1, sha256(message.body).hexdigest(), message.content_type)
+        before = self._accepted.get(message.id)
+        self._accepted[message.id] = before.repeated(one) if before else one
+        if len(self._accepted) > _MAX_IDS:
+            del self._accepted[next(iter(self._accepted))]
 
     def _keep(self, message: Received) -> None:
         self._kept.append(message)
@@ -132,33 +133,34 @@ def partner_app(partner: PartnerWebhook, key: str) -> web.Application:
       those that were verified
     """
 
-    async def take(request: web.Request) -> web.Response:
-        message = partner.take(request, await request.read())
+    async def receive(request: web.Request) -> web.Response:
+        message = partner.receive(request, await request.read())
         return web.Response(status=204 if message.verified else 401)
 
     async def show(request: web.Request) -> web.StreamResponse:
-        # These are the opened payloads: not for every program that can reach this machine.
+        # These are decrypted payloads: not for every program that can reach this machine.
         if not has_key(request, key):
-            return web.Response(status=401, text="not without the partner's key")
+            return web.Response(status=401, text="the partner's key is missing or wrong")
         if "ids" in request.query:
-            about = (f"{json.dumps(i)}: {json.dumps(asdict(t))}" for i, t in partner.taken())
+            about = (f"{json.dumps(i)}: {json.dumps(asdict(t))}" for i, t in partner.accepted())
             return await stream_json(request, "{", about, "}")
-        after = request.query.get("after", "0")
-        if not (after.isascii() and after.isdigit()):
-            raise web.HTTPBadRequest(text="after must be a number")
-        messages = (json.dumps(one.as_json()) for one in partner.received(int(after)))
+        try:
+            after = whole_number(request, "after", 0)
+        except ValueError as error:
+            raise web.HTTPBadRequest(text=str(error)) from None
+        messages = (json.dumps(one.as_json()) for one in partner.received(after))
         return await stream_json(request, "[", messages, "]")
 
     app = web.Application(client_max_size=MAX_BODY)
     app.router.add_get("/received", show)
-    app.router.add_post("/{path:.*}", take)
+    app.router.add_post("/{path:.*}", receive)
     return app
 
 
 async def stream_json(
     request: web.Request, begin: str, parts: Iterable[str], end: str
 ) -> web.StreamResponse:
-    """Write JSON piece by piece, so that a long one does not hold up the whole cloud."""
+    """Write JSON piece by piece, so that a long one does not block the whole cloud."""
     response = web.StreamResponse(headers={"Content-Type": "application/json"})
     await response.prepare(request)
     separator = begin

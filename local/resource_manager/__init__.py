@@ -1,5 +1,5 @@
 """What Azure Resource Manager and the resource providers behind it refuse.
 
 Written from public reports and Microsoft's own documents, because nothing that can be installed
-knows it: each rule names its source. Pure: a snapshot goes in, refusals come out.
+checks it: each rule names its source. Pure: a snapshot goes in, refusals come out.
 """

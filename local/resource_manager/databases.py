@@ -76,7 +76,7 @@ def _sign_in(template: Template) -> Iterator[Violation]:
         passwords = server.known("authConfig.passwordAuth")
         directory = server.known("authConfig.activeDirectoryAuth")
         if passwords == "Disabled" and directory != "Enabled":
-            yield Violation(server, "authConfig", "leaves no way to sign in")
+            yield Violation(server, "authConfig", "leaves no means to sign in")
         if passwords != "Disabled" and server.at("createMode") in (None, "Default", "Create"):
             for name in ("administratorLogin", "administratorLoginPassword"):
                 if server.at(name) is None:

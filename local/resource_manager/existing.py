@@ -1,4 +1,4 @@
-"""What stands in Azure after a deployment, and what it becomes with time."""
+"""What exists in Azure after a deployment, and how it changes with time."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from local.resource_manager.vaults import KEY
 class ExistingDeployment:
     """What was deployed last, and what has changed since without a deployment.
 
-    Everything is named by resource ids as ids are compared, in small letters. `rotated`: keys with
-    a version that no deployment made. `disks`: gigabytes that a server's disk has grown to.
-    `recreated`: identities and apps that were deleted and made again, under another principal.
-    `deleted_vaults`: names of vaults that are deleted, but not purged.
+    Resource ids are in lower case. `rotated`: keys with a version that no deployment created.
+    `disks`: gigabytes that a server's disk has grown to, by its id. `recreated`: identities and
+    apps that were deleted and created again, with another principal. `deleted_vaults`: names of
+    vaults that are deleted, but not purged.
     """
 
     template: Template
@@ -29,22 +29,22 @@ class ExistingDeployment:
 
 @dataclass(frozen=True)
 class Change:
-    """A deployment over what stands."""
+    """A deployment over what exists."""
 
     before: ExistingDeployment
     after: Template
 
     def pairs(self, *kinds: str) -> list[tuple[Resource, Resource]]:
-        """Give the resources of some kinds that stand already: as they are, and as deployed now."""
+        """Return the resources of some kinds that exist: as they are, and as deployed now."""
         found = ((self.before.template.get(one.id), one) for one in self.after.of(*kinds))
         return [(old, new) for old, new in found if old is not None]
 
 
 def after_a_year(template: Template) -> ExistingDeployment:
-    """Give what a deployment has become after a year of use.
+    """Return what a deployment has become after a year of use.
 
-    Its keys are rotated, its disks that may have grown, and its identities were deleted once and
-    made again: what a deployment has to take that is done again.
+    Its keys are rotated, the disks that can grow have grown, and its identities were deleted once
+    and created again: a deployment that is repeated has to succeed over all of that.
     """
     disks = {}
     for server in template.of(SERVER):

@@ -16,7 +16,7 @@ PLAN = "Microsoft.Web/serverfarms"
 _INVALID = "BadRequest 51021"
 PLAN_PAGE = "learn.microsoft.com, Azure Functions Flex Consumption plan hosting"
 _SETTING_NAME = re.compile(r"[A-Za-z0-9_.\-]+")
-Finding = Iterator[Violation]
+Violations = Iterator[Violation]
 
 
 def is_flex_plan(plan: Resource) -> bool:
@@ -26,7 +26,7 @@ def is_flex_plan(plan: Resource) -> bool:
 
 
 def flex_sites(template: Template) -> Iterator[Resource]:
-    """Give the sites on such a plan; where the plan is not deployed with it, by its own word."""
+    """Return the sites on such a plan; without the plan, those with a `functionAppConfig`."""
     for site in template.of(SITE):
         plan = template.get(site.at("serverFarmId"))
         if is_flex_plan(plan) if plan else site.at("functionAppConfig") is not None:
@@ -34,7 +34,7 @@ def flex_sites(template: Template) -> Iterator[Resource]:
 
 
 def settings_of(template: Template, site: Resource) -> Iterator[tuple[Resource, str, str, Any]]:
-    """Give the settings of a site wherever they are made: resource, path, name and value."""
+    """Return the settings of a site wherever they are set: resource, path, name and value."""
     for position, setting in enumerate(items(site.at("siteConfig.appSettings"))):
         name = member(setting, "name")
         if isinstance(name, str):
@@ -46,8 +46,8 @@ def settings_of(template: Template, site: Resource) -> Iterator[tuple[Resource, 
                 yield config, name, name, value
 
 
-def _property(name: str, instead: str) -> Callable[[Template], Finding]:
-    def find(template: Template) -> Finding:
+def _property(name: str, instead: str) -> Callable[[Template], Violations]:
+    def find(template: Template) -> Violations:
         for site in flex_sites(template):
             for path in (f"siteConfig.{name}", name):
                 if site.at(path) is not None:
@@ -60,8 +60,8 @@ def _property(name: str, instead: str) -> Callable[[Template], Finding]:
     return find
 
 
-def _setting(name: str, instead: str) -> Callable[[Template], Finding]:
-    def find(template: Template) -> Finding:
+def _setting(name: str, instead: str) -> Callable[[Template], Violations]:
+    def find(template: Template) -> Violations:
         for site in flex_sites(template):
             for resource, path, given, _ in settings_of(template, site):
                 if given.upper() == name:
@@ -70,15 +70,17 @@ def _setting(name: str, instead: str) -> Callable[[Template], Finding]:
     return find
 
 
-def _setting_names(template: Template) -> Finding:
+def _setting_names(template: Template) -> Violations:
     for site in flex_sites(template):
         for resource, path, name, _ in settings_of(template, site):
             if not _SETTING_NAME.fullmatch(name):
-                what = "its name has other characters than letters, digits and _ . -; say __ for :"
+                what = (
+                    "its name has other characters than letters, digits and _ . -; write __ for :"
+                )
                 yield Violation(resource, path, what)
 
 
-def _settings_twice(template: Template) -> Finding:
+def _settings_twice(template: Template) -> Violations:
     for site in flex_sites(template):
         seen: set[tuple[str, str]] = set()
         for resource, path, name, _ in settings_of(template, site):
@@ -87,13 +89,13 @@ def _settings_twice(template: Template) -> Finding:
             seen.add((resource.key, name.lower()))
 
 
-def _windows_plan(template: Template) -> Finding:
+def _windows_plan(template: Template) -> Violations:
     for plan in template.of(PLAN):
         if is_flex_plan(plan) and plan.at("reserved") is not True:
             yield Violation(plan, "reserved", "must be true: the Flex Consumption plan runs Linux")
 
 
-def _shared_plan(template: Template) -> Finding:
+def _shared_plan(template: Template) -> Violations:
     first: dict[str, Resource] = {}
     for site in flex_sites(template):
         plan = str(site.at("serverFarmId")).lower()
@@ -104,15 +106,15 @@ def _shared_plan(template: Template) -> Finding:
             )
 
 
-def _slots(template: Template) -> Finding:
+def _slots(template: Template) -> Violations:
     sites = {site.key for site in flex_sites(template)}
     for slot in template.of(f"{SITE}/slots"):
         if slot.parent in sites:
             yield Violation(slot, "", "a Flex Consumption app has no deployment slots")
 
 
-def _subnets(template: Template) -> Finding:
-    """Look at the subnet that a site is in, where its network is deployed with it."""
+def _subnets(template: Template) -> Violations:
+    """Check the subnet that a site is in, where its network is deployed with it."""
     for site in flex_sites(template):
         wanted = str(site.at("virtualNetworkSubnetId")).lower()
         network = template.get(wanted.partition("/subnets/")[0])
@@ -122,7 +124,7 @@ def _subnets(template: Template) -> Finding:
                 yield from _subnet(site, name, members(member(subnet, "properties")))
 
 
-def _subnet(site: Resource, name: str, subnet: Mapping[str, Any]) -> Finding:
+def _subnet(site: Resource, name: str, subnet: Mapping[str, Any]) -> Violations:
     path = "virtualNetworkSubnetId"
     services = [
         str(member(member(one, "properties"), "serviceName")).lower()
@@ -134,7 +136,7 @@ def _subnet(site: Resource, name: str, subnet: Mapping[str, Any]) -> Finding:
         yield Violation(site, path, "the subnet's name must have no underscore")
 
 
-def _policies_without_location(template: Template) -> Finding:
+def _policies_without_location(template: Template) -> Violations:
     for policy in template.of(f"{SITE}/basicPublishingCredentialsPolicies"):
         if not policy.location:
             yield Violation(policy, "location", "is missing; Azure takes that of the site")

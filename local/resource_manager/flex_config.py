@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from local.resource_manager.flex import PLAN_PAGE, Finding, flex_sites, settings_of
+from local.resource_manager.flex import PLAN_PAGE, Violations, flex_sites, settings_of
 from local.resource_manager.flex_lists import AVM
 from local.resource_manager.property_rules import in_range, one_of
 from local.resource_manager.refusal import Rule, Violation
@@ -31,7 +31,7 @@ _AUTHENTICATIONS = (
 )
 
 
-def _without_config(template: Template) -> Finding:
+def _without_config(template: Template) -> Violations:
     for site in flex_sites(template):
         if site.at("functionAppConfig") is None:
             yield Violation(
@@ -39,7 +39,7 @@ def _without_config(template: Template) -> Finding:
             )
 
 
-def _always_ready(template: Template) -> Finding:
+def _always_ready(template: Template) -> Violations:
     for site in flex_sites(template):
         most = site.known(f"{_SCALE}.maximumInstanceCount")
         seen: set[str] = set()
@@ -61,7 +61,7 @@ def _is_group(name: str) -> bool:
     return name.lower() in _GROUPS or re.fullmatch(r"function:\w[\w-]*", name) is not None
 
 
-def _runtime(template: Template) -> Finding:
+def _runtime(template: Template) -> Violations:
     for site in flex_sites(template):
         config = site.at("functionAppConfig")
         name = site.known("functionAppConfig.runtime.name")
@@ -70,7 +70,7 @@ def _runtime(template: Template) -> Finding:
             yield Violation(site, "functionAppConfig.runtime.name", f"must be one of {known}")
 
 
-def _python(template: Template) -> Finding:
+def _python(template: Template) -> Violations:
     path = "functionAppConfig.runtime.version"
     for site in flex_sites(template):
         name, version = site.known("functionAppConfig.runtime.name"), site.at(path)
@@ -78,10 +78,10 @@ def _python(template: Template) -> Finding:
             continue
         if version not in _PYTHONS:
             known = ", ".join(_PYTHONS)
-            yield Violation(site, path, f"must be one of {known}: no other ever starts")
+            yield Violation(site, path, f"must be one of {known}: no other starts")
 
 
-def _package_place(template: Template) -> Finding:
+def _package_place(template: Template) -> Violations:
     at = "functionAppConfig.deployment.storage"
     for site in flex_sites(template):
         if site.at("functionAppConfig") is None:
@@ -93,7 +93,7 @@ def _package_place(template: Template) -> Finding:
             yield Violation(site, f"{at}.value", "must be the https address of a blob container")
 
 
-def _package_access(template: Template) -> Finding:
+def _package_access(template: Template) -> Violations:
     at = "functionAppConfig.deployment.storage.authentication"
     for site in flex_sites(template):
         if site.at("functionAppConfig") is None:
@@ -112,7 +112,7 @@ def _package_access(template: Template) -> Finding:
                 yield Violation(site, path, "must name a setting of the site")
 
 
-def _package_identity(site: Resource, path: str) -> Finding:
+def _package_identity(site: Resource, path: str) -> Violations:
     wanted = site.at(path)
     attached = [str(one).lower() for one in members(site.at("/identity.userAssignedIdentities"))]
     if not is_expression(wanted) and str(wanted).lower() not in attached:

@@ -1,8 +1,8 @@
-"""What the Flex Consumption plan takes no more: properties and settings of a site, with sources.
+"""Properties and settings of a site that the Flex Consumption plan refuses, with sources.
 
 Resource Manager answers BadRequest with the extended code 51021. Older regional stamps ignore some
-of them, newer ones refuse, and refusing is what is meant for all (a moderator of Microsoft's, in
-Q&A 2275500), so that one region's yes is no yes.
+of them, newer ones refuse, and refusal is intended for all (a moderator of Microsoft's, in Q&A
+2275500), so that acceptance in one region is no evidence.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ SETTINGS_PAGE = "learn.microsoft.com, App settings reference, Flex Consumption p
 MIGRATION = "Azure CLI, functionapp flex-migration: the settings it leaves out"
 AVM = "Azure/terraform-azurerm-avm-res-web-site"
 
-_INSTEAD_OF_STACK = "functionAppConfig.runtime says what runs"
-_INSTEAD_OF_SCALE = "functionAppConfig.scaleAndConcurrency says how far it scales"
+_INSTEAD_OF_STACK = "use functionAppConfig.runtime"
+_INSTEAD_OF_SCALE = "use functionAppConfig.scaleAndConcurrency"
 _INSTEAD_OF_VIRTUAL_NETWORK = "all traffic goes through the network that the site is in"
 _LINUX = "the plan runs Linux, in 64 bits"
 
-# Of `siteConfig`, or of the site beside it: people put them in either place. Name -> what to do
-# instead, and who says that it is refused.
+# In `siteConfig`, or in the site beside it: people put them in either place. Name -> what to do
+# instead, and the source.
 PROPERTIES: dict[str, tuple[str, str]] = {
     "alwaysOn": (_INSTEAD_OF_SCALE, f"{SETTINGS_PAGE}; {AVM} 345"),
-    "containerSize": ("it is called instanceMemoryMB there", SETTINGS_PAGE),
+    "containerSize": ("use functionAppConfig.scaleAndConcurrency.instanceMemoryMB", SETTINGS_PAGE),
     "ftpsState": (
         "there is no FTP; basicPublishingCredentialsPolicies close publishing by password",
         "microsoft/azure-pipelines-tasks 21032; Azure/azure-cli 31414",
@@ -61,17 +61,17 @@ PROPERTIES: dict[str, tuple[str, str]] = {
     "windowsFxVersion": (_LINUX, f"{SETTINGS_PAGE}; {AVM} 345"),
 }
 
-_PACKAGE = "functionAppConfig.deployment says where the package is"
-_BUILD = "whether to build is said with each upload"
+_PACKAGE = "use functionAppConfig.deployment"
+_BUILD = "it is an option of each upload"
 
 SETTINGS: dict[str, tuple[str, str]] = {
     "ENABLE_ORYX_BUILD": (_BUILD, SETTINGS_PAGE),
     "FUNCTIONS_EXTENSION_VERSION": (
         "the platform sets it",
-        f"{SETTINGS_PAGE} (taken by some: Azure/azure-functions-host 10714)",
+        f"{SETTINGS_PAGE} (accepted by some: Azure/azure-functions-host 10714)",
     ),
     "FUNCTIONS_MAX_HTTP_CONCURRENCY": (
-        "functionAppConfig.scaleAndConcurrency.triggers.http.perInstanceConcurrency says it",
+        "use functionAppConfig.scaleAndConcurrency.triggers.http.perInstanceConcurrency",
         SETTINGS_PAGE,
     ),
     "FUNCTIONS_WORKER_DYNAMIC_CONCURRENCY_ENABLED": (_INSTEAD_OF_SCALE, SETTINGS_PAGE),
@@ -95,7 +95,7 @@ SETTINGS: dict[str, tuple[str, str]] = {
     "WEBSITE_VNET_ROUTE_ALL": (_INSTEAD_OF_VIRTUAL_NETWORK, SETTINGS_PAGE),
 }
 
-# Taken without an error, and then the app fails.
+# Accepted without an error, and then the app fails.
 HARMFUL_SETTINGS: dict[str, tuple[str, str]] = dict.fromkeys(
     ("TZ", "WEBSITE_TIME_ZONE"),
     (

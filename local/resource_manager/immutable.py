@@ -1,4 +1,4 @@
-"""Properties that stay as a resource was made with: another in a later deployment is refused."""
+"""Properties that a resource keeps for its life: a later deployment with others is refused."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _STORAGE_TYPES = "bicep-types-az, Microsoft.Storage 2025-01-01"
 
 
 @dataclass(frozen=True)
-class Fixed:
-    """A property of a kind that stays as it was made; `default` is what an absent one is.
+class ImmutableProperty:
+    """A property of a kind that cannot change; `default` is the value of an absent one.
 
-    Where `default` is None, one that is left out says nothing and stays.
+    Where `default` is None, an absent one leaves the property as it is.
     """
 
     kind: str
@@ -38,53 +38,81 @@ class Fixed:
     source: str
 
 
-FIXED = (
-    Fixed(QUEUE, "requiresDuplicateDetection", False, "BadRequest", _BUS_PAGE),  # noqa: FBT003
-    Fixed(QUEUE, "requiresSession", False, "BadRequest", _BUS_PAGE),  # noqa: FBT003
-    Fixed(QUEUE, "enablePartitioning", False, "BadRequest", _BUS_PAGE),  # noqa: FBT003
-    Fixed(
+IMMUTABLE_PROPERTIES = (
+    ImmutableProperty(
+        QUEUE, "requiresDuplicateDetection", default=False, code="BadRequest", source=_BUS_PAGE
+    ),
+    ImmutableProperty(QUEUE, "requiresSession", default=False, code="BadRequest", source=_BUS_PAGE),
+    ImmutableProperty(
+        QUEUE, "enablePartitioning", default=False, code="BadRequest", source=_BUS_PAGE
+    ),
+    ImmutableProperty(
         BUS,
         "premiumMessagingPartitions",
         None,
         "BadRequest",
         "learn.microsoft.com, Enable partitioning in Service Bus Premium",
     ),
-    Fixed(
+    ImmutableProperty(
         VAULT,
         "softDeleteRetentionInDays",
         None,
         "BadRequest",
         "learn.microsoft.com, Azure Key Vault soft-delete overview",
     ),
-    Fixed(ACCOUNT, "/kind", None, "AccountPropertyCannotBeUpdated", _STORAGE_TYPES),
-    Fixed(ACCOUNT, "isHnsEnabled", None, "AccountPropertyCannotBeUpdated", _STORAGE_TYPES),
-    Fixed(
+    ImmutableProperty(ACCOUNT, "/kind", None, "AccountPropertyCannotBeUpdated", _STORAGE_TYPES),
+    ImmutableProperty(
+        ACCOUNT, "isHnsEnabled", None, "AccountPropertyCannotBeUpdated", _STORAGE_TYPES
+    ),
+    ImmutableProperty(
         ACCOUNT,
         "encryption.requireInfrastructureEncryption",
         None,
         "AccountPropertyCannotBeUpdated",
         _STORAGE_TYPES,
     ),
-    Fixed(SERVER, "administratorLogin", None, "InvalidParameterValue", _DATABASE_TYPES),
-    Fixed(SERVER, "backup.geoRedundantBackup", None, "InvalidParameterValue", _DATABASE_TYPES),
-    Fixed(SERVER, "storage.type", None, "InvalidParameterValue", _DATABASE_TYPES),
-    Fixed(SERVER, "availabilityZone", None, "InvalidParameterValue", _DATABASE_TYPES),
-    Fixed(
+    ImmutableProperty(SERVER, "administratorLogin", None, "InvalidParameterValue", _DATABASE_TYPES),
+    ImmutableProperty(
+        SERVER, "backup.geoRedundantBackup", None, "InvalidParameterValue", _DATABASE_TYPES
+    ),
+    ImmutableProperty(SERVER, "storage.type", None, "InvalidParameterValue", _DATABASE_TYPES),
+    ImmutableProperty(SERVER, "availabilityZone", None, "InvalidParameterValue", _DATABASE_TYPES),
+    ImmutableProperty(
         SERVER, "network.delegatedSubnetResourceId", None, "InvalidParameterValue", _DATABASE_TYPES
     ),
-    Fixed(f"{SERVER}/databases", "charset", None, "InvalidParameterValue", _DATABASE_TYPES),
-    Fixed(f"{SERVER}/databases", "collation", None, "InvalidParameterValue", _DATABASE_TYPES),
-    Fixed(PLAN, "reserved", False, "BadRequest", "learn.microsoft.com, App Service plans"),  # noqa: FBT003
-    Fixed(MACHINE, "osProfile.adminUsername", None, "PropertyChangeNotAllowed", _MACHINE_PAGE),
-    Fixed(MACHINE, "osProfile.computerName", None, "PropertyChangeNotAllowed", _MACHINE_PAGE),
-    Fixed(MACHINE, "osProfile.customData", None, "PropertyChangeNotAllowed", _MACHINE_PAGE),
-    Fixed(MACHINE, "osProfile.linuxConfiguration", None, "PropertyChangeNotAllowed", _MACHINE_PAGE),
-    Fixed(
+    ImmutableProperty(
+        f"{SERVER}/databases", "charset", None, "InvalidParameterValue", _DATABASE_TYPES
+    ),
+    ImmutableProperty(
+        f"{SERVER}/databases", "collation", None, "InvalidParameterValue", _DATABASE_TYPES
+    ),
+    ImmutableProperty(
+        PLAN,
+        "reserved",
+        default=False,
+        code="BadRequest",
+        source="learn.microsoft.com, App Service plans",
+    ),
+    ImmutableProperty(
+        MACHINE, "osProfile.adminUsername", None, "PropertyChangeNotAllowed", _MACHINE_PAGE
+    ),
+    ImmutableProperty(
+        MACHINE, "osProfile.computerName", None, "PropertyChangeNotAllowed", _MACHINE_PAGE
+    ),
+    ImmutableProperty(
+        MACHINE, "osProfile.customData", None, "PropertyChangeNotAllowed", _MACHINE_PAGE
+    ),
+    ImmutableProperty(
+        MACHINE, "osProfile.linuxConfiguration", None, "PropertyChangeNotAllowed", _MACHINE_PAGE
+    ),
+    ImmutableProperty(
         MACHINE, "storageProfile.imageReference", None, "PropertyChangeNotAllowed", _MACHINE_PAGE
     ),
-    Fixed(MACHINE, "storageProfile.osDisk.name", None, "PropertyChangeNotAllowed", _MACHINE_PAGE),
-    Fixed(MACHINE, "/zones", None, "PropertyChangeNotAllowed", _MACHINE_PAGE),
-    Fixed(
+    ImmutableProperty(
+        MACHINE, "storageProfile.osDisk.name", None, "PropertyChangeNotAllowed", _MACHINE_PAGE
+    ),
+    ImmutableProperty(MACHINE, "/zones", None, "PropertyChangeNotAllowed", _MACHINE_PAGE),
+    ImmutableProperty(
         "Microsoft.Network/privateDnsZones/virtualNetworkLinks",
         "virtualNetwork.id",
         None,
@@ -94,7 +122,7 @@ FIXED = (
 )
 
 
-def _stays(fixed: Fixed) -> Callable[[Change], Iterator[Violation]]:
+def _unchanged(fixed: ImmutableProperty) -> Callable[[Change], Iterator[Violation]]:
     def find(change: Change) -> Iterator[Violation]:
         for old, new in change.pairs(fixed.kind):
             was, becomes = old.at(fixed.path), new.at(fixed.path)
@@ -102,9 +130,11 @@ def _stays(fixed: Fixed) -> Callable[[Change], Iterator[Violation]]:
                 continue
             was = fixed.default if was is None else was
             becomes = fixed.default if becomes is None else becomes
-            # What a deployment leaves out stays as it is; what it names first is checked by Azure.
+            # What a deployment leaves out stays as it is; what it sets first is checked by Azure.
             if was is not None and becomes is not None and _plain(was) != _plain(becomes):
-                what = "is decided when the resource is made, and this deployment has another"
+                what = (
+                    "cannot change after the resource is created, and this deployment has another"
+                )
                 yield Violation(new, fixed.path.removeprefix("/"), what)
 
     return find
@@ -117,20 +147,20 @@ def _plain(value: object) -> object:
 def _locations(change: Change) -> Iterator[Violation]:
     for old, new in change.pairs(*LOCATED):
         if old.location and new.location and old.location != new.location:
-            yield Violation(new, "location", f"it lives in {old.location}: nothing moves")
+            yield Violation(new, "location", f"it is in {old.location}, and cannot move")
 
 
 def _group_location(change: Change) -> Iterator[Violation]:
     for old, new in change.pairs(GROUP):
         if old.location and new.location and old.location != new.location:
-            yield Violation(new, "location", f"the group is in {old.location}: nothing moves")
+            yield Violation(new, "location", f"the group is in {old.location}, and cannot move")
 
 
 def _tiers(change: Change) -> Iterator[Violation]:
     for old, new in change.pairs(BUS):
         was, becomes = (str(one.known("/sku.name")).lower() for one in (old, new))
         if was != becomes and "premium" in (was, becomes):
-            what = f"is {was}, and a namespace does not come to or from the Premium tier"
+            what = f"is {was}, and a namespace cannot change to or from the Premium tier"
             yield Violation(new, "sku.name", what)
 
 
@@ -138,7 +168,7 @@ def _plans(change: Change) -> Iterator[Violation]:
     for old, new in change.pairs(PLAN):
         was, becomes = (str(one.known("/sku.tier")).lower() for one in (old, new))
         if was != becomes and "flexconsumption" in (was, becomes):
-            yield Violation(new, "sku.tier", "a plan does not come to or from Flex Consumption")
+            yield Violation(new, "sku.tier", "a plan cannot change to or from Flex Consumption")
 
 
 def _site_plans(change: Change) -> Iterator[Violation]:
@@ -152,14 +182,14 @@ def _site_kinds(change: Change) -> Iterator[Violation]:
     for old, new in change.pairs(SITE):
         was, becomes = ("linux" in str(one.known("/kind")).lower() for one in (old, new))
         if was != becomes:
-            yield Violation(new, "kind", "an app does not come from Windows to Linux, nor back")
+            yield Violation(new, "kind", "an app cannot change between Windows and Linux")
 
 
 def _versions(change: Change) -> Iterator[Violation]:
     for old, new in change.pairs(SERVER):
         was, becomes = str(old.known("version")), str(new.known("version"))
         if was.isdigit() and becomes.isdigit() and int(becomes) < int(was):
-            yield Violation(new, "version", f"is {was} already: no server goes back")
+            yield Violation(new, "version", f"is {was} already, and cannot be lowered")
 
 
 def _disks(change: Change) -> Iterator[Violation]:
@@ -170,11 +200,11 @@ def _disks(change: Change) -> Iterator[Violation]:
         if isinstance(becomes, int) and becomes < size:
             grown = size != was
             why = "has grown to" if grown else "has"
-            yield Violation(new, path, f"the disk {why} {size} GB, and no disk shrinks")
+            yield Violation(new, path, f"the disk {why} {size} GB, and cannot shrink")
 
 
 RULES: tuple[Rule[Change], ...] = (
-    *(Rule(fixed.code, fixed.source, _stays(fixed)) for fixed in FIXED),
+    *(Rule(fixed.code, fixed.source, _unchanged(fixed)) for fixed in IMMUTABLE_PROPERTIES),
     Rule(
         "InvalidResourceLocation",
         "learn.microsoft.com, Resolve errors for resource location",

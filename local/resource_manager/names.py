@@ -1,4 +1,4 @@
-"""Names that Azure refuses: length and alphabet by kind, and what must say where it lives."""
+"""Names, tags and locations that Azure refuses: lengths and characters by kind."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PAGE = "learn.microsoft.com, Naming rules and restrictions for Azure resources"
 _GUID = r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
 _WORD = r"[A-Za-z0-9](?:[A-Za-z0-9_.\-]*[A-Za-z0-9_])?"
 
-# Kind -> pattern, longest, what it must be, and what Azure calls the refusal.
+# Kind -> pattern, maximum length, what it must be, and Azure's code of the refusal.
 _NAMES: dict[str, tuple[str, int, str, str]] = {
     "Microsoft.Resources/resourceGroups": (
         r"[\w().\-]*[\w()\-]",
@@ -47,13 +47,13 @@ _NAMES: dict[str, tuple[str, int, str, str]] = {
     "Microsoft.Storage/storageAccounts": (
         r"[a-z0-9]{3,}",
         24,
-        "3 to 24 small letters and digits",
+        "3 to 24 lower-case letters and digits",
         "AccountNameInvalid",
     ),
     "Microsoft.Storage/storageAccounts/blobServices/containers": (
         r"\$root|\$web|[a-z0-9](?!.*--)[a-z0-9\-]+[a-z0-9]",
         63,
-        "3 to 63 small letters, digits and single hyphens",
+        "3 to 63 lower-case letters, digits and single hyphens",
         "ContainerOperationFailure",
     ),
     "Microsoft.ServiceBus/namespaces": (
@@ -78,7 +78,7 @@ _NAMES: dict[str, tuple[str, int, str, str]] = {
     "Microsoft.DBforPostgreSQL/flexibleServers": (
         r"[a-z0-9][a-z0-9\-]+[a-z0-9]",
         63,
-        "3 to 63 small letters, digits and hyphens, no hyphen first or last",
+        "3 to 63 lower-case letters, digits and hyphens, no hyphen first or last",
         "InvalidServerName",
     ),
     "Microsoft.DBforPostgreSQL/flexibleServers/databases": (
@@ -169,15 +169,15 @@ LOCATED = (
 
 
 def _name(
-    kind: str, pattern: str, longest: int, what: str
+    kind: str, pattern: str, max_length: int, what: str
 ) -> Callable[[Template], Iterator[Violation]]:
     def find(template: Template) -> Iterator[Violation]:
         for resource in template.of(kind):
             name = resource.name
-            # What is made of what only Azure knows is right when it is made.
+            # A name made from values that only Azure knows cannot be checked here.
             if re.search(r"\[|\w\(", name):
                 continue
-            if len(name) > longest or not re.fullmatch(pattern, name):
+            if len(name) > max_length or not re.fullmatch(pattern, name):
                 yield Violation(resource, "name", f"must be {what}")
 
     return find
@@ -196,7 +196,7 @@ def _tags(template: Template) -> Iterator[Violation]:
         if len(tags) > (15 if resource.kind.startswith("microsoft.keyvault/vaults/") else 50):
             yield Violation(resource, "tags", "are too many")
         for name, value in tags.items():
-            # Links between resources, which Azure makes itself, are tags with ids in their names.
+            # Links between resources, which Azure creates itself, are tags with ids in their names.
             hidden = name.startswith("hidden-")
             if (re.search(r"[<>%&\\?/]", name) and not hidden) or not 0 < len(name) <= 512:
                 yield Violation(
@@ -208,8 +208,8 @@ def _tags(template: Template) -> Iterator[Violation]:
 
 RULES: tuple[Rule[Template], ...] = (
     *(
-        Rule(code, _PAGE, _name(kind, pattern, longest, what))
-        for kind, (pattern, longest, what, code) in _NAMES.items()
+        Rule(code, _PAGE, _name(kind, pattern, max_length, what))
+        for kind, (pattern, max_length, what, code) in _NAMES.items()
     ),
     Rule(
         "LocationRequired",

@@ -1,4 +1,4 @@
-"""What Azure refuses of a deployment by itself, whatever is there already."""
+"""What Azure refuses of a deployment by itself, whatever exists already."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ RULES: tuple[Rule[Template], ...] = (
 
 
 def refusals(snapshot: object) -> list[Refusal]:
-    """Give what Azure would refuse of a snapshot, as JSON, in a first deployment.
+    """Return what Azure would refuse of a snapshot, as JSON, in a first deployment.
 
-    Whatever is malformed is passed by: `local.deployment.deployment` says what is.
+    Whatever is malformed is ignored: `local.deployment.deployment` reports that.
     """
     return found(RULES, Template(snapshot))

@@ -1,4 +1,4 @@
-"""A refusal of Azure, and the rule that foretells it."""
+"""A refusal of Azure, and the rule that predicts it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Refusal:
-    """What Azure would answer: where, what is wrong, Azure's code, and who says so.
+    """What Azure would answer: where, what is wrong, Azure's code, and the source of the rule.
 
     `resource` is a resource id; `path` a property of it, such as `siteConfig.ftpsState`, or empty
     for the whole of it. `what` never holds a value that could be secret.
@@ -27,20 +27,20 @@ class Refusal:
     source: str
 
     @property
-    def place(self) -> str:
-        """Where it stands, without the subscription and the group in front."""
+    def location(self) -> str:
+        """The resource and the property, without the subscription and the group."""
         _, found, inside = self.resource.partition("/providers/")
-        # A name that is made of a principal's id is long, and no help to a reader.
+        # A name that is derived from a principal's id is long, and does not help a reader.
         short = re.sub(r"/guid\(.*", "/guid(...)", inside if found else self.resource)
         return f"{short}: {self.path}" if self.path else short
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.what} ({self.code}; source: {self.source})"
+        return f"{self.location}: {self.what} ({self.code}; source: {self.source})"
 
 
 @dataclass(frozen=True)
 class Violation:
-    """What a rule finds in a resource; the rule knows the code and the source."""
+    """What a rule finds in a resource; the rule has the code and the source."""
 
     resource: Resource
     path: str
@@ -49,19 +49,21 @@ class Violation:
 
 @dataclass(frozen=True)
 class Rule(Generic[T]):
-    """One thing that Azure refuses: `find` looks for it in a template, or in a change of one."""
+    """One thing that Azure refuses: `find` reports it in a template, or in a change of one."""
 
     code: str
     source: str
     find: Callable[[T], Iterable[Violation]]
 
     def refusals(self, subject: T) -> Iterator[Refusal]:
-        """Give what it finds."""
-        for fault in self.find(subject):
-            yield Refusal(fault.resource.id, fault.path, fault.what, self.code, self.source)
+        """Return what it finds."""
+        for violation in self.find(subject):
+            yield Refusal(
+                violation.resource.id, violation.path, violation.what, self.code, self.source
+            )
 
 
 def found(rules: Iterable[Rule[T]], subject: T) -> list[Refusal]:
-    """Give what all the rules find, each place once a rule, in the order of the places."""
+    """Return what the rules find, sorted by resource and property, without repetition."""
     refusals = {refusal for rule in rules for refusal in rule.refusals(subject)}
     return sorted(refusals, key=lambda one: (one.resource, one.path, one.what))

@@ -15,17 +15,17 @@ ASSIGNMENT = role_assignments.TYPE
 IDENTITY = "Microsoft.ManagedIdentity/userAssignedIdentities"
 
 _ROLES_PAGE = "learn.microsoft.com, Azure custom roles"
-_TROUBLE = "learn.microsoft.com, Troubleshoot Azure RBAC"
+_TROUBLESHOOTING = "learn.microsoft.com, Troubleshoot Azure RBAC"
 _ACTION = re.compile(r"\*|[\w.*]+(?:/[\w.*\-$]+)+")
 
 
 def scope_of(assignment: Resource) -> str:
-    """Return the scope of an assignment, as ids are compared; empty if its id is malformed."""
+    """Return the scope of an assignment, in lower case; empty if its id is malformed."""
     return role_assignments.scope_of(assignment.key) or ""
 
 
 def role_of(assignment: Resource) -> str:
-    """Return the role of an assignment: the last part of its id, which alone tells roles apart."""
+    """Return the role of an assignment: the last part of its id, by which roles differ."""
     return role_name(str(assignment.at("roleDefinitionId")))
 
 
@@ -41,7 +41,7 @@ def deployed_principal(assignment: Resource) -> str:
 
 
 def depends_on_principal(assignment: Resource) -> bool:
-    """Return whether the name is made of the principal's id, where that is known only to Azure."""
+    """Return whether the name is derived from the principal's id, known only to Azure."""
     name, principal = assignment.name.lower(), deployed_principal(assignment)
     return bool(principal) and principal in name and "principalid" in name
 
@@ -82,10 +82,10 @@ def _actions(template: Template) -> Iterator[Violation]:
                 for action in items(member(permission, family)):
                     if not is_expression(action) and not _ACTION.fullmatch(str(action)):
                         path = f"permissions[{position}].{family}"
-                        yield Violation(role, path, f"{action} is no action")
+                        yield Violation(role, path, f"{action} is not an action")
 
 
-def _exists(template: Template) -> Iterator[Violation]:
+def _same_grant(template: Template) -> Iterator[Violation]:
     seen: dict[tuple[str, str, str], Resource] = {}
     for assignment in template.of(ASSIGNMENT):
         grant = principal_of(assignment), role_of(assignment), scope_of(assignment)
@@ -108,9 +108,7 @@ def _new_principals(template: Template) -> Iterator[Violation]:
     for assignment in template.of(ASSIGNMENT):
         source = template.get(deployed_principal(assignment))
         if source and assignment.at("principalType") is None:
-            what = (
-                "is missing: a principal that is made just before is not found everywhere at once"
-            )
+            what = "is missing: a principal that was just created is not found everywhere at once"
             yield Violation(assignment, "principalType", what)
 
 
@@ -123,13 +121,19 @@ def _complete(template: Template) -> Iterator[Violation]:
 
 RULES: tuple[Rule[Template], ...] = (
     Rule("MissingAssignableScopes", f"{_ROLES_PAGE}, AssignableScopes", _scopes),
-    Rule("RoleDefinitionWithSameNameExists", f"{_ROLES_PAGE}; {_TROUBLE}", _same_name),
+    Rule("RoleDefinitionWithSameNameExists", f"{_ROLES_PAGE}; {_TROUBLESHOOTING}", _same_name),
     Rule("BadRequest", f"{_ROLES_PAGE}, properties", _role_name_lengths),
-    Rule("InvalidActionOrNotAction", f"{_TROUBLE}, custom roles", _actions),
-    Rule("RoleAssignmentExists", f"{_TROUBLE}, role assignments", _exists),
+    Rule("InvalidActionOrNotAction", f"{_TROUBLESHOOTING}, custom roles", _actions),
+    Rule("RoleAssignmentExists", f"{_TROUBLESHOOTING}, role assignments", _same_grant),
     Rule(
-        "RoleAssignmentUpdateNotPermitted", f"{_TROUBLE}, role assignments", _same_assignment_name
+        "RoleAssignmentUpdateNotPermitted",
+        f"{_TROUBLESHOOTING}, role assignments",
+        _same_assignment_name,
     ),
-    Rule("PrincipalNotFound", f"{_TROUBLE}, assigning a role to a new principal", _new_principals),
-    Rule("InvalidRequestContent", _TROUBLE, _complete),
+    Rule(
+        "PrincipalNotFound",
+        f"{_TROUBLESHOOTING}, assigning a role to a new principal",
+        _new_principals,
+    ),
+    Rule("InvalidRequestContent", _TROUBLESHOOTING, _complete),
 )

@@ -29,7 +29,7 @@ _DAY = timedelta(days=1)
 
 
 def tier(namespace: Resource | None) -> str:
-    """Give the tier of a namespace in small letters; empty where it is not known."""
+    """Return the tier of a namespace in lower case; empty where it is not known."""
     return str(namespace.known("/sku.name") or "").lower() if namespace else ""
 
 
@@ -152,7 +152,7 @@ def _sessions(template: Template) -> Iterator[Violation]:
 
 
 def _targets(template: Template) -> Iterator[Violation]:
-    """Hold forwards to queues that there are, and not to the queue itself."""
+    """Report forwards to a queue that does not exist, or to the queue itself."""
     for queue, _ in _queues(template):
         for name in ("forwardTo", "forwardDeadLetteredMessagesTo"):
             target = queue.known(name)
@@ -161,7 +161,7 @@ def _targets(template: Template) -> Iterator[Violation]:
             if str(target).lower() == queue.name.lower():
                 yield Violation(queue, name, "is the queue itself")
             elif not _target(template, queue, target):
-                yield Violation(queue, name, f"there is no {target} in the namespace")
+                yield Violation(queue, name, f"{target} does not exist in the namespace")
 
 
 def _target(template: Template, queue: Resource, name: object) -> Resource | None:
@@ -173,13 +173,14 @@ def _target(template: Template, queue: Resource, name: object) -> Resource | Non
 
 def _hops(template: Template) -> Iterator[Violation]:
     for queue, _ in _queues(template):
-        at: Resource | None = queue
+        hop: Resource | None = queue
         passed: set[str] = set()
-        while at is not None and at.key not in passed and len(passed) <= _MAX_HOPS:
-            passed.add(at.key)
-            at = _target(template, at, at.known("forwardTo")) if at.known("forwardTo") else None
-        if at is not None:
-            what = f"leads round in a circle, or further than {_MAX_HOPS} hops"
+        while hop is not None and hop.key not in passed and len(passed) <= _MAX_HOPS:
+            passed.add(hop.key)
+            name = hop.known("forwardTo")
+            hop = _target(template, hop, name) if name else None
+        if hop is not None:
+            what = f"leads in a circle, or further than {_MAX_HOPS} hops"
             yield Violation(queue, "forwardTo", what)
 
 

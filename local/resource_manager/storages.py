@@ -38,7 +38,7 @@ def _sku(template: Template) -> Iterator[Violation]:
             and sku not in known
             and not str(sku).startswith(("StandardV2", "PremiumV2"))
         ):
-            yield Violation(account, "sku.name", f"{kind} does not come as {sku}")
+            yield Violation(account, "sku.name", f"{kind} is not available as {sku}")
 
 
 def _public(template: Template) -> Iterator[Violation]:

@@ -1,6 +1,6 @@
 """An evaluated template as Resource Manager gets it: resources by kind and id, nothing assumed.
 
-Whatever is malformed counts as absent: that it is malformed, the local cloud says elsewhere.
+Whatever is malformed counts as absent: `local.deployment` reports that it is malformed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from local.resource_manager.expressions import FunctionCall, UnknownExpressionError, parse
 
 MADE_ONCE = "madeOnce"
-"""The output that lists the ids of what is made once and then left alone."""
+"""The output that lists the ids of what is created once and then left alone."""
 
 # An expression is evaluated only while Azure deploys, so that its value says nothing before.
 _EXPRESSION = re.compile(r"\[.*\]", re.DOTALL)
@@ -29,28 +29,28 @@ class Resource:
 
     @property
     def name(self) -> str:
-        """Its own name without those of its parents, or the expression that makes it."""
+        """Its own name without those of its parents, or the expression for it."""
         _, found, name = self.id.partition(f"/providers/{self.body.get('type')}/")
         return name if found and "(" in name else self.id.rpartition("/")[2]
 
     @property
     def key(self) -> str:
-        """Its id as ids are compared."""
+        """Its id in lower case: ids are compared without regard to case."""
         return self.id.lower()
 
     @property
     def parent(self) -> str:
-        """The id of what it is a part of, as ids are compared."""
+        """The id of its parent, in lower case."""
         return self.key.rsplit("/", 2)[0]
 
     @property
     def location(self) -> str:
-        """Where it lives, as locations are compared: `West Europe` is `westeurope`."""
+        """Its location in one form: `West Europe` is `westeurope`."""
         value = self.body.get("location")
         return value.replace(" ", "").lower() if isinstance(value, str) else ""
 
     def at(self, path: str) -> Any:
-        """Give the property at a path; None where there is none. Names are compared as Azure does.
+        """Return the property at a path; None where it is absent. Names have no case, as in Azure.
 
         A path starts in `properties`; one that starts with `/` in the resource, as in `/sku.name`.
         """
@@ -60,13 +60,13 @@ class Resource:
         return found
 
     def known(self, path: str) -> Any:
-        """Give the property at a path, and None for an expression, too."""
+        """Return the property at a path; None for an expression, too."""
         value = self.at(path)
         return None if is_expression(value) else value
 
 
 class Template:
-    """The resources of a snapshot, and which of them are made once and then left alone."""
+    """The resources of a snapshot, and which of them are created once and then left alone."""
 
     def __init__(self, snapshot: object) -> None:
         listed = snapshot if isinstance(snapshot, Mapping) else {}
@@ -76,16 +76,16 @@ class Template:
         self._once = frozenset(one.lower() for one in once if isinstance(one, str))
 
     def of(self, *kinds: str) -> Iterator[Resource]:
-        """Give the resources of some kinds."""
+        """Return the resources of some kinds."""
         wanted = {kind.lower() for kind in kinds}
         yield from (resource for resource in self.resources if resource.kind in wanted)
 
     def get(self, resource_id: object) -> Resource | None:
-        """Give a resource by its id."""
+        """Return a resource by its id."""
         return self._by_id.get(resource_id.lower()) if isinstance(resource_id, str) else None
 
     def made_once(self, resource: Resource) -> bool:
-        """Return whether `@onlyIfNotExists()` stands before it, as a deployment's output says.
+        """Return whether it is declared with `@onlyIfNotExists()`, as a deployment's output says.
 
         `bicep snapshot` leaves the decorator itself out.
         """
@@ -93,7 +93,7 @@ class Template:
 
 
 def member(value: Any, name: str) -> Any:
-    """Give a member of an object, whose names have no case; None where there is none."""
+    """Return a member of an object, whose names have no case; None where it is absent."""
     if not isinstance(value, Mapping):
         return None
     if name in value:
@@ -102,12 +102,12 @@ def member(value: Any, name: str) -> Any:
 
 
 def members(value: Any) -> Mapping[str, Any]:
-    """Give an object, or an empty one."""
+    """Return an object, or an empty one."""
     return value if isinstance(value, Mapping) else {}
 
 
 def items(value: Any) -> list[Any]:
-    """Give an array, or an empty one."""
+    """Return an array, or an empty one."""
     return value if isinstance(value, list) else []
 
 

@@ -1,4 +1,4 @@
-"""What Azure refuses of a deployment because of what stands there already."""
+"""What Azure refuses of a deployment because of what exists already."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from local.resource_manager.roles import (
 from local.resource_manager.template import Resource, Template, is_expression, items, members
 from local.resource_manager.vaults import KEY, VAULT
 
-_TROUBLE = "learn.microsoft.com, Troubleshoot Azure RBAC"
+_TROUBLESHOOTING = "learn.microsoft.com, Troubleshoot Azure RBAC"
 _ONCE = "put @onlyIfNotExists() before the key"
 
-# What is given when a key is made, and what an absent one stands for.
+# The parameters that a key is created with, and the default of an absent one.
 _PARAMETERS: tuple[tuple[str, object], ...] = (
     ("kty", None),
     ("keySize", None),
@@ -35,26 +35,26 @@ _PARAMETERS: tuple[tuple[str, object], ...] = (
 )
 
 
-def _made_again(change: Change) -> Iterator[tuple[Resource, Resource]]:
-    """Give the keys that stand and that the deployment would make all the same."""
+def _created_again(change: Change) -> Iterator[tuple[Resource, Resource]]:
+    """Return the keys that exist and that the deployment would create all the same."""
     for old, new in change.pairs(KEY):
         if not change.after.made_once(new):
             yield old, new
 
 
 def _keys(change: Change) -> Iterator[Violation]:
-    for old, new in _made_again(change):
+    for old, new in _created_again(change):
         for path, default in _PARAMETERS:
             was, becomes = _given(old, path, default), _given(new, path, default)
             if was != becomes and not is_expression(becomes) and not is_expression(was):
-                what = f"is not that of the key that is there, which stays as made: {_ONCE}"
+                what = f"is not that of the existing key, which cannot change: {_ONCE}"
                 yield Violation(new, path, what)
         operations = [sorted(map(str, items(one.at("keyOps")))) for one in (old, new)]
         if operations[0] != operations[1]:
-            yield Violation(new, "keyOps", f"are not those of the key that is there: {_ONCE}")
+            yield Violation(new, "keyOps", f"are not those of the existing key: {_ONCE}")
         tags = [members(one.body.get("tags")) for one in (old, new)]
         if tags[0] != tags[1]:
-            yield Violation(new, "tags", f"are not those of the key that is there: {_ONCE}")
+            yield Violation(new, "tags", f"are not those of the existing key: {_ONCE}")
 
 
 def _given(key: Resource, path: str, default: object) -> Any:
@@ -65,17 +65,17 @@ def _given(key: Resource, path: str, default: object) -> Any:
 
 
 def _rotated_keys(change: Change) -> Iterator[Violation]:
-    """Name keys with a newer version: a rotation gives it the policy's expiry, or none."""
-    for _, new in _made_again(change):
+    """Report keys with a newer version: a rotation gives it the policy's expiry, or none."""
+    for _, new in _created_again(change):
         fixed = new.at("attributes.exp") is not None
         expires = new.at("rotationPolicy.attributes.expiryTime") is not None
         if new.key in change.before.rotated and (fixed or expires):
-            what = f"is not that of the version that a rotation has made since: {_ONCE}"
+            what = f"is not that of the version that a rotation has created since: {_ONCE}"
             yield Violation(new, "attributes.exp", what)
 
 
 def _assignments(change: Change) -> Iterator[Violation]:
-    """Name assignments that would become another: principal, role and scope stay as made."""
+    """Report assignments that would change: principal, role and scope cannot."""
     existing = {one.name.lower(): one for one in change.before.template.of(ASSIGNMENT)}
     for new in change.after.of(ASSIGNMENT):
         old = existing.get(new.name.lower())
@@ -84,16 +84,18 @@ def _assignments(change: Change) -> Iterator[Violation]:
         if scope_of(old) != scope_of(new):
             yield Violation(new, "scope", f"{old.name} is at {scope_of(old)}")
         if principal_of(old) != principal_of(new):
-            yield Violation(new, "principalId", f"is not that of {old.name}, which stays")
+            yield Violation(new, "principalId", f"is not that of {old.name}, which cannot change")
         elif deployed_principal(new) in change.before.recreated and not depends_on_principal(new):
-            what = "is another once it is made anew: make the name of the principal's id, too"
+            what = "changes when it is recreated: derive the name from the principal's id, too"
             yield Violation(new, "principalId", what)
         if role_of(old) != role_of(new):
-            yield Violation(new, "roleDefinitionId", f"is not that of {old.name}, which stays")
+            yield Violation(
+                new, "roleDefinitionId", f"is not that of {old.name}, which cannot change"
+            )
 
 
 def _grants(change: Change) -> Iterator[Violation]:
-    """Nothing goes away by itself, so that the same grant under another name is one too many."""
+    """Report grants that exist under another name: a deployment removes none of them."""
     existing = {
         (principal_of(one), role_of(one), scope_of(one)): one
         for one in change.before.template.of(ASSIGNMENT)
@@ -102,7 +104,7 @@ def _grants(change: Change) -> Iterator[Violation]:
     for new in change.after.of(ASSIGNMENT):
         old = existing.get((principal_of(new), role_of(new), scope_of(new)))
         if old is not None and old.name.lower() != new.name.lower():
-            what = f"{old.name} gives the same principal the same role at the same scope, and stays"
+            what = f"{old.name} gives the same principal the same role at the same scope"
             yield Violation(new, "", what)
 
 
@@ -113,9 +115,7 @@ def _role_names(change: Change) -> Iterator[Violation]:
     for new in change.after.of(DEFINITION):
         old = existing.get(str(new.at("roleName")).lower())
         if old is not None and old.name.lower() != new.name.lower():
-            yield Violation(
-                new, "roleName", f"{old.name} has it, and stays: names are unique in a tenant"
-            )
+            yield Violation(new, "roleName", f"{old.name} has it: names are unique in a tenant")
 
 
 def _deleted_vaults(change: Change) -> Iterator[Violation]:
@@ -140,21 +140,21 @@ RULES: tuple[Rule[Change], ...] = (
     ),
     Rule(
         "RoleAssignmentUpdateNotPermitted",
-        f"{_TROUBLE}, role assignments; Azure/Enterprise-Scale 1747",
+        f"{_TROUBLESHOOTING}, role assignments; Azure/Enterprise-Scale 1747",
         _assignments,
     ),
-    Rule("RoleAssignmentExists", f"{_TROUBLE}, role assignments", _grants),
-    Rule("RoleDefinitionWithSameNameExists", f"{_TROUBLE}, custom roles", _role_names),
+    Rule("RoleAssignmentExists", f"{_TROUBLESHOOTING}, role assignments", _grants),
+    Rule("RoleDefinitionWithSameNameExists", f"{_TROUBLESHOOTING}, custom roles", _role_names),
     Rule("ConflictError", "Azure/azure-cli 29115", _deleted_vaults),
     *immutable.RULES,
 )
 
 
 def blockers(before: ExistingDeployment, after: object) -> list[Refusal]:
-    """Give what Azure would refuse of a snapshot, as JSON, over what stands there already."""
+    """Return what Azure would refuse of a snapshot, as JSON, over what exists already."""
     return found(RULES, Change(before, Template(after)))
 
 
 def blockers_later(snapshot: object) -> list[Refusal]:
-    """Give what Azure would refuse of the same snapshot, deployed again after a year of use."""
+    """Return what Azure would refuse of the same snapshot, deployed again after a year of use."""
     return blockers(after_a_year(Template(snapshot)), snapshot)

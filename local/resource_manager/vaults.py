@@ -29,7 +29,7 @@ _OPERATIONS = {
 }
 _KEY_TYPES = ("RSA", "RSA-HSM", "EC", "EC-HSM")
 _CURVES = ("P-256", "P-384", "P-521", "P-256K")
-_LONGEST_VALUE = 25 * 1024  # bytes
+_MAX_VALUE = 25 * 1024  # bytes
 
 
 def _sku(template: Template) -> Iterator[Violation]:
@@ -127,7 +127,7 @@ def _days(value: object) -> float | None:
 def _values(template: Template) -> Iterator[Violation]:
     for secret in template.of(SECRET):
         value = secret.at("value")
-        if isinstance(value, str) and len(value.encode()) > _LONGEST_VALUE:
+        if isinstance(value, str) and len(value.encode()) > _MAX_VALUE:
             yield Violation(secret, "value", "is longer than 25 KiB")
 
 

@@ -11,7 +11,7 @@ from local.resource_manager.template import Template, is_expression, items, memb
 MACHINE = "Microsoft.Compute/virtualMachines"
 
 _FAQ = "learn.microsoft.com, Frequently asked questions about Linux virtual machines"
-# Only what stands in the documents of Linux machines.
+# Only those in the documents of Linux machines.
 _RESERVED = frozenset(
     {
         *("1", "123", "a", "actuser", "adm", "admin", "admin1", "admin2", "administrator"),
@@ -46,7 +46,9 @@ def _sign_in(template: Template) -> Iterator[Violation]:
             continue
         keys = items(member(member(linux, "ssh"), "publicKeys"))
         if member(linux, "disablePasswordAuthentication") is True and not keys:
-            yield Violation(machine, "osProfile.linuxConfiguration.ssh", "leaves no way to sign in")
+            yield Violation(
+                machine, "osProfile.linuxConfiguration.ssh", "leaves no means to sign in"
+            )
         for position, key in enumerate(keys):
             data = member(key, "keyData")
             if not is_expression(data) and not str(data).startswith(("ssh-rsa ", "ssh-ed25519 ")):

@@ -18,7 +18,7 @@ from local.deployment.resources import AppSpec
 
 ROOT = Path(__file__).resolve().parents[2]
 _START = 60.0  # seconds that an app may take to come up
-_STOP = 15.0  # seconds that an app may take to finish what it has in hand
+_STOP = 15.0  # seconds that an app may take to finish its requests and messages
 _TAIL = 20  # lines of a log shown when an app fails
 _OF_A_PROCESS = ("PATH", "HOME", "LANG", "TMPDIR")
 
@@ -36,7 +36,7 @@ class AppFailedError(Exception):
 class AppProcess:
     """An app and its process. `environment` is all that the app is given by the deployment.
 
-    `port` is reserved for it. `keys` is the file of its access keys; without it none is asked for.
+    `port` is reserved for it. `keys` is the file of its access keys; without it none is needed.
     """
 
     spec: AppSpec
@@ -51,7 +51,7 @@ class AppProcess:
 
     @property
     def state(self) -> str:
-        """`up`, `stopped` (never started or stopped as told) or `ended (code)`."""
+        """`up`, `stopped` (never started, or by `stop` or `kill`) or `ended (code)`."""
         if self.process is None:
             return "stopped"
         code = self.process.returncode
@@ -64,8 +64,8 @@ class AppProcess:
             self.process = await asyncio.create_subprocess_exec(
                 *self._command(),
                 cwd=ROOT,
-                # Nothing of the parent's environment may leak into an app: it would hide a
-                # setting that the deployment forgot, or hand over what is not the app's.
+                # Nothing of the parent's environment may leak into an app: it could hide a setting
+                # that the deployment lacks, or give the app what is not its own.
                 env={**_of_a_process(os.environ), **self.environment},
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
@@ -87,11 +87,11 @@ class AppProcess:
         self._watching = asyncio.create_task(self._watch(self.process))
 
     async def stop(self) -> None:
-        """Stop it after what it has in hand; kill it if that takes too long."""
+        """Let it finish its requests and messages, then stop it; kill it if that takes too long."""
         await self._end(signal.SIGTERM)
 
     async def kill(self) -> None:
-        """Kill it at once, as a machine that fails would."""
+        """Kill it at once, as a failing machine would."""
         await self._end(signal.SIGKILL)
 
     async def _watch(self, process: asyncio.subprocess.Process) -> None:
@@ -112,7 +112,7 @@ class AppProcess:
             await process.wait()
 
     async def _ready(self, process: asyncio.subprocess.Process) -> str:
-        assert process.stdout is not None  # noqa: S101 - it was asked for as a pipe
+        assert process.stdout is not None  # noqa: S101 - it was created as a pipe
         line = await process.stdout.readline()
         if not line:
             await process.wait()
@@ -127,7 +127,7 @@ class AppProcess:
 
 
 async def _wrong_settings(url: str) -> list[str]:
-    """Ask an app for the settings that are wrong: it is up even so, but runs nothing."""
+    """Return the problems of an app's settings: with any, it is up and runs no function."""
     async with aiohttp.ClientSession() as session, session.get(f"{url}/api/health") as answer:
         if answer.status != HTTPStatus.SERVICE_UNAVAILABLE:
             return []

@@ -1,4 +1,4 @@
-"""What the bus decides, put on record."""
+"""The audit log of the bus."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from local.bus.security.audit_sink import AccessRequest, AuditSink
 from local.bus.security.principal import Principal, Right
 from local.deployment.resources import NamespaceSpec
 
-# The words of access.json.
+# The names in access.json.
 _OPERATIONS: Mapping[Right, str] = {"send": "send", "listen": "receive"}
 
 
 class BusAudit(AuditSink):
-    """Tells the record of decisions what the bus of a namespace decides, and counts the uses."""
+    """Records in the audit log what the bus of a namespace decides, and counts uses of rights."""
 
     def __init__(
         self, namespace: NamespaceSpec, authorization: Authorization, audit_log: AuditLog
@@ -27,24 +27,28 @@ class BusAudit(AuditSink):
         self._uses: dict[tuple[str, str | None, Right, str], UseCount] = {}
 
     def decided(self, principal: Principal, right: Right, asked: AccessRequest) -> None:
-        """Ask again, at the same moment, for the reasons too, and keep the answer with them."""
+        """Decide again, at the same moment, to record the reasons too."""
         decision = decide(self._authorization, self._namespace, principal, right, asked.entity)
-        asker = Requester(principal.id, principal.app, asked.probe, asked.request_id)
-        self._audit_log.decided("bus", decision, asker)
+        requester = Requester(principal.id, principal.app, asked.probe, asked.request_id)
+        self._audit_log.decided("bus", decision, requester)
 
     def authentication_failed(self, why: str, asked: AccessRequest) -> None:
-        """Keep a refusal of somebody unknown."""
-        asker = Requester(probe=asked.probe, request_id=asked.request_id)
+        """Record a refusal of a client without a valid token."""
+        requester = Requester(probe=asked.probe, request_id=asked.request_id)
         needs = f"a valid token ({why})"
-        self._audit_log.refused("bus", asker, None, queue_id(self._namespace, asked.entity), needs)
+        self._audit_log.refused(
+            "bus", requester, None, queue_id(self._namespace, asked.entity), needs
+        )
 
     def used(self, principal: Principal, right: Right, entity: str, count: int) -> None:
         """Count what was sent or received."""
         key = (principal.id, principal.app, right, entity)
         use = self._uses.get(key)
         if use is None:
-            # Found once for all messages to come: there are many, and this is their way.
-            asker = Requester(principal.id, principal.app)
-            use = self._audit_log.use(asker, _OPERATIONS[right], queue_id(self._namespace, entity))
+            # Looked up once for all messages to come: this runs for each of them.
+            requester = Requester(principal.id, principal.app)
+            use = self._audit_log.use(
+                requester, _OPERATIONS[right], queue_id(self._namespace, entity)
+            )
             self._uses[key] = use
         use.once_more(count)

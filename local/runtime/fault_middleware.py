@@ -1,4 +1,4 @@
-"""Playing faults: what stands before the partner, a vault or the identity endpoint."""
+"""Middleware that injects faults before the partner, a vault or the identity endpoint."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from local.identity.imds import error
 from local.key_vault.errors import KeyVaultError
 from local.key_vault.operations import parse
 
-_LOOK = 0.1  # seconds between two looks whether a client that gets no answer is still there
-# Cut inside a header's name: nobody can take it for an answer, whatever its status.
+_POLL = 0.1  # seconds between checks whether a client that gets no answer is still connected
+# Cut inside a header's name, so that no client takes it for a complete answer.
 _BEGINNING = b"HTTP/1.1 200 OK\r\nContent-Ty"
 _VAULT_ERRORS = {
     429: ("Throttled", "Request was not processed because too many requests were received."),
@@ -24,10 +24,10 @@ _VAULT_ERRORS = {
 
 
 def partner_faults(faults: Faults) -> Middleware:
-    """Play the partner's faults for each message posted, with any signature or none."""
+    """Inject the partner's faults for each message posted, with any signature or none."""
 
     @web.middleware
-    async def play(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def inject(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.method != "POST" or not faults.any_at("partner"):
             return await handler(request)
         fault = faults.decide(
@@ -43,60 +43,60 @@ def partner_faults(faults: Faults) -> Middleware:
         plain = web.Response(status=fault.status or 500) if fault else web.Response()
         return await _answer(fault, request, handler, plain)
 
-    return play
+    return inject
 
 
 def vault_faults(faults: Faults, vault: str) -> Middleware:
-    """Play the faults of one vault for each operation that is asked with a token."""
+    """Inject the faults of one vault for each operation that is requested with a token."""
 
     @web.middleware
-    async def play(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def inject(request: web.Request, handler: Handler) -> web.StreamResponse:
         operation = _operation(request) if faults.any_at("vault") else None
         if operation is None:
             return await handler(request)
         fault = faults.decide(ObservedRequest("vault", vault=vault, operation=operation))
         status = (fault.status if fault else None) or 500
-        code, message = _VAULT_ERRORS.get(status, ("Fault", "A fault that was asked for."))
+        code, message = _VAULT_ERRORS.get(status, ("Fault", "An injected fault."))
         body = KeyVaultError(status, code, message).body()
         return await _answer(fault, request, handler, web.json_response(body, status=status))
 
-    return play
+    return inject
 
 
 def identity_faults(faults: Faults) -> Middleware:
-    """Play the identity endpoint's faults for each token that is asked for."""
+    """Inject the identity endpoint's faults for each request of a token."""
 
     @web.middleware
-    async def play(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def inject(request: web.Request, handler: Handler) -> web.StreamResponse:
         fault = faults.decide(ObservedRequest("identity"))
         status = (fault.status if fault else None) or 500
         body = {
             "statusCode": status,
-            "message": "A fault that was asked for.",
+            "message": "An injected fault.",
             "correlationId": str(uuid.uuid4()),
         }
         return await _answer(fault, request, handler, web.json_response(body, status=status))
 
-    return play
+    return inject
 
 
 def imds_faults(faults: Faults) -> Middleware:
-    """Play the same faults at the metadata service of a machine."""
+    """Inject the same faults at the metadata service of a machine."""
 
     @web.middleware
-    async def play(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def inject(request: web.Request, handler: Handler) -> web.StreamResponse:
         fault = faults.decide(ObservedRequest("identity"))
         status = (fault.status if fault else None) or 500
-        refusal = error(status, "fault", "A fault that was asked for.")
+        refusal = error(status, "fault", "An injected fault.")
         return await _answer(fault, request, handler, refusal)
 
-    return play
+    return inject
 
 
 async def _answer(
     fault: Fault | None, request: web.Request, handler: Handler, refusal: web.Response
 ) -> web.StreamResponse:
-    """Do what the fault says; `refusal` is the service's own way to answer its status."""
+    """Answer as the fault says; `refusal` is the service's own answer with its status."""
     if fault is None:
         return await handler(request)
     if fault.answer == "slow":
@@ -119,13 +119,13 @@ async def _break(fault: Fault, request: web.Request) -> web.Response:
     if transport is not None and fault.answer == "drop":
         transport.abort()
     while request.transport is not None:  # noqa: ASYNC110 - aiohttp has no event for it
-        await asyncio.sleep(_LOOK)
-    return web.Response()  # to nobody: the connection is gone
+        await asyncio.sleep(_POLL)
+    return web.Response()  # to nobody: the connection is closed
 
 
 def _operation(request: web.Request) -> str | None:
-    # The SDKs' first request has no token and wants the challenge. It is no operation: a fault
-    # for the next one operation must not be used up by it.
+    # The SDKs' first request has no token, to get the challenge. It does not count as an operation:
+    # a fault for the next operation must not be used up by it.
     if "Authorization" not in request.headers:
         return None
     try:

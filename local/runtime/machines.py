@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from local.deployment.deployment import answered
+from local.deployment.deployment import resolved
 from local.deployment.resources import MachineSpec
 from local.identity.imds import imds_endpoint
 from local.net.loopback import LOOPBACK
@@ -50,7 +50,7 @@ async def start_machines(
     for position, spec in enumerate(specs):
         listening = context.ports.bind(f"machine {spec.name}", _FIRST_PORT + position)
         url = f"http://{LOOPBACK}:{listening.getsockname()[1]}"
-        parameters = answered(spec.parameters, vault_urls)
+        parameters = resolved(spec.parameters, vault_urls)
         machine = RunningMachine(spec, url, {**_environment(url, context.ca_file), **parameters})
         app = imds_endpoint(context.issuer, machine.caller, context.audit_log)
         app.middlewares.append(imds_faults(context.faults))

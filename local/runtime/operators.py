@@ -22,7 +22,7 @@ _RIGHTS: tuple[Right, ...] = ("send", "listen")
 def settings_of(
     operator: Operator, namespace: NamespaceSpec, access: AccessControl
 ) -> Mapping[str, str]:
-    """Name the bus and the queues that the operator may use, as apps are told theirs."""
+    """Return the settings that name the bus and the queues that the operator may use."""
     who = Principal("identity", operator.identity.principal_id, None)
     usable = [
         queue.name
@@ -38,19 +38,22 @@ def settings_of(
 def objects_of(
     operator: Operator, vaults: Mapping[str, VaultSpec], authorization: Authorization
 ) -> Mapping[str, str]:
-    """Name the keys and secrets that the operator may look after; `vaults` are by their URL."""
+    """Return the settings that name the keys and secrets that the operator may manage.
 
-    def may(actions: Sequence[str], resource_id: str) -> bool:
+    `vaults` are by their URLs, which end with a slash.
+    """
+
+    def is_allowed(actions: Sequence[str], resource_id: str) -> bool:
         who = operator.identity.principal_id
         return any(authorization.decide(who, action, resource_id).allowed for action in actions)
 
     found = {}
     for url, vault in vaults.items():
         for secret in vault.secrets:
-            if may(_SECRET_ACTIONS, secret.resource_id):
+            if is_allowed(_SECRET_ACTIONS, secret.resource_id):
                 found[_setting("SECRET", secret.name)] = f"{url}secrets/{secret.name}"
         for key in vault.keys:
-            if may(_KEY_ACTIONS, key.resource_id):
+            if is_allowed(_KEY_ACTIONS, key.resource_id):
                 found[_setting("KEY", key.name)] = f"{url}keys/{key.name}"
     return found
 

@@ -1,6 +1,6 @@
-"""The ports of a cloud, remembered in its folder, so that it comes back where it first was.
+"""The ports of a cloud, kept in its folder, so that a restart uses the same ports.
 
-It matters most for vaults: a sealed message names its key by the vault's URL, port and all.
+It matters most for vaults: a sealed message names its key by the vault's URL, port included.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ _Socket = TypeVar("_Socket", bound=socket.socket)
 
 
 class Ports:
-    """Ports by the name of what listens there; each is remembered once and for all.
+    """Ports by the name of what listens there; the first port of each name is kept for good.
 
-    Those that are `free_at_first` leave the usual ports to another cloud, or to whoever else.
+    With `free_at_first`, a name without a kept port gets a free one instead of the usual one.
     """
 
     def __init__(self, folder: Folder, *, free_at_first: bool = False) -> None:
@@ -41,9 +41,9 @@ class Ports:
         return self._take(name, usual, lambda port: listen(port, connections))
 
     def reserve(self, name: str, usual: int) -> socket.socket:
-        """Keep the port where it should listen, or a free one where that is taken.
+        """Reserve the port where it should listen, or a free one where that is taken.
 
-        For what comes and goes while the cloud is up, and for links to what is not up yet.
+        For services that stop and start while the cloud is up, and for links to them before that.
         """
         return self._take(name, usual, reserve)
 
@@ -57,8 +57,8 @@ class Ports:
         return taken
 
     def keep(self, name: str, port: int) -> None:
-        """Remember where it listens, if it is the first time."""
-        # A port taken for once is no reason to forget the one that messages name.
+        """Keep the port of a name, if it has none yet."""
+        # A port that is taken for once does not replace the one that messages name.
         if name not in self._known:
             self._known[name] = port
             self._folder.write_private(_FILE, json.dumps(self._known, indent=2) + "\n")

@@ -1,8 +1,8 @@
-"""`up` over a folder is a deployment over what stands there, as Azure does it.
+"""`up` over a folder is a deployment over what exists there, as in Azure.
 
-What is made once and there already stays as it is. What a template no longer has stays, too:
-Resource Manager deploys incrementally, and deletes nothing. So a role assignment that was taken
-out of a template is in force until somebody deletes it.
+What is made once and exists stays as it is. What a template no longer has stays, too: Resource
+Manager deploys incrementally, and deletes nothing. So a role assignment that was removed from a
+template is in force until somebody deletes it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 from local.deployment.deployment import load_bytes
 from local.deployment.resources import Deployment
-from local.deployment.snapshot import DeploymentError, Location
+from local.deployment.snapshot import DeploymentError, SnapshotLocation
 from local.key_vault.store import rotated_keys
 from local.resource_manager.existing import ExistingDeployment
 from local.resource_manager.preflight import refusals
@@ -28,7 +28,7 @@ FILE = "deployed.json"
 _VERSION = 1
 _VAULT = "microsoft.keyvault/vaults"
 _SECRET = f"{_VAULT}/secrets"
-# They are in the vaults, if anywhere, and stand in no other file.
+# Secret values are in the vaults, if anywhere, and in no other file.
 _SECRET_PROPERTIES = ("value", "administratorLoginPassword", "adminPassword", "customData")
 _GROUP = re.compile(r"/subscriptions/[^/]+(?:/resourcegroups/[^/]+)?")
 
@@ -38,17 +38,17 @@ Json = Mapping[str, Any]
 class DeploymentRefusedError(Exception):
     """Azure would refuse the deployment; `refusals` says what and why.
 
-    `folder` is where another deployment stands that is in the way of this one, if that is why.
+    `folder` has another deployment that conflicts with this one, if that is the reason.
     """
 
     def __init__(self, snapshot: Path, found: Sequence[Refusal], folder: Path | None) -> None:
         what = f"Azure would refuse to deploy {snapshot}"
         rest = "and so does the local cloud"
         if folder:
-            what += f" over what stands in {folder}"
+            what += f" over what exists in {folder}"
             rest = (
-                "and nothing is changed there. To start anew, name another folder (--folder) or "
-                "remove this one"
+                "and nothing is changed there. To start from nothing, give another folder "
+                "(--folder) or remove this one"
             )
         lines = "".join(f"\n  {refusal}" for refusal in found)
         super().__init__(f"{what}, {rest}:{lines}")
@@ -58,7 +58,7 @@ class DeploymentRefusedError(Exception):
 
 @dataclass(frozen=True)
 class Redeployment:
-    """What is to run, what to keep of it in the folder, and what is worth saying.
+    """What to run, what to record of it in the folder, and what to show the user.
 
     `staying`: what an earlier deployment made and this one no longer has, id -> type.
     `rewritten`: ids of the secrets that this deployment changes something of, besides their values.
@@ -75,19 +75,19 @@ def read(path: Path) -> bytes:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise Location(path).error(f"cannot be read: {error.strerror}") from None
+        raise SnapshotLocation(path).error(f"cannot be read: {error.strerror}") from None
     if found := refusals(_json(content)):
         raise DeploymentRefusedError(path, found, None)
     return content
 
 
 def over(folder: Path, content: bytes, path: Path) -> Redeployment:
-    """Work out what a snapshot comes to over what a folder holds; nothing is changed yet.
+    """Work out what a snapshot comes to over what a folder has; nothing is changed yet.
 
-    `path` is how errors call the snapshot. Raises `DeploymentError` for what the local cloud
+    `path` names the snapshot in errors. Raises `DeploymentError` for what the local cloud
     does not support, and `DeploymentRefusedError` for what Azure would not.
     """
-    before = _remembered(folder)
+    before = _recorded(folder)
     after = _json(content)
     if before is None or not isinstance(after, dict):
         return Redeployment(load_bytes(content, path), _record(_resources(after)))
@@ -95,7 +95,7 @@ def over(folder: Path, content: bytes, path: Path) -> Redeployment:
     existing = ExistingDeployment(template, rotated=_rotated(folder, template))
     if found := blockers(existing, after):
         raise DeploymentRefusedError(path, found, folder)
-    run, elsewhere, staying = _together(before, after)
+    run, elsewhere, staying = _merged(before, after)
     deployment = _load({**after, "predictedResources": run}, path, staying)
     rewritten = frozenset(_rewritten(before, run))
     return Redeployment(deployment, _record([*run, *elsewhere]), staying, rewritten)
@@ -111,17 +111,17 @@ def _load(document: Json, path: Path, staying: Mapping[str, str]) -> Deployment:
         raise DeploymentError(error.file, error.resource, error.path, why) from None
 
 
-def _together(before: list[Json], after: Json) -> tuple[list[Json], list[Json], Mapping[str, str]]:
-    """Put what stands and what is deployed together.
+def _merged(before: list[Json], after: Json) -> tuple[list[Json], list[Json], Mapping[str, str]]:
+    """Put what exists and what is deployed together.
 
-    Returns what is to run, what stands in other groups than this deployment's, which is kept and
+    Returns what is to run, what exists in other groups than this deployment's, which is kept and
     not run, and what stays though the template no longer has it.
     """
     now = _resources(after)
     template = Template(after)
-    stands = {_key(one): one for one in before}
+    existing = {_key(one): one for one in before}
     once = {one.key for one in template.resources if template.made_once(one)}
-    run = [stands.get(_key(one), one) if _key(one) in once else one for one in now]
+    run = [existing.get(_key(one), one) if _key(one) in once else one for one in now]
     keys, groups = {_key(one) for one in now}, {_group(one) for one in now}
     left = [one for one in before if _key(one) not in keys]
     staying = [one for one in left if _group(one) in groups]
@@ -130,13 +130,13 @@ def _together(before: list[Json], after: Json) -> tuple[list[Json], list[Json], 
 
 
 def _rewritten(before: list[Json], run: list[Json]) -> Iterator[str]:
-    """Name the secrets of which anything differs: then Azure makes a new version of them.
+    """Yield the secrets of which anything differs: then Azure makes a new version of them.
 
     Source: Azure/azure-resource-manager-schemas 1494, Azure/bicep 6448.
     """
-    stood = {_key(one): one for one in before}
+    previous = {_key(one): one for one in before}
     for one in run:
-        old = stood.get(_key(one))
+        old = previous.get(_key(one))
         is_secret = str(one.get("type")).lower() == _SECRET
         if is_secret and old is not None and _without_secrets(one) != _without_secrets(old):
             yield _key(one)
@@ -150,8 +150,8 @@ def _rotated(folder: Path, template: Template) -> frozenset[str]:
     return frozenset(keys)
 
 
-def _remembered(folder: Path) -> list[Json] | None:
-    """Read what a folder remembers; None for a new one, and one from before it did."""
+def _recorded(folder: Path) -> list[Json] | None:
+    """Read the record of a folder; None for a new one."""
     place = folder / FILE
     try:
         found = json.loads(place.read_bytes())
@@ -160,8 +160,8 @@ def _remembered(folder: Path) -> list[Json] | None:
     except ValueError:
         found = None
     if not isinstance(found, dict) or found.get("version") != _VERSION:
-        raise Location(place).error(
-            "was written by another version of the local cloud: name another folder (--folder)"
+        raise SnapshotLocation(place).error(
+            "was written by another version of the local cloud: give another folder (--folder)"
         )
     return _resources({"predictedResources": found.get("resources")})
 
@@ -190,13 +190,13 @@ def _key(resource: Json) -> str:
 
 
 def _group(resource: Json) -> str:
-    """Name the group that a resource is in, or its subscription; ids may be in an expression."""
+    """Return the group that a resource is in, or its subscription; ids may be in an expression."""
     found = _GROUP.search(_key(resource))
     return found[0] if found else ""
 
 
 def _json(content: bytes) -> object:
-    """Read JSON; what is none, the reading of the deployment says."""
+    """Read JSON; None for what is not JSON, which the reader of the deployment reports."""
     try:
         found: object = json.loads(content)
     except (ValueError, RecursionError):

@@ -43,7 +43,7 @@ class DatabaseSecret(Protocol):
         """Return its current value. Raises `VaultError`."""
 
     def forget(self, value: str) -> None:
-        """Read anew at the next use, if `value` is what is still kept."""
+        """Read it again at the next use, if `value` is the one that is kept."""
 
 
 @dataclass(eq=False)
@@ -191,7 +191,7 @@ def _is_about_a_value(error: Exception) -> bool:
 
 def _kind(error: Exception) -> str:
     """Name an error without what it says."""
-    cause = error.orig if isinstance(error, SQLAlchemyError) and hasattr(error, "orig") else None
+    cause = error.orig if isinstance(error, StatementError) else None
     name = type(cause or error).__name__
     code = _code(error)
     return f"{name}, {code}" if code else name

@@ -49,7 +49,7 @@ def bus_settings(environ: Mapping[str, str]) -> AppSettings:
 
 
 def inventory(environ: Mapping[str, str]) -> Inventory:
-    """Read what the proof of access tries, `RELAY_ACCESS_<kind>_<name>`; raise `SettingsError`."""
+    """Read what the access audit probes, `RELAY_ACCESS_<kind>_<name>`; raise `SettingsError`."""
     problems: list[str] = []
     found = read_inventory(environ, problems)
     if problems:

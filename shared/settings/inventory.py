@@ -1,4 +1,4 @@
-"""All that the deployment has: what the proof of access tries, in every app."""
+"""All that the deployment has: what the access audit probes, in every app."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ACCESS_PREFIXES = (
 
 @dataclass(frozen=True)
 class Inventory:
-    """All that the deployment has: what the proof of access tries, by the names of access.json."""
+    """All that the deployment has: what the access audit probes, by the names of access.json."""
 
     identities: Mapping[str, str]
     keys: tuple[KeyVaultId, ...]

@@ -74,7 +74,7 @@ def confirm(
         return
     if ask is None:
         raise NothingRunError(
-            f"it would run in {which}; there is no terminal to ask on: --yes --subscription ID"
+            f"it would run in {which}; no terminal to ask on: --yes --subscription ID"
         )
     answer = ask(f"This makes resources that cost money in {which}.\nType its name to go on: ")
     # The name, not a letter: whoever types it has read which one it is.

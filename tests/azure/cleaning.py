@@ -24,10 +24,12 @@ class Left:
 class Cleaner:
     """Takes down deployments by their names; each part is tried even where another fails."""
 
-    def __init__(self, programs: Programs, subscription: str, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, programs: Programs, subscription: str, report: Callable[[str], None]
+    ) -> None:
         self._programs = programs
         self._subscription = subscription
-        self._tell = tell
+        self._report = report
 
     def clean(self, environments: Sequence[str], groups: Sequence[str]) -> Left:
         """Take down azd environments, each a group of its name, and then further groups."""
@@ -35,7 +37,7 @@ class Cleaner:
         # A Ctrl-C by now may not reach the commands that take everything down.
         self._programs.shielded = True
         for name in environments:
-            self._tell(f"taking down {name} ...")
+            self._report(f"taking down {name} ...")
             self._environment(name, left)
         for group in groups:
             with self._noting(left, f"group {group}"):
@@ -59,7 +61,7 @@ class Cleaner:
                 return
         except _WRONG:
             # Not known: better one attempt too many than something left.
-            self._tell(f"it is not known whether {name} exists")
+            self._report(f"it is not known whether {name} exists")
         with self._noting(left, f"roles of {name}"):
             suffix = readings.suffix_among(
                 az("identity", "list", "--resource-group", name, "--query", "[].name")
@@ -72,7 +74,7 @@ class Cleaner:
             self._programs.azd("down", "-e", name, "--force", minutes=2 * _HOURS)
         except (CommandFailedError, MissingProgramError) as error:
             # No deployment of it was ever finished, for example: the group goes all the same.
-            self._tell(f"azd down: {error}")
+            self._report(f"azd down: {error}")
         with self._noting(left, f"group {name}"):
             self._delete(name)
         for role in roles:

@@ -46,16 +46,16 @@ def main(arguments: Sequence[str] | None = None, edges: Edges | None = None) -> 
         programs = Programs(Path(folder), edges.execute)
         try:
             found = account(programs)
-            # Only now: who has neither program is told that, and not what else to say.
+            # Only now: who has neither program learns that first.
             if not options.clean and not (options.location and options.address):
-                parser.error("say where, and from where: LOCATION=swedencentral ADDRESS=1.2.3.4/32")
+                parser.error("give LOCATION and ADDRESS: LOCATION=swedencentral ADDRESS=1.2.3.4/32")
             _confirmed(programs, found, options)
             if options.clean:
                 return _clean(programs, found, options.clean)
             preflight(programs, options.location)
             copy_project(Path(folder))
         except (NothingRunError, CommandFailedError, KeyboardInterrupt) as error:
-            _tell(f"Nothing was run in Azure: {str(error) or 'interrupted'}.")
+            _report(f"Nothing was run in Azure: {str(error) or 'interrupted'}.")
             return NOTHING_RUN
         return _run(programs, found, chosen, options, edges)
 
@@ -71,8 +71,8 @@ def _run(
     file = _RESULTS / f"{name}.json"
     asked = [step.name for step in chosen]
     results = Results(file, name, found.subscription, options.location, asked)
-    _tell(f"run {name}; if it is killed: make azure CLEAN={name}")
-    run = Run(name, found, options.location, options.address, programs, edges, _tell)
+    _report(f"run {name}; if it is killed: make azure CLEAN={name}")
+    run = Run(name, found, options.location, options.address, programs, edges, _report)
     try:
         left = run.steps(chosen, results)
     except KeyboardInterrupt:
@@ -83,7 +83,7 @@ def _run(
 
 
 def _clean(programs: Programs, found: Account, name: str) -> int:
-    cleaner = Cleaner(programs, found.subscription, _tell)
+    cleaner = Cleaner(programs, found.subscription, _report)
     left = cleaner.clean([name, f"{name}-private"], [f"{name}-partner"])
     _remaining([*left.unexpected, *left.expected])
     return 1 if left.unexpected else 0
@@ -116,17 +116,17 @@ def _list(planned: Sequence[Step]) -> None:
 def _show(results: Results) -> None:
     Console().print(table(results.outcomes))
     _remaining(results.left)
-    _tell(f"written to {results.file}")
+    _report(f"written to {results.file}")
 
 
 def _remaining(left: Sequence[str]) -> None:
     for what in left:
-        _tell(f"remains: {what}")
+        _report(f"remains: {what}")
     if not left:
-        _tell("nothing remains")
+        _report("nothing remains")
 
 
-def _tell(text: str) -> None:
+def _report(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 

@@ -1,4 +1,4 @@
-"""What the steps wait on and speak to beside `az` and `azd`, so that tests can put others there."""
+"""What the steps wait for and talk to beside `az` and `azd`, so that tests can put others there."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 
 class NotRunError(Exception):
-    """A step was not run, because something that it takes is not available; the text says what."""
+    """A step was not run, because something that it needs is not available; the text says what."""
 
 
 @dataclass(frozen=True)

@@ -75,12 +75,12 @@ def table(outcomes: Sequence[Outcome]) -> Table:
     """Return the outcomes as a table for the screen."""
     shown = Table("step", "outcome", "minutes", "what was wrong, or measured", box=box.SIMPLE_HEAD)
     for one in outcomes:
-        said = list(one.problems) or [f"{name}: {value}" for name, value in one.facts.items()]
-        # Text, not markup: what a command said may hold square brackets.
+        lines = list(one.problems) or [f"{name}: {value}" for name, value in one.facts.items()]
+        # Text, not markup: the output of a command may hold square brackets.
         shown.add_row(
             one.step,
             Text(one.state, _STYLES[one.state]),
             f"{one.seconds / 60:.0f}",
-            Text("\n".join(said)),
+            Text("\n".join(lines)),
         )
     return shown

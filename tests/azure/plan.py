@@ -11,7 +11,7 @@ from tests.azure import private, redeploying, traffic
 from tests.azure.finding import Finding
 from tests.azure.stage import Stage
 
-# Of docs/deploying.md, "What it costs": what stands there for a month, divided by its 730 hours.
+# Of docs/deploying.md, "What it costs": the prices of a month there, divided by its 730 hours.
 _PUBLIC_HOUR = 26 / 730
 _PRIVATE_HOUR = (754 + 20) / 730  # a small machine beside it
 _DEPLOYING = 30  # minutes for a deployment and its first message
@@ -29,7 +29,7 @@ class Step:
 
     @property
     def dollars(self) -> float:
-        """List price of what stands meanwhile, if the step is run alone."""
+        """List price of what is deployed meanwhile, if the step is run alone."""
         hour = _PUBLIC_HOUR if self.on == "public" else _PRIVATE_HOUR
         return hour * (self.minutes + _DEPLOYING) / 60
 

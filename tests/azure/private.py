@@ -32,12 +32,12 @@ def private_with_machine(stage: Stage) -> Finding:
     # The deployment itself fails if the machine could not read its secret.
     stage.provision()
     stage.deploy()
-    said = az(
+    state = az(
         *("vm", "run-command", "show", "--resource-group", stage.name),
         *("--vm-name", f"relay-{_MACHINE}-{stage.suffix}", "--name", "read-secret"),
         *("--instance-view", "--query", "instanceView.executionState"),
     )
-    problems = [] if said == "Succeeded" else [f"the machine's script ended with {said}"]
+    problems = [] if state == "Succeeded" else [f"the machine's script ended with {state}"]
     problems += _read_from_outside(stage)
     return Finding([*problems, *stage.prove()])
 

@@ -19,7 +19,7 @@ _LINES = 12  # of the output of a failed command: the reason is at its end
 
 
 class CommandFailedError(Exception):
-    """A command failed. The text names it and ends with what it said, without secrets."""
+    """A command failed. The text names it and ends with its output, without secrets."""
 
 
 class MissingProgramError(Exception):
@@ -59,7 +59,7 @@ def execute(
         [found, *command[1:]],
         cwd=folder,
         env={**os.environ, **environ},
-        # Nothing waits for an answer that nobody gives.
+        # No program waits for an answer that nobody gives.
         input=given,
         capture_output=True,
         text=True,
@@ -86,7 +86,7 @@ class Programs:
 
     def az(self, *arguments: str, minutes: float = 10) -> object:
         """Run `az` and return its JSON output, None where there is none."""
-        # An expired extension or an announcement would otherwise stand in the output.
+        # An expired extension or an announcement would otherwise be in the output.
         command = ["az", *arguments, "--only-show-errors", "--output", "json"]
         if self.subscription:
             command += ["--subscription", self.subscription]
@@ -108,7 +108,7 @@ class Programs:
         given: str | None = None,
         may_fail: bool = False,
     ) -> str:
-        """Run a command of `ops`; `given` is its standard input, where a secret may stand."""
+        """Run a command of `ops`; `given` is its standard input, which may be a secret."""
         command = [sys.executable, "-m", "ops", *arguments]
         return self._run(command, minutes=40, environ=environ, given=given, may_fail=may_fail)
 
@@ -152,7 +152,7 @@ def _parsed(command: Sequence[str], text: str) -> object:
     try:
         return json.loads(text)
     except ValueError:
-        # What it said is not repeated: it may be a key in another form.
+        # Its output is not repeated: it may be a key in another form.
         raise CommandFailedError(f"`{' '.join(command[:3])} ...` did not answer in JSON") from None
 
 

@@ -1,4 +1,4 @@
-"""What the answers of `az` and `azd` say: pure, and strict about what they must look like."""
+"""Reading the answers of `az` and `azd`: pure, and strict about what they must look like."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Taking secrets out of what programs say."""
+"""Taking secrets out of the output of programs."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import re
 
 _INSTEAD = "***"
 _SHORTEST = 8  # a shorter text would be taken out of words that happen to hold it
-# What looks like a secret though nobody has said so: keys of Service Bus and storage, signing
-# secrets, signatures and function keys in URLs, passwords in URLs, tokens.
+# What looks like a secret, though it was not learned as one: keys of Service Bus and storage,
+# signing secrets, signatures and function keys in URLs, passwords in URLs, tokens.
 _FORMS = (
     re.compile(r"(?i)\b((?:SharedAccessKey|AccountKey|Password)\s*=\s*)[^;\s\"']+"),
     re.compile(r"(whsec_)[A-Za-z0-9+/=]+"),

@@ -59,13 +59,13 @@ class Run:
         address: str,
         programs: Programs,
         edges: Edges,
-        tell: Callable[[str], None],
+        report: Callable[[str], None],
     ) -> None:
         self.name = name
         self._account = account
         self._programs = programs
         self._edges = edges
-        self._tell = tell
+        self._report = report
         self._partner = Partner(name, location, programs, edges)
         usual = {
             "AZURE_LOCATION": location,
@@ -92,10 +92,10 @@ class Run:
         try:
             with terminated_as_interrupted():
                 for step in steps:
-                    self._tell(f"{step.name}: {step.does} ...")
+                    self._report(f"{step.name}: {step.does} ...")
                     results.add(self._outcome(step))
         finally:
-            with uninterrupted(self._tell):
+            with uninterrupted(self._report):
                 left = self._clean()
                 results.left = [*left.unexpected, *left.expected]
                 results.write()
@@ -111,7 +111,7 @@ class Run:
             found = Finding([self._programs.redactor.clean(f"{error}")])
         except BaseException:
             # The file says what was interrupted, and no step after it looks as if it had passed.
-            self._tell(f"{step.name}: interrupted")
+            self._report(f"{step.name}: interrupted")
             raise
         clean = [self._programs.redactor.clean(problem) for problem in found.problems]
         took = self._edges.now() - start
@@ -121,13 +121,13 @@ class Run:
         made = [stage.name for stage in self._stages.values() if stage.exists]
         if not made:
             return Left()
-        cleaner = Cleaner(self._programs, self._account.subscription, self._tell)
+        cleaner = Cleaner(self._programs, self._account.subscription, self._report)
         return cleaner.clean(made, [self._partner.group])
 
     def _stage(self, name: str, settings: Mapping[str, str]) -> Stage:
         subscription = self._account.subscription
         return Stage(
-            name, subscription, settings, self._programs, self._edges, self._partner, self._tell
+            name, subscription, settings, self._programs, self._edges, self._partner, self._report
         )
 
 
@@ -168,11 +168,11 @@ def terminated_as_interrupted() -> Iterator[None]:
 
 
 @contextmanager
-def uninterrupted(tell: Callable[[str], None]) -> Iterator[None]:
+def uninterrupted(report: Callable[[str], None]) -> Iterator[None]:
     """Go on through Ctrl-C and SIGTERM, saying so."""
 
     def go_on(_: int, __: FrameType | None) -> None:
-        tell("still taking down; ending this now leaves what costs money")
+        report("still taking down; ending this now leaves what costs money")
 
     before = {number: signal.signal(number, go_on) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

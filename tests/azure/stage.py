@@ -32,7 +32,7 @@ class Stage:
         programs: Programs,
         edges: Edges,
         partner: Partner,
-        tell: Callable[[str], None],
+        report: Callable[[str], None],
     ) -> None:
         self.name = name
         self.subscription = subscription
@@ -40,7 +40,7 @@ class Stage:
         self.programs = programs
         self.edges = edges
         self.partner = partner
-        self.tell = tell
+        self.report = report
         self.exists = False  # whether anything of it may be there, and has to be taken down
         self._ready = False
         self._values: Mapping[str, str] = {}
@@ -61,7 +61,7 @@ class Stage:
             )
         for name, value in self.settings.items():
             self.programs.azd("env", "set", name, value, "-e", self.name)
-        self.tell(f"provisioning {self.name} ...")
+        self.report(f"provisioning {self.name} ...")
         self.programs.azd("provision", "-e", self.name, "--no-state", minutes=2 * _HOUR)
         self._values = readings.values(self.programs.azd_json("env", "get-values", "-e", self.name))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from checks import infra
+from checks import compiler, infra
 from checks.access import load
 from checks.declaration import Access
 from checks.differences import deployed_settings, differences
@@ -18,7 +18,7 @@ from checks.snapshot import load as load_snapshot
 pytestmark = [
     pytest.mark.long,
     pytest.mark.skipif(
-        infra.compiler() is None,
+        compiler.compiler() is None,
         reason="no bicep on the PATH to compile the changed infrastructure",
     ),
 ]
@@ -82,7 +82,7 @@ def test_an_operator_nobody_is_deployed_without_rights(folder: Path) -> None:
     named = "expiry as never, operators as nobody", "param operators = nobody\n"
     kept = parameters.read_text().replace(named[0], "expiry as never").replace(named[1], "")
     parameters.write_text(kept)
-    with pytest.raises(infra.InfraError, match="missing: operators/operator"):
+    with pytest.raises(compiler.InfraError, match="missing: operators/operator"):
         infra.build(folder)
     snapshot = load_snapshot(folder / "local.snapshot.json")
     missing = {str(difference) for difference in differences(access, snapshot)}
@@ -163,7 +163,7 @@ def test_an_optional_setting_reaches_its_app_and_replaces_nothing(folder: Path) 
     parameters = folder / "local.bicepparam"
     given = "{ sender: { RELAY_MAX_PAYLOAD_BYTES: '1000', RELAY_APP: 'tracker' } }"
     parameters.write_text(parameters.read_text() + f"\nparam appSettings = {given}\n")
-    with pytest.raises(infra.InfraError) as undeclared:
+    with pytest.raises(compiler.InfraError) as undeclared:
         infra.build(folder)
     extra = "apps/sender has the setting RELAY_MAX_PAYLOAD_BYTES = 1000"
     assert str(undeclared.value) == f"local.snapshot.json: undeclared: {extra}"
@@ -175,14 +175,14 @@ def test_a_change_without_the_compiler_is_found(folder: Path) -> None:
     access = load(folder / "access.json")
     access["keyGrants"][0]["operations"].append("decrypt")
     (folder / "access.json").write_text(json.dumps(access))
-    with pytest.raises(infra.InfraError, match="missing: encrypt may"):
+    with pytest.raises(compiler.InfraError, match="missing: encrypt may"):
         infra.check(folder)
 
 
 def test_a_source_that_the_snapshot_does_not_know_is_found(folder: Path) -> None:
     source = folder / "modules" / "bus.bicep"
     source.write_text(source.read_text().replace("?? 'PT1M'", "??  'PT2M'"))
-    with pytest.raises(infra.InfraError) as found:
+    with pytest.raises(compiler.InfraError) as found:
         infra.check(folder)
     assert "modules/bus.bicep is not formatted" in str(found.value)
     assert "its snapshot is out of date" in str(found.value)
@@ -191,5 +191,5 @@ def test_a_source_that_the_snapshot_does_not_know_is_found(folder: Path) -> None
 def test_a_warning_is_found(folder: Path) -> None:
     source = folder / "modules" / "bus.bicep"
     source.write_text(source.read_text() + "\nparam spare string = ''\n")
-    with pytest.raises(infra.InfraError, match="no-unused-params"):
+    with pytest.raises(compiler.InfraError, match="no-unused-params"):
         infra.check(folder)

@@ -13,7 +13,8 @@ from checks.differences import differences
 from checks.package import ROOT
 from checks.roles import DATA_ACTIONS
 from checks.snapshot import load as load_snapshot
-from tests.pipeline.mutations import Mutation, Snapshot, every, expected, wider_roles
+from tests.pipeline.allowed import Snapshot
+from tests.pipeline.mutations import Mutation, every, expected, wider_roles
 
 INFRA = ROOT / "infra"
 ACCESS = load_access(INFRA / "access.json")

@@ -72,7 +72,7 @@ def test_an_app_is_its_functions_and_imports_only_what_it_runs(app: str) -> None
     assert (STRANGERS[app] | {"shared.access.probing"}).isdisjoint(modules)
 
 
-def test_the_proof_of_access_can_be_switched_off() -> None:
+def test_the_access_audit_can_be_switched_off() -> None:
     run = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         cwd=ROOT,
@@ -87,7 +87,7 @@ def test_the_proof_of_access_can_be_switched_off() -> None:
 
 
 @pytest.mark.parametrize("app", list(FUNCTIONS))
-def test_only_the_master_key_opens_the_proof_of_access(app: str) -> None:
+def test_only_the_master_key_opens_the_access_audit(app: str) -> None:
     program = """
 import json, function_app
 print(json.dumps({

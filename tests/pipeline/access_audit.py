@@ -14,8 +14,9 @@ from ops.access_comparison import ProbeResult, Proof, Report
 from ops.target import NAMESPACE
 from shared.access.declaration import Declaration
 from shared.settings.environment import bus_settings
+from tests.pipeline.allowed import Snapshot
 from tests.pipeline.cloud_process import Running
-from tests.pipeline.mutations import Mutation, Snapshot, expected
+from tests.pipeline.mutations import Mutation, expected
 
 
 @dataclass

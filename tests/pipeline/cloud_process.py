@@ -21,13 +21,13 @@ from azure.servicebus.amqp import AmqpMessageBodyType
 
 from shared.message.message_id import MessageId
 from tests.pipeline.endpoints import Endpoints
+from tests.pipeline.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 # `make test-all` runs the tests of the usual deployment on another one, too.
 SNAPSHOT = os.environ.get("SNAPSHOT", "local.snapshot.json")
 POLICIES_SNAPSHOT = "local-policies.snapshot.json"
 _START_SECONDS = 90
-_ARRIVE_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -75,12 +75,15 @@ class Running(Endpoints):
     async def received(self, ids: set[str]) -> dict[str, Received]:
         """Wait until the partner has all of `ids`, and return what it has of them."""
         found: dict[str, Received] = {}
-        after, patience = 0, time.monotonic() + _ARRIVE_SECONDS
-        while not ids <= found.keys():
-            assert time.monotonic() < patience, f"{len(ids - found.keys())} did not arrive"
+        after = 0
+
+        async def all_of_them() -> bool:
+            nonlocal after
             after, page = await self.deliveries(after)
-            found |= {one.id: one for one in page}
-            await asyncio.sleep(0.05)
+            found.update({one.id: one for one in page})
+            return ids <= found.keys()
+
+        await until(all_of_them, lambda: f"{len(ids - found.keys())} did not arrive")
         return {message_id: found[message_id] for message_id in ids}
 
     async def deliveries(self, after: int = 0) -> tuple[int, list[Received]]:
@@ -96,17 +99,16 @@ class Running(Endpoints):
         async with self.session() as session, session.get(url) as answer:
             return answer.status, await answer.json(content_type=None)
 
-    async def entry(
-        self, message_id: str, state: str, seconds: float = _ARRIVE_SECONDS
-    ) -> dict[str, Any]:
+    async def entry(self, message_id: str, state: str, seconds: float = 60) -> dict[str, Any]:
         """Wait until the ledger has a message in a state, and return what it has of it."""
-        patience = time.monotonic() + seconds
-        while True:
-            status, content = await self.ledger(f"/{message_id}")
-            if status == 200 and content["state"] == state:
-                return dict(content)
-            assert time.monotonic() < patience, f"{message_id}: {status} {content}"
-            await asyncio.sleep(0.05)
+        answer: tuple[int, Any] = (0, None)
+
+        async def in_that_state() -> dict[str, Any] | None:
+            nonlocal answer
+            status, content = answer = await self.ledger(f"/{message_id}")
+            return content if status == 200 and content["state"] == state else None
+
+        return await until(in_that_state, lambda: f"{message_id}: {answer}", seconds)
 
     async def database(self, url: str) -> None:
         """Rotate the database secret."""
@@ -135,18 +137,22 @@ class Running(Endpoints):
                     found.setdefault(name, []).append(one)
         return found
 
-    async def queued(self, queue: str, count: int, seconds: float = _ARRIVE_SECONDS) -> None:
+    async def queued(self, queue: str, count: int, seconds: float = 60) -> None:
         """Wait until `queue` has `count` messages to take."""
-        patience = time.monotonic() + seconds
-        while (found := (await self.counts(queue))["active"]) != count:
-            assert time.monotonic() < patience, f"{queue} has {found} messages, not {count}"
-            await asyncio.sleep(0.05)
+
+        async def so_many() -> bool:
+            return (await self.counts(queue))["active"] == count
+
+        await until(so_many, lambda: f"{queue} has not {count} messages", seconds)
 
     async def emptied(self, queue: str) -> None:
         """Wait until `queue` has no message, and no receiver has one locked."""
-        async with asyncio.timeout(_ARRIVE_SECONDS):
-            while (found := await self.counts(queue))["active"] or found["locked"]:  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
+
+        async def empty() -> bool:
+            found = await self.counts(queue)
+            return not found["active"] and not found["locked"]
+
+        await until(empty, lambda: f"{queue} does not become empty")
 
     async def counts(self, queue: str) -> dict[str, int]:
         """Return how many messages a queue has, by their state."""

@@ -19,6 +19,7 @@ from shared.message.receipt import Receipt
 from shared.message.state import State
 from tests.pipeline.cloud_process import ROOT, SNAPSHOT, Running, running, with_settings
 from tests.pipeline.ops_cli import ops
+from tests.pipeline.waiting import until
 
 QUICK = {"RELAY_WAIT_SECONDS": "1"}
 DEEP = b"[" * 400 + b"]" * 400
@@ -65,13 +66,15 @@ async def put(
 
 async def rejected(cloud: Running, count: int) -> list[dict[str, object]]:
     """Wait until so many are rejected, and return what was, oldest first."""
-    patience = time.monotonic() + 60
-    while True:
+    found: list[dict[str, object]] = []
+
+    async def so_many() -> bool:
+        nonlocal found
         found = [one for each in (await cloud.rejections()).values() for one in each]
-        if len(found) >= count:
-            return sorted(found, key=lambda one: int(one["sequence number"]))
-        assert time.monotonic() < patience, found
-        await asyncio.sleep(0.1)
+        return len(found) >= count
+
+    await until(so_many, lambda: str(found))
+    return sorted(found, key=lambda one: int(str(one["sequence number"])))
 
 
 async def drop_all(cloud: Running) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.pipeline.access_audit import Prover
+from tests.pipeline.allowed import Snapshot
 from tests.pipeline.cloud_process import POLICIES_SNAPSHOT, ROOT, SNAPSHOT, running
-from tests.pipeline.mutations import Mutation, Snapshot, every, expected
+from tests.pipeline.mutations import Mutation, every, expected
 
 pytestmark = pytest.mark.long
 

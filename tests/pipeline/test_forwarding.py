@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -15,6 +14,7 @@ from shared.message.envelope import DataKey, MessageHeader, WrappedKey, seal
 from shared.message.message_id import MessageId
 from tests.pipeline.cloud_process import SNAPSHOT, Running, running, with_settings
 from tests.pipeline.scenario import QUICK
+from tests.pipeline.waiting import until
 
 TEXT = "text/plain"
 
@@ -42,21 +42,21 @@ async def send(cloud: Running, payload: bytes = b"payload", key: str | None = No
 
 async def waited(cloud: Running, message_id: str) -> None:
     """Return once the message has waited more often than a partner that is away is tried."""
-    for _ in range(1200):
-        if cloud.logs().count(f"waits {message_id}") > 3:
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError(f"{message_id} does not wait")
+
+    async def so_often() -> bool:
+        return cloud.logs().count(f"waits {message_id}") > 3
+
+    await until(so_often, lambda: f"{message_id} does not wait")
 
 
 async def rejected(cloud: Running, message_id: str) -> dict[str, Any]:
-    """Wait until the message is among the rejected; give its properties, its id and its body."""
-    for _ in range(400):
-        if found := (await cloud.rejections()).get(message_id):
-            assert len(found) == 1
-            return found[0]
-        await asyncio.sleep(0.05)
-    raise AssertionError(f"{message_id} was not rejected")
+    """Wait until the message is rejected; return its properties, its id and its body."""
+
+    async def among_them() -> list[dict[str, Any]] | None:
+        return (await cloud.rejections()).get(message_id)
+
+    (found,) = await until(among_them, lambda: f"{message_id} was not rejected")
+    return found
 
 
 @pytest.mark.parametrize(
@@ -193,13 +193,14 @@ async def test_the_partner_can_be_a_queue(cloud: Running) -> None:
     await cloud.control("POST", "/apps/receiver/restart")
     try:
         message_id = await send(cloud, b"\x00 bytes \xff")
-        for _ in range(400):
+
+        async def in_the_queue() -> dict[str, Any] | None:
             listed = {one["id"]: one for one in await cloud.control("GET", "/partner-queue")}
-            if message_id in listed:
-                break
-            await asyncio.sleep(0.05)
-        assert listed[message_id]["content_type"] == TEXT
-        assert json.dumps(listed[message_id]["body"]) == '"ACBieXRlcyD/"'
+            return listed.get(message_id)
+
+        arrived = await until(in_the_queue, lambda: f"{message_id} did not arrive")
+        assert arrived["content_type"] == TEXT
+        assert json.dumps(arrived["body"]) == '"ACBieXRlcyD/"'
     finally:
         await cloud.control("PUT", path, secrets["webhook"])
         await cloud.control("POST", "/apps/receiver/restart")

@@ -14,8 +14,9 @@ from shared.access.probing import probe_as
 from shared.azure.network import ConnectionOptions
 from shared.settings.inventory import Inventory
 from tests.pipeline.access_audit import Prover
+from tests.pipeline.allowed import Snapshot
 from tests.pipeline.cloud_process import ROOT, Running
-from tests.pipeline.mutations import Snapshot, every, expected
+from tests.pipeline.mutations import every, expected
 from tests.pipeline.ops_cli import ops
 
 

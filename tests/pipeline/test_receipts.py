@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from azure.servicebus import ServiceBusMessage
 from shared.message.receipt import Receipt
 from shared.message.state import State
 from tests.pipeline.cloud_process import SNAPSHOT, Running, running, with_settings
+from tests.pipeline.waiting import until
 
 
 @contextmanager
@@ -92,11 +92,11 @@ async def test_what_is_no_receipt_keeps_no_other_from_being_written(tmp_path: Pa
 
 async def waits_for_its_receipt(cloud: Running, message_id: str) -> None:
     """Return once it has come back without another delivery, and waits again."""
-    for _ in range(1200):
-        if cloud.logs().count(f"no receipt for {message_id} yet") > 1:
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError(f"{message_id} does not wait")
+
+    async def again() -> bool:
+        return cloud.logs().count(f"no receipt for {message_id} yet") > 1
+
+    await until(again, lambda: f"{message_id} does not wait")
 
 
 async def test_the_ledger_hears_of_what_is_delivered_too_often(tmp_path: Path) -> None:

@@ -8,13 +8,13 @@ import json
 import shutil
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from azure.servicebus import ServiceBusMessage
 from azure.servicebus.exceptions import ServiceBusError
 
-from checks import azure, infra
+from checks import azure, compiler, infra
 from tests.pipeline.cloud_process import ROOT, SNAPSHOT, Running, running
 from tests.pipeline.test_restart import up_until_it_ends
 
@@ -81,9 +81,8 @@ def evaluated_again(folder: Path) -> Json:
     for path in source.glob("*.bicepparam"):
         if path.name != f"{SNAPSHOT.partition('.')[0]}.bicepparam":
             path.unlink()
-    (again,) = azure.evaluated_again(source, str(infra.compiler())).values()
-    assert isinstance(again, dict)
-    return again
+    (again,) = azure.evaluated_again(source, str(compiler.compiler())).values()
+    return cast("Json", again)
 
 
 async def test_by_another_clock_and_after_a_rotation_no_key_changes(tmp_path: Path) -> None:
@@ -92,7 +91,7 @@ async def test_by_another_clock_and_after_a_rotation_no_key_changes(tmp_path: Pa
 
 
 @pytest.mark.long
-@pytest.mark.skipif(infra.compiler() is None, reason="no bicep on the PATH to evaluate it again")
+@pytest.mark.skipif(compiler.compiler() is None, reason="no bicep on the PATH to evaluate it again")
 async def test_what_the_compiler_makes_by_another_clock_changes_no_key(tmp_path: Path) -> None:
     again = evaluated_again(tmp_path)
     assert again["predictedResources"] != FIRST["predictedResources"]
@@ -208,8 +207,8 @@ async def test_an_update_that_azure_refuses_ends_before_anything_changes(
         result = up_until_it_ends(folder, written(tmp_path, document))
         assert result.returncode == 1, change
         assert "error: Azure would refuse to deploy" in result.stderr
-        assert f"over what stands in {folder}" in result.stderr
-        assert "name another folder (--folder)" in result.stderr
+        assert f"over what exists in {folder}" in result.stderr
+        assert "(--folder) or remove this one" in result.stderr
         assert said in result.stderr, result.stderr
         assert {path: path.read_bytes() for path in kept} == kept
     with running(folder, SNAPSHOT) as again:

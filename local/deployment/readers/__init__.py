@@ -1,1 +1,1 @@
-"""The kinds of resources that the local cloud has: one reader each, to the last property."""
+"""A reader for each kind of resource that the local cloud supports, to the last property."""

@@ -8,7 +8,7 @@ from local.deployment.readers.references import References
 from local.deployment.resource_id import within
 from local.deployment.resources import RoleAssignment, RoleDefinition
 from local.deployment.roles import BUILT_IN
-from local.deployment.snapshot import PredictedResource, SnapshotObject
+from local.deployment.snapshot import SnapshotObject, SnapshotResource
 from local.resource_manager.role_assignments import TYPE, role_name, scope_of
 
 DEFINITION_KIND = "Microsoft.Authorization/roleDefinitions"
@@ -23,7 +23,7 @@ class CustomRole:
     assignable_scopes: tuple[str, ...]
 
 
-def read_definition(resource: PredictedResource) -> CustomRole:
+def read_definition(resource: SnapshotResource) -> CustomRole:
     """Read a custom role."""
     body = resource.properties
     name = body.text("roleName")
@@ -43,7 +43,7 @@ def read_definition(resource: PredictedResource) -> CustomRole:
 
 
 def read_assignment(
-    resource: PredictedResource, custom: dict[str, CustomRole], references: References
+    resource: SnapshotResource, custom: dict[str, CustomRole], references: References
 ) -> RoleAssignment:
     """Read an assignment; `custom` has the deployment's own roles by their GUIDs."""
     body = resource.properties
@@ -61,20 +61,20 @@ def read_assignment(
 
 
 def _read_permission(body: SnapshotObject, granted: list[str], excluded: list[str]) -> None:
-    # The management plane, which there is none of here.
+    # Actions of the management plane have no effect here.
     body.ignore("actions", "notActions")
     granted += body.texts("dataActions")
     excluded += body.texts("notDataActions")
     body.reject_unread()
 
 
-def _scope(resource: PredictedResource) -> str:
+def _scope(resource: SnapshotResource) -> str:
     scope = scope_of(resource.id) or ""
     if scope != "/" and not scope.lower().startswith("/subscriptions/"):
         raise resource.found_at.error("its scope must be in a subscription")
     return scope
 
 
-def _check_assignable(role: CustomRole, scope: str, resource: PredictedResource) -> None:
+def _check_assignable(role: CustomRole, scope: str, resource: SnapshotResource) -> None:
     if not any(within(scope, assignable) for assignable in role.assignable_scopes):
         raise resource.found_at.error(f"role {role.definition.name!r} cannot be assigned there")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from local.deployment.resource_id import last, normal
 from local.deployment.resources import Identity, Operator
-from local.deployment.snapshot import PredictedResource, SnapshotObject
+from local.deployment.snapshot import SnapshotObject, SnapshotResource
 
 KIND = "Microsoft.ManagedIdentity/userAssignedIdentities"
 GUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
@@ -24,14 +24,14 @@ class Attached:
     system_assigned: Identity | None
 
 
-def read(resource: PredictedResource) -> Identity:
+def read(resource: SnapshotResource) -> Identity:
     """Read a user-assigned identity."""
     resource.properties.ignore("isolationScope")
     resource.reject_unread()
     return _identity(resource.id)
 
 
-def attached(resource: PredictedResource, known: dict[str, Identity]) -> Attached:
+def attached(resource: SnapshotResource, known: dict[str, Identity]) -> Attached:
     """Read the `identity` of a resource; `known` has the identities by normal resource id."""
     block = resource.envelope.body("identity")
     kinds = [kind.strip().lower() for kind in block.text("type", "None").split(",")]
@@ -45,7 +45,7 @@ def attached(resource: PredictedResource, known: dict[str, Identity]) -> Attache
         raise block.found_at.error("type and userAssignedIdentities contradict each other")
     for resource_id in ids:
         if normal(resource_id) not in known:
-            raise (users.found_at / resource_id).error("is no identity of this deployment")
+            raise (users.found_at / resource_id).error("is not an identity of this deployment")
     user_assigned = tuple(sorted((known[normal(i)] for i in ids), key=lambda i: i.name))
     return Attached(user_assigned, _identity(resource.id) if "systemassigned" in kinds else None)
 
@@ -53,26 +53,26 @@ def attached(resource: PredictedResource, known: dict[str, Identity]) -> Attache
 def operators(output: SnapshotObject) -> Iterator[Operator]:
     """Read who the operators are: the output `operators`, name -> object ids.
 
-    Of several that are one operator, which all may the same, the first stands for them here.
+    An operator may be several principals with the same rights; here the first represents them.
     """
     for name in output.names():
         for position, principal in enumerate(output.texts(name)):
             if not GUID.fullmatch(principal):
                 raise (output.found_at / name / position).error("must be an object id, a GUID")
             if position == 0:
-                made_up = Identity(f"/operators/{name}", name, principal, principal)
-                yield Operator(name, made_up)
+                identity = Identity(f"/operators/{name}", name, principal, principal)
+                yield Operator(name, identity)
 
 
 def _identity(resource_id: str) -> Identity:
     return Identity(
         resource_id,
         last(resource_id),
-        principal_id=_made_up(resource_id, "principalId"),
-        client_id=_made_up(resource_id, "clientId"),
+        principal_id=_stable_id(resource_id, "principalId"),
+        client_id=_stable_id(resource_id, "clientId"),
     )
 
 
-def _made_up(resource_id: str, what: str) -> str:
-    # The same in every run, so that what a user noted down yesterday holds today.
+def _stable_id(resource_id: str, what: str) -> str:
+    # The same in every run, so that ids that a user noted stay valid.
     return str(uuid.uuid5(_NAMESPACE, f"{normal(resource_id)}#{what}"))

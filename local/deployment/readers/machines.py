@@ -1,4 +1,4 @@
-"""Virtual machines: their identities, and what the commands that they run are told."""
+"""Virtual machines: their identities, and the parameters of the commands that they run."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from local.deployment.readers.identities import Attached
 from local.deployment.readers.references import References
 from local.deployment.resource_id import normal, parent
 from local.deployment.resources import MachineSpec
-from local.deployment.snapshot import PredictedResource
+from local.deployment.snapshot import SnapshotResource
 from local.resource_manager.expressions import Reference
 
 KIND = "Microsoft.Compute/virtualMachines"
@@ -14,12 +14,12 @@ COMMAND_KIND = "Microsoft.Compute/virtualMachines/runCommands"
 
 
 def read(
-    resource: PredictedResource,
+    resource: SnapshotResource,
     identities: Attached,
-    commands: list[PredictedResource],
+    commands: list[SnapshotResource],
     references: References,
 ) -> MachineSpec:
-    """Read a machine whose `identity` has been read; what it runs is left to whoever plays it."""
+    """Read a machine whose `identity` has been read; what it runs, a program of the user does."""
     body = resource.properties
     # What it is made of, how it is kept safe and how it is reached: here it is this machine.
     body.ignore("hardwareProfile", "storageProfile", "networkProfile", "securityProfile")
@@ -38,7 +38,7 @@ def read(
     )
 
 
-def _parameters(resource: PredictedResource, references: References) -> dict[str, str | Reference]:
+def _parameters(resource: SnapshotResource, references: References) -> dict[str, str | Reference]:
     body = resource.properties
     body.ignore("timeoutInSeconds", "treatFailureAsDeploymentFailure", "asyncExecution")
     source = body.body("source")
@@ -47,7 +47,9 @@ def _parameters(resource: PredictedResource, references: References) -> dict[str
     parameters = {}
     for parameter in body.bodies("parameters"):
         name = parameter.text("name")
-        parameters[name] = references.answer(parameter.value("value"), parameter.found_at / "value")
+        parameters[name] = references.resolve(
+            parameter.value("value"), parameter.found_at / "value"
+        )
         parameter.reject_unread()
     resource.reject_unread()
     return parameters

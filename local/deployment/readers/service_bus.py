@@ -7,7 +7,7 @@ from typing import Literal
 
 from local.deployment.resource_id import last, normal, parent
 from local.deployment.resources import NamespaceSpec, QueueSpec
-from local.deployment.snapshot import PredictedResource, SnapshotObject
+from local.deployment.snapshot import SnapshotObject, SnapshotResource
 
 KIND = "Microsoft.ServiceBus/namespaces"
 QUEUE_KIND = f"{KIND}/queues"
@@ -17,7 +17,7 @@ _TIERS: tuple[Tier, ...] = ("Basic", "Standard", "Premium")
 _MINUTE = timedelta(minutes=1)
 
 
-def tier(resource: PredictedResource) -> Tier:
+def tier(resource: SnapshotResource) -> Tier:
     """Take the tier of a namespace out of its `sku`."""
     sku = resource.envelope.body("sku")
     chosen = sku.choice("name", _TIERS)
@@ -28,7 +28,7 @@ def tier(resource: PredictedResource) -> Tier:
     return next(known for known in _TIERS if known == chosen)
 
 
-def read(resource: PredictedResource, of_tier: Tier, queues: list[QueueSpec]) -> NamespaceSpec:
+def read(resource: SnapshotResource, of_tier: Tier, queues: list[QueueSpec]) -> NamespaceSpec:
     """Read a namespace; of `queues` it takes its own."""
     body = resource.properties
     # The network around a namespace, its copies, and its encryption at rest.
@@ -43,7 +43,7 @@ def read(resource: PredictedResource, of_tier: Tier, queues: list[QueueSpec]) ->
     return NamespaceSpec(resource.id, name, host, of_tier, local_auth, own)
 
 
-def read_queue(resource: PredictedResource, of_tier: Tier) -> QueueSpec:
+def read_queue(resource: SnapshotResource, of_tier: Tier) -> QueueSpec:
     """Read a queue of a namespace of that tier."""
     body = resource.properties
     _only_plain_queues(body)
@@ -75,7 +75,7 @@ def _only_plain_queues(body: SnapshotObject) -> None:
     body.only("enablePartitioning", allowed=False, why="queues here have no partitions")
     body.only("status", allowed="Active", why="queues here are always active")
     if body.duration("autoDeleteOnIdle", None) is not None:
-        raise (body.found_at / "autoDeleteOnIdle").error("queues here never go away by themselves")
+        raise (body.found_at / "autoDeleteOnIdle").error("queues here stay when idle")
 
 
 def _window(body: SnapshotObject) -> timedelta | None:
@@ -101,11 +101,11 @@ def _max_message_bytes(body: SnapshotObject, of_tier: Tier) -> int:
     return body.number("maxMessageSizeInKilobytes", 1024, low=1024, high=102400) * 1024
 
 
-def _check_forwards(resource: PredictedResource, queues: tuple[QueueSpec, ...]) -> None:
+def _check_forwards(resource: SnapshotResource, queues: tuple[QueueSpec, ...]) -> None:
     names = {queue.name.lower() for queue in queues}
     for queue in queues:
         for target in (queue.forward_to, queue.forward_dead_letters_to):
             if target and (target.lower() not in names or target.lower() == queue.name.lower()):
                 raise resource.found_at.error(
-                    f"queue {queue.name} forwards to {target}, which is no other queue here"
+                    f"queue {queue.name} forwards to {target}, which is not another queue here"
                 )

@@ -6,13 +6,13 @@ from local.deployment.readers.identities import Attached
 from local.deployment.readers.references import References
 from local.deployment.resource_id import last
 from local.deployment.resources import AppSpec
-from local.deployment.snapshot import Location, PredictedResource, SnapshotObject
+from local.deployment.snapshot import SnapshotLocation, SnapshotObject, SnapshotResource
 from local.resource_manager.expressions import Reference
 
 KIND = "Microsoft.Web/sites"
 
 
-def read(resource: PredictedResource, identities: Attached, references: References) -> AppSpec:
+def read(resource: SnapshotResource, identities: Attached, references: References) -> AppSpec:
     """Read an app whose `identity` has been read."""
     _check_kind(resource)
     body = resource.properties
@@ -46,10 +46,10 @@ def read(resource: PredictedResource, identities: Attached, references: Referenc
     )
 
 
-def _check_kind(resource: PredictedResource) -> None:
+def _check_kind(resource: SnapshotResource) -> None:
     kinds = resource.envelope.text("kind", "app").split(",")
     if "functionapp" not in kinds:
-        raise (resource.found_at / "kind").error("only function apps can be had here")
+        raise (resource.found_at / "kind").error("only function apps are supported here")
 
 
 def _check_function_app(config: SnapshotObject) -> None:
@@ -67,19 +67,19 @@ def _settings(bodies: list[SnapshotObject], references: References) -> dict[str,
     settings: dict[str, str | Reference] = {}
     for body in bodies:
         name = body.text("name")
-        # Environment names of a Windows app know no case, so two such settings are one too many.
+        # On Windows environment variables differ by more than case, so these are the same setting.
         if name.lower() in (known.lower() for known in settings):
             raise (body.found_at / "name").error(f"setting {name} is given twice")
-        place = Location(
+        place = SnapshotLocation(
             body.found_at.file, body.found_at.resource, f"{body.found_at.path} ({name})"
         )
-        settings[name] = references.answer(body.value("value"), place)
+        settings[name] = references.resolve(body.value("value"), place)
         _check_plain(settings[name], place)
         body.ignore("slotSetting")
         body.reject_unread()
     return settings
 
 
-def _check_plain(value: str | Reference, place: Location) -> None:
+def _check_plain(value: str | Reference, place: SnapshotLocation) -> None:
     if isinstance(value, str) and value.lower().startswith("@microsoft."):
-        raise place.error("references to Key Vault in settings are not answered here")
+        raise place.error("references to Key Vault in settings are not resolved here")

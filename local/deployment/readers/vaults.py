@@ -8,7 +8,7 @@ import time
 from local.deployment.readers.references import References
 from local.deployment.resource_id import last, normal, parent
 from local.deployment.resources import AccessPolicy, KeySpec, SecretSpec, VaultSpec
-from local.deployment.snapshot import PredictedResource, SnapshotObject
+from local.deployment.snapshot import SnapshotObject, SnapshotResource
 
 KIND = "Microsoft.KeyVault/vaults"
 KEY_KIND = f"{KIND}/keys"
@@ -28,7 +28,7 @@ _KEY_PERMISSIONS = _OF_BOTH | {
 
 
 def read(
-    resource: PredictedResource,
+    resource: SnapshotResource,
     tenant_id: str,
     keys: list[KeySpec],
     secrets: list[SecretSpec],
@@ -40,7 +40,7 @@ def read(
     # The network around a vault, and what the platform itself may fetch from it.
     body.ignore("publicNetworkAccess", "networkAcls", "enabledForDeployment")
     body.ignore("enabledForDiskEncryption", "enabledForTemplateDeployment")
-    body.only("createMode", "default", "only new vaults can be had here")
+    body.only("createMode", "default", "only new vaults are supported here")
     rbac_is_default = resource.api_version >= _RBAC_IS_DEFAULT_SINCE
     uses_rbac = body.flag("enableRbacAuthorization", default=rbac_is_default)
     policies = tuple(_policy(p, tenant_id, references) for p in body.bodies("accessPolicies"))
@@ -57,12 +57,12 @@ def read(
     )
 
 
-def tenant(resource: PredictedResource) -> str:
+def tenant(resource: SnapshotResource) -> str:
     """Take the tenant of a vault."""
     return resource.properties.text("tenantId")
 
 
-def read_key(resource: PredictedResource) -> KeySpec:
+def read_key(resource: SnapshotResource) -> KeySpec:
     """Read a key."""
     name = _object_name(resource)
     body = resource.properties
@@ -73,15 +73,15 @@ def read_key(resource: PredictedResource) -> KeySpec:
     operations = body.texts("keyOps", _OPERATIONS)
     for operation in operations:
         if operation not in _OPERATIONS:
-            raise (body.found_at / "keyOps").error(f"{operation!r} is no operation of an RSA key")
-    # A rotation policy turns a key over after weeks; here a command does it.
+            raise (body.found_at / "keyOps").error(f"{operation!r} is not an RSA operation")
+    # A rotation policy rotates a key after weeks; here a command does it.
     body.ignore("rotationPolicy")
     _enabled(body)
     resource.reject_unread()
     return KeySpec(resource.id, name, kty, size, operations)
 
 
-def read_secret(resource: PredictedResource) -> SecretSpec:
+def read_secret(resource: SnapshotResource) -> SecretSpec:
     """Read a secret, without its value."""
     name = _object_name(resource)
     body = resource.properties
@@ -121,7 +121,7 @@ def _enabled(body: SnapshotObject) -> None:
     attributes.reject_unread()
 
 
-def _object_name(resource: PredictedResource) -> str:
+def _object_name(resource: SnapshotResource) -> str:
     name = last(resource.id)
     if not _OBJECT_NAME.fullmatch(name):
         raise resource.found_at.error("its name must be letters, digits and hyphens")

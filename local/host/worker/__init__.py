@@ -1,1 +1,1 @@
-"""The worker of a host: a process of its own that reads function_app.py and calls functions."""
+"""The worker of a host: a separate process that indexes function_app.py and calls functions."""

@@ -1,4 +1,4 @@
-"""`python -m local.host.worker`: started by a host, with a socket that leads to it."""
+"""`python -m local.host.worker`: started by a host, with a socket to it."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ _log = logging.getLogger("Host.Worker")
 
 
 def main() -> None:
-    """Work until the host says that it is enough, or is gone."""
+    """Work until the host stops this worker, or ends itself."""
     options = _options()
     connection = socket.socket(fileno=options.socket)
     connection.set_inheritable(False)
     threading.Thread(target=_end_with_host, args=(connection.fileno(),), daemon=True).start()
-    # Ctrl-C is for the host, which ends its worker when what is in hand is done.
+    # Ctrl-C is for the host, which ends its worker when the calls in flight are done.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # What functions print is in the log at once, even if this process is killed.
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
@@ -86,7 +86,7 @@ class _Worker(asyncio.Protocol):
     def __init__(self) -> None:
         self.stopped = asyncio.Event()
         self._decoder = Decoder()
-        self._in_hand: set[asyncio.Task[None]] = set()
+        self._in_flight: set[asyncio.Task[None]] = set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - for mypy
@@ -96,8 +96,8 @@ class _Worker(asyncio.Protocol):
         for message in self._decoder.feed(data):
             if isinstance(message, Invocation):
                 task = asyncio.create_task(self._invoke(message))
-                self._in_hand.add(task)
-                task.add_done_callback(self._in_hand.discard)
+                self._in_flight.add(task)
+                task.add_done_callback(self._in_flight.discard)
             else:
                 self.stopped.set()
 
@@ -108,10 +108,10 @@ class _Worker(asyncio.Protocol):
         try:
             answer = encode(await self.loader.invoke(invocation))
         except asyncio.CancelledError:
-            # As there: the library lets it pass, and the host waits until the function's timeout.
-            _log.warning("'%s' was cancelled and gives no answer", invocation.function)
+            # As in Azure: the library lets it pass, and the host waits for the function's timeout.
+            _log.warning("'%s' was cancelled and has no outcome", invocation.function)
             raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, the caller must hear of it
+        except Exception as error:  # noqa: BLE001 - whatever it is, the caller must get it
             outcome = Outcome(invocation.id, error=repr(error), traceback=traceback.format_exc())
             answer = encode(outcome)
         self._transport.write(answer)

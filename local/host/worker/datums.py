@@ -1,4 +1,4 @@
-"""Values of the protocol as the converters of azure.functions take and give them."""
+"""Values of the protocol, to and from the converters of azure.functions."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from local.host.worker.messages import Data
 
 
 def to_datum(data: Data, datum: Any) -> Any:
-    """Make a `Datum` of that class; one that has nothing is None."""
+    """Convert to a `Datum` of that class; nothing becomes None."""
     kind, value = data
     if kind is None:
         return None
     if kind == "http":
         return datum(_request(value, datum), kind)
     if kind.startswith("collection_"):
-        # As a message of gRPC has it: a member by the name of what is in it.
+        # As in a message of gRPC: a member named after what it holds.
         value = SimpleNamespace(**{kind.removeprefix("collection_"): value})
     return datum(value, kind)
 

@@ -1,8 +1,8 @@
 """Functions indexed and called by `azure-functions-runtime`, the library of Azure's Python worker.
 
-Its proxy worker, which speaks gRPC with the host, is not on PyPI. What it calls is: the library is
-asked here for the same things in the same order, and calls functions by `native_invocation`, the
-entry that takes plain values.
+Its proxy worker, which speaks gRPC with the host, is not on PyPI. What it calls is:
+the library gets the same requests here in the same order, and calls functions by
+`native_invocation`, the entry point that takes plain values.
 """
 
 from __future__ import annotations
@@ -46,15 +46,15 @@ _PROTOS = SimpleNamespace(
     WorkerInitResponse=SimpleNamespace,
     WorkerMetadata=SimpleNamespace,
 )
-"""The library makes its answers with whatever stands in for the modules of gRPC."""
+"""Stand-ins for the modules of gRPC, with which the library makes its responses."""
 
 
 class LibraryLoader:
-    """Asks the library for what Azure's worker asks it."""
+    """Sends the library the requests of Azure's worker."""
 
     async def index(self, root: Path) -> Sequence[tuple[str, Sequence[str]]]:
         """See `Loader`."""
-        logging.getLogger("azure.functions").addFilter(_is_news)
+        logging.getLogger("azure.functions").addFilter(_is_new)
         runtime.start_threadpool_executor()
         init = {"capabilities": {}, "function_app_directory": str(root)}
         answer = await runtime.worker_init_request(_request(worker_init_request=init))
@@ -73,7 +73,7 @@ class LibraryLoader:
 
     async def invoke(self, invocation: Invocation) -> Outcome:
         """See `Loader`."""
-        # The id that the library gives to a function of this name.
+        # The id that the library derives from a function's name.
         function_id = str(uuid.uuid5(uuid.NAMESPACE_OID, invocation.function))
         inputs = [(name, to_datum(data, Datum)) for name, data in invocation.inputs.items()]
         metadata = {name: to_datum(data, Datum) for name, data in invocation.metadata.items()}
@@ -97,6 +97,6 @@ def _request(**content: Any) -> Any:
     )
 
 
-def _is_news(record: logging.LogRecord) -> bool:
-    """Leave out what the outcome says as well, and the host logs with the function's name."""
+def _is_new(record: logging.LogRecord) -> bool:
+    """Leave out what is in the outcome as well, and logged by the host with the function's name."""
     return record.msg != "Native invocation failed"

@@ -1,4 +1,4 @@
-"""What a worker does with an app, whoever does it."""
+"""How a worker loads an app: the interface of both loaders, and the choice between them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ LOADERS = ("library", "own")
 
 
 class Loader(Protocol):
-    """Reads an app's functions once, and then calls them."""
+    """Indexes an app's functions once, and then calls them."""
 
     async def index(self, root: Path) -> Sequence[tuple[str, Sequence[str]]]:
-        """Import function_app.py; give each function's name and bindings.
+        """Import function_app.py; return each function's name and bindings.
 
         Raises AppRefusedError for an app that Azure would not load either.
         """
@@ -26,13 +26,13 @@ class Loader(Protocol):
         """Call a function; what it raises becomes the outcome's error."""
 
 
-def usual() -> str:
-    """Return the loader that this version of Python can have."""
+def default_loader() -> str:
+    """Return the loader for this version of Python."""
     return "library" if sys.version_info >= (3, 13) else "own"
 
 
 def load(name: str) -> Loader:
-    """Make a loader; ImportError if a package that it needs is missing."""
+    """Create a loader. Raises ImportError if a package that it needs is missing."""
     if name == "library":
         from local.host.worker.library import LibraryLoader
 

@@ -1,4 +1,4 @@
-"""What a host and its worker say to each other: MessagePack over a private socket pair.
+"""The protocol between a host and its worker: MessagePack over a private socket pair.
 
 The messages and their members are those of the Functions host's own protocol, as far as HTTP and
 Service Bus triggers need it (FunctionRpc.proto of azure-functions-language-worker-protobuf).
@@ -20,21 +20,21 @@ a mapping whose `body` is `Data` again), or nothing (None)."""
 
 @dataclass(frozen=True)
 class Indexed:
-    """The worker's first word: each function's name and its bindings, each a JSON object."""
+    """The worker's first message: each function's name and bindings, each a JSON object."""
 
     functions: Sequence[tuple[str, Sequence[str]]]
 
 
 @dataclass(frozen=True)
 class IndexingFailed:
-    """Its first word if it cannot load the app; `reason` is one line."""
+    """The first message of a worker that cannot load the app; `reason` is one line."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class Invocation:
-    """A call of a function: what its parameters get, and what is known of what triggered it."""
+    """A call of a function: the values of its parameters, and the metadata of its trigger."""
 
     id: str
     function: str
@@ -46,7 +46,7 @@ class Invocation:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a call: what it returned, or in one line and with its traceback, its error."""
+    """The outcome of a call: what it returned, or its error in one line and its traceback."""
 
     id: str
     returned: Data = (None, None)
@@ -56,7 +56,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Stop:
-    """The host's last word: nothing more will be called."""
+    """The host's last message: nothing more will be called."""
 
 
 WorkerMessage = Indexed | IndexingFailed | Invocation | Outcome | Stop
@@ -65,7 +65,7 @@ _FIELDS = {kind: [field.name for field in fields(kind)] for kind in _KINDS.value
 
 
 def encode(message: WorkerMessage) -> bytes:
-    """Write a message; TypeError for a value that is none of a message's."""
+    """Encode a message. Raises TypeError for a value that a message cannot have."""
     kind = type(message)
     members = [getattr(message, name) for name in _FIELDS[kind]]
     packed: bytes = msgpack.packb([kind.__name__, *members], unicode_errors="surrogatepass")
@@ -73,7 +73,7 @@ def encode(message: WorkerMessage) -> bytes:
 
 
 class Decoder:
-    """Reads messages from what comes in pieces of any size."""
+    """Decodes messages from data in pieces of any size."""
 
     def __init__(self) -> None:
         self._unpacker = msgpack.Unpacker(
@@ -83,7 +83,7 @@ class Decoder:
         )
 
     def feed(self, data: bytes) -> Iterator[WorkerMessage]:
-        """Give the messages that are complete by now."""
+        """Return the messages that are complete now."""
         self._unpacker.feed(data)
         for kind, *members in self._unpacker:
             yield _KINDS[kind](*members)

@@ -1,7 +1,7 @@
-"""Functions indexed and called on Python 3.11 and 3.12, where Azure's library cannot be had.
+"""Functions indexed and called on Python 3.11 and 3.12, which Azure's library does not support.
 
 The worker of those versions, azure_functions_worker, is not on PyPI; it and the library have the
-same rules, and a test holds this loader to the library's answers.
+same rules, and a test compares this loader with the library.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What Azure's worker wants of a function before it loads it (its `Registry`), and how it converts.
+"""The checks of Azure's worker before it loads a function (its `Registry`), and its conversions.
 
-The words follow the worker's, so that who meets one of its refusals here finds it explained there.
+The messages are the worker's own, so that they can be looked up.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _IN, _OUT, _INOUT = 0, 1, 2
 
 
 class FunctionLoadError(Exception):
-    """The worker would not load this function, and so none of the app's."""
+    """The worker would not load this function, and so none of the app."""
 
     def __init__(self, function: str, why: str) -> None:
         super().__init__(f"cannot load the {function} function: {why}")
@@ -29,9 +29,9 @@ class FunctionLoadError(Exception):
 
 @dataclass(frozen=True)
 class LoadableFunction:
-    """A function that may be called. `decoders` make what its parameters get of a `Datum` each.
+    """A function that can be called. `decoders` convert a `Datum` to the value of each parameter.
 
-    `encode` makes a `Datum` of what it returns; without one it may return nothing.
+    `encode` converts what it returns to a `Datum`; without it the function must return None.
     """
 
     name: str
@@ -43,7 +43,7 @@ class LoadableFunction:
 
 
 class _Generic:
-    """Stands in for the converter of a binding that has none, or of a parameter of str or bytes."""
+    """The converter of a binding that has none of its own, and of parameters of str or bytes."""
 
     @staticmethod
     def check_input_type_annotation(annotation: type) -> bool:
@@ -71,9 +71,9 @@ class _Generic:
 
 
 def check(function: Any) -> LoadableFunction:
-    """Hold a function of `FunctionApp.get_functions()` against the rules.
+    """Check a function of `FunctionApp.get_functions()` against the rules.
 
-    Raises FunctionLoadError; NameError and TypeError for annotations that mean nothing.
+    Raises FunctionLoadError; NameError and TypeError for annotations that cannot be resolved.
     """
     name, code = function.get_function_name(), function.get_user_function()
     parameters = set(inspect.signature(code).parameters)

@@ -1,6 +1,6 @@
 """Nothing that a call waits for keeps it for good: not a vault, an identity, a bus, a partner.
 
-A call that reaches functionTimeout ends the whole worker, with all that others have in hand.
+A call that reaches functionTimeout ends the whole worker, with all of its calls.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ async def stack() -> AsyncIterator[AsyncExitStack]:
 
 @dataclass
 class Peer(asyncio.Protocol):
-    """Takes connections: says `answer` to what it is told, then `drip` now and then, for ever.
+    """Takes connections: sends `answer` to what it receives, then `drip` now and then, for ever.
 
     Without `reads` it takes in only what comes first.
     """

@@ -155,7 +155,7 @@ def until_received(client: Client, ids: set[str]) -> Mapping[str, Mapping[str, o
 def test_what_the_sender_refuses_is_shown_with_its_reason(folder: Path) -> None:
     empty = local("send", "-", "--folder", str(folder), stdin="")
     assert empty.returncode == 1
-    assert "the sender says 400: the body is empty" in empty.stderr
+    assert "the sender answered 400: the body is empty" in empty.stderr
     missing = local("send", "/no/such/file", "--folder", str(folder))
     assert missing.returncode == 1
     assert "No such file" in missing.stderr
@@ -288,7 +288,7 @@ def test_another_deployment_takes_effect_while_it_runs(folder: Path) -> None:
     client.control("PUT", "/deployment", body(snapshot | {"predictedResources": kept}))
     client.control("POST", "/apps/sender/restart")
     refused = local("send", "-", "--folder", str(folder), stdin="x")
-    assert "the sender says 503" in refused.stderr
+    assert "the sender answered 503" in refused.stderr
     client.control("PUT", "/deployment", original)
     assert local("send", "-", "--folder", str(folder), stdin="x").returncode == 0
 

@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 import signal
+import time
 from pathlib import Path
 
 import aiohttp
@@ -234,19 +235,22 @@ async def test_a_stop_ends_a_worker_that_does_not_end_by_itself(start_host: Star
 async def test_a_function_that_runs_for_too_long_costs_the_worker_and_no_neighbour_its_time(
     start_host: StartHost, function: str
 ) -> None:
-    options: dict[str, object] = {"functionTimeout": "00:00:03"}
+    options: dict[str, object] = {"functionTimeout": "00:00:05"}
     async with start_host(CODE, options) as host, aiohttp.ClientSession(host.url) as session:
         first = int(await text(session, "pid"))
         early = asyncio.create_task(status(session, "forever"))
         await in_hand(host, "forever")
-        await asyncio.sleep(1.5)
+        await asyncio.sleep(1)
+        asked = time.monotonic()
         late = asyncio.create_task(status(session, function))
+        await in_hand(host, function)
+        assert not early.done(), "the machine is too slow: both must run at once"
         assert await early == (500, b"")
-        assert not late.done(), "it must wait for its own timeout"
         second = int(await text(session, "pid"))
         assert second != first
         await until(lambda: ended(first))
         assert await late == (500, b"")
+        assert time.monotonic() - asked >= 5, "it has all of its own time"
         # The late one was the old worker's, so the new one stays.
         assert int(await text(session, "pid")) == second
 

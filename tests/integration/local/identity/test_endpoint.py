@@ -15,7 +15,8 @@ from azure.identity import ManagedIdentityCredential as SyncManagedIdentityCrede
 from azure.identity.aio import ManagedIdentityCredential
 
 from local.deployment.resources import AppSpec, Identity, Operator
-from local.identity.endpoint import Caller, token_endpoint
+from local.identity.endpoint import token_endpoint
+from local.identity.token_request import Caller
 from local.identity.tokens import TokenIssuer
 
 TENANT = "00000000-0000-4000-8000-000000000002"

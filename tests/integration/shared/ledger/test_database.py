@@ -1,4 +1,4 @@
-"""The database behind its secret: away and back, rotated, wrong, and never told of in an error."""
+"""The database behind its secret: away and back, rotated, wrong, and never shown by an error."""
 
 from __future__ import annotations
 
@@ -185,8 +185,8 @@ async def test_a_statement_that_takes_too_long_is_ended(
     await patient.close()
 
 
-class Way:
-    """A way to a server that can be cut and restored."""
+class CuttableProxy:
+    """A TCP proxy to a server, which can be cut and restored."""
 
     def __init__(self, port: int) -> None:
         self._to = port
@@ -195,7 +195,7 @@ class Way:
         self._server: asyncio.Server | None = None
         self.port = 0
 
-    async def mend(self) -> None:
+    async def restore(self) -> None:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
@@ -229,20 +229,20 @@ class Way:
 
 async def test_a_database_that_was_away_is_used_again(postgres: Postgres) -> None:
     url = await databases.postgresql(postgres)
-    way = Way(postgres.port)
-    await way.mend()
-    ledger = Ledger(Secret(url.replace(f":{postgres.port}/", f":{way.port}/")))
+    proxy = CuttableProxy(postgres.port)
+    await proxy.restore()
+    ledger = Ledger(Secret(url.replace(f":{postgres.port}/", f":{proxy.port}/")))
     await asyncio.gather(*(ledger.entry(str(number)) for number in range(20)))
-    await way.cut()
+    await proxy.cut()
     await refused(ledger)
-    await way.mend()
+    await proxy.restore()
     assert (await ledger.accept(new(1))).state == State.ACCEPTED
-    # Connections that broke while nobody used them are no request's trouble.
-    await way.cut()
-    await way.mend()
+    # Connections that broke while nobody used them fail no request.
+    await proxy.cut()
+    await proxy.restore()
     await asyncio.gather(*(ledger.entry(str(number)) for number in range(20)))
     await ledger.close()
-    await way.cut()
+    await proxy.cut()
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""Whatever order the ledger is told things in, and how often: it ends with the same row."""
+"""Updates in any order, and any number of times, end in the same row."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from shared.message.state import State
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 ACCEPT, QUEUED = "accept", "queued"
 Step = str | Receipt
-TOLD = (State.RETRYING, State.REJECTED, State.DELIVERED)
+RECORDED = (State.RETRYING, State.REJECTED, State.DELIVERED)
 
 
 def at(seconds: int) -> datetime:
@@ -31,7 +31,7 @@ def receipt(state: State, seconds: int, attempts: int, replay: int) -> Receipt:
 
 receipts = st.builds(
     receipt,
-    st.sampled_from(TOLD),
+    st.sampled_from(RECORDED),
     st.integers(2, 5),
     st.integers(0, 2),
     st.sampled_from([0, 7, 2**62]),
@@ -39,14 +39,14 @@ receipts = st.builds(
 
 
 @st.composite
-def ways(draw: st.DrawFn) -> tuple[list[Step], list[Step]]:
-    """What is told of a message, and the same in another order with repeats."""
-    told: list[Step] = [ACCEPT, QUEUED, *draw(st.lists(receipts, max_size=5))]
-    repeats = draw(st.lists(st.sampled_from(told), max_size=3))
-    return told, draw(st.permutations([*told, *repeats]))
+def orders(draw: st.DrawFn) -> tuple[list[Step], list[Step]]:
+    """Updates of a message, and the same in another order with repeats."""
+    updates: list[Step] = [ACCEPT, QUEUED, *draw(st.lists(receipts, max_size=5))]
+    repeats = draw(st.lists(st.sampled_from(updates), max_size=3))
+    return updates, draw(st.permutations([*updates, *repeats]))
 
 
-async def tell(ledger: Ledger, id_: str, step: Step) -> None:
+async def write(ledger: Ledger, id_: str, step: Step) -> None:
     if step == ACCEPT:
         await ledger.accept(NewMessage(id_, "text/plain", 3, NOW, b"print"))
     elif isinstance(step, Receipt):
@@ -58,7 +58,7 @@ async def tell(ledger: Ledger, id_: str, step: Step) -> None:
 async def entry(ledger: Ledger, id_: str) -> LedgerEntry:
     found = await ledger.entry(id_)
     assert found is not None
-    # The place in lists is when it was first heard of, so that alone may differ.
+    # Only when the ledger first saw it may differ: lists are ordered by that.
     return replace(found, id="", first_seen_at=NOW)
 
 
@@ -66,17 +66,17 @@ async def entry(ledger: Ledger, id_: str) -> LedgerEntry:
     max_examples=60,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
-@given(ways=ways())
+@given(orders=orders())
 async def test_any_order_with_repeats_ends_in_the_same_row(
-    ledger: Ledger, ways: tuple[list[Step], list[Step]]
+    ledger: Ledger, orders: tuple[list[Step], list[Step]]
 ) -> None:
     straight, tangled = uuid.uuid4().hex, uuid.uuid4().hex
-    for id_, steps in ((straight, ways[0]), (tangled, ways[1])):
+    for id_, steps in ((straight, orders[0]), (tangled, orders[1])):
         for step in steps:
-            await tell(ledger, id_, step)
+            await write(ledger, id_, step)
     found = await entry(ledger, straight)
     assert await entry(ledger, tangled) == found
-    last = [step for step in ways[0] if isinstance(step, Receipt)]
+    last = [step for step in orders[0] if isinstance(step, Receipt)]
     if not last:
         assert found.state == State.QUEUED
     elif any(step.state == State.DELIVERED for step in last):
@@ -99,11 +99,11 @@ async def test_any_order_with_repeats_ends_in_the_same_row(
         (receipt(State.RETRYING, 3, 0, 0), ACCEPT),
     ],
 )
-async def test_a_late_telling_never_moves_a_message_backwards(
+async def test_a_late_update_never_moves_a_message_backwards(
     ledger: Ledger, before: Receipt, late: Step
 ) -> None:
-    await tell(ledger, "a", before)
-    await tell(ledger, "a", late)
+    await write(ledger, "a", before)
+    await write(ledger, "a", late)
     found = await entry(ledger, "a")
     assert (found.state, found.detail, found.attempts) == (
         *(before.state, before.detail),
@@ -125,7 +125,7 @@ async def test_a_replay_begins_a_new_way(ledger: Ledger) -> None:
         (receipt(State.REJECTED, 4, 9, 17), State.REJECTED),
         (receipt(State.DELIVERED, 5, 0, 40), State.DELIVERED),
     ):
-        await tell(ledger, "a", step)
+        await write(ledger, "a", step)
         assert (await entry(ledger, "a")).state == state
     found = await entry(ledger, "a")
     assert (found.retrying_at, found.rejected_at, found.delivered_at) == (at(3), at(4), at(5))

@@ -107,8 +107,8 @@ def test_what_would_have_allowed_it_does(
 def decided(decisions: AuditLog, who: str, action: str, resource_id: str) -> None:
     authorization = Authorization(ROLES)
     decision = authorization.decide(WHO[who], action, resource_id)
-    asker = Requester(WHO[who], "relay-sender-local", request_id="r-1")
-    decisions.decided("vault", decision, asker)
+    requester = Requester(WHO[who], "relay-sender-local", request_id="r-1")
+    decisions.decided("vault", decision, requester)
 
 
 def test_a_decision_says_who_what_and_why() -> None:
@@ -138,7 +138,7 @@ def test_a_decision_by_access_policies_names_the_permission() -> None:
     assert [one.because for one in decisions.after(0, 10).decisions] == [
         "access policy keys/encrypt in vault payload-local",
         "needs access policy keys/encrypt in vault payload-local",
-        "needs its grants, which are taken away for now",
+        "needs its grants, which are suspended",
     ]
 
 
@@ -175,10 +175,12 @@ def test_many_threads_leave_no_gap_and_no_double() -> None:
 
 def test_nothing_that_a_client_made_up_is_kept() -> None:
     decisions, authorization = AuditLog(Names(ROLES)), Authorization(ROLES)
-    asker = Requester(WHO["encrypt"], "relay-sender-local")
-    decisions.decided("vault", authorization.decide(WHO["encrypt"], ENCRYPT, MADE_UP), asker)
-    decisions.refused("bus", asker, None, f"{ROLES.namespaces[0].resource_id}/queues/{SECRET}", "x")
-    decisions.gave_no_token(asker, SECRET)
+    requester = Requester(WHO["encrypt"], "relay-sender-local")
+    decisions.decided("vault", authorization.decide(WHO["encrypt"], ENCRYPT, MADE_UP), requester)
+    decisions.refused(
+        "bus", requester, None, f"{ROLES.namespaces[0].resource_id}/queues/{SECRET}", "x"
+    )
+    decisions.token_refused(requester, SECRET)
     kept = decisions.after(0, 10)
     assert SECRET not in json.dumps(as_json(kept))
     assert [one.object for one in kept.decisions] == [
@@ -192,11 +194,11 @@ def test_nothing_that_a_client_made_up_is_kept() -> None:
 def test_tokens_given_and_not_given() -> None:
     decisions = AuditLog(Names(ROLES))
     encrypt = next(one for one in ROLES.identities if one.name.startswith("encrypt"))
-    asker = Requester(encrypt.principal_id, "relay-sender-local")
-    decisions.token_issued(asker, encrypt.resource_id)
-    asker = Requester(app="relay-receiver-local")
+    requester = Requester(encrypt.principal_id, "relay-sender-local")
+    decisions.token_issued(requester, encrypt.resource_id)
+    requester = Requester(app="relay-receiver-local")
     for selected in (encrypt.client_id.upper(), encrypt.principal_id, encrypt.resource_id, None):
-        decisions.gave_no_token(asker, selected)
+        decisions.token_refused(requester, selected)
     given, *others = decisions.after(0, 10).decisions
     assert (given.app, given.identity, given.action) == ("sender", "encrypt", "token")
     assert (given.allowed, given.because) == (True, "it is an identity of sender")

@@ -92,7 +92,7 @@ def test_a_queue_function_may_ask_for_several_messages() -> None:
     [function] = bound(declare)
     assert isinstance(function, QueueFunction)
     assert function.many
-    assert (function.largest_batch, function.completes) == (1000, True)
+    assert (function.max_batch, function.completes) == (1000, True)
 
 
 def test_a_queue_function_says_itself_how_large_a_batch_is_and_who_completes_it() -> None:
@@ -110,7 +110,7 @@ def test_a_queue_function_says_itself_how_large_a_batch_is_and_who_completes_it(
 
     [function] = bound(declare)
     assert isinstance(function, QueueFunction)
-    assert (function.largest_batch, function.completes) == (7, False)
+    assert (function.max_batch, function.completes) == (7, False)
     assert function.data_type is DataType.STRING
 
 

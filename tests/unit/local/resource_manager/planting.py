@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from local.resource_manager.existing import ExistingDeployment
+from local.resource_manager.refusal import Refusal
+from local.resource_manager.template import Template
+
 INFRA = Path(__file__).parents[4] / "infra"
 SNAPSHOTS = sorted(path.name for path in INFRA.glob("*.snapshot.json"))
 
@@ -128,3 +132,13 @@ def another(document: Json, ending: str, change: Callable[[Json], None]) -> Json
     one = copy.deepcopy(resource(document, ending))
     change(one)
     return add(document, one)
+
+
+def existing(document: Json, **more: Any) -> ExistingDeployment:
+    """Return a snapshot as what exists already."""
+    return ExistingDeployment(Template(document), **more)
+
+
+def places(found: list[Refusal]) -> list[tuple[str, str]]:
+    """Return of each refusal where it points to, and Azure's code for it."""
+    return [(one.path, one.code) for one in found]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from local.deployment.deployment import answered, load
+from local.deployment.deployment import load, resolved
 from local.deployment.resources import Deployment, MachineSpec
 from local.deployment.snapshot import DeploymentError
 
@@ -37,7 +37,7 @@ def test_a_command_is_told_the_identity_and_the_secret() -> None:
     deployment = load(SNAPSHOT)
     reader = machine(deployment, "reader")
     uris = {vault.resource_id: f"https://{vault.name}/" for vault in deployment.vaults}
-    assert answered(reader.parameters, uris) == {
+    assert resolved(reader.parameters, uris) == {
         "CLIENT_ID": reader.identities[0].client_id,
         "SECRET_URL": "https://database-local/secrets/database-connection",
     }
@@ -84,7 +84,7 @@ def a_second_one_of_the_name(machine: Json, command: Json) -> None:
         (script_from_elsewhere, "properties.source.script", "is missing"),
         (as_somebody_else, "properties.runAsUser", "does not support"),
         (on_no_machine, "", "not deployed with it"),
-        (an_identity_of_elsewhere, "identity.userAssignedIdentities", "no identity of this"),
+        (an_identity_of_elsewhere, "identity.userAssignedIdentities", "not an identity of this"),
         (a_second_one_of_the_name, "", "host name split is another machine's"),
     ],
 )

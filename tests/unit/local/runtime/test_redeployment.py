@@ -118,8 +118,8 @@ def test_a_key_that_is_not_made_once_is_refused_after_a_rotation(folder: Path) -
     (refusal,) = refused.value.refusals
     assert refusal.code == "KeyCreationParametersDidNotMatchExistingKey"
     text = str(refused.value)
-    assert text.startswith(f"Azure would refuse to deploy {PATH} over what stands in {folder}, ")
-    assert "name another folder (--folder)" in text
+    assert text.startswith(f"Azure would refuse to deploy {PATH} over what exists in {folder}, ")
+    assert "give another folder (--folder) or remove this one" in text
     assert "@onlyIfNotExists()" in text
     assert (folder / FILE).read_bytes() == before
 

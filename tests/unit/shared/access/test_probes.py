@@ -24,7 +24,7 @@ def error(code: str, inner: str | None = None) -> bytes:
         # Garbage that may be decrypted cannot be.
         (400, error("BadParameter"), True, "allowed"),
         (400, error("BadParameter"), False, "could not tell"),
-        # A refusal of the request, by whoever stands before the vault, says nothing of a right.
+        # A refusal by a gateway before the vault says nothing of a right.
         (400, error("InvalidApiVersion"), True, "could not tell"),
         (400, b"<html>Bad Request</html>", True, "could not tell"),
         (403, error("Forbidden", "ForbiddenByRbac"), False, "refused"),

@@ -53,7 +53,7 @@ def test_a_quote_in_a_key_is_escaped() -> None:
         '"planted short"',
         f'"{"p" * 256}"',
         '"planted "in" the middle"',
-        '"planted \u00e4 is no ASCII"',
+        '"planted \u00e4 is not ASCII"',
         '"planted \x7f control"',
         '"planted trailing slash\\"',
         f"{KEY}, {KEY}",

@@ -6,7 +6,7 @@ from shared.settings.environment import SettingsError, inventory, load
 from tests.unit.shared.settings.test_settings import ID, environment
 
 
-def test_what_the_proof_of_access_tries_is_read_from_its_families() -> None:
+def test_what_the_access_audit_probes_is_read_from_its_families() -> None:
     environ = environment(
         "tracker",
         RELAY_ACCESS_IDENTITY_SENDER_BUS=ID,
@@ -24,7 +24,7 @@ def test_what_the_proof_of_access_tries_is_read_from_its_families() -> None:
 
 
 @pytest.mark.parametrize("kind", ["IDENTITY", "KEY", "SECRET", "QUEUE"])
-def test_a_wrong_object_of_the_proof_of_access_is_named_and_not_shown(kind: str) -> None:
+def test_a_wrong_object_of_the_access_audit_is_named_and_not_shown(kind: str) -> None:
     environ = environment("tracker", **{f"RELAY_ACCESS_{kind}_X": "planted secret \u20ac"})
     for read in (load, inventory):
         with pytest.raises(SettingsError) as caught:

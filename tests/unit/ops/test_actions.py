@@ -1,0 +1,57 @@
+"""What a replay sends, and how it ends, with senders of our own in place of the bus."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+from azure.servicebus import ServiceBusMessage
+
+from ops.actions import MessageSender, drop, resend
+from ops.replay import Destination, NotReplayable, Resend
+from shared.azure.queues import BusUnavailableError, MessageTooLargeError
+
+
+class Sent:
+    """A queue that takes everything, or nothing for one reason."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+        self.bodies: list[bytes] = []
+
+    async def send(self, message: ServiceBusMessage) -> None:
+        if self.error:
+            raise self.error
+        self.bodies.append(b"".join(message.body))
+
+
+MESSAGE = Resend("messages", b"sealed", "a.r1", "application/jose")
+RECEIPT = Resend("receipts", b"{}", None, "application/json")
+
+
+async def test_each_goes_to_the_queue_it_came_from() -> None:
+    messages, receipts = Sent(), Sent()
+    senders: Mapping[Destination, MessageSender] = {"messages": messages, "receipts": receipts}
+    assert await resend(senders, MESSAGE) is None
+    assert await resend(senders, RECEIPT) is None
+    assert (messages.bodies, receipts.bodies) == ([b"sealed"], [b"{}"])
+
+
+async def test_what_cannot_be_replayed_is_not_sent() -> None:
+    messages = Sent()
+    assert await resend({"messages": messages}, NotReplayable("why")) == "why"
+    assert messages.bodies == []
+
+
+async def test_what_the_queue_finds_too_large_fails_alone() -> None:
+    too_large = Sent(MessageTooLargeError("larger than the queue takes"))
+    assert await resend({"messages": too_large}, MESSAGE) == "larger than the queue takes"
+
+
+async def test_a_bus_that_is_away_ends_the_job() -> None:
+    with pytest.raises(BusUnavailableError):
+        await resend({"messages": Sent(BusUnavailableError("away"))}, MESSAGE)
+
+
+async def test_dropping_lets_each_be_completed() -> None:
+    assert await drop([]) == []
