@@ -116,8 +116,8 @@ def after_opening(message: ReceivedMessage, key: DataKey) -> Record | None:
 def before_delivery(message: BusMessage, policy: Policy) -> Reject | None:
     """Reject what its queue has delivered as often as it may, before it is tried once more.
 
-    Here, where the ledger hears of it, and not by the queue's own count. "Without an outcome" is all
-    that is known: a receiver that ended after the partner had accepted the message left nothing.
+    Here, where the ledger hears of it, and not by the queue's own count. "Without an outcome" is
+    all that is known: a receiver that ended after the partner accepted the message left nothing.
     """
     if message.deliveries < policy.max_deliveries:
         return None
