@@ -20,3 +20,9 @@ class RelayError(Exception):
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class CallCancelledError(RelayError):
+    """A call that others share was cancelled in the middle: it may have been done all the same."""
+
+    transient = True

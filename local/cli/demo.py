@@ -73,7 +73,7 @@ async def show_demo(cloud: Cloud) -> int:
     deliveries = await asyncio.to_thread(carry, client, samples(limit))
     show(deliveries_table(deliveries))
     print(
-        "\nverified: the same bytes and content type, and a valid signature, at the partner."
+        "\nverified: same bytes and content type at the partner, with a valid signature."
         "\n\nThe same messages in the ledger (GET /api/messages/{id} of the tracker, UTC):\n",
         flush=True,
     )
@@ -130,7 +130,7 @@ def carry(client: Client, sending: Sequence[Sample]) -> Sequence[DemoDelivery]:
 
 
 def look_up(client: Client, ids: Sequence[str]) -> Sequence[TrackedMessage]:
-    """Ask the tracker for each message until it is delivered, or the time is up."""
+    """Poll the tracker for each message until it is delivered, or the time is up."""
     deadline = time.monotonic() + _TIMEOUT
     return [_look_up(client, message_id, deadline) for message_id in ids]
 

@@ -1,4 +1,4 @@
-"""What an id of a role assignment, and what stands in it, says: the scope, the role, the principal.
+"""What a role assignment says: its scope, its role and its principal.
 
 Everything that reads deployments reads them by these functions, so that no two of them can
 disagree about who is given what.

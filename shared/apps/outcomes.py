@@ -1,12 +1,12 @@
 """What becomes of a received message: a value, decided without a queue, a partner or a clock.
 
-`before_opening`, `after_opening`, `after_delivery` and `after_failure` decide, in this order, and
-`receiver_queues` carries the outcome out. Delays are in seconds from that moment.
+`before_opening`, `after_opening`, `before_delivery`, `after_delivery` and `after_failure` decide,
+in this order, and `receiver_queues` carries the outcome out. Delays are in seconds from then on.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -24,25 +24,6 @@ from shared.partner.delivery import (
 )
 from shared.partner.retries import Schedule
 
-Failure = (
-    DecryptionError
-    | PartnerRefusedError
-    | PartnerUnavailableError
-    | PartnerDeniedError
-    | PartnerSecretError
-    | VaultError
-)
-"""How opening or delivering a message can fail."""
-
-FAILURES = (
-    DecryptionError,
-    PartnerRefusedError,
-    PartnerUnavailableError,
-    PartnerDeniedError,
-    PartnerSecretError,
-    VaultError,
-)
-
 _LONGEST_DETAIL = 200
 
 
@@ -54,12 +35,11 @@ class Delivered:
     size: int
     content_type: str
     key_version: str
-    key: DataKey = field(repr=False)
 
 
 @dataclass(frozen=True)
 class Retry:
-    """The partner is away: the next attempt is in `delay` seconds."""
+    """The attempt failed, and a later one may not: the next is in `delay` seconds."""
 
     delay: float
     attempts: int
@@ -68,10 +48,14 @@ class Retry:
 
 @dataclass(frozen=True)
 class Hold:
-    """It is not the message's fault: it waits `delay` seconds, and no attempt is counted."""
+    """It is not the message's fault: it waits `delay` seconds, and no attempt is counted.
+
+    `is_recorded` is as of `Reject`.
+    """
 
     delay: float
     detail: str
+    is_recorded: bool = True
 
 
 @dataclass(frozen=True)
@@ -109,16 +93,13 @@ class Policy:
 
 def reject_unidentified(message: UnidentifiedMessage, policy: Policy) -> Reject:
     """Decide on a message that is not this relay's; the ledger has no row for it."""
-    exceeded = _exceeded(message, policy)
-    return exceeded or _undecryptable(message, message.fault)
+    return before_delivery(message, policy) or _undecryptable(message, message.fault)
 
 
-def before_opening(message: ReceivedMessage, policy: Policy) -> Record | Reject | None:
+def before_opening(message: ReceivedMessage, policy: Policy) -> Reject | None:
     """Decide whether a message is to be opened at all: None if it is."""
-    # Believed without a MAC: whoever may send to the queue can have garbage rejected anyway.
-    if message.pending and message.pending.receipt.state is State.REJECTED:
-        return Record(message.pending)
-    return _exceeded(message, policy)
+    # One with a pending receipt is opened all the same: its key alone can tell whose receipt it is.
+    return None if message.pending else before_delivery(message, policy)
 
 
 def after_opening(message: ReceivedMessage, key: DataKey) -> Record | None:
@@ -128,23 +109,33 @@ def after_opening(message: ReceivedMessage, key: DataKey) -> Record | None:
     return None
 
 
-def after_delivery(
-    message: ReceivedMessage, sealed: SealedMessage, size: int, key: DataKey
-) -> Delivered:
+def before_delivery(message: BusMessage, policy: Policy) -> Reject | None:
+    """Reject what its queue has delivered as often as it may, before it is tried once more.
+
+    Here, where the ledger hears of it, and not by the queue's own count. "Without an outcome" is
+    all that is known: a receiver that ended after the partner accepted the message left nothing.
+    """
+    if message.deliveries < policy.max_deliveries:
+        return None
+    before, most = message.deliveries - 1, policy.max_deliveries
+    detail = f"delivery {before + 1} of at most {most}, after {before} without an outcome"
+    return Reject("max-deliveries-exceeded", detail, message.attempts)
+
+
+def after_delivery(message: ReceivedMessage, sealed: SealedMessage, size: int) -> Delivered:
     """Return the outcome of a message that the partner has accepted. `size` is the payload's."""
     return Delivered(
         message.attempts + 1,
         size,
         sealed.header.content_type,
         sealed.wrapped.version,
-        key,
     )
 
 
 def after_failure(
-    message: ReceivedMessage, error: Failure, policy: Policy, chance: float
+    message: ReceivedMessage, error: Exception, policy: Policy, chance: float
 ) -> Retry | Hold | Reject:
-    """Decide on a message that was not opened, or not delivered.
+    """Decide on a message that was not opened, or not delivered, whatever the error is.
 
     `chance` is a random number from 0 to 1: what failed together is not to come back together.
     """
@@ -154,16 +145,29 @@ def after_failure(
         case PartnerRefusedError():
             return Reject("partner-refused", str(error), message.attempts + 1)
         case PartnerUnavailableError():
-            return _retry(message, error, policy.schedule, chance)
-        case _:
+            return _retry(message, str(error), error.retry_after, policy.schedule, chance)
+        case PartnerDeniedError() | PartnerSecretError() | VaultError():
             # However long it takes: the vault has to come back, or an operator has to act.
             return Hold(max(policy.hold_seconds, error.retry_after or 0), str(error))
+        case _:
+            # A fault of ours counts as an attempt: left on the queue, the message would come back
+            # at once, and use up its deliveries within minutes instead of the days of the schedule.
+            # The text of an error that nobody foresaw may repeat what is secret.
+            detail = f"an unforeseen error ({type(error).__name__})"
+            return _retry(message, detail, None, policy.schedule, chance)
 
 
 def receipt_of(
-    message: ReceivedMessage, outcome: Delivered | Retry | Hold | Reject, at: datetime
+    message: ReceivedMessage,
+    outcome: Delivered | Retry | Hold | Reject,
+    at: datetime,
+    *,
+    is_proven: bool,
 ) -> Receipt:
-    """Return the receipt that reports an outcome to the ledger. `at` is in UTC."""
+    """Return the receipt that reports an outcome to the ledger. `at` is in UTC.
+
+    `is_proven` says whether the message was opened.
+    """
     match outcome:
         case Delivered():
             return _receipt(
@@ -174,26 +178,21 @@ def receipt_of(
                 key_version=outcome.key_version,
                 content_type=outcome.content_type,
                 size=outcome.size,
+                is_proven=is_proven,
             )
         case Retry():
-            return _receipt(message, State.RETRYING, at, outcome.attempts, outcome.detail)
+            return _receipt(
+                message, State.RETRYING, at, outcome.attempts, outcome.detail, is_proven=is_proven
+            )
         case Hold():
-            return _receipt(message, State.RETRYING, at, message.attempts, outcome.detail)
+            return _receipt(
+                message, State.RETRYING, at, message.attempts, outcome.detail, is_proven=is_proven
+            )
         case Reject():
             detail = f"{outcome.reason}: {outcome.detail}"
-            return _receipt(message, State.REJECTED, at, outcome.attempts, detail)
-
-
-def _exceeded(message: BusMessage, policy: Policy) -> Reject | None:
-    """Reject what has been delivered as often as it may be, before it is tried once more.
-
-    Here, where the ledger hears of it, and not by the queue's own count.
-    """
-    if message.deliveries < policy.max_deliveries:
-        return None
-    before, most = message.deliveries - 1, policy.max_deliveries
-    detail = f"delivery {before + 1} of at most {most}, after {before} without an outcome"
-    return Reject("max-deliveries-exceeded", detail, message.attempts)
+            return _receipt(
+                message, State.REJECTED, at, outcome.attempts, detail, is_proven=is_proven
+            )
 
 
 def _undecryptable(message: BusMessage, error: DecryptionError) -> Reject:
@@ -201,13 +200,17 @@ def _undecryptable(message: BusMessage, error: DecryptionError) -> Reject:
 
 
 def _retry(
-    message: ReceivedMessage, error: PartnerUnavailableError, schedule: Schedule, chance: float
+    message: ReceivedMessage,
+    detail: str,
+    retry_after: float | None,
+    schedule: Schedule,
+    chance: float,
 ) -> Retry | Reject:
     attempts = message.attempts + 1
-    delay = schedule.delay(attempts, error.retry_after, chance)
+    delay = schedule.delay(attempts, retry_after, chance)
     if delay is None:
-        return Reject("retries-exhausted", str(error), attempts)
-    return Retry(delay, attempts, str(error))
+        return Reject("retries-exhausted", detail, attempts)
+    return Retry(delay, attempts, detail)
 
 
 def _receipt(

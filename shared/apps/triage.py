@@ -11,15 +11,16 @@ from dataclasses import dataclass
 
 import azure.functions as func
 
-from shared.apps.outcomes import Record, Reject, after_opening
+from shared.apps.outcomes import Hold, Outcome, Record, Reject, after_opening
 from shared.apps.receiver_clients import KeyOpener
 from shared.apps.receiver_queues import ReceiverQueues
+from shared.azure.vault import VaultError
 from shared.message.dead_letter import DeadLetter
 from shared.message.envelope import DataKey, DecryptionError
 from shared.message.receipt import Receipt
 from shared.message.received import ReceivedMessage, UnidentifiedMessage
-from shared.message.state import State
 from shared.message.unrecorded import rejected_receipt, returned
+from shared.telemetry.logs import location
 
 # A round without the database takes 3 h 20 min, see RELAY_RECEIPT_WAIT_SECONDS: four weeks.
 MAX_RETURNS = 200
@@ -58,11 +59,8 @@ def sort_message(
     letter: DeadLetter, message: ReceivedMessage, key: DataKey | None
 ) -> Record | Reject:
     """Decide on a message of any other queue; `key` is None unless it opened the message."""
-    if key:
-        if message.pending and message.pending.receipt.state is State.REJECTED:
-            return Record(message.pending)
-        if done := after_opening(message, key):
-            return done
+    if key and (done := after_opening(message, key)):
+        return done
     # What the bus gave up may be anything: the ledger hears only of what opens under its own id.
     return _reject(letter, is_recorded=key is not None)
 
@@ -92,9 +90,8 @@ class Triage:
         elif isinstance(letter.message, UnidentifiedMessage):
             await self._queues.set_aside(letter.message, _reject(letter, is_recorded=False))
         else:
-            key = await self._key_of(letter.message)
-            outcome = sort_message(letter, letter.message, key)
-            await self._queues.carry_out(letter.message, outcome)
+            outcome, key = await self._outcome(letter, letter.message)
+            await self._queues.carry_out(letter.message, outcome, key)
 
     async def _carry_out(self, letter: DeadLetter, outcome: ReturnReceipt | RejectReceipt) -> None:
         body = letter.message.body
@@ -107,16 +104,36 @@ class Triage:
                 await self._queues.to_rejected(rejected_receipt(body, reason, detail))
                 _log.error("rejected from the queue of receipts: %s: %s", reason, detail)
 
+    async def _outcome(
+        self, letter: DeadLetter, message: ReceivedMessage
+    ) -> tuple[Outcome, DataKey | None]:
+        """Decide on a message, with the key that opened it. Raises `VaultError` but at the last."""
+        is_last = message.deliveries >= self._max_deliveries
+        # The last delivery does not depend on the vault, which may be what failed; unless the
+        # message says that the partner has it.
+        if is_last and not message.pending:
+            return _reject(letter, is_recorded=False), None
+        try:
+            key = await self._key_of(message)
+        except VaultError as error:
+            if not is_last:
+                raise
+            # Rejected, it could be replayed and delivered twice. Its next hop asks the vault again.
+            return Hold(self._queues.pending_seconds, str(error), is_recorded=False), None
+        return sort_message(letter, message, key), key
+
     async def _key_of(self, message: ReceivedMessage) -> DataKey | None:
         """Return the data key if it opens the message. Raises `VaultError`."""
-        # The last delivery does not depend on the vault, which may be what failed.
-        if message.deliveries >= self._max_deliveries:
-            return None
         try:
             sealed = message.sealed()
             key = await self._keys.open(sealed.wrapped)
             sealed.open(key)
+        except VaultError:
+            raise
         except DecryptionError:
+            return None
+        except Exception as error:  # noqa: BLE001 - whatever it is, the message did not open
+            _log.error("unforeseen in opening a dead letter: %s", location(error))
             return None
         return key
 

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from azure.core.credentials_async import AsyncTokenCredential
-from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
+from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
 from azure.servicebus import ServiceBusMessage, ServiceBusMessageBatch, TransportType
 from azure.servicebus.aio import ServiceBusClient
 from azure.servicebus.exceptions import (
@@ -21,7 +21,7 @@ from azure.servicebus.exceptions import (
 from shared.azure.network import ConnectionOptions
 from shared.azure.request_id import of_answer, of_bus
 from shared.concurrency.batches import Batch, Batches
-from shared.errors import RelayError
+from shared.errors import CallCancelledError, RelayError
 
 _SEND_SECONDS = 20
 _CLOSE_SECONDS = 5
@@ -131,9 +131,12 @@ class QueueSender:
         except TimeoutError:
             why = f"not sent in {_WAIT_SECONDS:.0f} s"
             raise BusUnavailableError(f"send to queue {self._queue}: {why}") from None
+        except CallCancelledError:
+            raise BusUnavailableError(f"send to queue {self._queue}: cancelled") from None
 
     async def close(self) -> None:
-        """Close the link and the connection."""
+        """Close the link and the connection; what is not sent yet gets `BusUnavailableError`."""
+        await self._sends.close()
         await self._forget_link()
         await _closed(self._connection)
 
@@ -144,6 +147,9 @@ class QueueSender:
         except Exception as error:  # noqa: BLE001 - whatever it is, the message is not sent
             await self._forget_link()
             raise map_error(self._queue, error) from None
+        except BaseException:  # cancelled, perhaps in the middle of a send
+            await self._forget_link()
+            raise
 
     async def _send_batch(self, batch: Batch[ServiceBusMessage, None]) -> int:
         if self._link is None:
@@ -174,7 +180,8 @@ def _fits(batch: ServiceBusMessageBatch, message: ServiceBusMessage) -> bool:
 
 
 async def _closed(one: QueueLink | BusConnection) -> None:
-    with suppress(AzureError, OSError, TimeoutError):
+    # Whatever it is: a link or connection that cannot be closed is not used again either.
+    with suppress(Exception):
         async with asyncio.timeout(_CLOSE_SECONDS):
             await one.close()
 

@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from shared.errors import CallCancelledError
+
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
 _Waiting = deque[tuple[Item, asyncio.Future[Outcome]]]
@@ -44,7 +46,8 @@ class Batches(Generic[Item, Outcome]):
 
     `call` takes items from a batch and returns an outcome for each, in their order. What it raises
     is raised to all whose items it took; to all that wait, if it took none, or if the error is one
-    of `abort_on`: the next call would only let them wait as long for the same.
+    of `abort_on`: the next call would only let them wait as long for the same. Where it is
+    cancelled, all get `CallCancelledError`: however a call ends, nobody is left waiting.
     """
 
     def __init__(
@@ -66,7 +69,15 @@ class Batches(Generic[Item, Outcome]):
         self._waiting.append((item, outcome))
         if self._calling is None or self._calling.done():
             self._calling = asyncio.create_task(self._call_all())
+            self._calling.add_done_callback(self._ended)
         return await outcome
+
+    async def close(self) -> None:
+        """Cancel the call that is under way; whoever waits gets `CallCancelledError`."""
+        calling = self._calling
+        if calling and not calling.done():
+            calling.cancel()
+            await asyncio.wait([calling])
 
     async def _call_all(self) -> None:
         while self._is_anyone_waiting():
@@ -78,13 +89,25 @@ class Batches(Generic[Item, Outcome]):
                 if not taken or isinstance(error, self._abort_on):
                     taken += self._waiting
                     self._waiting.clear()
-                for _, waiting in taken:
-                    if not waiting.done():
-                        waiting.set_exception(error)
+                _fail(taken, error)
+            except BaseException:
+                # Above all `CancelledError`, by whoever ends this task or by what is called.
+                _fail(taken, CallCancelledError("the call was cancelled"))
+                raise
             else:
                 for (_, waiting), outcome in zip(taken, outcomes, strict=True):
                     if not waiting.done():
                         waiting.set_result(outcome)
+
+    def _ended(self, calling: asyncio.Task[None]) -> None:
+        if calling is self._calling:
+            # There are some only if it was cancelled, even before it began: no other call serves
+            # them.
+            waiting = list(self._waiting)
+            self._waiting.clear()
+            _fail(waiting, CallCancelledError("the call was cancelled"))
+        if not calling.cancelled():
+            calling.exception()  # retrieved: whoever waited has got it
 
     def _is_anyone_waiting(self) -> bool:
         while self._waiting and self._waiting[0][1].done():
@@ -95,3 +118,9 @@ class Batches(Generic[Item, Outcome]):
         # Otherwise a faulty `call` would be made for ever, or leave a caller without an outcome.
         if outcomes != taken or (not taken and self._is_anyone_waiting()):
             raise RuntimeError(f"{outcomes} outcomes of {taken} items taken")
+
+
+def _fail(waiting: Sequence[tuple[Item, asyncio.Future[Outcome]]], error: Exception) -> None:
+    for _, outcome in waiting:
+        if not outcome.done():
+            outcome.set_exception(error)

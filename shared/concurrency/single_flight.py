@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
+from shared.errors import CallCancelledError
+
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
@@ -33,4 +35,8 @@ class SingleFlight(Generic[K, V]):
 
 
 async def _awaited(call: Callable[[], Awaitable[V]]) -> V:
-    return await call()
+    try:
+        return await call()
+    except asyncio.CancelledError:
+        # Raised as it is, it would look to each caller as if somebody had cancelled the caller.
+        raise CallCancelledError("the call was cancelled") from None

@@ -14,6 +14,8 @@ from sqlalchemy import URL, event, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from shared.ledger.server import PostgresServer
+
 POOL_SIZE = 5
 """Connections that an engine has at most; `checks` counts those of all processes from it."""
 
@@ -75,17 +77,17 @@ def _is_busy(error: sqlite3.OperationalError) -> bool:
 
 
 def _postgresql(url: URL, seconds: float, ca_file: Path | None) -> AsyncEngine:
-    # A password travels: over TLS, with a server that proves its identity, unless the URL
-    # explicitly switches TLS off.
-    verified = url.query.get("ssl") != "disable"
+    server = PostgresServer.of(url)
     arguments = {
-        "ssl": ssl.create_default_context(cafile=ca_file) if verified else False,
+        # Neither is ever None: the driver would then look for one in the environment and files.
+        "password": server.url.password or "",
+        "ssl": ssl.create_default_context(cafile=ca_file) if server.tls else False,
         "timeout": _CONNECT_SECONDS,
         "command_timeout": seconds,
         # An abandoned statement must not keep rows locked on the server.
         "server_settings": {"statement_timeout": str(int(seconds * 1000))},
     }
-    return _engine(url.difference_update_query(["ssl"]), seconds, arguments)
+    return _engine(server.url, seconds, arguments)
 
 
 def _engine(url: URL, seconds: float, arguments: dict[str, Any]) -> AsyncEngine:

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import Protocol, TypeVar
 
 from shared.azure.network import ConnectionOptions
-from shared.partner.delivery import Delivery, PartnerDeniedError, PartnerSecretError
+from shared.partner.delivery import (
+    Delivery,
+    DeliveryError,
+    PartnerDeniedError,
+    PartnerSecretError,
+    PartnerUnavailableError,
+)
 from shared.partner.service_bus import PartnerQueue, PartnerQueueClient
 from shared.partner.webhook import Webhook, WebhookClient
+from shared.telemetry.logs import location
 
+_log = logging.getLogger(__name__)
 T_contra = TypeVar("T_contra", contravariant=True)
 
 
@@ -100,12 +109,32 @@ class Partner:
         await self._queues.close()
 
     async def _send(self, value: str, delivery: Delivery) -> None:
+        """Deliver as a secret says. Whatever goes wrong is one of the errors of `deliver`."""
         try:
-            partner = read_secret(value)
+            await self._send_to(self._target(value), delivery)
         except PartnerSecretError:
             self._secret.forget(value)  # the next message reads it anew: it may be corrected
             raise
-        if isinstance(partner, Webhook):
-            await self._webhooks.send(partner, delivery)
+        except DeliveryError:
+            raise
+        except Exception as error:  # noqa: BLE001 - see below
+            # What a client cannot do with a secret or a message, nobody can list: it is a failed
+            # attempt. As a crash of the receiver it would have every message rejected.
+            _log.error("unforeseen in delivering: %s", location(error))
+            why = f"not delivered, by an unforeseen error ({type(error).__name__})"
+            raise PartnerUnavailableError(why) from None
+
+    async def _send_to(self, target: Webhook | PartnerQueue, delivery: Delivery) -> None:
+        if isinstance(target, Webhook):
+            await self._webhooks.send(target, delivery)
         else:
-            await self._queues.send(partner, delivery)
+            await self._queues.send(target, delivery)
+
+    def _target(self, value: str) -> Webhook | PartnerQueue:
+        try:
+            return read_secret(value)
+        except PartnerSecretError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the secret is not usable
+            _log.error("unforeseen in the partner's secret: %s", location(error))
+            raise PartnerSecretError("the partner's secret cannot be used") from None

@@ -25,6 +25,7 @@ from shared.partner.delivery import (
     PartnerSecretError,
     PartnerUnavailableError,
 )
+from shared.standards.addresses import is_loopback
 from shared.standards.host_name import host_name_problem
 from shared.standards.trace_context import HEADER
 
@@ -78,9 +79,10 @@ class PartnerQueueClient:
         self._kept: tuple[PartnerQueue, SendsMessages] | None = None
 
     async def send(self, target: PartnerQueue, delivery: Delivery) -> None:
-        """Return when the partner's queue has accepted it. Raises `DeliveryError`.
+        """Return when the partner's queue has accepted it.
 
-        The message id is the message's own, so that the partner's queue can drop repeats.
+        Raises `DeliveryError`, and `PartnerSecretError` where no client can be made. The message id
+        is the message's own, so that the partner's queue can drop repeats.
         """
         try:
             await (await self._connected(target)).send(
@@ -107,7 +109,12 @@ class PartnerQueueClient:
     async def _connected(self, target: PartnerQueue) -> SendsMessages:
         if self._kept and self._kept[0] == target:
             return self._kept[1]
-        sender = self._connect(target, self._network)
+        try:
+            sender = self._connect(target, self._network)
+        except Exception:  # noqa: BLE001 - nothing is sent yet: it is what the secret says
+            raise PartnerSecretError(
+                "the partner's secret is not one that a client can be made of"
+            ) from None
         old, self._kept = self._kept, (target, sender)
         if old:
             await old[1].close()
@@ -133,11 +140,23 @@ def _connection_problem(connection: object, queue: str) -> str | None:
         return "has no host name in its `Endpoint`, or a port that is not one"
     if problem := host_name_problem(host):
         return f"has an `Endpoint` that cannot be looked up: its host name {problem}"
+    if _switches_tls_off(text) and not is_loopback(host):
+        # The client then sends payloads and signature in clear.
+        return "has UseDevelopmentEmulator, for an `Endpoint` that is not loopback: leave it out"
     try:
         client.get_queue_sender(queue)
     except ValueError:
         return "has an `EntityPath` that is not the `queue` of the partner's secret"
     return None
+
+
+def _switches_tls_off(connection: str) -> bool:
+    """Return whether any reading of a connection string would be that of the emulator."""
+    settings = [setting.partition("=") for setting in connection.split(";")]
+    return any(
+        name.strip().lower() == "usedevelopmentemulator" and value.strip().lower() != "false"
+        for name, _, value in settings
+    )
 
 
 def _connect(target: PartnerQueue, network: ConnectionOptions) -> SendsMessages:

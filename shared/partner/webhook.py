@@ -91,14 +91,26 @@ class WebhookClient:
         self._session: aiohttp.ClientSession | None = None
 
     async def send(self, target: Webhook, delivery: Delivery) -> None:
-        """Return when the partner has accepted it. Raises `DeliveryError`."""
+        """Return when the partner has accepted it.
+
+        Raises `DeliveryError`, and `PartnerSecretError` where nobody can post to the URL.
+        """
         headers = target.headers(delivery, int(self._clock()))
         try:
             # No redirects: the secret names where payloads go, an answer does not.
             async with self._connected().post(
-                target.url, data=delivery.payload, headers=headers, allow_redirects=False
+                target.url,
+                data=delivery.payload,
+                headers=headers,
+                allow_redirects=False,
+                proxy=self._network.proxy_to(URL(target.url).raw_host or ""),
             ) as answer:
                 failure = error_for_status(answer.status, answer.headers)
+        except (aiohttp.InvalidURL, UnicodeError):
+            # `UnicodeError` is what IDNA raises for a host name, at the look-up and not before.
+            raise PartnerSecretError(
+                "the `url` in the partner's secret is not one that can be posted to"
+            ) from None
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise PartnerUnavailableError(f"no answer ({type(error).__name__})") from None
         if failure:
@@ -116,6 +128,8 @@ class WebhookClient:
                 connector=aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=ca_file)),
                 timeout=self._timeout,
                 cookie_jar=aiohttp.DummyCookieJar(),
+                # Not aiohttp's default by chance: no proxy and no password of the environment.
+                trust_env=False,
             )
         return self._session
 

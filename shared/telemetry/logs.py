@@ -1,8 +1,10 @@
-"""What the Azure SDKs write to the log."""
+"""What goes into the log of the Azure SDKs, and of an error that nobody foresaw."""
 
 from __future__ import annotations
 
 import logging
+import traceback
+from pathlib import Path
 
 
 def silence_sdk_logs() -> None:
@@ -12,3 +14,13 @@ def silence_sdk_logs() -> None:
     """
     if logging.getLogger().getEffectiveLevel() > logging.DEBUG:
         logging.getLogger("azure").setLevel(logging.WARNING)
+
+
+def location(error: BaseException) -> str:
+    """Return the type of an error and the line that raised it, like `KeyError at webhook.py:80`.
+
+    For an error that nobody foresaw: its text may repeat a secret or a payload, and is left out.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{where}"

@@ -148,7 +148,7 @@ async def test_the_command_shows_what_is_asked_for(each_cloud: Running, decision
     assert refused == [line for line in everything if "REFUSED" in line] != []
     unknown = decisions(each_cloud, "--request", "0" * 32)
     assert (unknown.code, unknown.output) == (1, "")
-    assert "no such decision is on record" in unknown.error
+    assert "no such decision is in the audit log" in unknown.error
 
 
 async def test_refusals_name_what_would_have_allowed_them(each_cloud: Running) -> None:

@@ -182,7 +182,7 @@ async def test_connections_of_the_bus_are_broken_and_made_again(cloud: Running, 
         ("DELETE", "/faults?service=bus", "", "partner, vault, identity"),
         ("DELETE", "/faults/77", "", "77"),
         ("PUT", "/grants/nobody/off", "", "decrypt"),
-        ("PUT", "/tokens/lifetime", "[]", "seconds"),
+        ("PUT", "/tokens/lifetime", "[]", "must be an object"),
         ("PUT", "/tokens/lifetime", '{"seconds": 0}', "86400"),
         ("PUT", "/tokens/lifetime", '{"seconds": true}', "whole number"),
     ],
@@ -206,7 +206,7 @@ def test_the_command_sets_shows_and_clears(cloud: Running) -> None:
     for part in (
         f"{number}  partner status  status 429  retry_after 5  times 9  probability 0.5  seed 7",
         "grants   decrypt off",
-        "tokens   good for 600 s",
+        "tokens   lifetime 600 s",
     ):
         assert part in listed
     assert command(cloud, "clear", number).returncode == 0

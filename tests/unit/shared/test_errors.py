@@ -23,7 +23,7 @@ from shared.azure.vault import (
     VaultRefusedError,
     VaultUnavailableError,
 )
-from shared.errors import RelayError
+from shared.errors import CallCancelledError, RelayError
 from shared.ledger.database import SecretDeniedError
 from shared.ledger.errors import AuthenticationFailedError, LedgerError, LedgerUnavailableError
 from shared.message.envelope import DecryptionError
@@ -41,6 +41,7 @@ TRANSIENT: set[type[RelayError]] = {
     BusUnavailableError,
     LedgerUnavailableError,
     PartnerUnavailableError,
+    CallCancelledError,
 }
 DENIALS: set[type[RelayError]] = {  # transient as well: nothing is wrong with the request
     VaultDeniedError,

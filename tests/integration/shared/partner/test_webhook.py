@@ -11,7 +11,12 @@ from aiohttp import web
 
 from shared.azure.network import ConnectionOptions
 from shared.message.envelope import MessageHeader
-from shared.partner.delivery import Delivery, PartnerRefusedError, PartnerUnavailableError
+from shared.partner.delivery import (
+    Delivery,
+    PartnerRefusedError,
+    PartnerSecretError,
+    PartnerUnavailableError,
+)
 from shared.partner.webhook import Webhook, WebhookClient
 
 Serve = Callable[[Callable[[str], web.Application]], Awaitable[str]]
@@ -97,3 +102,21 @@ async def test_a_partner_with_a_certificate_of_somebody_else_gets_nothing(
     finally:
         await client.close()
     assert endpoint.got == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://relay..partner.example/",
+        f"https://{'x' * 64}.example/",
+        "https://partner.example:99999/",
+        "https:///messages",
+        "",
+    ],
+)
+async def test_a_url_that_was_not_checked_is_a_wrong_secret_and_no_crash(
+    client: WebhookClient, url: str
+) -> None:
+    with pytest.raises(PartnerSecretError) as caught:
+        await client.send(Webhook(url, (bytes(24),)), DELIVERY)
+    assert "partner.example" not in str(caught.value)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -157,7 +159,8 @@ async def test_what_cannot_be_opened_is_rejected_as_it_came(
     await receiver.handle(message_of(body, message_id))
     assert queues.properties("rejected")[0]["relay-reason"] == f"undecryptable-{reason}"
     assert queues.bodies("rejected") == [body.encode() if isinstance(body, str) else body]
-    assert queues.order == ["rejected", "receipts"][: 1 + recorded]
+    assert queues.order == ["receipts", "rejected"][1 - recorded :]
+    assert not any(receipt.is_proven for receipt in queues.receipts())
     assert not partner.accepted
 
 
@@ -190,27 +193,144 @@ async def test_a_right_to_send_is_not_one_to_report_a_delivery(
     assert queues.receipts()[0].size == 7
 
 
-async def test_a_rejection_whose_receipt_is_pending_is_not_opened(
+REFUSED = Receipt("mine", State.REJECTED, NOW, 1, detail="r: why")
+
+
+async def test_a_rejection_whose_receipt_is_pending_is_not_repeated(
+    receiver: Receiver, queues: Queues, partner: PartnerDouble
+) -> None:
+    pending = PendingReceipt.by(KEY, REFUSED).to_properties()
+    await receiver.handle(message_of(message_id="mine.1", properties=pending))
+    assert queues.receipts() == [REFUSED]
+    assert queues.order == ["receipts"]
+    assert not partner.accepted
+
+
+@pytest.mark.parametrize("receipt", [REFUSED, DONE])
+@pytest.mark.parametrize(
+    ("body", "order", "state"),
+    [
+        (b"garbage", ["receipts", "rejected"], State.REJECTED),
+        (TOKEN, ["receipts"], State.DELIVERED),
+    ],
+)
+async def test_a_right_to_send_writes_nothing_of_a_planted_receipt(
+    receiver: Receiver,
+    queues: Queues,
+    receipt: Receipt,
+    body: bytes | str,
+    order: list[str],
+    state: State,
+) -> None:
+    planted = replace(
+        receipt,
+        at=NOW + timedelta(days=9000),
+        attempts=77,
+        replay=2**60,
+        detail="planted",
+        key_version="planted",
+        content_type="planted",
+        size=77,
+    )
+    for pending in (PendingReceipt(planted), PendingReceipt.by(DataKey.generate(), planted)):
+        await receiver.handle(message_of(body, properties=pending.to_properties()))
+    assert queues.order == order * 2
+    for sent in queues.receipts():
+        assert (sent.state, sent.at, sent.attempts, sent.replay) == (
+            *(state, NOW),
+            int(state is State.DELIVERED),
+            0,
+        )
+        assert "planted" not in sent.to_json()
+        assert sent.size != 77
+        assert sent.is_proven == (state is State.DELIVERED)
+
+
+UNFORESEEN = [
+    TimeoutError(),
+    RuntimeError("planted"),
+    UnicodeError("planted"),
+    BusDeniedError("no"),
+]
+
+
+@pytest.mark.parametrize("error", UNFORESEEN)
+@pytest.mark.parametrize("fails", ["keys", "partner"])
+async def test_what_nobody_foresaw_is_a_failed_attempt_and_never_a_crash(
+    receiver: Receiver,
+    queues: Queues,
+    keys: Keys,
+    partner: PartnerDouble,
+    caplog: pytest.LogCaptureFixture,
+    fails: str,
+    error: Exception,
+) -> None:
+    (keys if fails == "keys" else partner).error = error
+    await receiver.handle(message_of())
+    assert queues.order == ["retries", "receipts"]
+    assert queues.properties("retries")[0]["relay-attempts"] == "1"
+    await receiver.handle(message_of(properties={"relay-attempts": "2"}))
+    assert queues.properties("rejected")[0]["relay-reason"] == "retries-exhausted"
+    assert "planted" not in caplog.text + str(queues.properties("rejected"))
+
+
+@pytest.mark.parametrize("deliveries", [1, 9])
+async def test_a_confirmed_delivery_is_recorded_however_often_the_message_came(
+    receiver: Receiver, queues: Queues, partner: PartnerDouble, deliveries: int
+) -> None:
+    pending = PendingReceipt.by(KEY, DONE).to_properties()
+    await receiver.handle(
+        message_of(message_id="mine.1", properties=pending, deliveries=deliveries)
+    )
+    assert queues.receipts() == [DONE]
+    assert queues.order == ["receipts"]
+    assert not partner.accepted
+
+
+async def test_a_forged_confirmation_does_not_keep_a_message_from_being_rejected(
+    receiver: Receiver, queues: Queues, partner: PartnerDouble
+) -> None:
+    forged = PendingReceipt(DONE, "forged").to_properties()
+    await receiver.handle(message_of(properties=forged, deliveries=9))
+    assert queues.properties("rejected")[0]["relay-reason"] == "max-deliveries-exceeded"
+    assert not partner.accepted
+
+
+async def test_while_the_vault_is_away_a_confirmed_delivery_waits_with_its_receipt(
     receiver: Receiver, queues: Queues, keys: Keys
 ) -> None:
-    receipt = Receipt("mine", State.REJECTED, NOW, 1, detail="r: why")
-    pending = PendingReceipt(receipt).to_properties()
-    await receiver.handle(message_of(b"garbage", "mine.1", properties=pending))
-    assert queues.receipts() == [receipt]
-    assert queues.order == ["receipts"]
-    assert keys.opened == 0
+    pending = PendingReceipt.by(KEY, DONE).to_properties()
+    keys.error = VaultUnavailableError("decrypt", "no answer")
+    await receiver.handle(message_of(message_id="mine.1", properties=pending, deliveries=9))
+    assert queues.order == ["retries", "receipts"]
+    assert pending.items() <= queues.properties("retries")[0].items()
 
 
-@pytest.mark.parametrize(
-    "error", [TimeoutError(), RuntimeError("unforeseen"), BusDeniedError("no")]
-)
-async def test_what_nobody_foresaw_leaves_the_message_on_its_queue(
-    receiver: Receiver, queues: Queues, partner: PartnerDouble, error: Exception
+async def test_while_no_queue_takes_a_receipt_the_partner_gets_the_message_once(
+    receiver: Receiver, queues: Queues, partner: PartnerDouble
 ) -> None:
-    partner.error = error
-    with pytest.raises(type(error)):
+    queues.denied |= {"receipts", "retries"}
+    for deliveries in range(1, 12):
+        with pytest.raises(BusDeniedError):
+            await receiver.handle(message_of(deliveries=deliveries))
+    queues.denied.clear()
+    await receiver.handle(message_of(deliveries=12))
+    assert [receipt.state for receipt in queues.receipts()] == [State.DELIVERED]
+    assert queues.order == ["receipts"]
+    assert len(partner.accepted) == 1
+    await receiver.handle(message_of())
+    assert len(partner.accepted) == 2, "once it is reported, a repeat is one of the queue's"
+
+
+async def test_another_message_under_the_id_of_a_confirmed_one_is_not_it(
+    receiver: Receiver, queues: Queues, partner: PartnerDouble
+) -> None:
+    queues.denied |= {"receipts", "retries"}
+    with pytest.raises(BusDeniedError):
         await receiver.handle(message_of())
-    assert not queues.sent
+    queues.denied.clear()
+    await receiver.handle(message_of(seal(b"other", MessageHeader("mine", "a/b"), KEY, WRAPPED)))
+    assert [one.payload for one in partner.accepted] == [b"payload", b"other"]
 
 
 async def test_a_partner_that_is_away_is_one_line_of_the_log(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -26,6 +27,8 @@ from azure.servicebus.exceptions import (
     ServiceBusQuotaExceededError,
     ServiceBusServerBusyError,
 )
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shared.azure import queues
 from shared.azure.network import ConnectionOptions
@@ -208,7 +211,10 @@ async def test_a_send_that_never_ends_is_an_unavailable_bus(
     assert await ended(await started(sender, "b")) == [None]
 
 
-@pytest.mark.parametrize("error", [None, OSError(), TimeoutError(), ServiceBusError("odd")])
+@pytest.mark.parametrize(
+    "error",
+    [None, OSError(), TimeoutError(), ServiceBusError("odd"), KeyError(), AttributeError()],
+)
 async def test_closing_closes_link_and_connection_whatever_they_say(
     bus: Bus, sender: QueueSender, error: Exception | None
 ) -> None:
@@ -216,6 +222,95 @@ async def test_closing_closes_link_and_connection_whatever_they_say(
     bus.no_close = error
     await sender.close()
     assert bus.closed == ["link", "connection"]
+
+
+FAULTS = [
+    None,
+    None,
+    None,
+    KeyError("unforeseen"),
+    AttributeError("unforeseen"),
+    asyncio.CancelledError(),
+    StopAsyncIteration(),
+    ServiceBusConnectionError(message="lost"),
+    ServiceBusAuthorizationError(message="no right"),
+]
+
+
+class FaultyBus:
+    """A connection whose every step may fail: by what comes next of `faults`."""
+
+    def __init__(self, faults: list[BaseException | None]) -> None:
+        self.faults = faults
+        self.sent: list[str] = []
+
+    async def step(self) -> None:
+        await asyncio.sleep(0)
+        fault = self.faults.pop() if self.faults else None
+        if fault:
+            raise fault
+
+    def get_queue_sender(self, _: str) -> FaultyBus:
+        fault = self.faults.pop() if self.faults else None
+        if fault:
+            raise fault
+        return self
+
+    async def create_message_batch(self) -> ServiceBusMessageBatch:
+        await self.step()
+        return ServiceBusMessageBatch(max_size_in_bytes=300)
+
+    async def send_messages(self, message: ServiceBusMessage | ServiceBusMessageBatch) -> None:
+        await self.step()
+        batch = message._messages if isinstance(message, ServiceBusMessageBatch) else [message]
+        self.sent += [b"".join(one.body).decode() for one in batch]
+
+    async def close(self) -> None:
+        await self.step()
+
+
+@given(
+    faults=st.lists(st.sampled_from(FAULTS), max_size=12),
+    messages=st.integers(1, 8),
+    closing=st.none() | st.integers(0, 12),
+)
+async def test_whatever_fails_at_whatever_step_everybody_gets_an_answer(
+    faults: list[BaseException | None], messages: int, closing: int | None
+) -> None:
+    bus = FaultyBus(faults)
+    sender = QueueSender(bus, "messages")
+    bodies = [str(number) for number in range(messages)]
+    running = [asyncio.create_task(sender.send(ServiceBusMessage(body))) for body in bodies]
+    if closing is not None:
+        for _ in range(closing):
+            await asyncio.sleep(0)
+        with suppress(asyncio.CancelledError):
+            await sender.close()
+    outcomes = await asyncio.wait_for(asyncio.gather(*running, return_exceptions=True), 10)
+    for body, outcome in zip(bodies, outcomes, strict=True):
+        assert outcome is None or isinstance(outcome, BusError)
+        assert outcome or body in bus.sent
+    faults.clear()
+    await asyncio.wait_for(sender.send(ServiceBusMessage("next")), 10)
+    assert bus.sent[-1] == "next"
+
+
+async def test_a_link_that_was_cancelled_in_the_middle_of_a_send_is_not_used_again(
+    bus: Bus, sender: QueueSender
+) -> None:
+    bus.errors = [asyncio.CancelledError()]  # type: ignore[list-item] # not an Exception
+    assert await ended(await started(sender, "a")) == [BusUnavailableError]
+    assert await ended(await started(sender, "b")) == [None]
+    assert bus.links == ["messages", "messages"]
+    assert bus.closed == ["link"]
+
+
+async def test_closing_ends_the_waiting_of_all(bus: Bus, sender: QueueSender) -> None:
+    bus.sending.clear()
+    running = await started(sender, "a")
+    running += await started(sender, "b")
+    await sender.close()
+    assert await ended(running) == [BusUnavailableError] * 2
 
 
 async def test_closing_what_never_sent_opens_nothing(bus: Bus, sender: QueueSender) -> None:

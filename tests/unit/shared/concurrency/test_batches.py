@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shared.concurrency.batches import Batch, Batches
 
@@ -215,3 +217,49 @@ async def test_all_may_go_away_before_a_call_takes_anything() -> None:
     await asyncio.sleep(0)
     gate.set()
     assert await batches.run(2) == 2
+
+
+class StrangeError(BaseException):
+    """Neither an `Exception` nor a cancellation."""
+
+
+ENDINGS = [None, OSError("away"), asyncio.CancelledError(), StopAsyncIteration(), StrangeError()]
+
+
+@given(
+    endings=st.lists(st.tuples(st.integers(0, 3), st.sampled_from(ENDINGS)), max_size=8),
+    items=st.integers(1, 8),
+    cancelled=st.none() | st.integers(0, 12),
+)
+async def test_however_a_call_ends_everybody_gets_an_answer(
+    endings: list[tuple[int, BaseException | None]], items: int, cancelled: int | None
+) -> None:
+    async def call(batch: Batch[int, int]) -> Sequence[int]:
+        most, error = endings.pop() if endings else (3, None)
+        taken = batch.take_at_most(most)
+        await asyncio.sleep(0)
+        if error:
+            raise error
+        return taken
+
+    batches = Batches(call)
+    running = [asyncio.create_task(batches.run(item)) for item in range(items)]
+    if cancelled is not None:
+        for _ in range(cancelled):
+            await asyncio.sleep(0)
+        await batches.close()
+    outcomes = await asyncio.wait_for(asyncio.gather(*running, return_exceptions=True), 10)
+    for item, outcome in enumerate(outcomes):
+        assert outcome == item or isinstance(outcome, Exception)
+    assert not any(isinstance(outcome, asyncio.CancelledError) for outcome in outcomes)
+    endings.clear()
+    assert await asyncio.wait_for(batches.run(7), 10) == 7, "and the next one is served"
+
+
+async def test_a_call_that_is_cancelled_before_it_begins_keeps_nobody_waiting() -> None:
+    batches = Batches(Calls())
+    running = asyncio.create_task(batches.run(1))
+    await asyncio.sleep(0)
+    await batches.close()
+    assert await outcomes_of([running]) == ["the call was cancelled"]
+    await batches.close()

@@ -6,6 +6,7 @@ import gc
 import pytest
 
 from shared.concurrency.single_flight import SingleFlight
+from shared.errors import CallCancelledError
 
 
 class Call:
@@ -81,3 +82,24 @@ async def test_an_error_that_nobody_waits_for_any_more_is_not_reported_by_the_lo
     await asyncio.sleep(0)
     gc.collect()
     assert reported == []
+
+
+@pytest.mark.parametrize(
+    ("raised", "got"),
+    [
+        (OSError, OSError),
+        (asyncio.CancelledError, CallCancelledError),
+        (StopAsyncIteration, StopAsyncIteration),
+    ],
+)
+async def test_however_a_call_ends_everybody_gets_an_answer(
+    raised: type[BaseException], got: type[Exception]
+) -> None:
+    async def call() -> None:
+        await asyncio.sleep(0)
+        raise raised
+
+    flights = SingleFlight[str, None]()
+    running = [asyncio.create_task(flights.run("a", call)) for _ in range(3)]
+    outcomes = await asyncio.gather(*running, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [got] * 3

@@ -198,6 +198,40 @@ async def test_a_secret_of_another_form_is_read_anew_by_the_next_message() -> No
     assert (secret.forgotten, webhooks.sent) == (["{}"], [read_secret(ONE)])
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        UnicodeError("planted"),
+        KeyError("planted"),
+        TimeoutError(),
+        ExceptionGroup("x", [OSError()]),
+    ],
+)
+async def test_what_nobody_foresaw_is_a_failed_attempt(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    webhooks, secret = Targets({read_secret(ONE): error}), Secret([ONE, OTHER])
+    with pytest.raises(PartnerUnavailableError, match=type(error).__name__) as caught:
+        await Partner(secret, webhooks, Targets()).deliver(DELIVERY)
+    assert (len(webhooks.sent), secret.forgotten) == (1, [])
+    assert "planted" not in caplog.text + str(caught.value)
+    assert f"{type(error).__name__} at test_partner.py" in caplog.text
+
+
+async def test_a_secret_that_makes_its_reader_fail_is_a_wrong_secret(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(_: str) -> None:
+        raise AttributeError("planted")
+
+    monkeypatch.setattr("shared.partner.partner.read_secret", fail)
+    secret = Secret([ONE])
+    with pytest.raises(PartnerSecretError) as caught:
+        await Partner(secret, Targets(), Targets()).deliver(DELIVERY)
+    assert "planted" not in str(caught.value)
+    assert secret.forgotten == [ONE]
+
+
 async def test_without_a_secret_nothing_is_sent() -> None:
     webhooks = Targets()
     secret = Secret([ONE], VaultUnavailableError("read", "no answer"))

@@ -15,6 +15,7 @@ from shared.partner.delivery import (
     DeliveryError,
     PartnerDeniedError,
     PartnerRefusedError,
+    PartnerSecretError,
     PartnerUnavailableError,
 )
 from shared.partner.service_bus import PartnerQueue, PartnerQueueClient
@@ -113,3 +114,12 @@ async def test_a_connection_is_kept_until_the_secret_changes(
     await client.close()
     await client.close()
     assert not bus.made[1].is_open
+
+
+async def test_a_secret_that_no_client_can_be_made_of_is_a_wrong_secret() -> None:
+    def connect(_: PartnerQueue, __: ConnectionOptions) -> Connection:
+        raise KeyError("planted")
+
+    with pytest.raises(PartnerSecretError) as caught:
+        await PartnerQueueClient(ConnectionOptions(), connect).send(INBOX, Delivery(HEADER, b""))
+    assert "planted" not in str(caught.value)
