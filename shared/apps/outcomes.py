@@ -6,7 +6,7 @@ in this order, and `receiver_queues` carries the outcome out. Delays are in seco
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -35,7 +35,6 @@ class Delivered:
     size: int
     content_type: str
     key_version: str
-    key: DataKey = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -97,12 +96,9 @@ def reject_unidentified(message: UnidentifiedMessage, policy: Policy) -> Reject:
     return before_delivery(message, policy) or _undecryptable(message, message.fault)
 
 
-def before_opening(message: ReceivedMessage, policy: Policy) -> Record | Reject | None:
+def before_opening(message: ReceivedMessage, policy: Policy) -> Reject | None:
     """Decide whether a message is to be opened at all: None if it is."""
-    # Believed without a MAC: whoever may send to the queue can have garbage rejected anyway.
-    if message.pending and message.pending.receipt.state is State.REJECTED:
-        return Record(message.pending)
-    # One that says that it was delivered is opened all the same: its key alone can tell.
+    # One with a pending receipt is opened all the same: its key alone can tell whose receipt it is.
     return None if message.pending else before_delivery(message, policy)
 
 
@@ -126,16 +122,13 @@ def before_delivery(message: BusMessage, policy: Policy) -> Reject | None:
     return Reject("max-deliveries-exceeded", detail, message.attempts)
 
 
-def after_delivery(
-    message: ReceivedMessage, sealed: SealedMessage, size: int, key: DataKey
-) -> Delivered:
+def after_delivery(message: ReceivedMessage, sealed: SealedMessage, size: int) -> Delivered:
     """Return the outcome of a message that the partner has accepted. `size` is the payload's."""
     return Delivered(
         message.attempts + 1,
         size,
         sealed.header.content_type,
         sealed.wrapped.version,
-        key,
     )
 
 
@@ -165,9 +158,16 @@ def after_failure(
 
 
 def receipt_of(
-    message: ReceivedMessage, outcome: Delivered | Retry | Hold | Reject, at: datetime
+    message: ReceivedMessage,
+    outcome: Delivered | Retry | Hold | Reject,
+    at: datetime,
+    *,
+    is_proven: bool,
 ) -> Receipt:
-    """Return the receipt that reports an outcome to the ledger. `at` is in UTC."""
+    """Return the receipt that reports an outcome to the ledger. `at` is in UTC.
+
+    `is_proven` says whether the message was opened.
+    """
     match outcome:
         case Delivered():
             return _receipt(
@@ -178,14 +178,21 @@ def receipt_of(
                 key_version=outcome.key_version,
                 content_type=outcome.content_type,
                 size=outcome.size,
+                is_proven=is_proven,
             )
         case Retry():
-            return _receipt(message, State.RETRYING, at, outcome.attempts, outcome.detail)
+            return _receipt(
+                message, State.RETRYING, at, outcome.attempts, outcome.detail, is_proven=is_proven
+            )
         case Hold():
-            return _receipt(message, State.RETRYING, at, message.attempts, outcome.detail)
+            return _receipt(
+                message, State.RETRYING, at, message.attempts, outcome.detail, is_proven=is_proven
+            )
         case Reject():
             detail = f"{outcome.reason}: {outcome.detail}"
-            return _receipt(message, State.REJECTED, at, outcome.attempts, detail)
+            return _receipt(
+                message, State.REJECTED, at, outcome.attempts, detail, is_proven=is_proven
+            )
 
 
 def _undecryptable(message: BusMessage, error: DecryptionError) -> Reject:
