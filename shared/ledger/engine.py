@@ -83,6 +83,7 @@ def _is_busy(error: sqlite3.OperationalError) -> bool:
 
 def _postgresql(url: URL, seconds: float, ca_file: Path | None) -> AsyncEngine:
     server = PostgresServer.of(url)
+    limit = str(int(seconds * 1000))
     arguments = {
         # Neither is ever None: the driver would then look for one in the environment and files.
         "password": server.url.password or "",
@@ -90,11 +91,15 @@ def _postgresql(url: URL, seconds: float, ca_file: Path | None) -> AsyncEngine:
         "timeout": _CONNECT_SECONDS,
         "command_timeout": seconds,
         # An abandoned statement must not keep rows locked on the server.
-        "server_settings": {"statement_timeout": str(int(seconds * 1000))},
+        "server_settings": {"statement_timeout": limit},
     }
     engine = _engine(server.url, seconds, arguments)
     event.listen(engine.sync_engine, "handle_error", _drop_connections)
-    event.listen(engine.sync_engine, "connect", _refuse_a_pooler)
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def prepare(connection: Any, _: object) -> None:
+        _refuse_a_pooler(connection, limit)
+
     return engine
 
 
@@ -107,14 +112,16 @@ def _drop_connections(context: ExceptionContext) -> None:
         context.is_disconnect = True
 
 
-def _refuse_a_pooler(connection: Any, _: object) -> None:
-    """Close a connection that leads to a pooler, before anything is done with it."""
-    driver = connection.driver_connection
-    ((process,),) = connection.run_async(lambda it: it.fetch("SELECT pg_backend_pid()"))
-    # A pooler makes up what a server says of itself in the greeting, for it may give each
-    # transaction to another process.
-    if process != driver.get_server_pid():
-        driver.terminate()
+def _refuse_a_pooler(connection: Any, limit: str) -> None:
+    """Close a connection whose server does not have the time limit that it was opened with.
+
+    A server takes it from the greeting, before what a role or database says otherwise. A pooler
+    that is made to let it pass does not hand it on, because its connections serve everybody.
+    """
+    query = "SELECT setting FROM pg_settings WHERE name = 'statement_timeout'"
+    ((setting,),) = connection.run_async(lambda driver: driver.fetch(query))
+    if setting != limit:
+        connection.driver_connection.terminate()
         raise PoolerRefusedError
 
 

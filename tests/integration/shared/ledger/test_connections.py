@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
@@ -123,7 +124,7 @@ async def test_a_connection_grows_no_older_than_its_limit(
 
 
 async def pooler(stack: AsyncExitStack, server: int | None) -> int:
-    """Serve what a pooler does: refuse a startup parameter, or greet with a process of its own."""
+    """Serve what a pooler does: refuse a startup parameter, or leave it out."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, asyncio.IncompleteReadError):
@@ -145,18 +146,18 @@ async def through(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, se
     its_reader, its_writer = await asyncio.open_connection("127.0.0.1", server)
 
     async def forth() -> None:
+        (size,) = struct.unpack("!I", await reader.readexactly(4))
+        greeting = re.sub(rb"statement_timeout\0\d+\0", b"", await reader.readexactly(size - 4))
+        its_writer.write(struct.pack("!I", len(greeting) + 4) + greeting)
         while data := await reader.read(65536):
             its_writer.write(data)
         its_writer.close()
 
     async with asyncio.TaskGroup() as group:
         group.create_task(forth())
-        while True:
-            kind, size = struct.unpack("!cI", await its_reader.readexactly(5))
-            body = await its_reader.readexactly(size - 4)
-            if kind == b"K":  # BackendKeyData: the process, and what cancels its statements
-                body = struct.pack("!I", 1) + body[4:]
-            writer.write(kind + struct.pack("!I", size) + body)
+        while data := await its_reader.read(65536):
+            writer.write(data)
+        writer.close()
 
 
 @pytest.mark.parametrize("refuses", [True, False])
@@ -169,3 +170,13 @@ async def test_a_pooler_is_refused_with_what_to_do(
         with pytest.raises(PoolerRefusedError, match="name the server itself"):
             await database.run(process)
         await database.close()
+
+
+async def test_a_server_with_limits_of_its_own_is_not_taken_for_a_pooler(
+    url: str, postgres: Postgres
+) -> None:
+    name = url.partition("?")[0].rpartition("/")[2]
+    await databases.run(postgres.url(), f"ALTER DATABASE {name} SET statement_timeout = '1h'")
+    database = Database(Secret(url))
+    assert await database.run(process)
+    await database.close()
