@@ -92,6 +92,16 @@ async def test_an_identity_is_not_the_right_one(cloud: Running, missing: str) ->
         await assert_unavailable(cloud, sender)
 
 
+@pytest.mark.parametrize("status", [404, 409])
+async def test_the_key_is_missing(cloud: Running, status: int) -> None:
+    await cloud.fault(service="vault", operation="keys/encrypt", answer="status", status=status)
+    try:
+        async with cloud.another_sender() as sender:
+            await assert_unavailable(cloud, sender)
+    finally:
+        await cloud.heal()
+
+
 async def test_an_internal_error_is_answered_without_details(cloud: Running) -> None:
     await cloud.fault(service="vault", operation="keys/encrypt", answer="status", status=400)
     try:
