@@ -1,4 +1,4 @@
-"""The proof of access as output: a table for people, JSON for scripts."""
+"""The access audit as output: a table for people, JSON for scripts."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from ops.access_comparison import Line, Proof
 from ops.output import plain
 from shared.access.declaration import Grant, Kind, Verdict
 
-_COLUMNS: Mapping[str, tuple[Kind, str]] = {
-    "token in": ("app", "token"),
-    "encrypt": ("key", "encrypt"),
-    "decrypt": ("key", "decrypt"),
-    "get key": ("key", "get"),
-    "get secret": ("secret", "get"),
-    "list secret": ("secret", "list"),
-    "send": ("queue", "send"),
-    "receive": ("queue", "receive"),
+_TOKEN: tuple[Kind, str] = ("app", "token")
+_OPERATIONS: Mapping[tuple[Kind, str], str] = {
+    ("key", "encrypt"): "encrypt with",
+    ("key", "decrypt"): "decrypt with",
+    ("key", "get"): "get key",
+    ("secret", "get"): "get secret",
+    ("secret", "list"): "list secret",
+    ("queue", "send"): "send to",
+    ("queue", "receive"): "receive from",
 }
 # A sign as well as a colour: not every terminal has colours, and not every eye.
 _SIGNS: Mapping[Verdict, str] = {"wider": "+", "narrower": "-", "could not tell": "?"}
@@ -38,18 +38,15 @@ _WORDS: Mapping[Verdict, str] = {
     "narrower": "NARROWER than declared",
     "could not tell": "could not tell",
 }
-_LEGEND = (
-    "named: allowed as declared   ·: refused as declared   "
-    "+: WIDER than declared   -: NARROWER   ?: could not tell"
-)
-_WIDE = 132  # where there is no terminal whose width would count
+_LEGEND = "+: WIDER than declared   -: NARROWER   ?: could not tell   else: as declared"
+_WIDTH = 80  # where there is no terminal whose width would count
 
 
 def show(proof: Proof, unused: Sequence[Grant] | None) -> None:
     """Print the table, every difference, and the conclusion; colours where there are any."""
     # The library heeds NO_COLOR and what the terminal can do.
     console = Console(
-        width=None if sys.stdout.isatty() else _WIDE, highlight=False, markup=False, emoji=False
+        width=None if sys.stdout.isatty() else _WIDTH, highlight=False, markup=False, emoji=False
     )
     lines = proof.lines()
     console.print(_table(proof.rows, lines))
@@ -92,26 +89,38 @@ def _table(rows: Iterable[str], lines: Iterable[Line]) -> Table:
     cells: dict[tuple[str, Kind, str], list[Line]] = defaultdict(list)
     for line in lines:
         cells[line.grant.identity, line.grant.kind, line.grant.operation].append(line)
-    table = Table("identity", *_COLUMNS, box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("identity", no_wrap=True)
+    table.add_column("token in")
+    table.add_column("allowed")
+    table.add_column("refused", justify="right")
     for row in rows:
-        found = (cells.get((row, kind, operation), []) for kind, operation in _COLUMNS.values())
-        table.add_row(plain(row), *map(_cell, found))
+        tokens = cells.get((row, *_TOKEN), [])
+        tried = {verb: cells.get((row, *one), []) for one, verb in _OPERATIONS.items()}
+        refused = sum(line.actual == "refused" for found in tried.values() for line in found)
+        # Nothing at all is shown where nothing could be tried: nobody's token, an operator's app.
+        count = Text(str(refused) if any(tried.values()) else "")
+        table.add_row(plain(row), Text("\n").join(_objects(tokens)), _allowed(tried), count)
     return table
 
 
-def _cell(lines: Sequence[Line]) -> Text:
-    """Name the objects that are worth a name; a dot where all are refused as declared."""
+def _allowed(tried: Mapping[str, Sequence[Line]]) -> Text:
+    """Name what is allowed, and whatever differs from the declaration: a line an operation."""
+    named = ((verb, _objects(found)) for verb, found in tried.items())
+    return Text("\n").join(
+        Text(f"{verb} ").append_text(Text(", ").join(objects)) for verb, objects in named if objects
+    )
+
+
+def _objects(lines: Sequence[Line]) -> Sequence[Text]:
     words = []
-    for line in lines:
+    for line in sorted(lines, key=lambda line: line.grant.object):
         name = plain(line.grant.object)
         if line.verdict != "as declared":
             words.append(Text(_SIGNS[line.verdict] + name, _STYLES[line.verdict]))
         elif line.actual == "allowed":
             words.append(Text(name, "green"))
-    if not words:
-        # Nothing at all is shown where nothing could be tried: nobody's token, an operator's app.
-        return Text("·" if lines else "", "dim")
-    return Text("\n").join(words)
+    return words
 
 
 def _findings(
