@@ -15,10 +15,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from azure.core.credentials_async import AsyncTokenCredential
-from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential
 
 from ops.access_audit import AskedApp, OperatorSession, prove
 from ops.access_comparison import NoAnswerError
+from ops.credentials import operator_credential
 from ops.output import notify
 from ops.target import NAMESPACE, TargetNotGivenError, namespace_in
 from shared.access.declaration import FILE, Declaration, NotDeclaredError
@@ -107,10 +107,10 @@ async def _prove(declaration: Declaration, target: _Deployment, *, json_only: bo
 
 def _credential(operator: _OperatorTarget) -> AsyncTokenCredential:
     if operator.variables is None:
-        return DefaultAzureCredential(user_agent=USER_AGENT)
+        return operator_credential(is_local=False, user_agent=USER_AGENT)
     # The one place where the credential looks for them.
     os.environ.update({name: operator.variables[name] for name in _IDENTITY})
-    return ManagedIdentityCredential(user_agent=USER_AGENT)
+    return operator_credential(is_local=True, user_agent=USER_AGENT)
 
 
 def _local(options: argparse.Namespace) -> _Deployment:

@@ -8,15 +8,17 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential
 from azure.keyvault.secrets.aio import SecretClient
 
+from ops.credentials import operator_credential
 from ops.target import TargetNotGivenError, local_environment
 from shared.azure.key_vault_id import KeyVaultId
 from shared.azure.network import ConnectionOptions
 from shared.azure.vault import client_options
+from shared.settings import forms
 
 _VAULT = re.compile(r"[A-Za-z](?!.*--)[A-Za-z0-9-]{1,22}[A-Za-z0-9]", re.ASCII)
+_PROXY = "RELAY_PROXY"
 _HOST = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+", re.ASCII)
 
 
@@ -42,7 +44,11 @@ class SecretTarget:
                 "a vault is given by its name, or by its host in other clouds"
             )
         found = KeyVaultId.parse(f"https://{given}/secrets/{secret}", "secrets")
-        return cls(found, ConnectionOptions(), is_local=False)
+        try:
+            proxy = forms.proxy(environ[_PROXY]) if environ.get(_PROXY) else None
+        except ValueError as error:
+            raise TargetNotGivenError(f"{_PROXY} {error}") from None
+        return cls(found, ConnectionOptions(proxy=proxy), is_local=False)
 
     @classmethod
     def in_folder(cls, secret: str, operator: str, folder: Path | None) -> SecretTarget:
@@ -63,9 +69,8 @@ class SecretTarget:
     @asynccontextmanager
     async def client(self) -> AsyncIterator[SecretClient]:
         """Give a client under the operator's own identity."""
-        # Who works in a local cloud may be signed in to Azure too, which does not count here.
-        credential = ManagedIdentityCredential() if self.is_local else DefaultAzureCredential()
-        options = client_options(self.network)
+        credential = operator_credential(is_local=self.is_local)
+        options = client_options(self.secret.vault_url, self.network)
         async with (
             credential,
             SecretClient(self.secret.vault_url, credential, **options) as client,

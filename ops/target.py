@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential
 from azure.servicebus.aio import ServiceBusClient
 
+from ops.credentials import operator_credential
 from shared.azure.network import ConnectionOptions
 from shared.azure.queues import connect
 from shared.settings.environment import SettingsError, bus_settings
@@ -62,8 +62,7 @@ class Target:
     @asynccontextmanager
     async def client(self) -> AsyncIterator[ServiceBusClient]:
         """Give a client under the operator's own identity."""
-        # Who works in a local cloud may be signed in to Azure too, which does not count here.
-        credential = ManagedIdentityCredential() if self.is_local else DefaultAzureCredential()
+        credential = operator_credential(is_local=self.is_local)
         async with credential, connect(self.namespace, credential, self.network) as client:
             yield client
 

@@ -246,7 +246,7 @@ async def _client(
             )
         )
     credential = await stack.enter_async_context(
-        ManagedIdentityCredential(client_id=function.connection.client_id)
+        ManagedIdentityCredential(client_id=function.connection.client_id, use_env_settings=False)
     )
     return await stack.enter_async_context(
         ServiceBusClient(

@@ -1,4 +1,5 @@
 """What a role assignment says: its scope, its role and its principal.
+
 Everything that reads deployments reads them by these functions, so that no two of them can
 disagree about who is given what.
 """

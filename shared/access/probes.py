@@ -74,12 +74,14 @@ async def probes(
 @asynccontextmanager
 async def _vaults(target: ProbeTarget, credential: AsyncTokenCredential) -> AsyncIterator[Ask]:
     """Give what sends a request to the vault of an object."""
-    options = client_options(target.network) | {"user_agent": USER_AGENT}
     clients: dict[tuple[str, str], KeyClient | SecretClient] = {}
     for there in (*target.inventory.keys, *target.inventory.secrets):
         if (there.vault_url, there.kind) not in clients:
             kind = KeyClient if there.kind == "keys" else SecretClient
-            clients[there.vault_url, there.kind] = kind(there.vault_url, credential, **options)
+            options = client_options(there.vault_url, target.network)
+            clients[there.vault_url, there.kind] = kind(
+                there.vault_url, credential, user_agent=USER_AGENT, **options
+            )
 
     async def ask(object_id: KeyVaultId, request: HttpRequest) -> AsyncHttpResponse:
         # Streamed, so that the body of an answer stays where it is unless somebody reads it.

@@ -12,6 +12,7 @@ from azure.identity.aio import ManagedIdentityCredential
 
 from shared.access.declaration import OPERATIONS, Grant, Kind, Outcome
 from shared.access.probes import USER_AGENT, Attempt, ProbeTarget, probes
+from shared.azure.identities import managed_identity
 
 _VAULT_SCOPE = "https://vault.azure.net/.default"
 _PROBE_SECONDS = 60.0
@@ -41,9 +42,7 @@ async def probe_in_app(
     async def as_identity(name: str, client_id: str | None) -> None:
         # Made for this run: a credential that was used before would answer from its cache for an
         # identity that is not attached any more.
-        async with ManagedIdentityCredential(
-            client_id=client_id, retry_total=1, user_agent=USER_AGENT
-        ) as credential:
+        async with managed_identity(client_id, retries=1, user_agent=USER_AGENT) as credential:
             token = await _token(credential, Grant(name, "app", app, "token"))
             found.append(token)
             if token.outcome == "allowed":

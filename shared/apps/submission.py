@@ -52,7 +52,8 @@ class Submission:
     def must_be_queued(self, entry: LedgerEntry) -> bool:
         """Return whether this message is not on its queue yet, by what the ledger has of its id.
 
-        Raises `InvalidRequestError` if that is of another message under the same Idempotency-Key.
+        Raises `InvalidRequestError` if that is of another message under the same Idempotency-Key,
+        or if this message was rejected.
         """
         if not compare_digest(entry.fingerprint or b"", self.fingerprint or b""):
             raise InvalidRequestError(
@@ -60,9 +61,19 @@ class Submission:
                 "Idempotency-Key: was used before, for another body or Content-Type; "
                 "a new message needs a new key",
             )
-        # Accepted but never queued: an earlier attempt ended in between. It is sent now, under the
-        # same message id, which the queue takes once if that attempt got further than the ledger.
-        return entry.state is State.ACCEPTED
+        # Only a sender writes `queued_at`. The state may be that of a receipt, which others can
+        # cause without any request: it never decides that a payload is not sent. Where an earlier
+        # attempt got further than the ledger says, the queue takes the same bus id once.
+        if entry.queued_at is None:
+            return True
+        if entry.state is State.REJECTED:
+            raise InvalidRequestError(
+                HTTPStatus.CONFLICT,
+                "Idempotency-Key: the message under this key was rejected, and may have been "
+                "dropped since; it is not sent again. An operator can replay it while it is kept; "
+                "to send it as a new message, use a new key",
+            )
+        return False
 
 
 def accepted(message_id: str, state: State, status_url: str) -> func.HttpResponse:

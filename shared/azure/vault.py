@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 from azure.core.exceptions import (
     AzureError,
@@ -16,6 +17,7 @@ from azure.core.exceptions import (
 from shared.azure.network import ConnectionOptions
 from shared.azure.request_id import of_answer
 from shared.errors import RelayError
+from shared.standards.addresses import is_loopback
 from shared.standards.retry_after import retry_after
 
 _ANSWER_SECONDS = 20.0
@@ -79,13 +81,21 @@ async def answering(doing: str) -> AsyncIterator[None]:
         raise VaultUnavailableError(doing, f"no answer in {_ANSWER_SECONDS:.0f} s") from None
 
 
-def client_options(network: ConnectionOptions) -> dict[str, Any]:
-    """Return what every client of a vault is made with."""
+def client_options(vault_url: str, network: ConnectionOptions) -> dict[str, Any]:
+    """Return what every client of the vault at `vault_url` is made with."""
+    host = urlsplit(vault_url).hostname or ""
+    proxy = network.proxy_to(host)
     # A lost connection is tried again at once. An answer is not: an HTTP caller and the bus can
     # wait longer than a thread of this process.
     return {
-        "verify_challenge_resource": network.verify_challenge,
+        # Unverified, whoever answers can ask for a token of any service, and gets it.
+        "verify_challenge_resource": network.verify_challenge or not is_loopback(host),
         "connection_verify": str(network.ca_bundle) if network.ca_bundle else True,
+        # The environment decides neither on a proxy nor on a password (`.netrc`).
+        "use_env_settings": False,
+        "proxies": {"https": proxy} if proxy else None,
+        # A vault does not redirect, and what is sent to one may be a data key.
+        "permit_redirects": False,
         "connection_timeout": 5,
         "read_timeout": 15,
         "retry_total": 2,

@@ -34,7 +34,9 @@ class VaultKey:
         self.id = key
         self._algorithm = algorithm
         self._client = KeyClient(
-            key.vault_url, credential, **client_options(network or ConnectionOptions())
+            key.vault_url,
+            credential,
+            **client_options(key.vault_url, network or ConnectionOptions()),
         )
 
     async def encrypt(self, plaintext: bytes) -> tuple[str, bytes]:

@@ -32,7 +32,9 @@ class VaultSecret:
         self._seconds = seconds
         self._clock = clock
         self._client = SecretClient(
-            secret.vault_url, credential, **client_options(network or ConnectionOptions())
+            secret.vault_url,
+            credential,
+            **client_options(secret.vault_url, network or ConnectionOptions()),
         )
         self._kept: tuple[str, float] | None = None
         self._fresh_until = 0.0

@@ -129,8 +129,10 @@ def upsert(dialect: str) -> Insert:
     }
     first = {name: _first(old[name], new[name]) for name in ("queued_at", "delivered_at")}
     last = {name: _last(old[name], new[name]) for name in ("retrying_at", "rejected_at")}
+    # What the sender accepted takes precedence over what receipts say of it.
+    accepts = and_(old.accepted_at.is_(None), new.accepted_at.is_not(None))
     facts = {
-        name: func.coalesce(old[name], new[name])
+        name: case((accepts, new[name]), else_=func.coalesce(old[name], new[name]))
         for name in ("accepted_at", "content_type", "size")
     }
     changes: dict[str, ColumnElement[Any]] = {

@@ -99,7 +99,11 @@ class WebhookClient:
         try:
             # No redirects: the secret names where payloads go, an answer does not.
             async with self._connected().post(
-                target.url, data=delivery.payload, headers=headers, allow_redirects=False
+                target.url,
+                data=delivery.payload,
+                headers=headers,
+                allow_redirects=False,
+                proxy=self._network.proxy_to(URL(target.url).raw_host or ""),
             ) as answer:
                 failure = error_for_status(answer.status, answer.headers)
         except (aiohttp.InvalidURL, UnicodeError):
@@ -124,6 +128,8 @@ class WebhookClient:
                 connector=aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=ca_file)),
                 timeout=self._timeout,
                 cookie_jar=aiohttp.DummyCookieJar(),
+                # Not aiohttp's default by chance: no proxy and no password of the environment.
+                trust_env=False,
             )
         return self._session
 

@@ -77,9 +77,15 @@ class AppSettings:
     )
     verify_challenge: bool = _setting(
         "RELAY_VERIFY_CHALLENGE",
-        "`false` for vaults that are reached by a host name which is not Key Vault's",
+        "`false` for vaults on loopback, whose host name is not Key Vault's",
         forms.boolean,
         default=True,
+    )
+    proxy: str | None = _setting(
+        "RELAY_PROXY",
+        "`http://host:port` of the proxy for Key Vault and webhooks; no other variable sets one",
+        forms.proxy,
+        None,
     )
     proves_access: bool = _setting(
         "RELAY_ACCESS",
@@ -91,7 +97,9 @@ class AppSettings:
     @property
     def network(self) -> ConnectionOptions:
         """How this app reaches the services."""
-        return ConnectionOptions(self.ca_bundle, self.bus_endpoint, self.verify_challenge)
+        return ConnectionOptions(
+            self.ca_bundle, self.bus_endpoint, self.verify_challenge, self.proxy
+        )
 
     @property
     def clients(self) -> AzureClients:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from azure.servicebus import ServiceBusMessage
 
+from shared.apps.idempotency import IdempotencyKey
 from shared.message.envelope import DataKey, MessageHeader, WrappedKey, seal
 from shared.message.message_id import digest_suffix
 from shared.message.receipt import Receipt
@@ -143,6 +144,53 @@ async def test_a_right_to_send_does_not_allow_to_report_delivered(
     assert (await cloud.entry(names[0], "rejected"))["attempts"] == 0
     await cloud.received({names[1]})
     assert (await cloud.entry(names[1], "delivered"))["detail"] is None
+
+
+@pytest.mark.parametrize("state", [State.REJECTED, State.DELIVERED])
+async def test_a_receipt_under_a_foreseen_id_does_not_keep_a_payload_from_the_partner(
+    cloud: Running, state: State
+) -> None:
+    """Who may send to the queue, or to that of receipts, and foresees a key, loses nobody's."""
+    key = f"foreseen-key-of-{state}"
+    message_id = IdempotencyKey.parse(f'"{key}"').message_id()
+    planted = Receipt(message_id, state, datetime.now(UTC), detail="planted", size=1)
+    if state is State.DELIVERED:
+        await send(cloud, {"planted": planted.to_json()}, "receipts")
+    else:
+        async with (
+            cloud.bus("operator", "operator") as client,
+            client.get_queue_sender("messages") as sender,
+        ):
+            properties: dict[str | bytes, Any] = {"relay-pending-receipt": planted.to_json()}
+            await sender.send_messages(
+                ServiceBusMessage(
+                    "garbage", message_id=message_id, application_properties=properties
+                )
+            )
+    await cloud.entry(message_id, state)
+    status, answer = await _post(cloud, key)
+    assert (status, answer["id"], answer["state"]) == (202, message_id, "queued")
+    assert (await cloud.received({message_id}))[message_id].body == PAYLOAD
+    assert (await cloud.entry(message_id, "delivered"))["size"] == len(PAYLOAD)
+
+
+async def test_what_an_operator_dropped_is_not_answered_as_accepted(cloud: Running) -> None:
+    await cloud.fault(service="partner", answer="status", status=400, times=1)
+    _, first = await _post(cloud, "key-of-a-dropped-message")
+    await cloud.entry(first["id"], "rejected")
+    await cloud.heal()
+    (number,) = [one["sequence number"] for one in (await cloud.rejections())[first["id"]]]
+    assert (await ops(cloud, "drop", f"#{number}", "--yes")).code == 0
+    status, problem = await _post(cloud, "key-of-a-dropped-message")
+    assert (status, problem["title"]) == (409, "Conflict")
+    _, second = await _post(cloud, "another-key-of-that-message")
+    await cloud.received({second["id"]})
+
+
+async def _post(cloud: Running, key: str) -> tuple[int, Any]:
+    url, headers = f"{cloud.endpoints['sender']}/api/messages", {"Idempotency-Key": f'"{key}"'}
+    async with cloud.session() as session, session.post(url, data=PAYLOAD, headers=headers) as got:
+        return got.status, await got.json(content_type=None)
 
 
 def _with_header(header: str, rest: str) -> str:

@@ -193,3 +193,15 @@ async def entry(ledger: Ledger, id_: str) -> LedgerEntry:
     found = await ledger.entry(id_)
     assert found is not None
     return found
+
+
+async def test_what_a_sender_accepted_takes_precedence_over_what_receipts_said(
+    ledger: Ledger,
+) -> None:
+    planted = Receipt("a", State.REJECTED, NOW, 1, content_type="planted/type", size=999)
+    await ledger.record([planted])
+    await ledger.accept(new("a", b"print", NOW + SECOND))
+    await ledger.record([planted])
+    found = await entry(ledger, "a")
+    assert (found.content_type, found.size, found.fingerprint) == ("text/plain", 3, b"print")
+    assert (found.accepted_at, found.queued_at) == (NOW + SECOND, None)

@@ -175,16 +175,35 @@ async def test_what_cannot_be_accepted_reaches_no_service(
     assert services.done == []
 
 
-@pytest.mark.parametrize("state", [state for state in State if state is not State.ACCEPTED])
+@pytest.mark.parametrize(
+    ("state", "status"),
+    [(State.QUEUED, 202), (State.RETRYING, 202), (State.DELIVERED, 202), (State.REJECTED, 409)],
+)
 async def test_a_message_that_was_sent_before_is_answered_with_where_it_is(
-    sender: Sender, services: Services, state: State
+    sender: Sender, services: Services, state: State, status: int
 ) -> None:
     first = await sender.answer(request(idempotency_key=KEY))
     (found,) = services.entries.values()
+    services.entries[found.id] = replace(found, state=state, queued_at=found.accepted_at)
+    again = await sender.answer(request(idempotency_key=KEY))
+    assert again.status_code == status
+    if status == 202:
+        assert content(again)["state"] == state
+        assert content(again)["id"] == content(first)["id"]
+    assert len(services.sent) == 1
+
+
+@pytest.mark.parametrize("state", list(State))
+async def test_a_row_that_only_receipts_moved_does_not_keep_a_payload_from_the_queue(
+    sender: Sender, services: Services, state: State
+) -> None:
+    services.fails["send"] = BusUnavailableError("away")
+    await sender.answer(request(idempotency_key=KEY))
+    del services.fails["send"]
+    (found,) = services.entries.values()
     services.entries[found.id] = replace(found, state=state)
     again = await sender.answer(request(idempotency_key=KEY))
-    assert (again.status_code, content(again)["state"]) == (202, state)
-    assert content(again)["id"] == content(first)["id"]
+    assert (again.status_code, content(again)["state"]) == (202, "queued")
     assert len(services.sent) == 1
 
 

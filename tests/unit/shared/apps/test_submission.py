@@ -93,11 +93,25 @@ def test_a_body_may_be_as_large_as_the_limit(size: int) -> None:
 
 @pytest.mark.parametrize("headers", [{}, {"idempotency_key": KEY}])
 @pytest.mark.parametrize("state", list(State))
-def test_only_what_is_not_on_the_queue_yet_is_put_there(
+def test_no_state_of_a_row_keeps_a_message_from_being_sent_that_no_sender_queued(
     headers: dict[str, str], state: State
 ) -> None:
     found = submission(**headers)
-    assert found.must_be_queued(entry(found, state)) is (state is State.ACCEPTED)
+    assert found.must_be_queued(entry(found, state))
+
+
+@pytest.mark.parametrize("state", [State.QUEUED, State.RETRYING, State.DELIVERED])
+def test_what_a_sender_queued_is_not_queued_again(state: State) -> None:
+    found = submission(idempotency_key=KEY)
+    assert not found.must_be_queued(replace(entry(found, state), queued_at=NOW))
+
+
+def test_a_message_that_was_queued_and_rejected_is_not_reported_as_accepted() -> None:
+    found = submission(idempotency_key=KEY)
+    with pytest.raises(InvalidRequestError) as raised:
+        found.must_be_queued(replace(entry(found, State.REJECTED), queued_at=NOW))
+    assert raised.value.problem.status == 409
+    assert "use a new key" in raised.value.problem.detail
 
 
 @pytest.mark.parametrize("state", list(State))

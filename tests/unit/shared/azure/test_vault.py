@@ -144,10 +144,13 @@ async def test_an_error_of_the_sdk_becomes_one_of_the_vault_and_others_stay() ->
 
 
 def test_a_vault_is_verified_unless_a_deployment_says_otherwise(tmp_path: Any) -> None:
-    usual = client_options(ConnectionOptions())
+    usual = client_options("https://p.vault.azure.net", ConnectionOptions())
     assert usual["verify_challenge_resource"] is usual["connection_verify"] is True
-    private = client_options(ConnectionOptions(tmp_path / "ca.pem", verify_challenge=False))
+    network = ConnectionOptions(tmp_path / "ca.pem", verify_challenge=False)
+    private = client_options("https://127.0.0.1:8443", network)
     assert private["connection_verify"] == str(tmp_path / "ca.pem")
     assert private["verify_challenge_resource"] is False
+    elsewhere = client_options("https://127.0.0.1.example", network)
+    assert elsewhere["verify_challenge_resource"] is True
     # An answer is never tried again here, only a lost connection.
     assert (usual["retry_total"], usual["retry_status"]) == (2, 0)
