@@ -118,7 +118,7 @@ def test_what_is_not_a_key_is_refused(value: str) -> None:
 
 @pytest.mark.parametrize("value", ["0", "1", "2000"])
 def test_a_message_is_delivered_at_least_once_before_it_is_rejected(value: str) -> None:
-    with pytest.raises(SettingsError, match="RELAY_MAX_DELIVERIES must be .* from 2 to 1999"):
+    with pytest.raises(SettingsError, match="RELAY_MAX_DELIVERIES must be a whole number from 2"):
         load(environment("receiver", RELAY_MAX_DELIVERIES=value))
     assert load(environment("receiver", RELAY_MAX_DELIVERIES="2"))
 
