@@ -193,7 +193,8 @@ class QueueSender:
 def _fits(batch: ServiceBusMessageBatch, message: ServiceBusMessage) -> bool:
     try:
         batch.add_message(message)
-    except MessageSizeExceededError:
+    except Exception:  # noqa: BLE001 - too large, or nothing that can be encoded
+        # It is sent alone, after the others: what is wrong with it costs none of them.
         return False
     return True
 

@@ -76,7 +76,7 @@ class VaultKey:
         try:
             body = response.json()
             return str(body["kid"]), _decode(body["value"])
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, RecursionError):
             raise VaultUnavailableError(doing, "its answer is not Key Vault's") from None
 
 

@@ -122,4 +122,4 @@ class DataKeyCache:
 
 
 def _digest(wrapped: WrappedKey) -> bytes:
-    return sha256(wrapped.ciphertext + wrapped.key_id.encode(errors="surrogatepass")).digest()
+    return sha256(wrapped.ciphertext + wrapped.key_id.encode()).digest()

@@ -9,6 +9,7 @@ import azure.functions as func
 from shared.message.received import ReceivedMessage, UnidentifiedMessage, read_message
 from shared.message.rejected import BUS_DETAIL, BUS_REASON, read_count
 from shared.message.unrecorded import RETURNS
+from shared.standards.plain_text import writable
 
 _NO_REASON = "dead-lettered"
 
@@ -33,10 +34,10 @@ class DeadLetter:
         """Read one, whatever is in it."""
         properties = message.application_properties or {}
         source = message.dead_letter_source
-        detail = [str(properties[BUS_DETAIL])] if properties.get(BUS_DETAIL) else []
+        detail = [writable(properties[BUS_DETAIL])] if properties.get(BUS_DETAIL) else []
         return cls(
             source.lower() if source else None,
-            str(properties.get(BUS_REASON) or _NO_REASON),
+            writable(properties.get(BUS_REASON) or _NO_REASON),
             "; ".join([*detail, f"dead-lettered from {source}"] if source else detail),
             read_count(properties.get(RETURNS)),
             read_message(message),

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from shared.errors import RelayError
 from shared.message.message_id import is_message_id
 from shared.standards.base64url import encode
+from shared.standards.plain_text import is_writable
 
 ALGORITHM = "RSA-OAEP-256"
 ENCRYPTION = "A256GCM"
@@ -215,6 +216,11 @@ def _header(protected: str) -> dict[str, str]:
         )
     if not all(isinstance(value, str) for value in header.values()):
         raise DecryptionError("malformed", "the protected header has a member that is not text")
+    # JSON can say what is not a character: nothing that encodes, logs or compares it would take it.
+    if not all(map(is_writable, header.values())):
+        raise DecryptionError(
+            "malformed", "the protected header has half a surrogate pair or a NUL in it"
+        )
     if (header["alg"], header["enc"]) != (ALGORITHM, ENCRYPTION):
         raise DecryptionError("malformed", f"it is not sealed with {ALGORITHM} and {ENCRYPTION}")
     return header

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from shared.message.message_id import is_message_id
 from shared.message.state import State
+from shared.standards.plain_text import is_writable, writable
 
 _LONGEST = {"detail": 250, "key_version": 64, "content_type": 255}
 _LARGEST = 2**62
 _YEARS = range(2000, 2100)
-# PostgreSQL accepts no NUL, and nothing encodes half a surrogate pair: it could never be written.
-_UNWRITABLE = re.compile(r"[\x00\ud800-\udfff]")
-
 
 _REPORTED = frozenset({State.RETRYING, State.DELIVERED, State.REJECTED})
 
@@ -58,7 +55,7 @@ class Receipt:
             "at": self.at.astimezone(UTC).isoformat(),
             "attempts": self.attempts,
             "replay": self.replay,
-            "detail": self.detail and self.detail[: _LONGEST["detail"]],
+            "detail": self.detail and writable(self.detail)[: _LONGEST["detail"]],
             "key_version": self.key_version,
             "content_type": self.content_type,
             "size": self.size,
@@ -126,6 +123,6 @@ def _boolean(name: str, value: Any) -> bool:
 def _text(name: str, value: Any) -> str | None:
     if value is None:
         return None
-    if not isinstance(value, str) or len(value) > _LONGEST[name] or _UNWRITABLE.search(value):
+    if not isinstance(value, str) or len(value) > _LONGEST[name] or not is_writable(value):
         raise ValueError(f"{name} must be a text of at most {_LONGEST[name]} characters")
     return value

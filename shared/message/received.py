@@ -11,7 +11,10 @@ from shared.message.envelope import DecryptionError, SealedMessage
 from shared.message.message_id import MessageId
 from shared.message.pending_receipt import PendingReceipt
 from shared.message.rejected import ATTEMPTS, read_count
+from shared.standards.plain_text import encodable
 from shared.standards.trace_context import HEADER, traceparent
+
+_LONGEST_BUS_ID = 128  # of Service Bus
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +70,8 @@ class ReceivedMessage(BusMessage):
 def read_message(message: func.ServiceBusMessage) -> ReceivedMessage | UnidentifiedMessage:
     """Read what a trigger hands over."""
     properties: dict[str, Any] = message.application_properties or {}
-    bus_id = message.message_id or ""
+    # As text that can be sent again: it goes along to the queue of rejected messages.
+    bus_id = encodable(message.message_id or "")[:_LONGEST_BUS_ID]
     read: dict[str, Any] = {
         "bus_id": bus_id,
         "attempts": read_count(properties.get(ATTEMPTS)),

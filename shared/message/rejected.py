@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
+from shared.standards.plain_text import writable
+
 ATTEMPTS = "relay-attempts"
 REASON = "relay-reason"
 DETAIL = "relay-detail"
@@ -27,8 +29,8 @@ _LONGEST_DETAIL = 200
 def why(reason: str, detail: str) -> dict[str, str | None]:
     """Return the properties that say why a message was rejected, and when: now."""
     return {
-        REASON: reason[:_LONGEST_REASON],
-        DETAIL: detail[:_LONGEST_DETAIL],
+        REASON: writable(reason)[:_LONGEST_REASON],
+        DETAIL: writable(detail)[:_LONGEST_DETAIL],
         REJECTED_AT: datetime.now(UTC).isoformat(timespec="seconds"),
     }
 

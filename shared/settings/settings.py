@@ -219,7 +219,8 @@ class ReceiverSettings(TriggerSettings):
         "RELAY_MAX_DELIVERIES",
         "deliveries of a message by its queue before it is rejected; less than the queue's "
         "own maxDeliveryCount, or the bus dead-letters it before",
-        forms.between(1, 1999),
+        # At the last one nothing is tried: with 1, every message would be rejected.
+        forms.between(2, 1999),
         9,
     )
     partner_timeout_seconds: int = _setting(

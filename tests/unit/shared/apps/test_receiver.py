@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 import logging
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from azure.servicebus import ServiceBusMessageBatch
 
 from shared.apps.outcomes import Policy
 from shared.apps.receiver import Receiver, blueprint, policy_of
@@ -28,6 +32,7 @@ from shared.partner.delivery import (
 from shared.partner.retries import Schedule
 from shared.settings.environment import load as load_settings
 from shared.settings.settings import ReceiverSettings
+from shared.standards.base64url import encode
 from tests.unit.shared.apps.receiver_doubles import (
     KEY,
     NOW,
@@ -162,6 +167,42 @@ async def test_what_cannot_be_opened_is_rejected_as_it_came(
     assert queues.order == ["receipts", "rejected"][1 - recorded :]
     assert not any(receipt.is_proven for receipt in queues.receipts())
     assert not partner.accepted
+
+
+def with_header(**changes: object) -> str:
+    header, _, rest = TOKEN.partition(".")
+    members = json.loads(base64.urlsafe_b64decode(header + "=="))
+    return f"{encode(json.dumps(members | changes).encode())}.{rest}"
+
+
+@pytest.mark.parametrize("member", ["alg", "enc", "kid", "mid", "cty", "dkc"])
+@pytest.mark.parametrize("value", ["\ud800", "a/b\udfff", "\x00", "x" * 9000, 7, None, [], {}])
+async def test_a_header_that_is_not_text_is_malformed_at_once(
+    receiver: Receiver,
+    queues: Queues,
+    keys: Keys,
+    caplog: pytest.LogCaptureFixture,
+    member: str,
+    value: object,
+) -> None:
+    await receiver.handle(message_of(with_header(**{member: value})))
+    assert queues.properties("rejected")[0]["relay-reason"] == "undecryptable-malformed"
+    assert keys.opened == 0
+    assert "unforeseen" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "message_id", ["\ud800", "mine\x00", "mine\udfff~x", "x" * 5000, 7, b"\xff"]
+)
+@pytest.mark.parametrize("properties", [{}, {"relay-attempts": "\ud800", "traceparent": "\x00"}])
+async def test_whatever_an_id_or_a_property_is_the_message_can_be_rejected(
+    receiver: Receiver, queues: Queues, message_id: Any, properties: dict[str, Any]
+) -> None:
+    await receiver.handle(message_of(message_id=message_id, properties=properties))
+    (rejected,) = queues.on("rejected")
+    assert queues.properties("rejected")[0]["relay-reason"] == "undecryptable-tampered"
+    assert len(str(rejected.message_id).encode()) <= 3 * 128
+    ServiceBusMessageBatch(max_size_in_bytes=100_000).add_message(rejected)  # as the SDK encodes it
 
 
 @pytest.mark.parametrize("message_id", ["mine", "not ours"])

@@ -253,6 +253,20 @@ async def test_while_the_vault_is_away_a_confirmed_delivery_is_never_rejected(
     assert not queues.on("rejected")
 
 
+@pytest.mark.parametrize("text", ["\ud800", "\x00", "x" * 10_000, 7, ["\ud800"]])
+@pytest.mark.parametrize("body", [TOKEN.encode(), b"garbage"])
+async def test_whatever_the_reason_is_an_operator_and_the_ledger_can_read_it(
+    triage: Triage, queues: Queues, text: object, body: bytes
+) -> None:
+    planted = {"DeadLetterReason": text, "DeadLetterErrorDescription": text}
+    await triage.handle(letter(body, "messages", more=planted))
+    (properties,) = queues.properties("rejected")
+    for shown in properties.values():
+        assert len(shown.encode()) <= 3 * 200
+        assert "\x00" not in shown
+    assert all(receipt.state is State.REJECTED for receipt in queues.receipts())
+
+
 async def test_what_nobody_foresaw_in_opening_a_dead_letter_rejects_it(
     triage: Triage, queues: Queues, keys: Keys
 ) -> None:

@@ -162,6 +162,22 @@ async def test_a_message_that_is_too_large_costs_no_other_its_place(
     assert bus.sends[1:] == [["b", "c"]]
 
 
+async def test_a_message_that_cannot_be_encoded_costs_no_other_its_place(
+    bus: Bus, sender: QueueSender
+) -> None:
+    bus.sending.clear()
+    running = await started(sender, "a")
+    odd = ServiceBusMessage("odd", application_properties={"detail": "\ud800"})
+    bus.errors = []
+    running += await started(sender, "b")
+    running.append(asyncio.create_task(sender.send(odd)))
+    await asyncio.sleep(0)
+    running += await started(sender, "c")
+    bus.sending.set()
+    assert await ended(running) == [None] * 4
+    assert bus.sends == [["a"], ["b"], ["odd"], ["c"]], "alone, where its error is its own"
+
+
 @pytest.mark.parametrize(("size", "padded"), [(200, False), (320, True), (590, True)])
 async def test_a_message_that_needs_its_reserve_is_sent_with_it_so_that_the_bus_decides(
     bus: Bus, size: int, padded: bool

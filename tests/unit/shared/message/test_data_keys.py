@@ -153,7 +153,7 @@ async def test_what_is_not_a_data_key_is_refused_without_another_operation_for_a
     vault: Vault, clock: Clock
 ) -> None:
     keys = DataKeyCache(vault.decrypt, 10, 60, clock)
-    bad = WrappedKey("v1\ud800", b"short")
+    bad = WrappedKey("v1", b"short")
     for _ in range(50):
         with pytest.raises(DecryptionError, match="wrong-key: the data key is not 32 bytes long"):
             await keys.open(bad)

@@ -116,6 +116,13 @@ def test_what_is_not_a_key_is_refused(value: str) -> None:
         load(environment("sender", RELAY_KEY_PAYLOAD=value))
 
 
+@pytest.mark.parametrize("value", ["0", "1", "2000"])
+def test_a_message_is_delivered_at_least_once_before_it_is_rejected(value: str) -> None:
+    with pytest.raises(SettingsError, match="RELAY_MAX_DELIVERIES must be a whole number from 2"):
+        load(environment("receiver", RELAY_MAX_DELIVERIES=value))
+    assert load(environment("receiver", RELAY_MAX_DELIVERIES="2"))
+
+
 def test_a_program_that_is_not_an_app_reads_how_services_are_reached() -> None:
     settings = bus_settings({"RELAY_BUS__fullyQualifiedNamespace": "relay.servicebus.windows.net"})
     assert settings.bus_namespace == "relay.servicebus.windows.net"
