@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from shared.azure.vault import VaultError
+from shared.azure.vault import VaultDeniedError, VaultError
 from shared.message.envelope import DataKey, DecryptionError, SealedMessage
 from shared.message.pending_receipt import PendingReceipt
 from shared.message.receipt import Receipt
@@ -25,6 +25,10 @@ from shared.partner.delivery import (
 from shared.partner.retries import Schedule
 
 _LONGEST_DETAIL = 200
+# With the default of 30 s: ten pauses of 30 s, then growing ones to 10 min; a week in all.
+_EQUAL_HOLDS = 10
+_LONGEST_GROWTH = 20.0
+MAX_DENIED_HOLDS = 1000
 
 
 @dataclass(frozen=True)
@@ -133,7 +137,12 @@ def after_delivery(message: ReceivedMessage, sealed: SealedMessage, size: int) -
 
 
 def after_failure(
-    message: ReceivedMessage, error: Exception, policy: Policy, chance: float
+    message: ReceivedMessage,
+    error: Exception,
+    policy: Policy,
+    chance: float,
+    *,
+    is_opened: bool = True,
 ) -> Retry | Hold | Reject:
     """Decide on a message that was not opened, or not delivered, whatever the error is.
 
@@ -146,6 +155,8 @@ def after_failure(
             return Reject("partner-refused", str(error), message.attempts + 1)
         case PartnerUnavailableError():
             return _retry(message, str(error), error.retry_after, policy.schedule, chance)
+        case VaultDeniedError() if not is_opened:
+            return _denied(message, error, policy)
         case PartnerDeniedError() | PartnerSecretError() | VaultError():
             # However long it takes: the vault has to come back, or an operator has to act.
             return Hold(max(policy.hold_seconds, error.retry_after or 0), str(error))
@@ -197,6 +208,20 @@ def receipt_of(
 
 def _undecryptable(message: BusMessage, error: DecryptionError) -> Reject:
     return Reject(f"undecryptable-{error.fault}", error.detail, message.attempts)
+
+
+def _denied(message: ReceivedMessage, error: VaultDeniedError, policy: Policy) -> Hold | Reject:
+    """Let a message wait that the vault does not decrypt, because of a right or its key version.
+
+    Whoever may send can name a version that is disabled. So the pause grows, and after about a week
+    it is an operator's to replay the message, when the version is enabled or given up.
+    """
+    # Each hop but those after an attempt was a hold. Whoever writes another id rejects their own.
+    holds = max(0, message.id.hop - message.attempts)
+    if holds >= MAX_DENIED_HOLDS:
+        return Reject("key-denied", f"{error}; held {holds} times", message.attempts)
+    growth = min(2.0 ** max(0, holds - _EQUAL_HOLDS), _LONGEST_GROWTH)
+    return Hold(policy.hold_seconds * growth, str(error))
 
 
 def _retry(

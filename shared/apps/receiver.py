@@ -137,7 +137,10 @@ class Receiver:
             if not isinstance(error, RelayError):
                 # Where, and not what: the text of such an error may repeat what is secret.
                 _log.error("unforeseen in handling %s: %s", message.bus_id, location(error))
-            return after_failure(message, error, self._policy, self._chance()), key
+            outcome = after_failure(
+                message, error, self._policy, self._chance(), is_opened=key is not None
+            )
+            return outcome, key
 
     async def _deliver(self, delivery: Delivery) -> None:
         away = (VaultError, PartnerSecretError, PartnerDeniedError, PartnerUnavailableError)

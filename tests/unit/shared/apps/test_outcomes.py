@@ -8,6 +8,7 @@ from typing import get_args
 import pytest
 
 from shared.apps.outcomes import (
+    MAX_DENIED_HOLDS,
     Delivered,
     Hold,
     Policy,
@@ -89,6 +90,40 @@ def test_what_cannot_be_opened_is_rejected_with_its_fault(fault: Fault) -> None:
     message = received(properties={"relay-attempts": "2"})
     outcome = after_failure(message, DecryptionError(fault, "why"), POLICY, chance=0.0)
     assert outcome == Reject(f"undecryptable-{fault}", "why", 2)
+
+
+DENIED = VaultDeniedError("decrypt", "status 403", 403)
+
+
+@pytest.mark.parametrize(
+    ("hop", "attempts", "outcome"),
+    [
+        (0, 0, Hold(30.0, "decrypt: status 403")),
+        (10, 0, Hold(30.0, "decrypt: status 403")),
+        (11, 0, Hold(60.0, "decrypt: status 403")),
+        (14, 3, Hold(60.0, "decrypt: status 403")),
+        (15, 0, Hold(600.0, "decrypt: status 403")),
+        (999, 0, Hold(600.0, "decrypt: status 403")),
+        (1000, 0, Reject("key-denied", "decrypt: status 403; held 1000 times", 0)),
+        (999_999_999, 0, Reject("key-denied", "decrypt: status 403; held 999999999 times", 0)),
+        (0, 9999, Hold(30.0, "decrypt: status 403")),
+    ],
+)
+def test_what_the_vault_denies_waits_longer_each_time_and_not_for_ever(
+    hop: int, attempts: int, outcome: Hold | Reject
+) -> None:
+    message = received(f"mine.{hop}", properties={"relay-attempts": str(attempts)})
+    assert after_failure(message, DENIED, POLICY, 0.0, is_opened=False) == outcome
+    assert after_failure(message, DENIED, POLICY, 0.0) == Hold(30.0, "decrypt: status 403")
+
+
+def test_what_the_vault_denies_waits_for_about_a_week() -> None:
+    outcomes = [
+        after_failure(received(f"mine.{hop}"), DENIED, POLICY, 0.0, is_opened=False)
+        for hop in range(MAX_DENIED_HOLDS)
+    ]
+    waited = sum(one.delay for one in outcomes if isinstance(one, Hold))
+    assert 6.5 < waited / 86_400 < 7.5
 
 
 def test_what_failed_together_does_not_come_back_together() -> None:
