@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -15,12 +16,19 @@ RETRY_AFTER_SECONDS = 5.0
 class InvalidRequestError(RelayError):
     """A request that can never succeed as it is; the text says what to change.
 
-    `limit` is in bytes, where the request is too large.
+    `limit` is in bytes, where the request is too large; `headers` are further ones of the answer.
     """
 
-    def __init__(self, status: HTTPStatus, detail: str, limit: int | None = None) -> None:
+    def __init__(
+        self,
+        status: HTTPStatus,
+        detail: str,
+        limit: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(detail)
-        self.problem = Problem(status, detail, members={} if limit is None else {"limit": limit})
+        members = {} if limit is None else {"limit": limit}
+        self.problem = Problem(status, detail, members=members, headers=headers or {})
 
 
 @dataclass(frozen=True)

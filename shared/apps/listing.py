@@ -35,9 +35,9 @@ class Query:
         """Read the parameters of a request. Raises `InvalidRequestError`."""
         # `code` is the host's: a caller's key, for those who cannot send a header.
         given = {name for name in parameters if name.lower() != "code"}
-        if unknown := given - _PARAMETERS:
-            named = ", ".join(sorted(name[:20] for name in unknown))
-            raise _invalid(f"unknown: {named}; there are state, after and limit")
+        if given - _PARAMETERS:
+            # Not named: who mistypes a query may have put a key where a name belongs.
+            raise _invalid("a parameter of the query is unknown; there are state, after and limit")
         return cls(
             _state(parameters.get("state")),
             _position(parameters.get("after")),

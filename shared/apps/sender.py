@@ -106,7 +106,8 @@ class Sender:
             # The configured limit is too high for this queue, so it is not the one to name.
             raise InvalidRequestError(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                "the body is larger than a message may be: sealed, it does not fit into the queue",
+                "the body is larger than a message may be: sealed, and with what retries add, it "
+                "does not fit into the queue",
             ) from None
         _log.info("queued %s: %d bytes", header.message_id, len(payload))
         await self._record_queued(header.message_id, wrapped.version)

@@ -10,6 +10,7 @@ from typing import Protocol
 from shared.apps.sending import Send, sending
 from shared.azure.vault import VaultDeniedError, VaultUnavailableError
 from shared.ledger.ledger import Ledger, LedgerEntry, NewMessage
+from shared.message.bus_message import LATER_HOP_BYTES
 from shared.message.data_keys import DataKeyProvider, Limits
 from shared.message.envelope import ALGORITHM, DataKey, WrappedKey
 from shared.message.payload_key import PayloadKey
@@ -61,7 +62,9 @@ def connect_clients(settings: SenderSettings) -> SenderClients:
     limits = Limits(settings.data_key_messages, settings.data_key_seconds, settings.data_key_bytes)
     return SenderClients(
         DataKeyProvider(encrypt, limits),
-        sending(azure.bus(settings.bus_identity), settings.messages_queue, outages),
+        sending(
+            azure.bus(settings.bus_identity), settings.messages_queue, outages, LATER_HOP_BYTES
+        ),
         Ledger(secret, settings.network.ca_bundle),
         outages,
     )

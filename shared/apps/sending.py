@@ -13,9 +13,9 @@ Send = Callable[[ServiceBusMessage], Awaitable[None]]
 """Sends to one queue. Raises `BusError`."""
 
 
-def sending(bus: BusConnection, queue: str, outages: Outages) -> Send:
-    """Return what sends to a queue."""
-    sender = QueueSender(bus, queue)
+def sending(bus: BusConnection, queue: str, outages: Outages, reserve: int = 0) -> Send:
+    """Return what sends to a queue a message that would fit with `reserve` bytes more as well."""
+    sender = QueueSender(bus, queue, reserve)
 
     async def send(message: ServiceBusMessage) -> None:
         with outages.watching(f"queue {queue}", (BusUnavailableError, BusDeniedError)):

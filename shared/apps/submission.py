@@ -13,6 +13,7 @@ import azure.functions as func
 
 from shared.apps.failures import InvalidRequestError
 from shared.apps.idempotency import IdempotencyKey
+from shared.apps.representation import refuse_what_would_be_lost
 from shared.ledger.ledger import LedgerEntry, NewMessage
 from shared.message.envelope import MessageHeader
 from shared.message.state import State
@@ -33,6 +34,7 @@ class Submission:
     @classmethod
     def from_request(cls, request: func.HttpRequest, limit: int) -> Submission:
         """Read a request with a body of at most `limit` bytes. Raises `InvalidRequestError`."""
+        refuse_what_would_be_lost(request.headers)
         payload = _payload(request, limit)
         content_type = request.headers.get("content-type") or _DEFAULT_CONTENT_TYPE
         key = _idempotency_key(request)

@@ -28,6 +28,9 @@ _CLOSE_SECONDS = 5
 # With the time behind other sends. The next send may still contain it, see `QueueSender.send`.
 _WAIT_SECONDS = 30.0
 
+RESERVED = "relay-reserved"
+"""The application property that fills the reserve of a large message; nobody reads it."""
+
 
 class BusError(RelayError):
     """A message did not get onto its queue."""
@@ -86,8 +89,10 @@ def _options(network: ConnectionOptions) -> dict[str, Any]:
 class QueueLink(Protocol):
     """A link to one queue, as `ServiceBusSender` is."""
 
-    async def create_message_batch(self) -> ServiceBusMessageBatch:
-        """Open the link where it is not open yet; return a batch of the queue's size."""
+    async def create_message_batch(
+        self, max_size_in_bytes: int | None = None
+    ) -> ServiceBusMessageBatch:
+        """Open the link where it is not open yet; return a batch, of the queue's size if None."""
 
     async def send_messages(self, message: ServiceBusMessage | ServiceBusMessageBatch) -> None:
         """Return when the queue has accepted it."""
@@ -110,11 +115,13 @@ class QueueSender:
     """Sends to one queue, under one identity.
 
     A link carries one send at a time, so what arrives during one goes together in the next: the
-    round trip is shared instead of waited for in turn.
+    round trip is shared instead of waited for in turn. A message is accepted only if it would also
+    be accepted with `reserve` bytes more.
     """
 
-    def __init__(self, connection: BusConnection, queue: str) -> None:
+    def __init__(self, connection: BusConnection, queue: str, reserve: int = 0) -> None:
         self._queue = queue
+        self._reserve = reserve
         self._connection = connection
         self._link: QueueLink | None = None
         self._sends: Batches[ServiceBusMessage, None] = Batches(self._send_next)
@@ -155,14 +162,26 @@ class QueueSender:
         if self._link is None:
             self._link = self._connection.get_queue_sender(self._queue)
         together = await self._link.create_message_batch()
+        if self._reserve:
+            size = together.max_size_in_bytes - self._reserve
+            together = await self._link.create_message_batch(max_size_in_bytes=size)
         taken = batch.take(partial(_fits, together))
         if not taken:  # as large as a message may be: a batch around it would not fit
             taken = batch.take_at_most(1)
+            for message in taken:
+                self._fill_reserve(message)
         if len(taken) == 1:
             await self._link.send_messages(taken[0])
         elif taken:
             await self._link.send_messages(together)
         return len(taken)
+
+    def _fill_reserve(self, message: ServiceBusMessage) -> None:
+        # A batch is limited to 1 MB whatever the queue takes, and only the bus knows what that is.
+        # So it decides: the message is sent with its reserve used up.
+        if self._reserve:
+            properties = message.application_properties or {}
+            message.application_properties = {**properties, RESERVED: "-" * self._reserve}
 
     async def _forget_link(self) -> None:
         # A link that failed, perhaps in the middle of a send, is never used again.

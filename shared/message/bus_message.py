@@ -12,6 +12,13 @@ from shared.message.received import BusMessage, ReceivedMessage
 from shared.message.rejected import ATTEMPTS, why
 from shared.standards.trace_context import HEADER
 
+LATER_HOP_BYTES = 6 * 1024
+"""What a message may grow by after its first hop, at most.
+
+By a longer id, and by the properties of a retry, a pending receipt, a rejection and a dead letter.
+A message is accepted only with this room left, so that it can be retried, rejected and replayed.
+"""
+
 
 def outgoing(token: str, message_id: str, trace: str | None) -> ServiceBusMessage:
     """Return a sealed message for the queue of messages. `trace` is a `traceparent`."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Protocol
 
 from shared.azure.key_vault_id import KeyVaultId
-from shared.azure.vault import VaultDeniedError, VaultRefusedError
+from shared.azure.vault import VaultDeniedError, VaultRefusedError, VaultUnavailableError
 from shared.concurrency.expiring import ExpiringEntries
 from shared.message.envelope import DecryptionError, WrappedKey
 
@@ -32,6 +33,12 @@ class KeyOperations(Protocol):
         """Close the connections."""
 
 
+# Nothing of a message is in a request to encrypt. So what is wrong is the key, which an operator
+# can correct; only with these the relay itself is: a request that Key Vault cannot read, or (None)
+# an answer for another key.
+_FAULTS = (HTTPStatus.BAD_REQUEST, None)
+
+
 class PayloadKey:
     """Wraps and unwraps data keys with one key of a vault.
 
@@ -52,8 +59,17 @@ class PayloadKey:
         return self._key.id.url
 
     async def encrypt(self, plaintext: bytes) -> WrappedKey:
-        """Encrypt with the key's current version. Raises `VaultError`."""
-        return WrappedKey(*await self._key.encrypt(plaintext))
+        """Encrypt with the key's current version. Raises `VaultError`.
+
+        A key that is missing or deleted is unavailable: an operator can recover or make it.
+        """
+        try:
+            return WrappedKey(*await self._key.encrypt(plaintext))
+        except VaultRefusedError as error:
+            if error.status in _FAULTS:
+                raise
+            why = f"the key cannot be used (status {error.status})"
+            raise VaultUnavailableError(f"encrypt with {self.url}", why, error.status) from error
 
     async def decrypt(self, wrapped: WrappedKey) -> bytes:
         """Decrypt with the version that `wrapped` names.

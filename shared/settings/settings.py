@@ -144,7 +144,8 @@ class SenderSettings(AppSettings):
     )
     max_payload_bytes: int = _setting(
         "RELAY_MAX_PAYLOAD_BYTES",
-        "largest payload accepted; 190,000 is what 256 KB of the Standard tier hold once sealed",
+        "largest payload accepted; 190,000 is what 256 KB of the Standard tier hold once sealed, "
+        "with 6 KB for what retries add",
         forms.between(1, 64 * _MIB),
         190_000,
     )

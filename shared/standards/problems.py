@@ -17,13 +17,15 @@ MEDIA_TYPE = "application/problem+json"
 class Problem:
     """A problem of type `about:blank`: the status says what, `detail` says what to do.
 
-    `retry_after` is in seconds; `members` are extension members of the problem (section 3.2).
+    `retry_after` is in seconds; `members` are extension members of the problem (section 3.2);
+    `headers` are further headers of the answer.
     """
 
     status: HTTPStatus
     detail: str
     retry_after: float | None = None
     members: Mapping[str, str | int | list[str]] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def response(self) -> func.HttpResponse:
         """Write it as the answer to a request."""
@@ -45,5 +47,5 @@ class Problem:
     def _headers(self) -> dict[str, str]:
         # In whole seconds (RFC 9110 section 10.2.3), and at least one: 0 would invite a storm.
         if self.retry_after is None:
-            return {}
-        return {"Retry-After": str(max(1, math.ceil(self.retry_after)))}
+            return dict(self.headers)
+        return {**self.headers, "Retry-After": str(max(1, math.ceil(self.retry_after)))}

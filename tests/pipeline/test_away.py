@@ -12,11 +12,13 @@ import trustme
 from aiohttp import web
 
 from tests.pipeline.cloud_process import Running
+from tests.pipeline.ops_cli import ops
 
 CHALLENGE = (
     'Bearer authorization="https://login.microsoftonline.com/tenant", '
     'resource="https://vault.azure.net"'
 )
+TRACE = f"00-{'a' * 32}-{'b' * 16}-01"
 NOBODY = "127.0.0.1:9"  # the discard service: no machine has it any more
 
 
@@ -92,6 +94,16 @@ async def test_an_identity_is_not_the_right_one(cloud: Running, missing: str) ->
         await assert_unavailable(cloud, sender)
 
 
+@pytest.mark.parametrize("status", [404, 409])
+async def test_the_key_is_missing(cloud: Running, status: int) -> None:
+    await cloud.fault(service="vault", operation="keys/encrypt", answer="status", status=status)
+    try:
+        async with cloud.another_sender() as sender:
+            await assert_unavailable(cloud, sender)
+    finally:
+        await cloud.heal()
+
+
 async def test_an_internal_error_is_answered_without_details(cloud: Running) -> None:
     await cloud.fault(service="vault", operation="keys/encrypt", answer="status", status=400)
     try:
@@ -122,6 +134,38 @@ async def test_what_the_queue_cannot_hold_is_too_large_whatever_the_limit_says(
         problem = await answer.json()
     assert "does not fit into the queue" in problem["detail"]
     assert "limit" not in problem
+
+
+async def test_the_largest_body_that_is_taken_can_be_retried_rejected_and_replayed(
+    cloud: Running,
+) -> None:
+    async with (
+        cloud.another_sender(RELAY_MAX_PAYLOAD_BYTES="2000000") as sender,
+        cloud.session() as session,
+    ):
+
+        async def post(size: int) -> tuple[int, str]:
+            headers = {"Content-Type": "a/" + "b" * 253, "traceparent": TRACE}
+            url = f"{sender}/api/messages"
+            async with session.post(url, data=bytes(size), headers=headers) as answer:
+                return answer.status, str((await answer.json()).get("id"))
+
+        await cloud.fault(service="partner", answer="status", status=503)
+        low, high, largest = 100_000, 1_100_000, ""
+        while high - low > 16:
+            size = (low + high) // 2
+            status, message_id = await post(size)
+            assert status in (202, 413)
+            low, high = (size, high) if status == 202 else (low, size)
+            largest = message_id if status == 202 else largest
+        await cloud.entry(largest, "retrying")
+        await cloud.heal()
+        await cloud.fault(service="partner", answer="status", status=400)
+        await cloud.entry(largest, "rejected")
+        await cloud.heal()
+        (number,) = [one["sequence number"] for one in (await cloud.rejections())[largest]]
+        assert (await ops(cloud, "replay", f"#{number}")).code == 0
+        assert len((await cloud.received({largest}))[largest].body) == low
 
 
 async def test_it_goes_on_when_the_bus_comes_back(cloud: Running) -> None:

@@ -35,6 +35,23 @@ async def test_a_message_is_accepted(cloud: Running) -> None:
 
 
 @pytest.mark.parametrize(
+    ("headers", "status", "accepted"),
+    [
+        ({"Content-Encoding": "gzip"}, 415, "identity"),
+        ({"Content-Encoding": "planted"}, 415, "identity"),
+        ({"Content-Range": "bytes 0-9/100"}, 400, None),
+        ({"Content-Encoding": "identity"}, 202, None),
+    ],
+)
+async def test_a_body_that_needs_another_header_to_be_read_is_refused(
+    cloud: Running, headers: dict[str, str], status: int, accepted: str | None
+) -> None:
+    answered, answer, body = await ask(cloud, "POST", "/api/messages", b"\x1f\x8b", **headers)
+    assert (answered, answer.get("accept-encoding")) == (status, accepted)
+    assert "planted" not in str(body)
+
+
+@pytest.mark.parametrize(
     ("body", "content_type", "status", "reason"),
     [
         (b"", "text/plain", 400, "empty"),

@@ -70,8 +70,8 @@ async def test_an_unknown_message_is_not_found(cloud: Running) -> None:
         ("after=2026-01-01T00:00:00~a", "after"),
         ("after=2026-01-01T00:00:00%2B00:00~../x", "after"),
         ("after=0001-01-01T00:00:00%2B23:00~a", "after"),
-        ("status=queued", "unknown: status"),
-        ("code=x&keys=1", "unknown: keys;"),
+        ("status=queued", "unknown; there are state, after and limit"),
+        ("code=x&planted=1", "unknown; there are state, after and limit"),
     ],
 )
 async def test_a_query_that_cannot_be_answered_is_refused_with_the_reason(

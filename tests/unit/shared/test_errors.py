@@ -25,7 +25,12 @@ from shared.azure.vault import (
 )
 from shared.errors import CallCancelledError, RelayError
 from shared.ledger.database import SecretDeniedError
-from shared.ledger.errors import AuthenticationFailedError, LedgerError, LedgerUnavailableError
+from shared.ledger.errors import (
+    AuthenticationFailedError,
+    LedgerError,
+    LedgerUnavailableError,
+    PoolerRefusedError,
+)
 from shared.message.envelope import DecryptionError
 from shared.partner.delivery import (
     DeliveryError,
@@ -40,6 +45,7 @@ TRANSIENT: set[type[RelayError]] = {
     VaultUnavailableError,
     BusUnavailableError,
     LedgerUnavailableError,
+    PoolerRefusedError,
     PartnerUnavailableError,
     CallCancelledError,
 }

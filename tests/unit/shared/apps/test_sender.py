@@ -154,7 +154,7 @@ async def test_a_message_that_is_too_large_for_its_queue_names_no_limit(
     response = await sender.answer(request())
     assert response.status_code == 413
     assert "limit" not in content(response)
-    assert "sealed, it does not fit" in content(response)["detail"]
+    assert "it does not fit into the queue" in content(response)["detail"]
 
 
 @pytest.mark.parametrize(

@@ -53,11 +53,13 @@ class Link:
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
 
-    async def create_message_batch(self) -> ServiceBusMessageBatch:
+    async def create_message_batch(
+        self, max_size_in_bytes: int | None = None
+    ) -> ServiceBusMessageBatch:
         await self._bus.opening.wait()
         if self._bus.no_link:
             raise self._bus.no_link
-        return ServiceBusMessageBatch(max_size_in_bytes=self._bus.size)
+        return ServiceBusMessageBatch(max_size_in_bytes=max_size_in_bytes or self._bus.size)
 
     async def send_messages(self, message: ServiceBusMessage | ServiceBusMessageBatch) -> None:
         batch = isinstance(message, ServiceBusMessageBatch)
@@ -160,6 +162,19 @@ async def test_a_message_that_is_too_large_costs_no_other_its_place(
     assert bus.sends[1:] == [["b", "c"]]
 
 
+@pytest.mark.parametrize(("size", "padded"), [(200, False), (320, True), (590, True)])
+async def test_a_message_that_needs_its_reserve_is_sent_with_it_so_that_the_bus_decides(
+    bus: Bus, size: int, padded: bool
+) -> None:
+    bus.size = 600
+    sender = QueueSender(bus, "messages", reserve=300)
+    message = ServiceBusMessage("a" * (size - 30), application_properties={"mine": "1"})
+    await asyncio.wait_for(sender.send(message), 5)
+    properties = dict(message.application_properties or {})
+    assert properties.pop("mine") == "1"
+    assert properties == ({queues.RESERVED: "-" * 300} if padded else {})
+
+
 async def test_a_send_that_fails_is_of_what_was_in_it_and_its_link_is_not_used_again(
     bus: Bus, sender: QueueSender
 ) -> None:
@@ -256,7 +271,9 @@ class FaultyBus:
             raise fault
         return self
 
-    async def create_message_batch(self) -> ServiceBusMessageBatch:
+    async def create_message_batch(
+        self, max_size_in_bytes: int | None = None
+    ) -> ServiceBusMessageBatch:
         await self.step()
         return ServiceBusMessageBatch(max_size_in_bytes=300)
 
