@@ -23,15 +23,26 @@ def environment_problems(environ: Mapping[str, str]) -> list[str]:
         for name in _ENDPOINTS
         if environ.get(name) and not _stays_on_the_platform(environ[name])
     ]
+    endpoint = environ.get("IDENTITY_ENDPOINT")
+    if environ.get("IDENTITY_SERVER_THUMBPRINT") and endpoint and not is_local(_host(endpoint)):
+        # Service Fabric's: `azure.identity` then takes any certificate.
+        problems.append(
+            "IDENTITY_SERVER_THUMBPRINT must not be set, unless IDENTITY_ENDPOINT is on this "
+            "machine or its link: the certificate of the endpoint is not verified"
+        )
     if environ.get("SSLKEYLOGFILE"):
         problems.append("SSLKEYLOGFILE must not be set: TLS would write its keys into that file")
     return problems
 
 
 def _stays_on_the_platform(url: str) -> bool:
-    try:
-        # As the SDK's HTTP client reads it, so that the host is the one that it connects to.
-        host = URL(url).host or ""
-    except ValueError:
-        return False
+    host = _host(url)
     return is_local(host) or is_private(host)
+
+
+def _host(url: str) -> str:
+    """Return the host as the SDK's HTTP client reads it, which is the one that it connects to."""
+    try:
+        return URL(url).host or ""
+    except ValueError:
+        return ""

@@ -46,6 +46,15 @@ def test_an_endpoint_elsewhere_gets_no_secret_header(name: str, url: str) -> Non
     assert "planted" not in problem
 
 
+def test_an_endpoint_of_which_no_certificate_is_verified_is_on_this_machine() -> None:
+    fabric = {"IDENTITY_SERVER_THUMBPRINT": "planted"}
+    assert environment_problems(fabric) == []
+    assert environment_problems(fabric | {"IDENTITY_ENDPOINT": OWN[0]}) == []
+    (problem,) = environment_problems(fabric | {"IDENTITY_ENDPOINT": "https://10.0.0.4:2377"})
+    assert problem.startswith("IDENTITY_SERVER_THUMBPRINT must not be set")
+    assert "planted" not in problem
+
+
 def test_the_keys_of_tls_are_written_nowhere() -> None:
     (problem,) = environment_problems({"SSLKEYLOGFILE": "/tmp/planted"})  # noqa: S108
     assert problem.startswith("SSLKEYLOGFILE must not be set")
