@@ -184,7 +184,7 @@ def elsewhere(document: Json) -> None:
 REFUSED = {
     no_longer_made_once: "KeyCreationParametersDidNotMatchExistingKey",
     other_tier: "a namespace cannot change to or from the Premium tier",
-    no_duplicate_detection: "requiresDuplicateDetection: cannot change after the resource is created",
+    no_duplicate_detection: "requiresDuplicateDetection: cannot change after the resource",
     elsewhere: "InvalidResourceLocation",
 }
 
