@@ -99,7 +99,9 @@ class Sender:
         header, payload = submission.header, submission.payload
         key, wrapped = await self._clients.keys.acquire(len(payload))
         token = seal(payload, header, key, wrapped)
-        bus_id = initial_bus_id(header.message_id, submission.fingerprint)
+        bus_id = initial_bus_id(
+            header.message_id, submission.fingerprint, await self._clients.bus_id_key()
+        )
         try:
             await self._clients.send(outgoing(token, bus_id, submission.trace))
         except MessageTooLargeError:
