@@ -46,7 +46,7 @@ param expiry int = dateTimeToEpoch(dateTimeAdd(utcNow(), 'P1Y'))
 @maxLength(63)
 param databaseAdministrator string = 'relay'
 
-@description('Password of the administrator of the database; it stands in the vault of the database and nowhere else.')
+@description('Password of the administrator of the database; it is kept in the vault of the database and nowhere else.')
 @secure()
 param databasePassword string
 
@@ -59,7 +59,7 @@ param databaseSku { name: string, tier: 'Burstable' | 'GeneralPurpose' | 'Memory
 @description('Size of the disk of the database in GB; it can be made larger, never smaller.')
 param databaseStorageGB StorageGB = 32
 
-@description('E-mail addresses that hear of it when the disk of the database is filling.')
+@description('E-mail addresses that get the alert when the disk of the database is filling.')
 param alertAddresses string[] = []
 
 // Each instance that keeps the ledger has up to five connections, and the smallest database has 35. Azure
@@ -267,7 +267,7 @@ module database 'modules/database.bicep' = {
     administrator: databaseAdministrator
     password: databasePassword
   }
-  // Nothing that may fail stands between the server's new password and the secret that has it.
+  // Nothing that may fail is deployed between the server's new password and the secret that has it.
   dependsOn: [vaults, bus, storages, virtualNetwork]
 }
 

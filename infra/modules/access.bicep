@@ -94,7 +94,7 @@ type BusTier = 'Standard' | 'Premium'
 type StorageGB = 32 | 64 | 128 | 256 | 512 | 1024 | 2048 | 4095 | 4096 | 8192 | 16384 | 32767
 
 @export()
-@description('How an update replaces the instances of an app: one batch after the other, each done with what it has in hand; or all at once, and what is in hand is cut off.')
+@description('How an update replaces the instances of an app: one batch after the other, each finishing its current calls; or all at once, and current calls are cut off.')
 type UpdateStrategy = 'RollingUpdate' | 'Recreate'
 
 @export()

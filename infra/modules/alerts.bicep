@@ -1,4 +1,4 @@
-metadata description = 'What somebody has to hear of: the disk of the database is filling.'
+metadata description = 'The alert that the disk of the database is filling.'
 
 @description('Ends every name.')
 param suffix string
@@ -6,7 +6,7 @@ param suffix string
 @description('Tags of everything.')
 param tags { *: string }
 
-@description('E-mail addresses that are told; without any, alerts only show in the portal.')
+@description('E-mail addresses that get the alert; without any, alerts only show in the portal.')
 param addresses string[]
 
 resource server 'Microsoft.DBforPostgreSQL/flexibleServers@2025-08-01' existing = {

@@ -17,7 +17,7 @@ param tier BusTier
 @description('How the namespace is reached.')
 param network Network
 
-@description('Queues; one that forwards stands after the queues it forwards to.')
+@description('Queues; one that forwards comes after the queues it forwards to.')
 param queues Queue[]
 
 @description('Grants on queues to identities.')

@@ -29,7 +29,7 @@ var uses = flatten(map(
   queueGrants,
   grant => map(grant.rights, right => { identity: grant.identity, queue: grant.queue, right: right })
 ))
-// One principal may be operator in several ways; the same right twice would be two of one name.
+// One principal may be several operators; the same right twice would be two resources of one name.
 var operatorUses = union(
   [],
   flatten(map(

@@ -50,7 +50,7 @@ resource server 'Microsoft.DBforPostgreSQL/flexibleServers@2025-08-01' = {
     administratorLoginPassword: password
     authConfig: { activeDirectoryAuth: 'Disabled', passwordAuth: 'Enabled' }
     // Not by itself: once the disk had grown, a deployment with the size of today would fail, because
-    // no disk shrinks (UpsertServerManagementOperationDowngradeDiskSizeUnsupported). An alert tells when
+    // no disk shrinks (UpsertServerManagementOperationDowngradeDiskSizeUnsupported). An alert shows when
     // it is time for a larger one.
     storage: { storageSizeGB: storageGB, autoGrow: 'Disabled' }
     backup: { backupRetentionDays: 7, geoRedundantBackup: 'Disabled' }

@@ -3,7 +3,7 @@ metadata description = 'The user-assigned identities, each with one purpose.'
 @description('Names of the identities in access.json.')
 param names string[]
 
-@description('Ends every name, so that several deployments can stand side by side.')
+@description('Ends every name, so that several deployments can exist side by side.')
 param suffix string
 
 @description('Where the identities live.')

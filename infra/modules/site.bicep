@@ -170,7 +170,7 @@ resource site 'Microsoft.Web/sites@2025-03-01' = {
         alwaysReady: scale.?alwaysReady ?? []
       }
       // A rolling update lets each instance answer its callers first; recreated ones would cut them
-      // off. What a receiver has in hand is posted again either way, as whenever an instance stops.
+      // off. A message that a receiver is delivering is posted again either way, as whenever an instance stops.
       #disable-next-line BCP037 // The types of this API version do not know it, Azure does since 2023-12-01.
       siteUpdateStrategy: { type: updateStrategy }
     }

@@ -63,7 +63,7 @@ var operatorIds = union(
   map(operatorGrants, grant => grant.principalId),
   map(operatorKeyGrants, grant => grant.principalId)
 )
-// One principal may be operator in several ways; the same right twice would be two of one name.
+// One principal may be several operators; the same right twice would be two resources of one name.
 var operatorUses = union([], operatorGrants)
 
 resource identities 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = [
@@ -86,7 +86,7 @@ resource vault 'Microsoft.KeyVault/vaults@2026-02-01' = {
     enableRbacAuthorization: byRoles
     enableSoftDelete: true
     softDeleteRetentionInDays: 90
-    // What is on the way could never be opened again without the key.
+    // Queued messages could never be decrypted again without the key.
     enablePurgeProtection: true
     publicNetworkAccess: network == 'private' ? 'Disabled' : 'Enabled'
     networkAcls: {
@@ -140,7 +140,7 @@ resource vaultKeys 'Microsoft.KeyVault/vaults/keys@2026-02-01' = [
       keySize: keySize
       keyOps: ['encrypt', 'decrypt']
       attributes: { enabled: true, exportable: false, exp: expiry }
-      // A version seals for 90 days, and opens what is on the way for much longer than a message lives.
+      // A version encrypts for 90 days, and decrypts for much longer than a message lives.
       rotationPolicy: {
         attributes: { expiryTime: 'P2Y' }
         lifetimeActions: [
@@ -152,7 +152,7 @@ resource vaultKeys 'Microsoft.KeyVault/vaults/keys@2026-02-01' = [
   }
 ]
 
-// Made once, because a role needs an object to stand on; afterwards the value is the operator's alone.
+// Made once, because a role is assigned at an object that exists; afterwards the value is the operator's alone.
 @onlyIfNotExists()
 resource ownSecrets 'Microsoft.KeyVault/vaults/secrets@2026-02-01' = [
   for secret in ownSecretNames: {

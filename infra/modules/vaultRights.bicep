@@ -30,7 +30,7 @@ var keyUses = flatten(map(
   keyGrants,
   grant => map(grant.operations, operation => { identity: grant.identity, key: grant.key, operation: operation })
 ))
-// One principal may be operator in several ways; the same right twice would be two of one name.
+// One principal may be several operators; the same right twice would be two resources of one name.
 var operatorUses = union([], operatorGrants)
 var operatorKeyUses = union([], operatorKeyGrants)
 

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Reads one secret under one managed identity and tells only whether it could, never the value.
+# Reads one secret under one managed identity and reports only whether it could, never the value.
 #
 # CLIENT_ID   client id of an identity attached to this machine
 # SECRET_URL  URL of the secret, without a version
@@ -22,15 +22,15 @@ answer() {
 # A right that has just been granted takes minutes to hold everywhere.
 attempts=${ATTEMPTS:-60}
 for ((attempt = 1; attempt <= attempts; attempt++)); do
-  told='no token'
+  status='no token'
   if bearer=$(token 2>/dev/null); then
-    told=$(answer "$bearer" 2>/dev/null) || told='no answer'
+    status=$(answer "$bearer" 2>/dev/null) || status='no answer'
   fi
-  if [ "$told" = 200 ]; then
+  if [ "$status" = 200 ]; then
     echo "success: $CLIENT_ID may read $SECRET_URL"
     exit 0
   fi
   if ((attempt < attempts)); then sleep 10; fi
 done
-echo "failure: $CLIENT_ID could not read $SECRET_URL ($told)"
+echo "failure: $CLIENT_ID could not read $SECRET_URL ($status)"
 exit 1

@@ -56,7 +56,7 @@ class AuditRecord:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Records in order; `dropped` were made after the number asked for and are gone."""
+    """Records in order; `dropped` is how many after the requested number are no longer kept."""
 
     decisions: Sequence[AuditRecord]
     last: int

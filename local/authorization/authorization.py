@@ -176,7 +176,7 @@ def policy_permission(data_action: str, permission: str | None = None) -> str | 
 def permits(role: RoleDefinition, data_action: str) -> bool:
     """Return whether a role permits a data action.
 
-    `*` stands for any characters, `/` among them. What `not_data_actions` takes away counts for
+    `*` matches any characters, `/` among them. What `not_data_actions` excludes is excluded in
     this role only: another role may still permit it.
     Source: "Understand Azure role definitions".
     """

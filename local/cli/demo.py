@@ -130,7 +130,7 @@ def carry(client: Client, sending: Sequence[Sample]) -> Sequence[DemoDelivery]:
 
 
 def look_up(client: Client, ids: Sequence[str]) -> Sequence[TrackedMessage]:
-    """Ask the tracker for each message until it is delivered, or the time is up."""
+    """Poll the tracker for each message until it is delivered, or the time is up."""
     deadline = time.monotonic() + _TIMEOUT
     return [_look_up(client, message_id, deadline) for message_id in ids]
 

@@ -46,7 +46,7 @@ Expression = str | Reference | FunctionCall
 
 
 class UnknownExpressionError(ValueError):
-    """An expression that is none of the known ones; `text` is what stands there."""
+    """An expression of an unknown form; `text` is the expression."""
 
     def __init__(self, text: str) -> None:
         super().__init__(f"unknown expression {text}")
@@ -61,7 +61,7 @@ def parse(text: str) -> Expression:
     of texts and of known expressions. Raises `UnknownExpressionError` for any other.
 
     Source: ARM template functions. A snapshot shows an escaped literal `[[x]` as `[x]`, so a
-    literal in brackets cannot be told from an expression and counts as unknown.
+    literal in brackets cannot be distinguished from an expression and counts as unknown.
     """
     if not (text.startswith("[") and text.endswith("]")):
         return text

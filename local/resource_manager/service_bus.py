@@ -42,8 +42,8 @@ def _tier(template: Template) -> Iterator[Violation]:
     for namespace in template.of(BUS):
         if namespace.body.get("sku") is None:
             continue
-        said = str(namespace.known("/sku.tier") or tier(namespace)).lower()
-        if tier(namespace) not in _TIERS or said != tier(namespace):
+        name = str(namespace.known("/sku.tier") or tier(namespace)).lower()
+        if tier(namespace) not in _TIERS or name != tier(namespace):
             yield Violation(
                 namespace, "sku", "must be Basic, Standard or Premium, name and tier alike"
             )

@@ -48,7 +48,7 @@ class CloudOptions:
 
     `database` is the URL of another database than a file in the folder; `audit_size` how many
     decisions are kept. With `free_ports` a new folder's cloud leaves the usual ports to others.
-    Without `keys` the apps ask nobody for an access key.
+    Without `keys` the apps require no access key.
     """
 
     log_level: str | None = None

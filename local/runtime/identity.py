@@ -1,4 +1,4 @@
-"""The identity endpoint of a cloud, and the secret headers by which it tells its callers apart."""
+"""The identity endpoint of a cloud, and the secret headers by which it recognizes callers."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class RunningMachine:
     environment: Mapping[str, str] = field(repr=False)
 
     def caller(self) -> MachineSpec:
-        """Return who asks the metadata service, by the deployment that is in effect now."""
+        """Return who calls the metadata service, by the deployment that is in effect now."""
         return self.spec
 
     def status(self) -> Mapping[str, object]:

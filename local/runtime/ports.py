@@ -37,17 +37,17 @@ class Ports:
         return self._known.get(name, port) != port
 
     def bind(self, name: str, usual: int, connections: int = CONNECTIONS) -> Listener:
-        """Listen on loopback where it should, or at a free port where that is taken."""
-        return self._take(name, usual, lambda port: listen(port, connections))
+        """Listen on loopback at the port of a name, or at a free one where that is in use."""
+        return self._claim(name, usual, lambda port: listen(port, connections))
 
     def reserve(self, name: str, usual: int) -> socket.socket:
-        """Reserve the port where it should listen, or a free one where that is taken.
+        """Reserve the port of a name, or a free one where that is in use.
 
         For services that stop and start while the cloud is up, and for links to them before that.
         """
-        return self._take(name, usual, reserve)
+        return self._claim(name, usual, reserve)
 
-    def _take(self, name: str, usual: int, take: Callable[[int], _Socket]) -> _Socket:
+    def _claim(self, name: str, usual: int, take: Callable[[int], _Socket]) -> _Socket:
         port = self._known.get(name) or (0 if self._free_at_first else usual)
         try:
             taken = take(port) if port else anywhere(take)
@@ -58,7 +58,7 @@ class Ports:
 
     def keep(self, name: str, port: int) -> None:
         """Keep the port of a name, if it has none yet."""
-        # A port that is taken for once does not replace the one that messages name.
+        # A port that is used for once does not replace the one that messages name.
         if name not in self._known:
             self._known[name] = port
             self._folder.write_private(_FILE, json.dumps(self._known, indent=2) + "\n")

@@ -54,7 +54,7 @@ def make_apps(
 ) -> Mapping[str, AppProcess]:
     """Make the process of each app, by its name, without starting it; its port is kept for it.
 
-    Without `keys` the apps ask nobody for an access key.
+    Without `keys` the apps require no access key.
     """
     headers = {one.app: header for header, one in callers.items() if isinstance(one, AppSpec)}
     specs = [one for one in callers.values() if isinstance(one, AppSpec)]

@@ -6,11 +6,11 @@ in this order, and `receiver_queues` carries the outcome out. Delays are in seco
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from shared.azure.vault import VaultError
+from shared.azure.vault import VaultDeniedError, VaultError
 from shared.message.envelope import DataKey, DecryptionError, SealedMessage
 from shared.message.pending_receipt import PendingReceipt
 from shared.message.receipt import Receipt
@@ -25,6 +25,10 @@ from shared.partner.delivery import (
 from shared.partner.retries import Schedule
 
 _LONGEST_DETAIL = 200
+# With the default of 30 s: ten pauses of 30 s, then growing ones to 10 min; a week in all.
+_EQUAL_HOLDS = 10
+_LONGEST_GROWTH = 20.0
+MAX_DENIED_HOLDS = 1000
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,6 @@ class Delivered:
     size: int
     content_type: str
     key_version: str
-    key: DataKey = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -97,12 +100,9 @@ def reject_unidentified(message: UnidentifiedMessage, policy: Policy) -> Reject:
     return before_delivery(message, policy) or _undecryptable(message, message.fault)
 
 
-def before_opening(message: ReceivedMessage, policy: Policy) -> Record | Reject | None:
+def before_opening(message: ReceivedMessage, policy: Policy) -> Reject | None:
     """Decide whether a message is to be opened at all: None if it is."""
-    # Believed without a MAC: whoever may send to the queue can have garbage rejected anyway.
-    if message.pending and message.pending.receipt.state is State.REJECTED:
-        return Record(message.pending)
-    # One that says that it was delivered is opened all the same: its key alone can tell.
+    # One with a pending receipt is opened all the same: its key alone can tell whose receipt it is.
     return None if message.pending else before_delivery(message, policy)
 
 
@@ -126,21 +126,23 @@ def before_delivery(message: BusMessage, policy: Policy) -> Reject | None:
     return Reject("max-deliveries-exceeded", detail, message.attempts)
 
 
-def after_delivery(
-    message: ReceivedMessage, sealed: SealedMessage, size: int, key: DataKey
-) -> Delivered:
+def after_delivery(message: ReceivedMessage, sealed: SealedMessage, size: int) -> Delivered:
     """Return the outcome of a message that the partner has accepted. `size` is the payload's."""
     return Delivered(
         message.attempts + 1,
         size,
         sealed.header.content_type,
         sealed.wrapped.version,
-        key,
     )
 
 
 def after_failure(
-    message: ReceivedMessage, error: Exception, policy: Policy, chance: float
+    message: ReceivedMessage,
+    error: Exception,
+    policy: Policy,
+    chance: float,
+    *,
+    is_opened: bool = True,
 ) -> Retry | Hold | Reject:
     """Decide on a message that was not opened, or not delivered, whatever the error is.
 
@@ -153,6 +155,8 @@ def after_failure(
             return Reject("partner-refused", str(error), message.attempts + 1)
         case PartnerUnavailableError():
             return _retry(message, str(error), error.retry_after, policy.schedule, chance)
+        case VaultDeniedError() if not is_opened:
+            return _denied(message, error, policy)
         case PartnerDeniedError() | PartnerSecretError() | VaultError():
             # However long it takes: the vault has to come back, or an operator has to act.
             return Hold(max(policy.hold_seconds, error.retry_after or 0), str(error))
@@ -165,9 +169,16 @@ def after_failure(
 
 
 def receipt_of(
-    message: ReceivedMessage, outcome: Delivered | Retry | Hold | Reject, at: datetime
+    message: ReceivedMessage,
+    outcome: Delivered | Retry | Hold | Reject,
+    at: datetime,
+    *,
+    is_proven: bool,
 ) -> Receipt:
-    """Return the receipt that reports an outcome to the ledger. `at` is in UTC."""
+    """Return the receipt that reports an outcome to the ledger. `at` is in UTC.
+
+    `is_proven` says whether the message was opened.
+    """
     match outcome:
         case Delivered():
             return _receipt(
@@ -178,18 +189,39 @@ def receipt_of(
                 key_version=outcome.key_version,
                 content_type=outcome.content_type,
                 size=outcome.size,
+                is_proven=is_proven,
             )
         case Retry():
-            return _receipt(message, State.RETRYING, at, outcome.attempts, outcome.detail)
+            return _receipt(
+                message, State.RETRYING, at, outcome.attempts, outcome.detail, is_proven=is_proven
+            )
         case Hold():
-            return _receipt(message, State.RETRYING, at, message.attempts, outcome.detail)
+            return _receipt(
+                message, State.RETRYING, at, message.attempts, outcome.detail, is_proven=is_proven
+            )
         case Reject():
             detail = f"{outcome.reason}: {outcome.detail}"
-            return _receipt(message, State.REJECTED, at, outcome.attempts, detail)
+            return _receipt(
+                message, State.REJECTED, at, outcome.attempts, detail, is_proven=is_proven
+            )
 
 
 def _undecryptable(message: BusMessage, error: DecryptionError) -> Reject:
     return Reject(f"undecryptable-{error.fault}", error.detail, message.attempts)
+
+
+def _denied(message: ReceivedMessage, error: VaultDeniedError, policy: Policy) -> Hold | Reject:
+    """Let a message wait that the vault does not decrypt, because of a right or its key version.
+
+    Whoever may send can name a version that is disabled. So the pause grows, and after about a week
+    it is an operator's to replay the message, when the version is enabled or given up.
+    """
+    # Each hop but those after an attempt was a hold. Whoever writes another id rejects their own.
+    holds = max(0, message.id.hop - message.attempts)
+    if holds >= MAX_DENIED_HOLDS:
+        return Reject("key-denied", f"{error}; held {holds} times", message.attempts)
+    growth = min(2.0 ** max(0, holds - _EQUAL_HOLDS), _LONGEST_GROWTH)
+    return Hold(policy.hold_seconds * growth, str(error))
 
 
 def _retry(

@@ -26,6 +26,7 @@ from shared.apps.triage import Triage
 from shared.azure.vault import VaultError
 from shared.concurrency.holding import pausing
 from shared.errors import RelayError
+from shared.message.envelope import DataKey
 from shared.message.received import ReceivedMessage, UnidentifiedMessage, read_message
 from shared.partner.delivery import (
     Delivery,
@@ -110,30 +111,38 @@ class Receiver:
         if isinstance(received, UnidentifiedMessage):
             await self._queues.set_aside(received, reject_unidentified(received, self._policy))
             return
-        outcome = await self._outcome(received)
+        outcome, key = await self._outcome(received)
         if isinstance(outcome, Delivered):
-            self._confirmed.add(received, self._queues.receipt(received, outcome))
-        await self._queues.carry_out(received, outcome)
+            self._confirmed.add(received, self._queues.receipt(received, outcome, key))
+        await self._queues.carry_out(received, outcome, key)
         self._confirmed.remove(received)
 
-    async def _outcome(self, message: ReceivedMessage) -> Outcome:
+    async def _outcome(self, message: ReceivedMessage) -> tuple[Outcome, DataKey | None]:
+        """Decide on a message, with the data key that opened it; None if nothing did."""
         if receipt := self._confirmed.of(message):
-            return Record(receipt)
+            return Record(receipt), None
+        key = None
         try:
-            return before_opening(message, self._policy) or await self._open_and_deliver(message)
+            if rejected := before_opening(message, self._policy):
+                return rejected, None
+            sealed = message.sealed()
+            data_key = await self._keys.open(sealed.wrapped)
+            payload = sealed.open(data_key)
+            key = data_key  # only now does it prove anything of the message
+            if done := after_opening(message, key) or before_delivery(message, self._policy):
+                return done, key
+            await self._deliver(Delivery(sealed.header, payload, message.trace))
+            return after_delivery(message, sealed, len(payload)), key
         except Exception as error:  # noqa: BLE001 - each failure is decided on, also a fault of ours
             if not isinstance(error, RelayError):
                 # Where, and not what: the text of such an error may repeat what is secret.
                 _log.error("unforeseen in handling %s: %s", message.id.id, location(error))
-            return after_failure(message, error, self._policy, self._chance())
+            outcome = after_failure(
+                message, error, self._policy, self._chance(), is_opened=key is not None
+            )
+            return outcome, key
 
-    async def _open_and_deliver(self, message: ReceivedMessage) -> Outcome:
-        sealed = message.sealed()
-        key = await self._keys.open(sealed.wrapped)
-        payload = sealed.open(key)
-        if done := after_opening(message, key) or before_delivery(message, self._policy):
-            return done
+    async def _deliver(self, delivery: Delivery) -> None:
         away = (VaultError, PartnerSecretError, PartnerDeniedError, PartnerUnavailableError)
         with self._outages.watching("the partner", away):
-            await self._partner.deliver(Delivery(sealed.header, payload, message.trace))
-        return after_delivery(message, sealed, len(payload), key)
+            await self._partner.deliver(delivery)

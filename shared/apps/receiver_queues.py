@@ -19,6 +19,7 @@ from shared.apps.outcomes import (
 from shared.apps.sending import Send
 from shared.azure.queues import BusError
 from shared.message.bus_message import receipt_message, rejected, requeued
+from shared.message.envelope import DataKey
 from shared.message.pending_receipt import PendingReceipt
 from shared.message.received import BusMessage, ReceivedMessage
 from shared.message.state import State
@@ -45,13 +46,19 @@ class ReceiverQueues:
     outages: Outages
     clock: Callable[[], datetime] = _now
 
-    async def carry_out(self, message: ReceivedMessage, outcome: Outcome) -> None:
-        """Send what an outcome calls for: the message itself first, its receipt last.
+    async def carry_out(
+        self, message: ReceivedMessage, outcome: Outcome, key: DataKey | None
+    ) -> None:
+        """Send what an outcome calls for. `key` has opened the message; None if nothing did.
 
-        A crash in between can repeat a message, not lose it.
+        The message itself goes first and its receipt last: a crash in between can repeat a
+        message, not lose it.
         """
         if isinstance(outcome, Record):
             await self._publish(message, outcome.pending)
+            return
+        if isinstance(outcome, Reject) and key is None:
+            await self._reject_unopened(message, outcome)
             return
         match outcome:
             case Delivered():
@@ -60,24 +67,42 @@ class ReceiverQueues:
                 await self._requeue(message, outcome.delay, outcome.attempts)
                 _log.info("retry %s in %.0f s: %s", message.id.id, outcome.delay, outcome.detail)
             case Hold():
-                await self._requeue(message, outcome.delay, message.attempts)
-                level = self.outages.level
-                _log.log(
-                    level, "waits %s for %.0f s: %s", message.id.id, outcome.delay, outcome.detail
-                )
+                await self._hold(message, outcome)
             case Reject():
                 await self.set_aside(message, outcome)
         if isinstance(outcome, Delivered | Retry) or outcome.is_recorded:
-            await self._publish(message, self.receipt(message, outcome))
+            await self._publish(message, self.receipt(message, outcome, key))
 
     def receipt(
-        self, message: ReceivedMessage, outcome: Delivered | Retry | Hold | Reject
+        self,
+        message: ReceivedMessage,
+        outcome: Delivered | Retry | Hold | Reject,
+        key: DataKey | None,
     ) -> PendingReceipt:
         """Return the receipt of an outcome of this moment, as it can wait on the message."""
-        receipt = receipt_of(message, outcome, self.clock())
-        if isinstance(outcome, Delivered):
-            return PendingReceipt.by(outcome.key, receipt)
-        return PendingReceipt(receipt)
+        receipt = receipt_of(message, outcome, self.clock(), is_proven=key is not None)
+        return PendingReceipt.by(key, receipt) if key else PendingReceipt(receipt)
+
+    async def _reject_unopened(self, message: ReceivedMessage, outcome: Reject) -> None:
+        """Reject a message that nothing opened: its receipt first.
+
+        Its receipt could not wait on it: without a data key nobody could tell it from one that the
+        message's sender has written.
+        """
+        if outcome.is_recorded:
+            try:
+                await self.to_receipts(
+                    receipt_message(self.receipt(message, outcome, None).receipt)
+                )
+            except BusError as error:
+                await self._hold(message, Hold(self.pending_seconds, f"no receipt yet: {error}"))
+                return
+        await self.set_aside(message, outcome)
+
+    async def _hold(self, message: ReceivedMessage, outcome: Hold) -> None:
+        await self._requeue(message, outcome.delay, message.attempts)
+        level = self.outages.level
+        _log.log(level, "waits %s for %.0f s: %s", message.id.id, outcome.delay, outcome.detail)
 
     async def set_aside(self, message: BusMessage, outcome: Reject) -> None:
         """Send a message to the rejected queue, and no receipt."""
@@ -99,7 +124,7 @@ class ReceiverQueues:
         """
         receipt = pending.receipt
         try:
-            await self.to_receipts(receipt_message(receipt))
+            await self.to_receipts(receipt_message(receipt.until(self.clock())))
         except BusError as error:
             _log.log(self.outages.level, "no receipt for %s yet: %s", receipt.message_id, error)
             # A retry's receipt is not kept: that of a later step says more.

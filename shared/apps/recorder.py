@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import azure.functions as func
 from azure.servicebus import ServiceBusMessage
@@ -72,7 +73,7 @@ class Recorder:
         What it raises leaves all of them on the queue, and it does so only after a pause. The lock
         of a batch is not renewed: all of it has to fit into the queue's lockDuration.
         """
-        items, unrecordable = _sorted(messages)
+        items, unrecordable = _sorted(messages, datetime.now(UTC))
         if items:
             unrecordable += await held(
                 lambda: self._write(items), self._wait_seconds, LedgerUnavailableError
@@ -104,13 +105,16 @@ class Recorder:
         return []
 
 
-def _sorted(messages: Sequence[func.ServiceBusMessage]) -> tuple[list[_Item], list[_Unrecordable]]:
+def _sorted(
+    messages: Sequence[func.ServiceBusMessage], now: datetime
+) -> tuple[list[_Item], list[_Unrecordable]]:
     items: list[_Item] = []
     unrecordable: list[_Unrecordable] = []
     for message in messages:
         body = message.get_body()
         try:
-            items.append(_Item(body, message.delivery_count or 1, Receipt.from_json(body)))
+            receipt = Receipt.from_json(body).until(now)
+            items.append(_Item(body, message.delivery_count or 1, receipt))
         except ValueError as error:
             _log.error("rejected what is not a receipt: %s", error)
             unrecordable.append(_Unrecordable(body, "not-a-receipt", str(error)))

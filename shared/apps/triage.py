@@ -19,7 +19,6 @@ from shared.message.dead_letter import DeadLetter
 from shared.message.envelope import DataKey, DecryptionError
 from shared.message.receipt import Receipt
 from shared.message.received import ReceivedMessage, UnidentifiedMessage
-from shared.message.state import State
 from shared.message.unrecorded import rejected_receipt, returned
 from shared.telemetry.logs import location
 
@@ -60,11 +59,8 @@ def sort_message(
     letter: DeadLetter, message: ReceivedMessage, key: DataKey | None
 ) -> Record | Reject:
     """Decide on a message of any other queue; `key` is None unless it opened the message."""
-    if key:
-        if message.pending and message.pending.receipt.state is State.REJECTED:
-            return Record(message.pending)
-        if done := after_opening(message, key):
-            return done
+    if key and (done := after_opening(message, key)):
+        return done
     # What the bus gave up may be anything: the ledger hears only of what opens under its own id.
     return _reject(letter, is_recorded=key is not None)
 
@@ -94,8 +90,8 @@ class Triage:
         elif isinstance(letter.message, UnidentifiedMessage):
             await self._queues.set_aside(letter.message, _reject(letter, is_recorded=False))
         else:
-            outcome = await self._outcome(letter, letter.message)
-            await self._queues.carry_out(letter.message, outcome)
+            outcome, key = await self._outcome(letter, letter.message)
+            await self._queues.carry_out(letter.message, outcome, key)
 
     async def _carry_out(self, letter: DeadLetter, outcome: ReturnReceipt | RejectReceipt) -> None:
         body = letter.message.body
@@ -108,20 +104,23 @@ class Triage:
                 await self._queues.to_rejected(rejected_receipt(body, reason, detail))
                 _log.error("rejected from the queue of receipts: %s: %s", reason, detail)
 
-    async def _outcome(self, letter: DeadLetter, message: ReceivedMessage) -> Outcome:
-        """Decide on a message. Raises `VaultError` before its last delivery."""
+    async def _outcome(
+        self, letter: DeadLetter, message: ReceivedMessage
+    ) -> tuple[Outcome, DataKey | None]:
+        """Decide on a message, with the key that opened it. Raises `VaultError` but at the last."""
         is_last = message.deliveries >= self._max_deliveries
         # The last delivery does not depend on the vault, which may be what failed; unless the
         # message says that the partner has it.
         if is_last and not message.pending:
-            return _reject(letter, is_recorded=False)
+            return _reject(letter, is_recorded=False), None
         try:
-            return sort_message(letter, message, await self._key_of(message))
+            key = await self._key_of(message)
         except VaultError as error:
             if not is_last:
                 raise
             # Rejected, it could be replayed and delivered twice. Its next hop asks the vault again.
-            return Hold(self._queues.pending_seconds, str(error), is_recorded=False)
+            return Hold(self._queues.pending_seconds, str(error), is_recorded=False), None
+        return sort_message(letter, message, key), key
 
     async def _key_of(self, message: ReceivedMessage) -> DataKey | None:
         """Return the data key if it opens the message. Raises `VaultError`."""

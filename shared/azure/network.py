@@ -13,9 +13,9 @@ class ConnectionOptions:
     """What private deployments need: a CA, an address of the bus, and host names of their own.
 
     `proxy`, `http://host:port`, is how Key Vault and webhooks are reached, save those on this
-    machine; the bus never is. `verify_challenge` off lets a vault be called by a host name that is
-    not Key Vault's own; the client then trusts the configured address alone, as it also does for
-    the TLS connection.
+    machine; the bus never is. `verify_challenge` off lets a vault on loopback be called, whose host
+    name is not Key Vault's own; the client then trusts the configured address alone, as it also
+    does for the TLS connection.
     """
 
     ca_bundle: Path | None = None

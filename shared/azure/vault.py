@@ -17,6 +17,7 @@ from azure.core.exceptions import (
 from shared.azure.network import ConnectionOptions
 from shared.azure.request_id import of_answer
 from shared.errors import RelayError
+from shared.standards.addresses import is_loopback
 from shared.standards.retry_after import retry_after
 
 _ANSWER_SECONDS = 20.0
@@ -82,11 +83,13 @@ async def answering(doing: str) -> AsyncIterator[None]:
 
 def client_options(vault_url: str, network: ConnectionOptions) -> dict[str, Any]:
     """Return what every client of the vault at `vault_url` is made with."""
-    proxy = network.proxy_to(urlsplit(vault_url).hostname or "")
+    host = urlsplit(vault_url).hostname or ""
+    proxy = network.proxy_to(host)
     # A lost connection is tried again at once. An answer is not: an HTTP caller and the bus can
     # wait longer than a thread of this process.
     return {
-        "verify_challenge_resource": network.verify_challenge,
+        # Unverified, whoever answers can ask for a token of any service, and gets it.
+        "verify_challenge_resource": network.verify_challenge or not is_loopback(host),
         "connection_verify": str(network.ca_bundle) if network.ca_bundle else True,
         # The environment decides neither on a proxy nor on a password (`.netrc`).
         "use_env_settings": False,

@@ -15,7 +15,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.azure.vault import VaultDeniedError, VaultError
 from shared.ledger.engine import make_engine
-from shared.ledger.errors import AuthenticationFailedError, LedgerError, LedgerUnavailableError
+from shared.ledger.errors import (
+    AuthenticationFailedError,
+    LedgerError,
+    LedgerUnavailableError,
+    PoolerRefusedError,
+)
+from shared.ledger.sqlstate import UNKNOWN_STARTUP_PARAMETER
 
 T = TypeVar("T")
 _VALUE_ERRORS = (ValueError, OverflowError, DataError, IntegrityError)
@@ -172,7 +178,12 @@ async def _connect(stack: AsyncExitStack, engine: AsyncEngine) -> AsyncConnectio
 
 def map_error(error: Exception) -> LedgerError:
     """Say what the database's error means, without what it says: that may be a row or a name."""
+    if isinstance(error, LedgerError):
+        return error
     code = _code(error) or ""
+    # A server takes the parameters that this client sends, a pooler does not know them.
+    if code == UNKNOWN_STARTUP_PARAMETER and "unsupported startup parameter" in str(error):
+        return PoolerRefusedError()
     if code in _SIGN_IN_REFUSED:
         return AuthenticationFailedError(f"the database refuses the sign-in ({code})")
     if code == _NO_CONNECTION_LEFT:

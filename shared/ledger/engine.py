@@ -10,12 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import aiosqlite
-from sqlalchemy import URL, event, make_url
+from sqlalchemy import URL, ExceptionContext, event, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from shared.ledger.errors import PoolerRefusedError
+from shared.ledger.server import PostgresServer
+from shared.ledger.sqlstate import is_about_the_connection
+
 POOL_SIZE = 5
 """Connections that an engine has at most; `checks` counts those of all processes from it."""
+
+_LONGEST_LIFE_SECONDS = 900
+"""How old a pooled connection gets, so that none outlives a change of the server for long."""
 
 _CONNECT_SECONDS = 5.0
 _STATEMENT_SECONDS = 15.0
@@ -75,17 +82,47 @@ def _is_busy(error: sqlite3.OperationalError) -> bool:
 
 
 def _postgresql(url: URL, seconds: float, ca_file: Path | None) -> AsyncEngine:
-    # A password travels: over TLS, with a server that proves its identity, unless the URL
-    # explicitly switches TLS off.
-    verified = url.query.get("ssl") != "disable"
+    server = PostgresServer.of(url)
+    limit = str(int(seconds * 1000))
     arguments = {
-        "ssl": ssl.create_default_context(cafile=ca_file) if verified else False,
+        # Neither is ever None: the driver would then look for one in the environment and files.
+        "password": server.url.password or "",
+        "ssl": ssl.create_default_context(cafile=ca_file) if server.tls else False,
         "timeout": _CONNECT_SECONDS,
         "command_timeout": seconds,
         # An abandoned statement must not keep rows locked on the server.
-        "server_settings": {"statement_timeout": str(int(seconds * 1000))},
+        "server_settings": {"statement_timeout": limit},
     }
-    return _engine(url.difference_update_query(["ssl"]), seconds, arguments)
+    engine = _engine(server.url, seconds, arguments)
+    event.listen(engine.sync_engine, "handle_error", _drop_connections)
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def prepare(connection: Any, _: object) -> None:
+        _refuse_a_pooler(connection, limit)
+
+    return engine
+
+
+def _drop_connections(context: ExceptionContext) -> None:
+    """Let go of the pool's connections after an error that is about one of them."""
+    error = context.original_exception
+    if is_about_the_connection(getattr(error, "sqlstate", None)):
+        # All of them, for the others lead to the same server: one that is read-only since a
+        # fail-over answers, and would be kept for as long as it does.
+        context.is_disconnect = True
+
+
+def _refuse_a_pooler(connection: Any, limit: str) -> None:
+    """Close a connection whose server does not have the time limit that it was opened with.
+
+    A server takes it from the greeting, before what a role or database says otherwise. A pooler
+    that is made to let it pass does not hand it on, because its connections serve everybody.
+    """
+    query = "SELECT setting FROM pg_settings WHERE name = 'statement_timeout'"
+    ((setting,),) = connection.run_async(lambda driver: driver.fetch(query))
+    if setting != limit:
+        connection.driver_connection.terminate()
+        raise PoolerRefusedError
 
 
 def _engine(url: URL, seconds: float, arguments: dict[str, Any]) -> AsyncEngine:
@@ -94,6 +131,7 @@ def _engine(url: URL, seconds: float, arguments: dict[str, Any]) -> AsyncEngine:
         connect_args=arguments,
         hide_parameters=True,
         pool_pre_ping=True,
+        pool_recycle=_LONGEST_LIFE_SECONDS,
         pool_size=POOL_SIZE,
         max_overflow=0,
         pool_timeout=seconds,

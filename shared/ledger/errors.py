@@ -15,6 +15,16 @@ class LedgerUnavailableError(LedgerError):
     transient = True
 
 
+class PoolerRefusedError(LedgerUnavailableError):
+    """A pooler, such as PgBouncer, is between: prepared statements and time limits do not hold."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the database is behind a connection pooler (such as PgBouncer, port 6432), which is "
+            "not supported: name the server itself, port 5432, in its secret"
+        )
+
+
 class AuthenticationFailedError(LedgerUnavailableError):
     """The database does not accept the user and password of the secret."""
 

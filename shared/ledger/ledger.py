@@ -15,13 +15,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from shared.concurrency.batches import Batch, Batches
 from shared.ledger.database import Database, DatabaseSecret
 from shared.ledger.errors import LedgerUnavailableError
-from shared.ledger.table import messages, upsert
+from shared.ledger.table import IS_PROVEN, messages, upsert
 from shared.message.receipt import Receipt
 from shared.message.state import State
 
 _MAX_BATCH = 200  # of what goes together in one transaction
 _STATEMENTS = {dialect: upsert(dialect) for dialect in ("sqlite", "postgresql")}
-_RowUpdate = Mapping[str, Any]  # a value for each column of the table
+_RowUpdate = Mapping[str, Any]  # a value for each column of the table, and IS_PROVEN
 
 
 @dataclass(frozen=True)
@@ -222,6 +222,7 @@ def _update_from_receipt(receipt: Receipt) -> _RowUpdate:
         key_version=receipt.key_version,
         content_type=receipt.content_type,
         size=receipt.size,
+        **{IS_PROVEN: receipt.is_proven},
     )
 
 
@@ -230,6 +231,7 @@ def _row_update(message_id: str, state: State, at: datetime, **more: object) -> 
         **dict.fromkeys(messages.c.keys()),
         "attempts": 0,
         "replay": 0,
+        IS_PROVEN: True,
         **more,
         "id": message_id,
         "state": state.value,

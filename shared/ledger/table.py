@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     ColumnElement,
     DateTime,
@@ -24,6 +25,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     and_,
+    bindparam,
     case,
     func,
     literal_column,
@@ -77,6 +79,9 @@ def _sorting_text(moment: datetime) -> str:
     return f"{moment.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
+IS_PROVEN = "is_proven"
+"""The parameter of an update beside its columns: whether it may change what is delivered."""
+
 metadata = MetaData()
 messages = Table(
     "messages",
@@ -103,11 +108,15 @@ Index("messages_by_time", messages.c.first_seen_at, messages.c.id)
 Index("messages_by_state", messages.c.state, messages.c.first_seen_at, messages.c.id)
 
 
+_FINAL: ColumnElement[str] = literal_column(f"'{State.DELIVERED}'")
+
+
 def upsert(dialect: str) -> Insert:
     """Return the statement that merges one update, a value for each column, into its row.
 
     The state with what belongs to it goes to the later one by replay, rank, attempts and time;
-    `delivered` is final, and of two deliveries the first counts. Times are kept whatever the
+    `delivered` is final, of two deliveries the first counts, and what is not proven changes nothing
+    any more. Times are kept whatever the
     order: the first `queued` and `delivered`, the last `retrying` and `rejected`. Acceptance, and
     with it the fingerprint, is of the first update.
     """
@@ -138,11 +147,16 @@ def upsert(dialect: str) -> Insert:
         # Never into a row that somebody accepted without one: it would become another caller's.
         "fingerprint": case((old.accepted_at.is_(None), new.fingerprint), else_=old.fingerprint),
     }
+    # Whoever may send to a queue can have a message under any id fail to open.
+    may_change = or_(bindparam(IS_PROVEN, type_=Boolean()), old.state != _FINAL)
     differs = [changes[name].is_distinct_from(old[name]) for name in (*first, *last, *facts)]
     return insert.on_conflict_do_update(
         index_elements=[messages.c.id],
         set_=changes,
-        where=or_(later, and_(old.key_version.is_(None), new.key_version.is_not(None)), *differs),
+        where=and_(
+            may_change,
+            or_(later, and_(old.key_version.is_(None), new.key_version.is_not(None)), *differs),
+        ),
     )
 
 
@@ -151,8 +165,7 @@ def _insert(dialect: str) -> postgresql.Insert | sqlite.Insert:
 
 
 def _is_later(old: _Columns, new: _Columns) -> ColumnElement[bool]:
-    final: ColumnElement[str] = literal_column(f"'{State.DELIVERED}'")
-    was, becomes = old.state == final, new.state == final
+    was, becomes = old.state == _FINAL, new.state == _FINAL
     return or_(
         and_(~was, becomes),
         and_(~was, _precedence(new) > _precedence(old)),

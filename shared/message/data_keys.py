@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from hashlib import sha256
 
+from shared.concurrency.expiring import ExpiringEntries
 from shared.concurrency.single_flight import SingleFlight
-from shared.message.envelope import DataKey, WrappedKey
+from shared.message.envelope import DataKey, DecryptionError, Fault, WrappedKey
+
+_REFUSED_ENTRIES = 10_000
+# An operator who restores a deleted version and replays has to wait no longer.
+_REFUSED_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,8 @@ class DataKeyCache:
     """Opens wrapped data keys, and keeps the most recent ones for a while.
 
     `decrypt` is Key Vault's operation. After the right to it is revoked, messages of the keys in
-    this cache can therefore still be opened, for `seconds` at most.
+    this cache can therefore still be opened, for `seconds` at most. What could not be opened is
+    remembered for a minute: each such message would otherwise cost an operation of the vault.
     """
 
     def __init__(
@@ -90,30 +96,30 @@ class DataKeyCache:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._decrypt = decrypt
-        self._entries = entries
-        self._seconds = seconds
-        self._clock = clock
-        self._kept: OrderedDict[WrappedKey, tuple[DataKey, float]] = OrderedDict()
+        self._kept: ExpiringEntries[WrappedKey, DataKey] = ExpiringEntries(entries, seconds, clock)
+        # By digest: whoever sends them chooses how long the names of their keys are.
+        self._refused: ExpiringEntries[bytes, tuple[Fault, str]] = ExpiringEntries(
+            _REFUSED_ENTRIES, _REFUSED_SECONDS, clock
+        )
         self._opening: SingleFlight[WrappedKey, DataKey] = SingleFlight()
 
     async def open(self, wrapped: WrappedKey) -> DataKey:
         """Return the data key in `wrapped`. Raises what `decrypt` raises, and `DecryptionError`."""
-        kept = self._kept.get(wrapped)
-        if kept and self._clock() < kept[1]:
-            self._kept.move_to_end(wrapped)
-            return kept[0]
+        if key := self._kept.get(wrapped):
+            return key
+        if refused := self._refused.get(_digest(wrapped)):
+            raise DecryptionError(*refused)
         return await self._opening.run(wrapped, lambda: self._open(wrapped))
 
     async def _open(self, wrapped: WrappedKey) -> DataKey:
-        key = DataKey(await self._decrypt(wrapped))
-        self._drop_expired()
-        self._kept[wrapped] = key, self._clock() + self._seconds
-        self._kept.move_to_end(wrapped)
-        while len(self._kept) > self._entries:
-            self._kept.popitem(last=False)
+        try:
+            key = DataKey(await self._decrypt(wrapped))
+        except DecryptionError as error:
+            self._refused.put(_digest(wrapped), (error.fault, error.detail))
+            raise
+        self._kept.put(wrapped, key)
         return key
 
-    def _drop_expired(self) -> None:
-        now = self._clock()
-        for wrapped in [w for w, (_, expires) in self._kept.items() if now >= expires]:
-            del self._kept[wrapped]
+
+def _digest(wrapped: WrappedKey) -> bytes:
+    return sha256(wrapped.ciphertext + wrapped.key_id.encode(errors="surrogatepass")).digest()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,6 +28,8 @@ class Receipt:
     `attempts` were made at the partner so far. `replay` is the sequence number under which the
     message was rejected before an operator replayed it, 0 before any replay: a step after a later
     replay takes precedence over all earlier ones. `key_version` is that of the vault's key.
+    `is_proven` is false where the message did not open under its id: then anybody who may send to a
+    queue can have caused the step, and it changes nothing of a message that is delivered.
     """
 
     message_id: str
@@ -39,6 +41,14 @@ class Receipt:
     key_version: str | None = None
     content_type: str | None = None
     size: int | None = None
+    is_proven: bool = True
+
+    def until(self, now: datetime) -> Receipt:
+        """Return it with its time, or `now` if that is earlier: nothing has happened later.
+
+        Lists are ordered by time. What is dated ahead would be the first of them for years.
+        """
+        return self if self.at <= now else replace(self, at=now)
 
     def to_json(self) -> str:
         """Write the body of a message for the queue of receipts."""
@@ -52,6 +62,7 @@ class Receipt:
             "key_version": self.key_version,
             "content_type": self.content_type,
             "size": self.size,
+            "proven": None if self.is_proven else False,
         }
         return json.dumps({name: value for name, value in members.items() if value is not None})
 
@@ -74,6 +85,7 @@ class Receipt:
             _text("key_version", members.get("key_version")),
             _text("content_type", members.get("content_type")),
             None if members.get("size") is None else _number("size", members["size"]),
+            _boolean("proven", members.get("proven", True)),
         )
 
 
@@ -102,6 +114,12 @@ def _time(value: Any) -> datetime:
 def _number(name: str, value: Any) -> int:
     if type(value) is not int or not 0 <= value <= _LARGEST:
         raise ValueError(f"{name} must be a whole number")
+    return value
+
+
+def _boolean(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} must be true or false")  # noqa: TRY004 - one kind of error
     return value
 
 

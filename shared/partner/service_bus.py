@@ -25,6 +25,7 @@ from shared.partner.delivery import (
     PartnerSecretError,
     PartnerUnavailableError,
 )
+from shared.standards.addresses import is_loopback
 from shared.standards.host_name import host_name_problem
 from shared.standards.trace_context import HEADER
 
@@ -139,11 +140,23 @@ def _connection_problem(connection: object, queue: str) -> str | None:
         return "has no host name in its `Endpoint`, or a port that is not one"
     if problem := host_name_problem(host):
         return f"has an `Endpoint` that cannot be looked up: its host name {problem}"
+    if _switches_tls_off(text) and not is_loopback(host):
+        # The client then sends payloads and signature in clear.
+        return "has UseDevelopmentEmulator, for an `Endpoint` that is not loopback: leave it out"
     try:
         client.get_queue_sender(queue)
     except ValueError:
         return "has an `EntityPath` that is not the `queue` of the partner's secret"
     return None
+
+
+def _switches_tls_off(connection: str) -> bool:
+    """Return whether any reading of a connection string would be that of the emulator."""
+    settings = [setting.partition("=") for setting in connection.split(";")]
+    return any(
+        name.strip().lower() == "usedevelopmentemulator" and value.strip().lower() != "false"
+        for name, _, value in settings
+    )
 
 
 def _connect(target: PartnerQueue, network: ConnectionOptions) -> SendsMessages:

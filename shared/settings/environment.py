@@ -6,10 +6,14 @@ import dataclasses
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
+from urllib.parse import urlsplit
 
+from shared.azure.key_vault_id import KeyVaultId
 from shared.errors import RelayError
 from shared.settings.inventory import ACCESS_PREFIXES, Inventory, read_inventory
+from shared.settings.platform_variables import environment_problems
 from shared.settings.settings import APPS, AppName, AppSettings, optional_names, required_names
+from shared.standards.addresses import is_loopback
 
 # One setting for each identity and object that an app was given; the names are the deployment's.
 PREFIXES = ("RELAY_IDENTITY_", "RELAY_KEY_", "RELAY_SECRET_", "RELAY_QUEUE_")
@@ -33,6 +37,9 @@ def load(environ: Mapping[str, str]) -> dict[AppName, AppSettings]:
     apps, problems = _apps(environ.get("RELAY_APP", ""))
     read = {app: _read(APPS[app], environ, problems) for app in apps}
     problems += _unknown(apps, environ) if apps else []
+    problems += environment_problems(environ)
+    for values in read.values():
+        problems += _unverified(values)
     read_inventory(environ, problems)
     if problems:
         raise SettingsError(list(dict.fromkeys(problems)))
@@ -79,6 +86,18 @@ def _read(
         elif field.default is dataclasses.MISSING:
             problems.append(f"{name} is missing: {field.metadata['meaning']}")
     return values
+
+
+def _unverified(values: Mapping[str, Any]) -> list[str]:
+    """Return a problem where a vault elsewhere would not be verified."""
+    hosts = [
+        urlsplit(value.vault_url).hostname or ""
+        for value in values.values()
+        if isinstance(value, KeyVaultId)
+    ]
+    if values.get("verify_challenge", True) or all(map(is_loopback, hosts)):
+        return []
+    return ["RELAY_VERIFY_CHALLENGE may be false only where all vaults are on loopback"]
 
 
 def _unknown(apps: list[AppName], environ: Mapping[str, str]) -> list[str]:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from shared.azure.key_vault_id import KeyVaultId
 from shared.azure.queue_name import is_queue_name
+from shared.standards.addresses import is_loopback
 
 _GUID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", re.IGNORECASE)
@@ -76,6 +78,10 @@ def base_url(text: str) -> str:
     """Read the start of URLs; without the slash at its end."""
     if not _BASE_URL.fullmatch(text):
         raise ValueError("must look like https://host, without a path")
+    url = urlsplit(text)
+    # Callers send their keys there.
+    if url.scheme.lower() != "https" and not is_loopback(url.hostname or ""):
+        raise ValueError("must be https://, unless its host is loopback")
     return text.rstrip("/")
 
 

@@ -77,7 +77,7 @@ class AppSettings:
     )
     verify_challenge: bool = _setting(
         "RELAY_VERIFY_CHALLENGE",
-        "`false` for vaults that are reached by a host name which is not Key Vault's",
+        "`false` for vaults on loopback, whose host name is not Key Vault's",
         forms.boolean,
         default=True,
     )

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 
+_PRIVATE = [
+    ipaddress.ip_network(text)
+    for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
+]
 _LOCALHOST = frozenset({"localhost", "localhost."})
 
 
@@ -26,6 +30,14 @@ def is_local(host: str) -> bool:
     """
     address = _address(host)
     return is_loopback(host) or (address is not None and address.is_link_local)
+
+
+def is_private(host: str) -> bool:
+    """Return whether `host` is an address of a private network (RFC 1918, RFC 4193)."""
+    address = _address(host)
+    return address is not None and any(
+        address.version == network.version and address in network for network in _PRIVATE
+    )
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

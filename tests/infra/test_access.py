@@ -77,7 +77,7 @@ def schema() -> dict[str, object]:
 
 
 def fields(node: object, path: str = "") -> Iterator[tuple[str, dict[str, object]]]:
-    """Every field that the schema defines, wherever it stands."""
+    """Every field that the schema defines, at any depth."""
     if isinstance(node, dict):
         for name, field in (node.get("properties") or {}).items():
             yield f"{path}/{name}", field
@@ -277,8 +277,8 @@ def telemetry_twice(access: Access) -> None:
         (machine_with_a_name_of_an_app, "app or machine sender is declared 2 times"),
         (trigger_of_another, "receiver is triggered under tracker_bus, which it has not"),
         (trigger_without_right, "by retries, which receiver_bus may not receive"),
-        (forward_ahead, "messages forwards to dead-letters, which does not stand before it"),
-        (forward_to_itself, "rejected forwards to rejected, which does not stand before it"),
+        (forward_ahead, "messages forwards to dead-letters, which is not declared before it"),
+        (forward_to_itself, "rejected forwards to rejected, which is not declared before it"),
         (idle_operator, "operator auditor may do nothing"),
         (operator_with_a_secret, "identity operator, which is not declared"),
         (attach_operator, "an app or a machine has identity operator, which is not declared"),

@@ -1,4 +1,4 @@
-"""What azd is told agrees with the declaration and with the Bicep."""
+"""What azd passes agrees with the declaration and with the Bicep."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checkov sees what is deployed: planted weaknesses are found, and what it cannot read is told."""
+"""Checkov sees what is deployed: planted weaknesses are found, and what it cannot read fails."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_all_must_have_been_seen(summary: dict[str, int], said: str) -> None:
         read(output, {"two": {"resources": [{}, {}]}})
 
 
-def test_checkov_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_missing_checkov_is_reported(tmp_path: Path) -> None:
     with pytest.raises(CheckovError, match="make check"):
         findings({}, tmp_path / "checkov")
 

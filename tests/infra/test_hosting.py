@@ -45,7 +45,7 @@ def host(change: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
     [
         (lambda h: bus(h).update(maxMessageBatchSize=100), "serviceBus.maxMessageBatchSize never"),
         (lambda h: bus(h).update(MAXMESSAGEBATCHSIZE=1), "serviceBus.MAXMESSAGEBATCHSIZE never"),
-        (lambda h: bus(h).update(autoCompleteMessages=True), "say auto_complete_messages in"),
+        (lambda h: bus(h).update(autoCompleteMessages=True), "set auto_complete_messages in"),
         (lambda h: h["logging"]["logLevel"].pop("Azure"), "logLevel.Azure must be Warning"),
         (lambda h: h["logging"]["logLevel"].update(Azure="Trace"), "logLevel.Azure must be"),
         (lambda h: h["logging"].pop("applicationInsights"), "excludedTypes"),
@@ -58,10 +58,10 @@ def host(change: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
         (lambda h: h.update(functionTimeout="-1"), "functionTimeout must end"),
         (lambda h: h.update(functionTimeout="00:04:00"), "a call of the receiver 285 s"),
         (lambda h: h.update(functionTimeout="00:04:00"), "a batch may take 285 s"),
-        (lambda h: h.update(functionTimeout="00:10:00"), "would be handed over twice"),
+        (lambda h: h.update(functionTimeout="00:10:00"), "would be delivered twice"),
         (
             lambda h: bus(h).update(maxAutoLockRenewalDuration="00:01:00"),
-            "would be handed over twice",
+            "would be delivered twice",
         ),
     ],
 )
@@ -80,7 +80,7 @@ def test_a_mistake_in_host_json_is_named(
         ("triage", "dataType", 1, "function triage does not take bytes"),
         ("record", "autoCompleteMessages", None, "auto_complete_messages=True"),
         ("receive", "autoCompleteMessages", False, "auto_complete_messages=True"),
-        ("record", "maxMessageBatchSize", None, "function record does not say max_message_batch"),
+        ("record", "maxMessageBatchSize", None, "function record lacks max_message_batch"),
     ],
 )
 def test_what_a_trigger_does_not_say_is_named(

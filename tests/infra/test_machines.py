@@ -96,8 +96,8 @@ def other_identity(made: Snapshot) -> None:
     )
     del attached(made, "merged")[one]
     attached(made, "merged")[other] = {}
-    told = command(made, "merged")["properties"]["parameters"][0]
-    told["value"] = told["value"].replace(one, other)
+    parameter = command(made, "merged")["properties"]["parameters"][0]
+    parameter["value"] = parameter["value"].replace(one, other)
 
 
 @named(

@@ -164,13 +164,13 @@ def test_funcignore_is_read_as_git_reads_it(source: Path) -> None:
             plant(source, name)
     git = ("git", "-c", "core.quotePath=false", "-C", str(source))
     subprocess.run([*git, "init", "--quiet"], check=True)
-    told = subprocess.run(
+    listed = subprocess.run(
         [*git, "ls-files", "--others", "--exclude-from=.funcignore"],
         check=True,
         capture_output=True,
         text=True,
     ).stdout
-    assert sorted(Path(name) for name in told.splitlines()) == sound
+    assert sorted(Path(name) for name in listed.splitlines()) == sound
 
 
 @pytest.mark.parametrize(
@@ -241,7 +241,7 @@ def test_faults_in_the_deployment_are_found(source: Path) -> None:
     }
 
 
-def test_a_doctor_that_sees_no_apps_is_told(source: Path) -> None:
+def test_a_doctor_that_sees_no_apps_fails(source: Path) -> None:
     deployment = snapshot.load(INFRA / "local.snapshot.json")
     plans = snapshot.of_type(deployment, "Microsoft.Web/serverfarms")
     sites = snapshot.of_type(deployment, "Microsoft.Web/sites")

@@ -26,7 +26,7 @@ BLOB_OWNER = "b7e6dc6d-f1e8-4753-8033-0f276bb0955b"
 
 
 class Mistake(NamedTuple):
-    """What stands in a source, what is put in its place, and what the check calls it."""
+    """What a source has, what is put in its place, and what the check calls it."""
 
     source: str
     right: str
@@ -229,7 +229,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
 
 
 @pytest.fixture(scope="module")
-def told(folder: Callable[[], Path]) -> list[str]:
+def reported(folder: Callable[[], Path]) -> list[str]:
     """What `make infra` says of all mistakes at once: the compiler takes its time for each run."""
     copy = folder()
     for mistake in MISTAKES.values():
@@ -266,9 +266,9 @@ def test_what_is_made_once_says_so_itself(folder: Callable[[], Path]) -> None:
 
 
 @pytest.mark.parametrize("planted", MISTAKES)
-def test_a_mistake_in_the_bicep_is_named(told: list[str], planted: str) -> None:
+def test_a_mistake_in_the_bicep_is_named(reported: list[str], planted: str) -> None:
     called = f"local-private.snapshot.json: {MISTAKES[planted].called}"
-    assert any(line.startswith(called) for line in told), told
+    assert any(line.startswith(called) for line in reported), reported
 
 
 def test_a_private_network_takes_the_premium_tier(folder: Callable[[], Path]) -> None:

@@ -59,7 +59,7 @@ def test_every_parameter_has_another_value_in_some_variant(access: Access) -> No
         for name, value in variant.items()
         if value != base.get(name)
     }
-    # These are what stands in every parameter file for clock, directory and cloud.
+    # What every parameter file has instead of clock, directory and cloud.
     fixed = {"environmentName", "location", "suffix", "storageSuffix", "expiry", "operators"}
     assert changed == set(read_table(PARAMETERS)["parameters"]) - fixed - {"databasePassword"}
 

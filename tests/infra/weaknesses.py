@@ -178,7 +178,7 @@ WEAKNESSES: dict[str, Weakness] = {
     ),
     "no rotation": Weakness(KEY, "", P + "rotationPolicy.lifetimeActions.0.action.type", "notify"),
     "versions for ten years": Weakness(KEY, "", P + "rotationPolicy.attributes.expiryTime", "P10Y"),
-    "nobody hears of the end": Weakness(KEY, "", P + "rotationPolicy.lifetimeActions.1", None),
+    "no notification of the end": Weakness(KEY, "", P + "rotationPolicy.lifetimeActions.1", None),
     "a secret until 2099": Weakness(SECRET, "partner", P + "attributes.exp", 4102444799),
     "a secret for ever": Weakness(SECRET, "partner", P + "attributes.exp", None),
     "a secret that is disabled": Weakness(SECRET, "partner", P + "attributes.enabled", False),

@@ -142,7 +142,7 @@ async def test_a_right_that_a_template_no_longer_has_stays(tmp_path: Path) -> No
     with running(folder, path) as again:
         await sends(again)
         output = folder.with_suffix(".output").read_text()
-        assert "made what this one no longer has" in output
+        assert "made resources that this one no longer has" in output
         assert "Microsoft.Authorization/roleAssignments (" in output
     with running(tmp_path / "anew", path) as anew, pytest.raises(ServiceBusError):
         await sends(anew)
@@ -183,8 +183,8 @@ def elsewhere(document: Json) -> None:
 
 REFUSED = {
     no_longer_made_once: "KeyCreationParametersDidNotMatchExistingKey",
-    other_tier: "a namespace does not come to or from the Premium tier",
-    no_duplicate_detection: "requiresDuplicateDetection: is decided when the resource is made",
+    other_tier: "a namespace cannot change to or from the Premium tier",
+    no_duplicate_detection: "requiresDuplicateDetection: cannot change after the resource is created",
     elsewhere: "InvalidResourceLocation",
 }
 

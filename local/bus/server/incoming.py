@@ -50,7 +50,7 @@ class IncomingLink(Link):
         self._size = 0
 
     def start(self) -> None:
-        """Give the client credit."""
+        """Grant the client credit."""
         self._grant()
 
     def stop(self) -> None:

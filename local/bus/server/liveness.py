@@ -1,4 +1,4 @@
-"""When a connection is closed, dropped or kept alive: pure, every question says what time it is.
+"""When a connection is closed, dropped or kept alive: pure, the time is a parameter.
 
 Times are seconds by any clock that only goes forward.
 """

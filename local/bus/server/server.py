@@ -100,8 +100,8 @@ class BusServer:
     def drop_connections(self, *, mid_frame: bool = False) -> None:
         """Break every connection, as a failing network does.
 
-        With `mid_frame`, each one in the middle of what is sent on it next: of a message on its
-        way to a receiver, of the acknowledgement that a sender waits for.
+        With `mid_frame`, each one in the middle of what is sent on it next: of a message to
+        a receiver, of the acknowledgement that a sender waits for.
         """
         for connection in list(self._connections):
             if mid_frame:

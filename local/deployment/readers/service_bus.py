@@ -96,7 +96,7 @@ def _lock(body: SnapshotObject) -> timedelta:
 
 def _max_message_bytes(body: SnapshotObject, of_tier: Tier) -> int:
     if of_tier != "Premium":
-        body.only("maxMessageSizeInKilobytes", 256, "larger messages take the Premium tier")
+        body.only("maxMessageSizeInKilobytes", 256, "larger messages need the Premium tier")
         return 256 * 1024
     return body.number("maxMessageSizeInKilobytes", 1024, low=1024, high=102400) * 1024
 

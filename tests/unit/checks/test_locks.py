@@ -140,12 +140,12 @@ PLANTED = {
     "a weak hash": (
         "requirements.txt",
         (HASH, "md5:0123"),
-        "requirements.txt:3: core has a hash that is no SHA-256: md5:0123",
+        "requirements.txt:3: core has a hash that is not SHA-256: md5:0123",
     ),
     "a hash cut short": (
         "requirements.txt",
         (HASH, HASH[:-1]),
-        "requirements.txt:3: core has a hash that is no SHA-256",
+        "requirements.txt:3: core has a hash that is not SHA-256",
     ),
     "another hash in one of two locks": (
         "requirements.txt",
@@ -245,8 +245,8 @@ def test_an_input_without_its_lock_is_named_and_the_other_way_round(folder: Path
     (folder / "requirements-dev.txt").unlink()
     (folder / "requirements-lock.in").unlink()
     assert problems(folder, METADATA) == [
-        "requirements-dev.in: there is no lock of it: run make lock",
-        "requirements-lock.txt: there is no requirements-lock.in that it could be the lock of",
+        "requirements-dev.in: it has no lock: run make lock",
+        "requirements-lock.txt: its input requirements-lock.in does not exist",
     ]
 
 

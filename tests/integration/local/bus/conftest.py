@@ -126,7 +126,7 @@ class AsyncCredential:
 
 @dataclass
 class Notes(AuditSink):
-    """What a witness was told."""
+    """What a bus reported to its audit sink."""
 
     decisions: list[tuple[str, Right, str, bool]] = field(default_factory=list)
     requests: list[str | None] = field(default_factory=list)
@@ -157,7 +157,7 @@ class Bus:
     notes: Notes
 
     def put(self, queue: str, *bodies: bytes) -> None:
-        """Put messages to a queue without a client."""
+        """Send messages to a queue without a client."""
         namespace = self.server._namespace
         found = namespace.find(parse_address(queue))
         assert found is not None

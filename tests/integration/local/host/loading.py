@@ -43,14 +43,14 @@ def main() -> None:
         given = json.loads(line)
         read, write = os.pipe()
         if not (child := os.fork()):
-            said = asyncio.run(answer(loader, given["root"], given["calls"]))
-            os.write(write, json.dumps(said, default=repr).encode())
+            found = asyncio.run(answer(loader, given["root"], given["calls"]))
+            os.write(write, json.dumps(found, default=repr).encode())
             os._exit(0)
         os.close(write)
         with os.fdopen(read, "rb") as pipe:
-            told = pipe.read().decode()
+            printed = pipe.read().decode()
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        print(told or json.dumps({"ended": code}), flush=True)
+        print(printed or json.dumps({"ended": code}), flush=True)
 
 
 if __name__ == "__main__":

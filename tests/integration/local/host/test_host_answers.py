@@ -63,7 +63,7 @@ async def host(start_host: StartHost, tmp_path: Path) -> AsyncIterator[RunningHo
 
 
 async def raw(url: str, request: bytes) -> tuple[int, bytes]:
-    """Send octets as they are; return the status and all that follows the header section."""
+    """Send bytes as they are; return the status and all that follows the header section."""
     reader, writer = await asyncio.open_connection("127.0.0.1", URL(url).port)
     writer.write(request)
     head = await reader.readuntil(b"\r\n\r\n")
@@ -110,7 +110,7 @@ EMPTY = {
     "too many headers": (get("/api/open", *(["X: y"] * 100)), 431),
     "no host": (b"GET /api/open HTTP/1.1\r\n\r\n", 400),
     "no request": (b"planted planted planted\r\n\r\n", 400),
-    "a header that is no text": (
+    "a header that is not text": (
         b"GET /api/open HTTP/1.1\r\nHost: localhost\r\nX: \xff\r\n\r\n",
         400,
     ),
@@ -173,7 +173,7 @@ async def test_the_home_page_can_be_switched_off(
         assert bool(await answer.text()) == (status == 200)
 
 
-async def test_a_function_in_error_is_told_and_the_others_run(
+async def test_a_function_in_error_is_logged_and_the_others_run(
     start_host: StartHost,
 ) -> None:
     async with start_host(CODE) as host:

@@ -1,4 +1,4 @@
-"""What becomes of messages in hand when their host is stopped or killed, or their worker ends.
+"""What becomes of messages in flight when their host is stopped or killed, or their worker ends.
 
 What the real host does is from running it, and from the source that each test names.
 """
@@ -116,7 +116,7 @@ def options(**more: object) -> dict[str, object]:
 async def test_a_stop_repeats_what_is_in_hand_and_takes_no_more(
     bus: Bus, start_host: StartHost, tmp_path: Path
 ) -> None:
-    """Seen on the real host: 600 messages reached the partner 632 times, 32 being in hand.
+    """Seen on the real host: 600 messages reached the partner 632 times, 32 being in flight.
 
     azure-sdk-for-net: ServiceBusListener.StopAsync cancels the token that
     MessageProcessor.CompleteProcessingMessageAsync then looks at, function or not; issue 32666.
@@ -163,7 +163,7 @@ async def test_a_stop_repeats_no_batch(bus: Bus, start_host: StartHost, tmp_path
 async def test_a_function_that_outlasts_a_stop_leaves_its_message_locked(
     bus: Bus, start_host: StartHost, tmp_path: Path
 ) -> None:
-    """Whoever stops a host kills it after its time; what is in hand then is as after any kill."""
+    """Whoever stops a host kills it after a while; what is in flight is then as after any kill."""
     notes = Notes(tmp_path, bus, "messages")
     async with start_host(PREAMBLE + WAITING, options(), **notes.settings) as host:
         await send(bus, "messages", 1)
@@ -204,7 +204,7 @@ async def test_a_killed_worker_repeats_what_was_in_hand_at_once(
 ) -> None:
     """Seen on the real host: another worker after 0.3 s, the 32 calls fail and are abandoned.
 
-    azure-functions-host: GrpcWorkerChannel.HandleWorkerProcessExited fails what is in hand.
+    azure-functions-host: GrpcWorkerChannel.HandleWorkerProcessExited fails the calls in flight.
     """
     notes = Notes(tmp_path, bus, "messages")
     async with start_host(PREAMBLE + WAITING, options(), **notes.settings):
@@ -252,7 +252,7 @@ async def test_a_function_that_runs_for_too_long_repeats_itself_and_its_neighbou
 async def test_requests_in_hand_get_their_answers_at_a_stop(
     bus: Bus, start_host: StartHost, tmp_path: Path
 ) -> None:
-    """Seen on the real host: a sender that was told to stop answered all that it had in hand."""
+    """Seen on the real host: a sender that was stopped responded to all requests in flight."""
     notes = Notes(tmp_path, bus, "messages")
     async with (
         start_host(PREAMBLE + REQUESTS, **notes.settings) as host,

@@ -65,7 +65,7 @@ async def known(req: func.HttpRequest, context: func.Context) -> str:
                        trace.trace_parent, trace.trace_state, context.retry_context.retry_count])
 
 @app.route()
-async def told(req: func.HttpRequest) -> str:
+async def reported(req: func.HttpRequest) -> str:
     print("printed")
     logging.getLogger("mine").info("logged")
     logging.getLogger("quiet").info("not logged")
@@ -155,14 +155,14 @@ async def test_what_functions_say_is_in_the_app_log(start_host: StartHost) -> No
         "logging": {"logLevel": {"default": "Information", "quiet": "Error"}}
     }
     async with start_host(CODE, levels) as host, aiohttp.ClientSession(host.url) as session:
-        await text(session, "told")
+        await text(session, "reported")
         host.process.terminate()
         code, log = await host.ended()
     assert code == 0
     assert "printed\n" in log
     assert "INFO    mine: logged\n" in log
     assert "not logged" not in log
-    assert "Executed 'Functions.told' (Succeeded" in log
+    assert "Executed 'Functions.reported' (Succeeded" in log
 
 
 async def test_answers_pass_as_they_are(start_host: StartHost) -> None:

@@ -262,7 +262,7 @@ async def test_a_request_without_a_token_is_challenged(vault: Vault, path: str) 
     assert headers["x-ms-request-id"]
 
 
-async def test_only_tokens_of_the_issuer_for_vaults_in_their_time_are_believed(
+async def test_only_valid_tokens_of_the_issuer_for_vaults_are_accepted(
     vault: Vault,
 ) -> None:
     owner = identity("owner")
@@ -373,7 +373,7 @@ async def test_a_refusal_by_policy_is_worded_as_azures(start: Start) -> None:
         ("GET", "/secrets/none/versions", "SecretNotFound"),
     ],
 )
-async def test_whether_something_exists_is_told_to_whom_may_use_it(
+async def test_only_who_may_use_an_object_learns_whether_it_exists(
     vault: Vault, method: str, path: str, code: str
 ) -> None:
     status, body, _ = await vault.ask("owner", method, path, encrypt_body())
@@ -451,8 +451,8 @@ async def test_a_disabled_version_neither_seals_nor_opens_until_it_is_enabled(
     open_it = {"alg": ALGORITHM, "value": sealed["value"]}
     for enabled, expected in ((False, 403), (True, 200)):
         change = {"attributes": {"enabled": enabled}}
-        status, told, _ = await vault.ask("owner", "PATCH", path, change)
-        assert (status, told["attributes"]["enabled"]) == (200, enabled)
+        status, updated, _ = await vault.ask("owner", "PATCH", path, change)
+        assert (status, updated["attributes"]["enabled"]) == (200, enabled)
         for operation, body in (("encrypt", encrypt_body()), ("decrypt", open_it)):
             status, answer, _ = await vault.ask("owner", "POST", f"{path}/{operation}", body)
             assert status == expected
@@ -643,7 +643,7 @@ async def test_one_request_for_each_operation(start: Start, model: Model) -> Non
 
 
 @pytest.mark.parametrize("model", MODELS)
-async def test_the_sdk_is_told_why_not(start: Start, model: Model) -> None:
+async def test_the_sdk_gets_the_reason(start: Start, model: Model) -> None:
     vault = await start(model)
     inner = "ForbiddenByRbac" if model == "rbac" else "ForbiddenByPolicy"
     async with vault.keys("encrypt") as client:
@@ -713,7 +713,7 @@ async def test_secrets_by_the_sdk(vault: Vault) -> None:
             await client.get_secret("none")
 
 
-async def test_the_sdk_and_a_token_that_is_not_believed(
+async def test_the_sdk_and_a_token_that_is_refused(
     vault: Vault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vault.issuer.seconds = -10

@@ -90,8 +90,7 @@ async def test_a_secret_that_is_no_such_url_is_named_and_mended(text: str, tmp_p
     [
         f"sqlite+aiosqlite:////{MARK}/nowhere/file",
         f"postgresql+asyncpg://relay:{MARK}@127.0.0.1:9/{MARK}?ssl=disable",
-        f"postgresql+asyncpg://relay:{MARK}@127.0.0.1:9/{MARK}?{MARK}=1",
-        f"postgresql+asyncpg://relay:{MARK}@{MARK * 20}/x",
+        f"postgresql+asyncpg://relay:{MARK}@{MARK}.invalid/x",
     ],
 )
 async def test_a_database_that_is_not_there_is_unavailable(url: str) -> None:
@@ -99,6 +98,22 @@ async def test_a_database_that_is_not_there_is_unavailable(url: str) -> None:
     assert re.match("the database did not do it|no connection", str(await refused(ledger)))
     await ledger.close()
     await threads_ended()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"postgresql+asyncpg://relay:{MARK}@127.0.0.1:9/{MARK}?{MARK}=1",
+        f"postgresql+asyncpg://relay:{MARK}@{MARK * 20}/x",
+        f"postgresql+asyncpg://relay:{MARK}@{MARK}.example/x?ssl=disable",
+        f"postgresql+asyncpg://relay:{MARK}@127.0.0.1/x?ssl=disable&host={MARK}.example",
+    ],
+)
+async def test_a_url_that_is_not_used_is_named_without_being_shown(url: str) -> None:
+    ledger = Ledger(Secret(url))
+    found = str(await refused(ledger))
+    assert re.match(f"the secret {Secret.url}: it", found)
+    await ledger.close()
 
 
 async def test_a_secret_that_is_not_to_be_had_makes_it_unavailable() -> None:

@@ -129,3 +129,40 @@ async def test_a_replay_begins_a_new_way(ledger: Ledger) -> None:
         assert (await entry(ledger, "a")).state == state
     found = await entry(ledger, "a")
     assert (found.retrying_at, found.rejected_at, found.delivered_at) == (at(3), at(4), at(5))
+
+
+# Who may cause an update, and what it changes of which row. Proven are the receipts of messages
+# that opened under their id; others may be caused by anybody with a right to send to `messages`.
+PROVEN = {"state", "detail", "attempts", "key_version", "content_type", "size"}
+CHANGES = [
+    (None, State.REJECTED, False, {*PROVEN, "rejected_at"}),
+    (None, State.RETRYING, False, {*PROVEN, "retrying_at"}),
+    (QUEUED, State.REJECTED, False, {"state", "detail", "attempts", "rejected_at"}),
+    (QUEUED, State.RETRYING, False, {"state", "detail", "attempts", "retrying_at"}),
+    (State.DELIVERED, State.REJECTED, False, set()),
+    (State.DELIVERED, State.RETRYING, False, set()),
+    (State.DELIVERED, State.REJECTED, True, {"rejected_at"}),
+    (State.DELIVERED, State.RETRYING, True, {"retrying_at"}),
+    (State.REJECTED, State.DELIVERED, True, {"state", "detail", "attempts", "delivered_at"}),
+    (State.DELIVERED, State.DELIVERED, True, set()),
+]
+
+
+@pytest.mark.parametrize(("before", "state", "is_proven", "changed"), CHANGES)
+async def test_a_receipt_changes_what_it_can_prove_and_no_more(
+    ledger: Ledger, before: State | str | None, state: State, is_proven: bool, changed: set[str]
+) -> None:
+    if before:
+        await write(ledger, "a", ACCEPT)
+        await write(ledger, "a", QUEUED)
+        if isinstance(before, State):
+            await write(ledger, "a", receipt(before, 3, 1, 0))
+    was = await ledger.entry("a")
+    await write(ledger, "a", replace(receipt(state, 4, 2, 7), is_proven=is_proven))
+    entry = await ledger.entry("a")
+    assert entry
+    names = set(LedgerEntry.__dataclass_fields__) - {"id", "first_seen_at"}
+    now = {name for name in names if getattr(entry, name) != getattr(was, name, None)}
+    assert now == changed
+    if was:
+        assert entry.position == was.position

@@ -73,7 +73,7 @@ def test_what_cannot_be_honoured_is_refused_by_name(part: dict[str, object], nam
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{"])
-def test_what_is_no_host_json_is_refused_by_name(tmp_path: Path, text: str) -> None:
+def test_another_file_than_a_host_json_is_refused_by_name(tmp_path: Path, text: str) -> None:
     path = tmp_path / "host.json"
     path.write_text(text)
     with pytest.raises(AppRefusedError, match=r"host\.json"):

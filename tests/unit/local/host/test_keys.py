@@ -49,7 +49,7 @@ def test_without_keys_nobody_is_asked_for_one(level: AuthLevel, given: str) -> N
     assert is_authorized(level, GIVEN[given], None, "send")
 
 
-def test_what_is_no_function_has_no_key_of_its_own() -> None:
+def test_only_a_function_has_a_key_of_its_own() -> None:
     assert not is_authorized(AuthLevel.FUNCTION, KEYS.function("send"), KEYS)
     assert not is_authorized(AuthLevel.ADMIN, KEYS.host, KEYS)
     assert is_authorized(AuthLevel.ADMIN, KEYS.master, KEYS)

@@ -36,7 +36,7 @@ STRANGE = [
 
 
 @pytest.mark.parametrize("data_type", [DataType.UNDEFINED, DataType.STRING])
-def test_one_body_becomes_text_and_what_is_no_utf8_is_replaced(data_type: DataType) -> None:
+def test_one_body_becomes_text_and_what_is_not_utf8_is_replaced(data_type: DataType) -> None:
     assert one(message(GOOD), data_type) == ("string", GOOD.decode())
     assert one(message(b""), data_type) == ("string", "")
     assert one(message(b"\xff\xfe!"), data_type) == ("string", "\ufffd\ufffd!")
@@ -67,7 +67,7 @@ def test_several_bodies_without_a_data_type_are_parsed_and_written_anew() -> Non
 @pytest.mark.parametrize(
     "bad", [b"planted", b"{", b"\xff", b"[" + DEEPEST + b"]", b"[" * 400, b"[" * 100_000]
 )
-def test_one_that_is_no_json_or_too_deep_fails_the_whole_batch(bad: bytes) -> None:
+def test_one_that_is_not_json_or_too_deep_fails_the_whole_batch(bad: bytes) -> None:
     assert many([message(DEEPEST)], DataType.UNDEFINED)[0] == "json"
     with pytest.raises(BindingError, match=r"Json\.NET") as raised:
         many([message(GOOD), message(bad), message(GOOD)], DataType.UNDEFINED)

@@ -50,7 +50,7 @@ def test_a_path_is_decoded_and_made_plain(target: str, path: str) -> None:
     "target",
     ["/a%00", "/%00", "/a%2F%00b", "/ä", "*", "a", "", "127.0.0.1:80", "http://elsewhere/a"],
 )
-def test_what_is_no_path_is_refused(target: str) -> None:
+def test_a_malformed_path_is_refused(target: str) -> None:
     with pytest.raises(BadTargetError):
         path_of(target, "127.0.0.1:7071")
 
@@ -67,5 +67,5 @@ def test_what_is_no_path_is_refused(target: str) -> None:
         ("//", [""]),
     ],
 )
-def test_only_the_last_slash_is_none_too_many(path: str, found: list[str]) -> None:
+def test_only_the_last_slash_is_ignored(path: str, found: list[str]) -> None:
     assert segments(path) == found

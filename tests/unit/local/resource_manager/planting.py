@@ -46,7 +46,7 @@ IDENTITY = "userAssignedIdentities/encrypt-local"
 class Planted:
     """A fault: in which resource, at which path, what stands there, and Azure's code for it.
 
-    `told` is where the refusal points to, if not there; a path that starts with `/` starts in the
+    `reported` is where the refusal points, if elsewhere; a path that starts with `/` starts in the
     resource, any other in its properties.
     """
 
@@ -54,7 +54,7 @@ class Planted:
     path: str
     value: object
     code: str
-    told: str | None = None
+    reported: str | None = None
 
     def __str__(self) -> str:
         return f"{self.ending.rpartition('/')[2]} {self.path}={str(self.value)[:30]}"
@@ -62,7 +62,7 @@ class Planted:
     @property
     def place(self) -> str:
         """Where the refusal points to."""
-        return self.path.removeprefix("/") if self.told is None else self.told
+        return self.path.removeprefix("/") if self.reported is None else self.reported
 
     def planted(self, document: Json) -> Json:
         """Return the snapshot with the fault in it; the rest is shared with `document`."""

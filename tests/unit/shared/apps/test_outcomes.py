@@ -8,6 +8,7 @@ from typing import get_args
 import pytest
 
 from shared.apps.outcomes import (
+    MAX_DENIED_HOLDS,
     Delivered,
     Hold,
     Policy,
@@ -91,6 +92,40 @@ def test_what_cannot_be_opened_is_rejected_with_its_fault(fault: Fault) -> None:
     assert outcome == Reject(f"undecryptable-{fault}", "why", 2)
 
 
+DENIED = VaultDeniedError("decrypt", "status 403", 403)
+
+
+@pytest.mark.parametrize(
+    ("hop", "attempts", "outcome"),
+    [
+        (0, 0, Hold(30.0, "decrypt: status 403")),
+        (10, 0, Hold(30.0, "decrypt: status 403")),
+        (11, 0, Hold(60.0, "decrypt: status 403")),
+        (14, 3, Hold(60.0, "decrypt: status 403")),
+        (15, 0, Hold(600.0, "decrypt: status 403")),
+        (999, 0, Hold(600.0, "decrypt: status 403")),
+        (1000, 0, Reject("key-denied", "decrypt: status 403; held 1000 times", 0)),
+        (999_999_999, 0, Reject("key-denied", "decrypt: status 403; held 999999999 times", 0)),
+        (0, 9999, Hold(30.0, "decrypt: status 403")),
+    ],
+)
+def test_what_the_vault_denies_waits_longer_each_time_and_not_for_ever(
+    hop: int, attempts: int, outcome: Hold | Reject
+) -> None:
+    message = received(f"mine.{hop}", properties={"relay-attempts": str(attempts)})
+    assert after_failure(message, DENIED, POLICY, 0.0, is_opened=False) == outcome
+    assert after_failure(message, DENIED, POLICY, 0.0) == Hold(30.0, "decrypt: status 403")
+
+
+def test_what_the_vault_denies_waits_for_about_a_week() -> None:
+    outcomes = [
+        after_failure(received(f"mine.{hop}"), DENIED, POLICY, 0.0, is_opened=False)
+        for hop in range(MAX_DENIED_HOLDS)
+    ]
+    waited = sum(one.delay for one in outcomes if isinstance(one, Hold))
+    assert 6.5 < waited / 86_400 < 7.5
+
+
 def test_what_failed_together_does_not_come_back_together() -> None:
     delays = [after_failure(received(), away(), POLICY, chance) for chance in (0.0, 0.5, 1.0)]
     assert delays == [Retry(delay, 1, "it answered 503") for delay in (5.0, 5.5, 6.0)]
@@ -126,34 +161,30 @@ def test_a_message_that_is_not_this_relays_is_rejected(body: str, fault: str) ->
 
 
 @pytest.mark.parametrize("deliveries", [1, 9])
-def test_a_rejection_whose_receipt_is_pending_is_recorded_without_opening(deliveries: int) -> None:
-    pending = PendingReceipt(REJECTED)
-    message = replace(received(deliveries=deliveries), pending=pending)
-    assert before_opening(message, POLICY) == Record(pending)
-
-
-def test_a_delivery_whose_receipt_is_pending_is_recorded_only_if_it_is_authentic() -> None:
-    authentic = PendingReceipt.by(KEY, DELIVERED)
-    message = replace(received(), pending=authentic)
+@pytest.mark.parametrize("receipt", [DELIVERED, REJECTED])
+def test_a_pending_receipt_is_recorded_only_if_it_is_authentic(
+    deliveries: int, receipt: Receipt
+) -> None:
+    authentic = PendingReceipt.by(KEY, receipt)
+    message = replace(received(deliveries=deliveries), pending=authentic)
     assert before_opening(message, POLICY) is None
     assert after_opening(message, KEY) == Record(authentic)
     assert after_opening(message, DataKey.generate()) is None
-    assert after_opening(replace(message, pending=PendingReceipt(DELIVERED)), KEY) is None
+    assert after_opening(replace(message, pending=PendingReceipt(receipt)), KEY) is None
     assert after_opening(replace(message, pending=None), KEY) is None
 
 
 def test_a_delivery_says_what_was_delivered() -> None:
     message = received(properties={"relay-attempts": "2"})
-    outcome = after_delivery(message, message.sealed(), 7, KEY)
-    assert outcome == Delivered(3, 7, "a/b", "version", KEY)
-    assert "DataKey" not in repr(outcome)
+    outcome = after_delivery(message, message.sealed(), 7)
+    assert outcome == Delivered(3, 7, "a/b", "version")
 
 
 @pytest.mark.parametrize(
     ("outcome", "receipt"),
     [
         (
-            Delivered(3, 7, "a/b", "version", KEY),
+            Delivered(3, 7, "a/b", "version"),
             Receipt(
                 "mine", State.DELIVERED, NOW, 3, key_version="version", content_type="a/b", size=7
             ),
@@ -172,10 +203,13 @@ def test_a_receipt_reports_the_outcome_of_the_message_and_its_replay(
 ) -> None:
     message = received(bus_id, properties={"relay-attempts": "2"})
     assert MessageId.parse(bus_id) == message.id
-    assert receipt_of(message, outcome, NOW) == replace(receipt, replay=replay)
+    found = receipt_of(message, outcome, NOW, is_proven=True)
+    assert found == replace(receipt, replay=replay)
+    unproven = receipt_of(message, outcome, NOW, is_proven=False)
+    assert unproven == replace(found, is_proven=False)
 
 
 def test_a_long_detail_is_cut() -> None:
-    assert receipt_of(received(), Hold(1.0, "d" * 300), NOW).detail == "d" * 200
-    detail = receipt_of(received(), Reject("r", "d" * 300, 0), NOW).detail
+    assert receipt_of(received(), Hold(1.0, "d" * 300), NOW, is_proven=True).detail == "d" * 200
+    detail = receipt_of(received(), Reject("r", "d" * 300, 0), NOW, is_proven=True).detail
     assert detail == "r: " + "d" * 197

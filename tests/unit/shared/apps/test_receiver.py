@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -157,7 +159,8 @@ async def test_what_cannot_be_opened_is_rejected_as_it_came(
     await receiver.handle(message_of(body, message_id))
     assert queues.properties("rejected")[0]["relay-reason"] == f"undecryptable-{reason}"
     assert queues.bodies("rejected") == [body.encode() if isinstance(body, str) else body]
-    assert queues.order == ["rejected", "receipts"][: 1 + recorded]
+    assert queues.order == ["receipts", "rejected"][1 - recorded :]
+    assert not any(receipt.is_proven for receipt in queues.receipts())
     assert not partner.accepted
 
 
@@ -190,15 +193,57 @@ async def test_a_right_to_send_is_not_one_to_report_a_delivery(
     assert queues.receipts()[0].size == 7
 
 
-async def test_a_rejection_whose_receipt_is_pending_is_not_opened(
-    receiver: Receiver, queues: Queues, keys: Keys
+REFUSED = Receipt("mine", State.REJECTED, NOW, 1, detail="r: why")
+
+
+async def test_a_rejection_whose_receipt_is_pending_is_not_repeated(
+    receiver: Receiver, queues: Queues, partner: PartnerDouble
 ) -> None:
-    receipt = Receipt("mine", State.REJECTED, NOW, 1, detail="r: why")
-    pending = PendingReceipt(receipt).to_properties()
-    await receiver.handle(message_of(b"garbage", "mine.1", properties=pending))
-    assert queues.receipts() == [receipt]
+    pending = PendingReceipt.by(KEY, REFUSED).to_properties()
+    await receiver.handle(message_of(message_id="mine.1", properties=pending))
+    assert queues.receipts() == [REFUSED]
     assert queues.order == ["receipts"]
-    assert keys.opened == 0
+    assert not partner.accepted
+
+
+@pytest.mark.parametrize("receipt", [REFUSED, DONE])
+@pytest.mark.parametrize(
+    ("body", "order", "state"),
+    [
+        (b"garbage", ["receipts", "rejected"], State.REJECTED),
+        (TOKEN, ["receipts"], State.DELIVERED),
+    ],
+)
+async def test_a_right_to_send_writes_nothing_of_a_planted_receipt(
+    receiver: Receiver,
+    queues: Queues,
+    receipt: Receipt,
+    body: bytes | str,
+    order: list[str],
+    state: State,
+) -> None:
+    planted = replace(
+        receipt,
+        at=NOW + timedelta(days=9000),
+        attempts=77,
+        replay=2**60,
+        detail="planted",
+        key_version="planted",
+        content_type="planted",
+        size=77,
+    )
+    for pending in (PendingReceipt(planted), PendingReceipt.by(DataKey.generate(), planted)):
+        await receiver.handle(message_of(body, properties=pending.to_properties()))
+    assert queues.order == order * 2
+    for sent in queues.receipts():
+        assert (sent.state, sent.at, sent.attempts, sent.replay) == (
+            *(state, NOW),
+            int(state is State.DELIVERED),
+            0,
+        )
+        assert "planted" not in sent.to_json()
+        assert sent.size != 77
+        assert sent.is_proven == (state is State.DELIVERED)
 
 
 UNFORESEEN = [

@@ -10,6 +10,7 @@ import pytest
 
 from shared.apps.outcomes import Delivered, Hold, Outcome, Record, Reject, Retry
 from shared.azure.queues import BusDeniedError
+from shared.message.envelope import DataKey
 from shared.message.message_id import digest_suffix
 from shared.message.pending_receipt import PendingReceipt
 from shared.message.receipt import Receipt
@@ -26,7 +27,7 @@ from tests.unit.shared.apps.receiver_doubles import (
 from tests.unit.shared.message.triggered import TRACE
 
 MESSAGE = received(properties={"relay-attempts": "2", "traceparent": TRACE})
-DELIVERED = Delivered(3, 7, "a/b", "version", KEY)
+DELIVERED = Delivered(3, 7, "a/b", "version")
 PENDING = PendingReceipt.by(KEY, Receipt("mine", State.DELIVERED, NOW, 3))
 NEXT_ID = f"mine.1{digest_suffix(TOKEN.encode())}"
 
@@ -49,7 +50,7 @@ def queues() -> Queues:
 async def test_an_outcome_is_carried_out_before_its_receipt_is_sent(
     queues: Queues, outcome: Outcome, order: list[str], state: State, attempts: int
 ) -> None:
-    await queues.of_receiver.carry_out(MESSAGE, outcome)
+    await queues.of_receiver.carry_out(MESSAGE, outcome, KEY)
     assert queues.order == order
     (receipt,) = queues.receipts()
     assert (receipt.message_id, receipt.state, receipt.attempts) == ("mine", state, attempts)
@@ -62,7 +63,7 @@ async def test_an_outcome_is_carried_out_before_its_receipt_is_sent(
 async def test_a_message_that_waits_is_the_same_under_the_id_of_its_next_hop(
     queues: Queues, outcome: Outcome, attempts: str
 ) -> None:
-    await queues.of_receiver.carry_out(MESSAGE, outcome)
+    await queues.of_receiver.carry_out(MESSAGE, outcome, KEY)
     (waiting,) = queues.on("retries")
     assert queues.bodies("retries") == [TOKEN.encode()]
     assert queues.properties("retries") == [{"traceparent": TRACE, "relay-attempts": attempts}]
@@ -71,7 +72,7 @@ async def test_a_message_that_waits_is_the_same_under_the_id_of_its_next_hop(
 
 
 async def test_a_message_that_did_not_prove_its_id_moves_no_row(queues: Queues) -> None:
-    await queues.of_receiver.carry_out(MESSAGE, Reject("r", "why", 0, is_recorded=False))
+    await queues.of_receiver.carry_out(MESSAGE, Reject("r", "why", 0, is_recorded=False), KEY)
     assert queues.order == ["rejected"]
 
 
@@ -90,13 +91,13 @@ async def test_a_message_that_is_not_this_relays_goes_to_an_operator_and_is_one_
 
 @pytest.mark.parametrize(
     ("outcome", "authentic"),
-    [(DELIVERED, True), (Reject("r", "why", 3), False), (Record(PENDING), True)],
+    [(DELIVERED, True), (Reject("r", "why", 3), True), (Record(PENDING), True)],
 )
 async def test_the_receipt_of_a_final_outcome_stays_pending_until_it_can_be_sent(
     queues: Queues, outcome: Outcome, authentic: bool
 ) -> None:
     queues.denied.add("receipts")
-    await queues.of_receiver.carry_out(MESSAGE, outcome)
+    await queues.of_receiver.carry_out(MESSAGE, outcome, KEY)
     (waiting,) = queues.on("retries")
     assert waiting.scheduled_enqueue_time_utc == NOW + timedelta(seconds=PENDING_SECONDS)
     (properties,) = queues.properties("retries")
@@ -107,16 +108,47 @@ async def test_the_receipt_of_a_final_outcome_stays_pending_until_it_can_be_sent
     assert back.pending.is_authentic(KEY) == authentic
 
 
+async def test_what_nothing_opened_is_rejected_after_its_receipt(queues: Queues) -> None:
+    await queues.of_receiver.carry_out(MESSAGE, Reject("r", "why", 3), None)
+    assert queues.order == ["receipts", "rejected"]
+    (receipt,) = queues.receipts()
+    assert (receipt.state, receipt.at, receipt.is_proven) == (State.REJECTED, NOW, False)
+
+
+async def test_without_its_receipt_what_nothing_opened_waits_and_is_not_rejected_twice(
+    queues: Queues,
+) -> None:
+    """A pending receipt without a MAC is one that its sender could have written."""
+    queues.denied.add("receipts")
+    await queues.of_receiver.carry_out(MESSAGE, Reject("r", "why", 3), None)
+    assert queues.order == ["retries"]
+    assert queues.properties("retries") == [{"traceparent": TRACE, "relay-attempts": "2"}]
+
+
+@pytest.mark.parametrize(("key", "is_proven"), [(KEY, True), (None, False)])
+async def test_a_receipt_says_whether_its_message_was_opened(
+    queues: Queues, key: DataKey | None, is_proven: bool
+) -> None:
+    await queues.of_receiver.carry_out(MESSAGE, Hold(5.0, "why"), key)
+    assert [receipt.is_proven for receipt in queues.receipts()] == [is_proven]
+
+
+async def test_a_pending_receipt_reports_no_later_time_than_now(queues: Queues) -> None:
+    ahead = Receipt("mine", State.DELIVERED, NOW + timedelta(days=9000), 3)
+    await queues.of_receiver.carry_out(MESSAGE, Record(PendingReceipt.by(KEY, ahead)), KEY)
+    assert [receipt.at for receipt in queues.receipts()] == [NOW]
+
+
 @pytest.mark.parametrize("outcome", [Retry(5.0, 3, "why"), Hold(30.0, "why")])
 async def test_the_receipt_of_a_retry_is_not_kept(queues: Queues, outcome: Outcome) -> None:
     queues.denied.add("receipts")
-    await queues.of_receiver.carry_out(MESSAGE, outcome)
+    await queues.of_receiver.carry_out(MESSAGE, outcome, KEY)
     assert queues.order == ["retries"]
     assert "relay-pending-receipt" not in queues.properties("retries")[0]
 
 
 async def test_a_message_that_waits_keeps_its_pending_receipt(queues: Queues) -> None:
-    await queues.of_receiver.carry_out(replace(MESSAGE, pending=PENDING), Hold(30.0, "why"))
+    await queues.of_receiver.carry_out(replace(MESSAGE, pending=PENDING), Hold(30.0, "why"), KEY)
     (properties,) = queues.properties("retries")
     assert received(NEXT_ID, properties=properties).pending == PENDING
 
@@ -134,7 +166,7 @@ async def test_what_cannot_be_carried_out_is_neither_recorded_nor_completed(
 ) -> None:
     queues.denied.add(queue)
     with pytest.raises(BusDeniedError):
-        await queues.of_receiver.carry_out(MESSAGE, outcome)
+        await queues.of_receiver.carry_out(MESSAGE, outcome, KEY)
     assert queues.order == []
 
 
@@ -143,7 +175,7 @@ async def test_a_receipt_that_can_neither_be_sent_nor_wait_leaves_the_message_on
 ) -> None:
     queues.denied |= {"receipts", "retries"}
     with pytest.raises(BusDeniedError):
-        await queues.of_receiver.carry_out(MESSAGE, DELIVERED)
+        await queues.of_receiver.carry_out(MESSAGE, DELIVERED, KEY)
 
 
 async def test_of_an_outage_only_some_messages_are_logged(
@@ -152,8 +184,8 @@ async def test_of_an_outage_only_some_messages_are_logged(
     caplog.set_level(logging.INFO)
     for _ in range(10):
         queues.outages.failed("the vault", BusDeniedError("refused"))
-    await queues.of_receiver.carry_out(MESSAGE, Hold(30.0, "why"))
+    await queues.of_receiver.carry_out(MESSAGE, Hold(30.0, "why"), KEY)
     assert not [line for line in caplog.messages if line.startswith("waits")]
     queues.outages.works("the vault")
-    await queues.of_receiver.carry_out(MESSAGE, Hold(30.0, "why"))
+    await queues.of_receiver.carry_out(MESSAGE, Hold(30.0, "why"), KEY)
     assert "waits mine for 30 s: why" in caplog.messages

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
@@ -132,6 +132,21 @@ def test_what_is_no_receipt_is_set_aside_as_it_was_and_the_others_are_recorded(
     assert all(one["relay-detail"] for one in aside.properties)
     assert caplog.text.count("rejected what is not a receipt") == len(BAD)
     assert "planted" not in caplog.text + str(aside.properties)
+
+
+async def test_no_receipt_is_dated_ahead_of_the_trackers_own_clock() -> None:
+    recorded: list[Receipt] = []
+
+    async def record(receipts: Sequence[Receipt]) -> None:
+        recorded.extend(receipts)
+
+    ahead = datetime.now(UTC) + timedelta(days=9000)
+    past = datetime.now(UTC) - timedelta(days=30)
+    bodies = [Receipt("a", State.REJECTED, at).to_json().encode() for at in (ahead, past)]
+    recorder = Recorder(record, Aside().send, 240, Outages(logging.getLogger("test")))
+    await recorder.record([triggered(body) for body in bodies])
+    assert recorded[0].at <= datetime.now(UTC)
+    assert recorded[1].at == past
 
 
 @given(st.lists(st.binary(max_size=40), max_size=5))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 import pytest
 from azure.functions.servicebus import ServiceBusMessage as Triggered
@@ -36,7 +35,7 @@ from tests.unit.shared.apps.receiver_doubles import (
 from tests.unit.shared.message.triggered import triggered
 
 MAX_DELIVERIES = 9
-RECEIPT = Receipt("other", State.DELIVERED, datetime.now(UTC), attempts=1).to_json().encode()
+RECEIPT = Receipt("other", State.DELIVERED, NOW, attempts=1).to_json().encode()
 REASON = {
     "DeadLetterReason": "MaxDeliveryCountExceeded",
     "DeadLetterErrorDescription": "Message could not be consumed after 10 delivery attempts.",
@@ -114,7 +113,8 @@ REJECT = Reject(
         (AUTHENTIC, None, Reject(REJECT.reason, REJECT.detail, 0, is_recorded=False)),
         (PendingReceipt(DONE), KEY, REJECT),
         (PendingReceipt.by(DataKey.generate(), DONE), KEY, REJECT),
-        (PendingReceipt(FAILED), KEY, Record(PendingReceipt(FAILED))),
+        (PendingReceipt.by(KEY, FAILED), KEY, Record(PendingReceipt.by(KEY, FAILED))),
+        (PendingReceipt(FAILED), KEY, REJECT),
         (PendingReceipt(FAILED), None, Reject(REJECT.reason, REJECT.detail, 0, is_recorded=False)),
     ],
 )
@@ -264,7 +264,7 @@ async def test_what_nobody_foresaw_in_opening_a_dead_letter_rejects_it(
 async def test_one_that_waited_for_its_receipt_only_is_done_by_it(
     triage: Triage, queues: Queues
 ) -> None:
-    done = Receipt("mine", State.DELIVERED, datetime.now(UTC), attempts=1)
+    done = Receipt("mine", State.DELIVERED, NOW, attempts=1)
     pending = {
         "relay-pending-receipt": done.to_json(),
         "relay-pending-receipt-mac": KEY.receipt_mac(done.to_json()),
@@ -277,7 +277,7 @@ async def test_one_that_waited_for_its_receipt_only_is_done_by_it(
 async def test_a_delivery_without_an_authentic_mac_is_not_believed(
     triage: Triage, queues: Queues
 ) -> None:
-    done = Receipt("mine", State.DELIVERED, datetime.now(UTC), attempts=1)
+    done = Receipt("mine", State.DELIVERED, NOW, attempts=1)
     await triage.handle(
         letter(TOKEN.encode(), "retries", more={"relay-pending-receipt": done.to_json()})
     )

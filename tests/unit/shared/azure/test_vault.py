@@ -150,5 +150,7 @@ def test_a_vault_is_verified_unless_a_deployment_says_otherwise(tmp_path: Any) -
     private = client_options("https://127.0.0.1:8443", network)
     assert private["connection_verify"] == str(tmp_path / "ca.pem")
     assert private["verify_challenge_resource"] is False
+    elsewhere = client_options("https://127.0.0.1.example", network)
+    assert elsewhere["verify_challenge_resource"] is True
     # An answer is never tried again here, only a lost connection.
     assert (usual["retry_total"], usual["retry_status"]) == (2, 0)

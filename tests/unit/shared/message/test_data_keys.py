@@ -149,9 +149,33 @@ async def test_an_opened_key_is_kept_no_longer_than_its_time(vault: Vault, clock
     assert vault.calls == 3
 
 
-async def test_what_is_not_a_data_key_is_undecryptable_and_not_kept(vault: Vault) -> None:
-    keys = DataKeyCache(vault.decrypt, 10, 60)
-    for _ in range(2):
-        with pytest.raises(DecryptionError):
-            await keys.open(WrappedKey("v1", b"short"))
+async def test_what_is_not_a_data_key_is_refused_without_another_operation_for_a_while(
+    vault: Vault, clock: Clock
+) -> None:
+    keys = DataKeyCache(vault.decrypt, 10, 60, clock)
+    bad = WrappedKey("v1\ud800", b"short")
+    for _ in range(50):
+        with pytest.raises(DecryptionError, match="wrong-key: the data key is not 32 bytes long"):
+            await keys.open(bad)
+    assert vault.calls == 1
+    clock.now = 60
+    with pytest.raises(DecryptionError):
+        await keys.open(bad)
     assert vault.calls == 2
+
+
+async def test_what_was_refused_is_remembered_within_bounds(vault: Vault) -> None:
+    keys = DataKeyCache(vault.decrypt, 10, 60)
+    for number in range(10_100):
+        with pytest.raises(DecryptionError):
+            await keys.open(WrappedKey("v1", number.to_bytes(4, "big")))
+    assert len(keys._refused) == 10_000
+
+
+async def test_a_vault_that_is_away_is_asked_again(vault: Vault) -> None:
+    keys = DataKeyCache(vault.decrypt, 10, 60)
+    vault.failing = True
+    with pytest.raises(ConnectionError):
+        await keys.open(wrapped(1))
+    vault.failing = False
+    await keys.open(wrapped(1))

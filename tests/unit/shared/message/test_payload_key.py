@@ -15,6 +15,7 @@ from shared.message.envelope import DecryptionError, WrappedKey
 from shared.message.payload_key import PayloadKey
 
 VERSION = "0123456789abcdef0123456789abcdef"
+WRAPPED = b"yek atad".ljust(256, b".")
 URL = "https://payload.vault.azure.net/keys/payload"
 
 
@@ -27,13 +28,13 @@ class Key:
         self.asked: list[tuple[str, bytes]] = []
 
     async def encrypt(self, plaintext: bytes) -> tuple[str, bytes]:
-        return f"{URL}/{VERSION}", plaintext[::-1]
+        return f"{URL}/{VERSION}", plaintext[::-1].ljust(256, b".")
 
     async def decrypt(self, version: str, ciphertext: bytes) -> bytes:
         self.asked.append((version, ciphertext))
         if self.error:
             raise self.error
-        return ciphertext[::-1]
+        return ciphertext.rstrip(b".")[::-1]
 
     async def close(self) -> None:
         pass
@@ -47,9 +48,9 @@ def key() -> Key:
 async def test_what_is_wrapped_names_its_version_and_is_unwrapped_with_it(key: Key) -> None:
     payload_key = PayloadKey(key)
     wrapped = await payload_key.encrypt(b"data key")
-    assert wrapped == WrappedKey(f"{URL}/{VERSION}", b"yek atad")
+    assert wrapped == WrappedKey(f"{URL}/{VERSION}", WRAPPED)
     assert await payload_key.decrypt(wrapped) == b"data key"
-    assert key.asked == [(VERSION, b"yek atad")]
+    assert key.asked == [(VERSION, WRAPPED)]
     assert payload_key.url == URL
 
 
@@ -74,14 +75,14 @@ async def test_what_is_wrapped_names_its_version_and_is_unwrapped_with_it(key: K
 )
 async def test_a_message_picks_a_version_and_never_a_vault_or_a_key(key: Key, key_id: str) -> None:
     with pytest.raises(DecryptionError) as raised:
-        await PayloadKey(key).decrypt(WrappedKey(key_id, b"x"))
+        await PayloadKey(key).decrypt(WrappedKey(key_id, WRAPPED))
     assert (raised.value.fault, key.asked) == ("wrong-key", [])
 
 
 async def test_what_the_vault_cannot_decrypt_is_sealed_with_another_key(key: Key) -> None:
     key.error = VaultRefusedError("decrypt", "status 400", 400)
     with pytest.raises(DecryptionError) as raised:
-        await PayloadKey(key).decrypt(WrappedKey(f"{URL}/{VERSION}", b"x"))
+        await PayloadKey(key).decrypt(WrappedKey(f"{URL}/{VERSION}", WRAPPED))
     assert raised.value.fault == "wrong-key"
 
 
@@ -97,5 +98,40 @@ async def test_a_vault_that_did_not_try_says_nothing_of_the_message(
 ) -> None:
     key.error = error
     with pytest.raises(type(error)) as raised:
-        await PayloadKey(key).decrypt(WrappedKey(f"{URL}/{VERSION}", b"x"))
+        await PayloadKey(key).decrypt(WrappedKey(f"{URL}/{VERSION}", WRAPPED))
     assert raised.value is error
+
+
+@pytest.mark.parametrize("length", [0, 1, 32, 255, 257, 513, 100_000])
+async def test_what_is_not_as_long_as_a_key_costs_the_vault_nothing(key: Key, length: int) -> None:
+    with pytest.raises(DecryptionError) as raised:
+        await PayloadKey(key).decrypt(WrappedKey(f"{URL}/{VERSION}", bytes(length)))
+    assert (raised.value.fault, key.asked) == ("wrong-key", [])
+
+
+@pytest.mark.parametrize("length", [256, 384, 512])
+async def test_what_has_opened_shows_how_long_the_key_of_its_version_is(
+    key: Key, length: int
+) -> None:
+    payload_key = PayloadKey(key)
+    await payload_key.decrypt(WrappedKey(f"{URL}/{VERSION}", bytes(length)))
+    for other in {256, 384, 512} - {length}:
+        with pytest.raises(DecryptionError):
+            await payload_key.decrypt(WrappedKey(f"{URL}/{VERSION}", bytes(other)))
+        await payload_key.decrypt(WrappedKey(f"{URL}/{'f' * 32}", bytes(length)))
+    assert {len(ciphertext) for _, ciphertext in key.asked} == {length}
+
+
+async def test_a_denied_version_is_not_asked_for_again_within_seconds(key: Key) -> None:
+    now = [0.0]
+    payload_key = PayloadKey(key, lambda: now[0])
+    key.error = VaultDeniedError("decrypt", "status 403", 403)
+    for number in range(100):
+        with pytest.raises(VaultDeniedError):
+            await payload_key.decrypt(WrappedKey(f"{URL}/{VERSION}", bytes([number]) * 256))
+    assert len(key.asked) == 1
+    with pytest.raises(VaultDeniedError):
+        await payload_key.decrypt(WrappedKey(f"{URL}/{'f' * 32}", WRAPPED))
+    assert len(key.asked) == 2, "another version may well be enabled"
+    key.error, now[0] = None, 5.0
+    assert await payload_key.decrypt(WrappedKey(f"{URL}/{VERSION}", WRAPPED)) == b"data key"

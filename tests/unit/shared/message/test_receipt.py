@@ -30,6 +30,7 @@ text = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"
         key_version=st.none() | text,
         content_type=st.none() | text,
         size=st.none() | st.integers(0, 2**40),
+        is_proven=st.booleans(),
     )
 )
 def test_reads_what_it_writes(receipt: Receipt) -> None:
@@ -68,6 +69,8 @@ def test_a_long_detail_is_cut_and_times_are_in_utc() -> None:
         ({"attempts": "1"}, "attempts"),
         ({"replay": 2**63}, "replay"),
         ({"size": 1.5}, "size"),
+        ({"proven": 0}, "proven"),
+        ({"proven": None}, "proven"),
         ({"detail": "x" * 251}, "detail"),
         ({"detail": "a\x00b"}, "detail"),
         ({"detail": "a\ud800b"}, "detail"),
@@ -93,3 +96,9 @@ def test_what_is_not_a_json_object_is_not_a_receipt(body: str | bytes) -> None:
 def test_garbage_is_never_read(body: str | bytes) -> None:
     with pytest.raises(ValueError, match="must be"):
         Receipt.from_json(body)
+
+
+def test_a_receipt_reports_no_later_time_than_now() -> None:
+    receipt = Receipt("a", State.REJECTED, AT)
+    assert receipt.until(AT + timedelta(seconds=1)) == receipt
+    assert receipt.until(AT - timedelta(days=9000)).at == AT - timedelta(days=9000)

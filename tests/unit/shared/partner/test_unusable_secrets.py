@@ -180,3 +180,49 @@ def test_a_member_that_is_there_twice_is_refused() -> None:
     with pytest.raises(PartnerSecretError, match="twice") as refused:
         read_secret(twice)
     assert "planted" not in str(refused.value)
+
+
+KEYS = "SharedAccessKeyName=send;SharedAccessKey=a2V5"
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("partner.servicebus.windows.net", "localhost.example", "127.0.0.1.example", "10.0.0.4"),
+        *("0.0.0.0", "partner.example:5672", "[fe80::1]"),  # noqa: S104 - nobody listens
+    ],
+)
+@pytest.mark.parametrize(
+    "emulator",
+    [
+        *("UseDevelopmentEmulator=true", "usedevelopmentemulator=true", "USEDEVELOPMENTEMULATOR=1"),
+        *(
+            "UseDevelopmentEmulator=True",
+            "UseDevelopmentEmulator=false;usedevelopmentemulator=true",
+        ),
+        "UseDevelopmentEmulator=true;UseDevelopmentEmulator=false",
+    ],
+)
+def test_the_emulators_switch_takes_tls_away_on_loopback_alone(host: str, emulator: str) -> None:
+    for text in (
+        f"Endpoint=sb://{host};{KEYS};{emulator}",
+        f"{emulator};Endpoint=sb://{host}/;{KEYS};",
+        f"Endpoint=sb://127.0.0.1;{KEYS};{emulator};HostName=sb://{host}",
+    ):
+        with pytest.raises(PartnerSecretError, match="UseDevelopmentEmulator") as found:
+            read_secret(queue(connection_string=text))
+        assert host not in str(found.value)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:5672", "localhost", "LOCALHOST:5672", "[::1]:5672"])
+def test_an_emulator_on_loopback_is_taken(host: str) -> None:
+    read_secret(queue(connection_string=f"Endpoint=sb://{host};{KEYS};UseDevelopmentEmulator=true"))
+
+
+@pytest.mark.parametrize("scheme", ["sb", "amqp", "amqps", "http"])
+def test_whatever_scheme_an_endpoint_has_the_client_uses_tls(scheme: str) -> None:
+    partner = read_secret(queue(connection_string=f"Endpoint={scheme}://relay.example;{KEYS}"))
+    assert isinstance(partner, PartnerQueue)
+    client = ServiceBusClient.from_connection_string(partner.connection_string)
+    assert client._config.use_tls
+    assert client._config.connection_port == 5671

@@ -42,6 +42,8 @@ def test_the_network_of_a_private_deployment(tmp_path: Path) -> None:
         "RELAY_CA_BUNDLE": str(bundle),
         "RELAY_BUS_ENDPOINT": "sb://10.0.0.4:5671",
         "RELAY_VERIFY_CHALLENGE": "False",
+        "RELAY_KEY_PAYLOAD": "https://127.0.0.1:8443/keys/payload",
+        "RELAY_SECRET_PARTNER_CONNECTION": "https://127.0.0.1:8444/secrets/partner",
     }
     settings = load(environment("receiver", **changes))["receiver"]
     assert isinstance(settings, ReceiverSettings)

@@ -1,4 +1,4 @@
-"""What a bus tells of its decisions, and of the rights that are used."""
+"""What a bus reports of its decisions, and of the rights that are used."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ pytestmark = [
 
 
 @given(st.lists(st.one_of(st.binary(max_size=99), st.none()), min_size=1, max_size=5))
-def test_a_half_of_the_last_frame_is_left(bodies: list[bytes | None]) -> None:
+def test_half_of_the_last_frame_is_left(bodies: list[bytes | None]) -> None:
     whole = [HEADER[AMQP] if body is None else frame(AMQP, 0, body) for body in bodies]
     broken = break_off(b"".join(whole))
     before = b"".join(whole[:-1])
@@ -47,7 +47,7 @@ def test_a_half_of_the_last_frame_is_left(bodies: list[bytes | None]) -> None:
     assert reader.next() is None
 
 
-def test_a_sign_of_life_is_broken_as_well() -> None:
+def test_an_empty_frame_is_cut_as_well() -> None:
     assert break_off(EMPTY_FRAME) == EMPTY_FRAME[:4]
 
 
@@ -87,7 +87,7 @@ async def test_a_sender_whose_acknowledgement_is_broken_off_sends_again(bus: Bus
     assert bus.server.state()["unique"].active == 2
 
 
-async def test_without_tries_left_the_sender_is_told(bus: Bus) -> None:
+async def test_without_retries_the_sender_gets_the_error(bus: Bus) -> None:
     async with bus.client() as client, client.get_queue_sender("plain") as sender:
         await sender.send_messages(ServiceBusMessage("x"))
         bus.server.drop_connections(mid_frame=True)
@@ -124,6 +124,6 @@ async def test_nothing_is_acknowledged_that_cannot_be_written(
     await server.close()
     journal.close()
     again = Journal(tmp_path / "journal")
-    # What was told nobody is there too: it came before what was told.
+    # What was not acknowledged is there too: it came before what was.
     assert Namespace(spec, time.time, journal=again).counts()["plain"].active == 3
     again.close()

@@ -81,7 +81,7 @@ async def drain(bus: Kept, queue: str) -> list[ServiceBusReceivedMessage]:
 
 
 class Traffic:
-    """One sender and one receiver, which take the kills as they come, and what they were told."""
+    """One sender and one receiver that outlast the kills, and what was acknowledged to them."""
 
     def __init__(self, bus: Kept, queue: str) -> None:
         self.bus = bus
@@ -146,7 +146,7 @@ async def test_nothing_acknowledged_is_lost_or_comes_again(kept: Kept, queue: st
             await kept.start()
         traffic.ended = True
     rest = [str(one.message_id) for one in await drain(kept, queue)]
-    # Each acknowledged one is somewhere; what was told to be completed never comes again.
+    # Each acknowledged one is somewhere; what was confirmed as completed never comes again.
     assert set(traffic.sent) <= set(traffic.completed) | set(rest) | traffic.doubtful
     assert max(traffic.completed.values()) == 1
     assert not set(traffic.completed) & set(rest)

@@ -419,9 +419,7 @@ async def test_a_client_hears_from_the_bus_as_often_as_it_wants(connect: Connect
     assert await client.item() == Frame(AMQP, 0, b"")
 
 
-async def test_a_silent_client_is_told_to_go(
-    connect: Connect, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_silent_client_is_closed(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("local.bus.server.liveness.IDLE_TIMEOUT_SECONDS", 0.1)
     client = await connect()
     client.hello()
@@ -444,7 +442,7 @@ async def test_a_frame_that_never_ends_is_silence(
     assert condition(reading.result().error) == "amqp:connection:forced"
 
 
-async def test_a_connection_without_links_is_told_to_go(
+async def test_a_connection_without_links_is_closed(
     connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("local.bus.server.liveness.LINKLESS_SECONDS", 1.5)
@@ -485,7 +483,7 @@ async def test_connections_beyond_the_limit_are_dropped(
     await first.until(amqp.End)
 
 
-async def test_debug_logs_tell_names_and_nothing_more(
+async def test_debug_logs_have_names_and_nothing_more(
     bus: Bus, connect: Connect, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, "local.bus")
@@ -600,8 +598,8 @@ async def play(services: BusServices, steps: list[tuple[amqp.Performative, bytes
         frame(AMQP, 0, amqp.write(amqp.Transfer(3, 0, b"t", 0)) + DATA) * 3,
         *(frame(AMQP, channel, amqp.write(one) + payload) for one, payload, channel in steps),
     ]
-    for octets in stream:
-        connection.data_received(octets)
+    for data in stream:
+        connection.data_received(data)
     connection.connection_lost(None)
     assert not connections
     assert connection.links == connection.memory.held == 0

@@ -404,7 +404,7 @@ async def test_an_expired_token_ends_its_links(bus: Bus) -> None:
             await sender.send_messages(ServiceBusMessage("x"))
 
 
-async def test_a_token_that_is_none_is_refused(bus: Bus) -> None:
+async def test_a_malformed_token_is_refused(bus: Bus) -> None:
     async with bus.client("forger") as client:
         # What the SDK makes of a 401 on $cbs where it has a custom endpoint.
         with pytest.raises(ServiceBusConnectionError):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.integration.local.bus.conftest import Bus
 
 
-def test_send_receive_and_every_way_to_settle(threaded_bus: Bus) -> None:
+def test_send_receive_and_every_settlement(threaded_bus: Bus) -> None:
     with threaded_bus.sync_client() as client, client.get_queue_sender("plain") as sender:
         batch = sender.create_message_batch()
         for name in ("complete", "abandon", "defer", "dead"):

@@ -140,11 +140,11 @@ def number(entry: QueueEntry) -> int:
 
 
 def test_what_is_not_committed_is_not_there(bus: Bus) -> None:
-    bus.send("plain", message("told"))
+    bus.send("plain", message("acknowledged"))
     bus.journal.commit()
     bus.send("plain", message("untold"))
     with opened(killed(bus)) as again:
-        assert names(again, "plain") == ["told"]
+        assert names(again, "plain") == ["acknowledged"]
 
 
 def test_a_locked_message_is_there_again_and_its_delivery_counts(bus: Bus) -> None:
@@ -312,9 +312,9 @@ def test_a_damaged_message_is_told_not_delivered(path: Path) -> None:
     with opened(path) as bus:
         bus.send("plain", message("x", body=b"planted-body" * 10))
     path.write_bytes(path.read_bytes().replace(b"planted-body", b"altered-body", 1))
-    with pytest.raises(JournalError, match="message 1 in it is damaged") as told, opened(path):
+    with pytest.raises(JournalError, match="message 1 in it is damaged") as caught, opened(path):
         pass
-    assert "-body" not in str(told.value)
+    assert "-body" not in str(caught.value)
 
 
 # Whatever happens to the file
@@ -390,9 +390,9 @@ def test_no_altered_octet_makes_another_message(written: Path, data: st.DataObje
 
     def flip(database: Path, wal: Path) -> None:
         file = wal if in_wal else database
-        octets = bytearray(file.read_bytes())
-        octets[position] ^= 1 << bit
-        file.write_bytes(octets)
+        content = bytearray(file.read_bytes())
+        content[position] ^= 1 << bit
+        file.write_bytes(content)
 
     found = read_back(written, flip)
     assert found is None or set(found) <= set(first(SENT))

@@ -139,7 +139,7 @@ def test_renewal_starts_the_time_again() -> None:
 
 
 @pytest.mark.parametrize("how", ["abandon", "expire"])
-def test_the_last_try_dead_letters(how: str) -> None:
+def test_the_last_attempt_dead_letters(how: str) -> None:
     q = queue(max_delivery_count=2, lock_duration=timedelta(seconds=1))
     q.send(message("a"), 0)
     for now in (0, 10):

@@ -32,7 +32,7 @@ def test_messages_come_out_as_they_went_in_whatever_the_pieces(size: int) -> Non
     assert [message for piece in pieces for message in decoder.feed(piece)] == MESSAGES
 
 
-def test_what_is_no_value_of_the_protocol_is_refused() -> None:
+def test_a_value_that_the_protocol_lacks_is_refused() -> None:
     with pytest.raises(TypeError):
         encode(Outcome("1", ("dict", {"a": object()})))
 
