@@ -33,6 +33,13 @@ class IdempotencyKey:
             )
         return cls(re.sub(r"\\(.)", r"\1", found[1]).encode())
 
+    def of_caller(self, caller: str) -> IdempotencyKey:
+        """Return the key of one caller, by which no other caller's request is the same message.
+
+        `caller` identifies who sent the request, as the platform authenticated them.
+        """
+        return IdempotencyKey(self._digest(b"sealed-relay/1 caller" + caller.encode()))
+
     def message_id(self) -> str:
         """Return the id of the message under this key, a UUID of version 8 (RFC 9562).
 

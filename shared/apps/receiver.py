@@ -136,7 +136,7 @@ class Receiver:
         except Exception as error:  # noqa: BLE001 - each failure is decided on, also a fault of ours
             if not isinstance(error, RelayError):
                 # Where, and not what: the text of such an error may repeat what is secret.
-                _log.error("unforeseen in handling %s: %s", message.bus_id, location(error))
+                _log.error("unforeseen in handling %s: %s", message.id.id, location(error))
             outcome = after_failure(
                 message, error, self._policy, self._chance(), is_opened=key is not None
             )

@@ -65,7 +65,7 @@ class ReceiverQueues:
                 _log.info("delivered %s: %d bytes", message.id.id, outcome.size)
             case Retry():
                 await self._requeue(message, outcome.delay, outcome.attempts)
-                _log.info("retry %s in %.0f s: %s", message.bus_id, outcome.delay, outcome.detail)
+                _log.info("retry %s in %.0f s: %s", message.id.id, outcome.delay, outcome.detail)
             case Hold():
                 await self._hold(message, outcome)
             case Reject():
@@ -102,13 +102,14 @@ class ReceiverQueues:
     async def _hold(self, message: ReceivedMessage, outcome: Hold) -> None:
         await self._requeue(message, outcome.delay, message.attempts)
         level = self.outages.level
-        _log.log(level, "waits %s for %.0f s: %s", message.bus_id, outcome.delay, outcome.detail)
+        _log.log(level, "waits %s for %.0f s: %s", message.id.id, outcome.delay, outcome.detail)
 
     async def set_aside(self, message: BusMessage, outcome: Reject) -> None:
         """Send a message to the rejected queue, and no receipt."""
         await self.to_rejected(rejected(message, outcome.reason, outcome.detail, outcome.attempts))
         # The id of a message that is not this relay's may be anything, and is not text for a log.
-        shown = repr(message.bus_id[:128])
+        own = message.id.id if isinstance(message, ReceivedMessage) else message.bus_id
+        shown = repr(own[:128])
         _log.warning("rejected %s: %s: %s", shown, outcome.reason, outcome.detail)
 
     async def _requeue(self, message: ReceivedMessage, delay: float, attempts: int) -> None:

@@ -38,7 +38,12 @@ _log = logging.getLogger(__name__)
 def blueprint(settings: SenderSettings) -> func.Blueprint:
     """Register the sender's function."""
     functions = func.Blueprint()
-    sender = Sender(connect_clients(settings), settings.max_payload_bytes, settings.status_url)
+    sender = Sender(
+        connect_clients(settings),
+        settings.max_payload_bytes,
+        settings.status_url,
+        binds_keys_to_callers=settings.binds_keys_to_callers,
+    )
 
     @functions.route("messages", methods=["POST"])
     async def send(req: func.HttpRequest) -> func.HttpResponse:
@@ -51,13 +56,22 @@ class Sender:
     """What is done with a request to send a message.
 
     `max_payload_bytes` is the largest payload accepted; `status_url` is where the tracker is.
+    `binds_keys_to_callers`: the platform authenticates callers, and each has keys of their own.
     """
 
-    def __init__(self, clients: SenderClients, max_payload_bytes: int, status_url: str) -> None:
+    def __init__(
+        self,
+        clients: SenderClients,
+        max_payload_bytes: int,
+        status_url: str,
+        *,
+        binds_keys_to_callers: bool = False,
+    ) -> None:
         self._clients = clients
         self._outages = clients.outages
         self._max_payload_bytes = max_payload_bytes
         self._status_url = status_url
+        self._binds_keys_to_callers = binds_keys_to_callers
         self._flights: SingleFlight[tuple[str, bytes], State] = SingleFlight()
 
     async def answer(self, request: func.HttpRequest) -> func.HttpResponse:
@@ -75,7 +89,11 @@ class Sender:
             return problem.response()
 
     async def _handle(self, request: func.HttpRequest) -> func.HttpResponse:
-        submission = Submission.from_request(request, self._max_payload_bytes)
+        submission = Submission.from_request(
+            request,
+            self._max_payload_bytes,
+            binds_keys_to_callers=self._binds_keys_to_callers,
+        )
         message_id = submission.header.message_id
         if submission.fingerprint is None:
             state = await self._accept_and_enqueue(submission)
@@ -99,7 +117,9 @@ class Sender:
         header, payload = submission.header, submission.payload
         key, wrapped = await self._clients.keys.acquire(len(payload))
         token = seal(payload, header, key, wrapped)
-        bus_id = initial_bus_id(header.message_id, submission.fingerprint)
+        bus_id = initial_bus_id(
+            header.message_id, submission.fingerprint, await self._clients.bus_id_key()
+        )
         try:
             await self._clients.send(outgoing(token, bus_id, submission.trace))
         except MessageTooLargeError:

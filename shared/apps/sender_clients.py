@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from shared.apps.sending import Send, sending
-from shared.azure.vault import VaultDeniedError, VaultUnavailableError
+from shared.azure.vault import VaultDeniedError, VaultError, VaultUnavailableError
+from shared.ledger.errors import LedgerUnavailableError
 from shared.ledger.ledger import Ledger, LedgerEntry, NewMessage
 from shared.message.bus_message import LATER_HOP_BYTES
 from shared.message.data_keys import DataKeyProvider, Limits
 from shared.message.envelope import ALGORITHM, DataKey, WrappedKey
+from shared.message.message_id import bus_id_key
 from shared.message.payload_key import PayloadKey
 from shared.settings.settings import SenderSettings
 from shared.telemetry.outages import Outages
@@ -39,12 +42,18 @@ class SenderLedger(Protocol):
 
 @dataclass(frozen=True)
 class SenderClients:
-    """What the sender reaches: the payload key, the queue of messages, the ledger."""
+    """What the sender reaches: the payload key, the queue of messages, the ledger.
+
+    `bus_id_key` gives the key of `initial_bus_id`, of the database's secret as it is now: after a
+    rotation, requests that are sent again have other ids on the bus, and only the ledger knows
+    them. It raises `LedgerUnavailableError`.
+    """
 
     keys: DataKeys
     send: Send
     ledger: SenderLedger
     outages: Outages
+    bus_id_key: Callable[[], Awaitable[bytes]]
 
 
 def connect_clients(settings: SenderSettings) -> SenderClients:
@@ -59,6 +68,13 @@ def connect_clients(settings: SenderSettings) -> SenderClients:
         with outages.watching(key.url, (VaultUnavailableError, VaultDeniedError)):
             return await key.encrypt(plaintext)
 
+    async def of_bus_ids() -> bytes:
+        try:
+            return bus_id_key(await secret.value())
+        except VaultError as error:
+            why = f"no secret of the database: {error}"
+            raise LedgerUnavailableError(why, retry_after=error.retry_after) from None
+
     limits = Limits(settings.data_key_messages, settings.data_key_seconds, settings.data_key_bytes)
     return SenderClients(
         DataKeyProvider(encrypt, limits),
@@ -67,4 +83,5 @@ def connect_clients(settings: SenderSettings) -> SenderClients:
         ),
         Ledger(secret, settings.network.ca_bundle),
         outages,
+        of_bus_ids,
     )

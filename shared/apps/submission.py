@@ -19,6 +19,10 @@ from shared.message.envelope import MessageHeader
 from shared.message.state import State
 from shared.standards.trace_context import HEADER, traceparent
 
+# App Service sets these and removes those of the request, where its authentication is on. Source:
+# Microsoft Learn, "Work with user identities in Azure App Service authentication".
+_CALLER = "x-ms-client-principal-id"
+_PROVIDER = "x-ms-client-principal-idp"
 _DEFAULT_CONTENT_TYPE = "application/octet-stream"
 
 
@@ -32,12 +36,16 @@ class Submission:
     fingerprint: bytes | None = field(repr=False)
 
     @classmethod
-    def from_request(cls, request: func.HttpRequest, limit: int) -> Submission:
+    def from_request(
+        cls, request: func.HttpRequest, limit: int, *, binds_keys_to_callers: bool = False
+    ) -> Submission:
         """Read a request with a body of at most `limit` bytes. Raises `InvalidRequestError`."""
         refuse_what_would_be_lost(request.headers)
         payload = _payload(request, limit)
         content_type = request.headers.get("content-type") or _DEFAULT_CONTENT_TYPE
         key = _idempotency_key(request)
+        if key and binds_keys_to_callers:
+            key = key.of_caller(_caller(request))
         message_id = key.message_id() if key else str(uuid.uuid4())
         return cls(
             _header(message_id, content_type),
@@ -109,6 +117,17 @@ def _header(message_id: str, content_type: str) -> MessageHeader:
         return MessageHeader(message_id, content_type)
     except ValueError as error:
         raise InvalidRequestError(HTTPStatus.BAD_REQUEST, f"Content-Type: {error}") from None
+
+
+def _caller(request: func.HttpRequest) -> str:
+    caller, provider = (request.headers.get(name) or "" for name in (_CALLER, _PROVIDER))
+    # Not shared with everybody whom nobody authenticated: that would be the one namespace again.
+    if not caller:
+        raise InvalidRequestError(
+            HTTPStatus.UNAUTHORIZED,
+            "Idempotency-Key: needs a caller whom App Service has authenticated",
+        )
+    return json.dumps([provider, caller])
 
 
 def _idempotency_key(request: func.HttpRequest) -> IdempotencyKey | None:

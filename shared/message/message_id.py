@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import re
 from dataclasses import dataclass
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from shared.standards.base64url import encode
 
 _ID = r"[A-Za-z0-9_-]{1,80}"  # with all that is added on the bus, the 128 characters that it allows
 _DIGEST_BYTES = 12
+_KEY_BYTES = 32
 _DIGEST = rf"~[A-Za-z0-9_-]{{{_DIGEST_BYTES * 4 // 3}}}"
 _ALONE = re.compile(_ID, re.ASCII)
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -62,19 +67,36 @@ class MessageId:
         return f"{self.id}{replayed}.{self.hop + 1}{digest_suffix(body)}"
 
 
-def initial_bus_id(message_id: str, fingerprint: bytes | None) -> str:
+def bus_id_key(secret: str) -> bytes:
+    """Return the key of `initial_bus_id`, derived by HKDF (RFC 5869) from the database's secret.
+
+    Sender and tracker have that secret; whoever sees ids (an operator, a reader of logs) has not.
+    """
+    derived = HKDF(SHA256(), _KEY_BYTES, salt=None, info=b"sealed-relay/1 bus id")
+    return derived.derive(secret.encode())
+
+
+def initial_bus_id(message_id: str, fingerprint: bytes | None, key: bytes) -> str:
     """Return the id for the first hop of a message, the same for each attempt to send it.
 
-    `fingerprint` is that of a request with an Idempotency-Key, from which anybody who knows the key
-    could derive the id; None for a random id.
+    `fingerprint` is that of a request with an Idempotency-Key, None for a random id. It follows
+    from what a caller may have made guessable. So the id has an HMAC of it under `key`: nobody
+    without that key can compute the id beforehand, or test guesses of payloads against it.
     """
-    return message_id if fingerprint is None else f"{message_id}{digest_suffix(fingerprint)}"
+    if fingerprint is None:
+        return message_id
+    return f"{message_id}{_suffix(hmac.digest(key, fingerprint, hashlib.sha256))}"
 
 
 def digest_suffix(content: bytes) -> str:
     """Return the end of an id that depends on the message's content: `~` and a digest of it.
 
     An id that can be predicted could be used up by anybody who may send, and the queue would then
-    drop the message that needs it as a duplicate. Sealed content cannot be predicted.
+    drop the message that needs it as a duplicate. Sealed content cannot be predicted, since its
+    data key and nonce are random, and for the same reason its digest says nothing of the payload.
     """
-    return f"~{encode(hashlib.sha256(content).digest()[:_DIGEST_BYTES])}"
+    return _suffix(hashlib.sha256(content).digest())
+
+
+def _suffix(digest: bytes) -> str:
+    return f"~{encode(digest[:_DIGEST_BYTES])}"

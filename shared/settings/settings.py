@@ -149,6 +149,13 @@ class SenderSettings(AppSettings):
         forms.between(1, 64 * _MIB),
         190_000,
     )
+    binds_keys_to_callers: bool = _setting(
+        "RELAY_BIND_KEYS_TO_CALLERS",
+        "`true` where App Service authentication is on for the sender: an `Idempotency-Key` is "
+        "then the caller's own. Without it the header that names the caller is anybody's word",
+        forms.boolean,
+        default=False,
+    )
     data_key_messages: int = _setting(
         "RELAY_DATA_KEY_MESSAGES", "messages that one data key seals", forms.between(1, 2**20), 1000
     )

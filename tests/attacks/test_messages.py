@@ -187,6 +187,29 @@ async def test_what_an_operator_dropped_is_not_answered_as_accepted(cloud: Runni
     await cloud.received({second["id"]})
 
 
+async def test_an_id_on_the_bus_confirms_no_guess_of_a_payload(cloud: Running) -> None:
+    """Who sees the queue and guesses key, type and payload has nothing to compare them with."""
+    key = "guessable-key-of-a-message"
+    guess = IdempotencyKey.parse(f'"{key}"')
+    await cloud.control("POST", "/apps/receiver/stop")
+    try:
+        _, answer = await _post(cloud, key)
+        async with (
+            cloud.bus("receiver", "receiver_bus") as client,
+            client.get_queue_receiver("messages") as receiver,
+        ):
+            ids = [str(one.message_id) for one in await receiver.peek_messages(100)]
+        assert answer["id"] == guess.message_id()
+        (bus_id,) = [one for one in ids if one.startswith(answer["id"])]
+        fingerprint = guess.fingerprint(PAYLOAD, "application/octet-stream")
+        assert bus_id.startswith(f"{answer['id']}~")
+        assert bus_id != f"{answer['id']}{digest_suffix(fingerprint)}"
+    finally:
+        await cloud.control("POST", "/apps/receiver/start")
+    await cloud.received({answer["id"]})
+    assert bus_id not in cloud.logs()
+
+
 async def _post(cloud: Running, key: str) -> tuple[int, Any]:
     url, headers = f"{cloud.endpoints['sender']}/api/messages", {"Idempotency-Key": f'"{key}"'}
     async with cloud.session() as session, session.post(url, data=PAYLOAD, headers=headers) as got:

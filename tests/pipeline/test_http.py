@@ -75,6 +75,29 @@ async def test_a_refused_request_is_answered_by_a_problem_document(
     assert problem.get("limit") == (190_000 if status == 413 else None)
 
 
+@pytest.mark.parametrize(("bound", "statuses"), [("true", {202, 401}), ("false", {202})])
+async def test_a_key_is_its_callers_own_only_where_a_setting_says_that_callers_are_authenticated(
+    cloud: Running, bound: str, statuses: set[int]
+) -> None:
+    found: set[int] = set()
+    ids: list[str | None] = []
+    async with (
+        cloud.another_sender(RELAY_BIND_KEYS_TO_CALLERS=bound) as sender,
+        cloud.session() as session,
+    ):
+        for caller in (
+            {"X-MS-CLIENT-PRINCIPAL-ID": "one"},
+            {"X-MS-CLIENT-PRINCIPAL-ID": "two"},
+            {},
+        ):
+            headers = {"Idempotency-Key": f'"one-key-of-many-callers-{bound}"', **caller}
+            async with session.post(f"{sender}/api/messages", data=b"x", headers=headers) as answer:
+                found.add(answer.status)
+                ids.append((await answer.json(content_type=None)).get("id"))
+    assert found == statuses
+    assert (ids[0] == ids[1]) is (bound == "false")
+
+
 async def test_health_lists_the_apps_that_run(cloud: Running) -> None:
     for app in ("sender", "receiver", "tracker"):
         async with (

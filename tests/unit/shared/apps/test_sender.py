@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import logging
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 
 import azure.functions as func
 import pytest
 from azure.servicebus import ServiceBusMessage
 
+from shared.apps.idempotency import IdempotencyKey
 from shared.apps.sender import Sender
 from shared.apps.sender_clients import SenderClients
 from shared.azure.queues import BusDeniedError, BusUnavailableError, MessageTooLargeError
@@ -20,6 +23,7 @@ from shared.azure.vault import VaultDeniedError, VaultRefusedError, VaultUnavail
 from shared.ledger.errors import LedgerError, LedgerUnavailableError
 from shared.ledger.ledger import LedgerEntry, NewMessage
 from shared.message.envelope import DataKey, SealedMessage, WrappedKey
+from shared.message.message_id import bus_id_key, initial_bus_id
 from shared.message.state import State
 from shared.telemetry.outages import Outages
 from tests.unit.shared.apps.sender_requests import KEY, TRACE, request
@@ -38,6 +42,7 @@ class Services:
     sent: list[ServiceBusMessage] = field(default_factory=list)
     entries: dict[str, LedgerEntry] = field(default_factory=dict)
     key: DataKey = field(default_factory=DataKey.generate)
+    secret: str = "postgresql+asyncpg://relay:password@database/relay"
     gate: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -59,6 +64,9 @@ class Services:
     async def queued(self, message_id: str, key_version: str, at: datetime) -> None:
         self._do(f"queued under {key_version}", "queued")
 
+    async def bus_id_key(self) -> bytes:
+        return bus_id_key(self.secret)
+
     def _do(self, what: str, name: str) -> None:
         if name in self.fails:
             raise self.fails[name]
@@ -73,7 +81,7 @@ def services() -> Services:
 @pytest.fixture
 def sender(services: Services) -> Sender:
     outages = Outages(logging.getLogger("test_sender"))
-    clients = SenderClients(services, services.send, services, outages)
+    clients = SenderClients(services, services.send, services, outages, services.bus_id_key)
     return Sender(clients, 100, "https://tracker.example")
 
 
@@ -217,6 +225,24 @@ async def test_a_message_that_was_accepted_and_not_sent_is_sent_under_the_same_i
     assert (await sender.answer(request(idempotency_key=KEY))).status_code == 202
     # The entry of this test stays `accepted`, so it is sent once more: the queue takes an id once.
     assert len({message.message_id for message in services.sent}) == 1
+
+
+async def test_an_id_on_the_bus_cannot_be_computed_from_the_request_alone(
+    sender: Sender, services: Services, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    await sender.answer(request(idempotency_key=KEY))
+    services.secret = "another"
+    services.entries.clear()
+    await sender.answer(request(idempotency_key=KEY))
+    first, second = (str(message.message_id) for message in services.sent)
+    assert first != second
+    assert first.partition("~")[0] == second.partition("~")[0]
+    own = IdempotencyKey.parse(KEY)
+    fingerprint = own.fingerprint(b"payload", "application/octet-stream")
+    assert second == initial_bus_id(own.message_id(), fingerprint, bus_id_key("another"))
+    assert sha256(fingerprint).digest()[:12] != base64.urlsafe_b64decode(first.partition("~")[2])
+    assert "~" not in caplog.text
 
 
 async def test_another_message_under_the_same_key_is_refused(

@@ -142,6 +142,39 @@ def test_a_message_that_was_accepted_without_a_key_is_no_other_callers() -> None
         plain.must_be_queued(replace(entry(plain), fingerprint=b"of a key"))
 
 
+def of_caller(**headers: str) -> Submission:
+    asked = request(b"payload", idempotency_key=KEY, **headers)
+    return Submission.from_request(asked, 100, binds_keys_to_callers=True)
+
+
+def test_where_the_platform_authenticates_callers_a_key_is_the_callers_own() -> None:
+    callers = [
+        {"x_ms_client_principal_id": "one"},
+        {"x_ms_client_principal_id": "two"},
+        {"x_ms_client_principal_id": "one", "x_ms_client_principal_idp": "aad"},
+        {"x_ms_client_principal_id": "aad", "x_ms_client_principal_idp": "one"},
+    ]
+    found = [of_caller(**caller) for caller in callers]
+    assert found == [of_caller(**caller) for caller in callers]
+    assert len({one.header.message_id for one in found}) == len(callers)
+    assert len({one.fingerprint for one in found}) == len(callers)
+    assert submission(idempotency_key=KEY) not in found
+
+
+@pytest.mark.parametrize("headers", [{}, {"x_ms_client_principal_id": ""}])
+def test_where_callers_have_keys_of_their_own_nobody_uses_one_unauthenticated(
+    headers: dict[str, str],
+) -> None:
+    with pytest.raises(InvalidRequestError) as raised:
+        of_caller(**headers)
+    assert raised.value.problem.status == 401
+
+
+def test_where_the_platform_does_not_authenticate_who_a_caller_says_to_be_changes_nothing() -> None:
+    said = submission(idempotency_key=KEY, x_ms_client_principal_id="planted")
+    assert said == submission(idempotency_key=KEY)
+
+
 @pytest.mark.parametrize("status_url", ["", "https://tracker.example"])
 def test_what_is_accepted_is_answered_with_its_id_its_state_and_where_to_ask(
     status_url: str,

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from shared.message.message_id import (
     MessageId,
+    bus_id_key,
     digest_suffix,
     initial_bus_id,
     is_message_id,
@@ -15,6 +16,7 @@ from shared.message.message_id import (
 )
 
 BODY = b"a.sealed.message"
+KEY = bus_id_key("secret of the database")
 
 
 @pytest.mark.parametrize("text", ["0af7651916cd43dd8448eb211c80319c", "a", "_-", "a" * 80])
@@ -46,6 +48,14 @@ def test_every_hop_has_an_id_of_its_own_and_always_the_same(text: str, following
     assert found.next_bus_id(BODY) == found.next_bus_id(BODY) == f"{following}{digest_suffix(BODY)}"
 
 
+def test_the_key_of_bus_ids_is_of_one_secret_and_is_not_the_secret() -> None:
+    keys = {bus_id_key(secret) for secret in ("", "a", "b", "a" * 1000)}
+    assert len(keys) == 4
+    assert {len(key) for key in keys} == {32}
+    ids = {initial_bus_id("id-1", b"f", key) for key in keys}
+    assert len(ids) == 4
+
+
 def test_a_digest_suffix_is_of_one_body() -> None:
     suffixes = {digest_suffix(body) for body in (b"", b"a", b"b", BODY, BODY + b"\n")}
     assert len(suffixes) == 5
@@ -53,11 +63,13 @@ def test_a_digest_suffix_is_of_one_body() -> None:
 
 
 def test_the_first_hop_has_the_same_id_at_each_attempt_and_another_for_another_message() -> None:
-    assert initial_bus_id("id-1", None) == "id-1"
+    assert initial_bus_id("id-1", None, KEY) == "id-1"
     assert (
-        initial_bus_id("id-1", b"f") == initial_bus_id("id-1", b"f") != initial_bus_id("id-1", b"g")
+        initial_bus_id("id-1", b"f", KEY)
+        == initial_bus_id("id-1", b"f", KEY)
+        != initial_bus_id("id-1", b"g", KEY)
     )
-    assert MessageId.parse(initial_bus_id("id-1", b"f")) == MessageId("id-1")
+    assert MessageId.parse(initial_bus_id("id-1", b"f", KEY)) == MessageId("id-1")
 
 
 @given(st.text(max_size=30) | st.from_regex(r"[a-z]{1,3}(\.r\d)?(\.\d)?(~.{16})?", fullmatch=True))
