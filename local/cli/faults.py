@@ -16,6 +16,7 @@ _EXAMPLES = """examples:
   fault set partner hang --probability 0.1 --seed 7
   fault set vault status 503 --vault payload-local --operation decrypt
   fault set identity status 500
+  fault set bus full --queue retries
   fault grants decrypt off
   fault tokens --seconds 20      fault tokens --revoke
   fault bus drop
@@ -91,6 +92,7 @@ def _add_set(parser: argparse.ArgumentParser) -> None:
     for name in ("id", "content-type", "body"):
         parser.add_argument(f"--{name}", metavar="PART", help="only messages that have this in it")
     parser.add_argument("--vault", metavar="NAME", help="only requests to this vault")
+    parser.add_argument("--queue", metavar="NAME", help="only this queue of the bus")
     parser.add_argument("--operation", metavar="NAME", help=f"one of {', '.join(OPERATIONS)}")
     parser.set_defaults(command=_set)
 

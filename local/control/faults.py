@@ -69,19 +69,27 @@ class _FaultRoutes:
         # A fault of a vault that does not exist would never hit, and nobody would see why.
         if fault.vault is not None and fault.vault.lower() not in map(str.lower, vaults):
             raise FaultError(f"there is no such vault; known: {', '.join(vaults)}")
-        return web.json_response({"fault": self._cloud.context.faults.set(fault)})
+        queues = [queue.name for queue in self._cloud.bus.namespace.queues]
+        if fault.queue is not None and fault.queue.lower() not in map(str.lower, queues):
+            raise FaultError(f"there is no such queue; known: {', '.join(queues)}")
+        number = self._cloud.context.faults.set(fault)
+        self._cloud.bus.server.availability_changed()
+        return web.json_response({"fault": number})
 
     async def clear(self, request: web.Request) -> web.Response:
         given = request.query.get("service")
         if given is not None and given not in SERVICES:
             raise FaultError(f"service must be one of {', '.join(SERVICES)}")
         service: Service | None = next((one for one in SERVICES if one == given), None)
-        return web.json_response({"cleared": self._cloud.context.faults.clear(service)})
+        cleared = self._cloud.context.faults.clear(service)
+        self._cloud.bus.server.availability_changed()
+        return web.json_response({"cleared": cleared})
 
     async def clear_number(self, request: web.Request) -> web.Response:
         number = int(request.match_info["number"])
         if not self._cloud.context.faults.clear_number(number):
             raise FaultError(f"fault {number} is not in force")
+        self._cloud.bus.server.availability_changed()
         return web.json_response({"cleared": 1})
 
     async def grant(self, request: web.Request) -> web.Response:

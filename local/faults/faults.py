@@ -11,10 +11,13 @@ from typing import Literal, get_args
 
 from local.faults.fault_document import FaultDocument, FaultError
 
-Service = Literal["partner", "vault", "identity"]
-Answer = Literal["status", "redirect", "slow", "hang", "close", "drop"]
+Service = Literal["partner", "vault", "identity", "bus"]
+HttpAnswer = Literal["status", "redirect", "slow", "hang", "close", "drop"]
+BusAnswer = Literal["full", "disabled", "send-disabled", "receive-disabled", "throttled"]
+Answer = HttpAnswer | BusAnswer
 SERVICES: tuple[Service, ...] = get_args(Service)
-ANSWERS: tuple[Answer, ...] = get_args(Answer)
+BUS_ANSWERS: tuple[BusAnswer, ...] = get_args(BusAnswer)
+ANSWERS: tuple[Answer, ...] = (*get_args(HttpAnswer), *BUS_ANSWERS)
 OPERATIONS = (
     *(
         "keys/list",
@@ -39,13 +42,33 @@ _OF_SERVICE = {
     "deliver_first": "partner",
     "vault": "vault",
     "operation": "vault",
+    "queue": "bus",
 }
+# What a queue refuses in each state. Who sends or receives on a link that is open already learns
+# of a disabled queue by its detach (`keep-…`); of a full or throttled one, by the next operation.
+_REFUSED: dict[Answer, frozenset[str]] = {
+    "full": frozenset({"send", "forward"}),
+    "disabled": frozenset(
+        {
+            *("attach-send", "keep-send", "send", "forward"),
+            *("attach-receive", "keep-receive", "receive", "browse"),
+        }
+    ),
+    # A queue that takes nothing cannot be browsed either. Source: azure-sdk-for-net issue 22454.
+    "send-disabled": frozenset({"attach-send", "keep-send", "send", "forward", "browse"}),
+    "receive-disabled": frozenset({"attach-receive", "keep-receive", "receive"}),
+    "throttled": frozenset({"attach-send", "send", "attach-receive", "receive", "browse"}),
+}
+_COUNTABLE = ("full", "throttled")  # those of a queue that refuse single requests
 _OF_ANSWER = {"status": ("status", "redirect"), "retry_after": ("status",), "seconds": ("slow",)}
 
 
 @dataclass(frozen=True)
 class ObservedRequest:
-    """A request, as far as faults look at it; `operation` is `keys/decrypt`, for example."""
+    """A request, as far as faults look at it.
+
+    `operation` is `keys/decrypt`, for example; at a `queue`, `send`.
+    """
 
     service: Service
     id: str = ""
@@ -53,6 +76,7 @@ class ObservedRequest:
     body: bytes = field(default=b"", repr=False)
     vault: str = ""
     operation: str = ""
+    queue: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,7 +86,9 @@ class Fault:
     - `status`: answer with it (and `retry_after` where given); `redirect`: 307 or another 3xx;
     - `slow`: answer as usual, `seconds` later; `hang`: never answer;
     - `close`: end the connection in the middle of the answer's first lines;
-    - `drop`: reset the connection at once, without TLS's close_notify.
+    - `drop`: reset the connection at once, without TLS's close_notify;
+    - `full`, `disabled`, `send-disabled`, `receive-disabled`, `throttled`: the bus refuses what a
+      `queue` in that state refuses, or what every queue does where none is named.
 
     A request must match every property given: `id`, `content_type` (in any case) and `body` are
     substrings of a message's; `vault` and `operation` name a vault and the requested operation,
@@ -85,6 +111,7 @@ class Fault:
     body: str | None = None
     vault: str | None = None
     operation: str | None = None
+    queue: str | None = None
 
     @classmethod
     def from_json(cls, document: object) -> Fault:
@@ -108,6 +135,7 @@ class Fault:
             body=given.matcher("body"),
             vault=given.matcher("vault"),
             operation=_operation(given),
+            queue=given.matcher("queue"),
         )
         given.reject_unread()
         return fault
@@ -128,6 +156,8 @@ class Fault:
             and (self.body is None or self.body.encode() in request.body)
             and (self.vault is None or self.vault.lower() == request.vault.lower())
             and (self.operation is None or _names(self.operation, request.operation))
+            and (self.queue is None or self.queue.lower() == request.queue.lower())
+            and (self.service != "bus" or request.operation in _REFUSED[self.answer])
         )
 
 
@@ -198,6 +228,10 @@ class Faults:
         """Take out all, or those of one service; return how many."""
         return self._keep(lambda one: service is not None and one.fault.service != service)
 
+    def find(self, request: ObservedRequest) -> Fault | None:
+        """Return the first fault set that a request matches, and count nothing."""
+        return next((one.fault for one in self._active if one.fault.matches(request)), None)
+
     def decide(self, request: ObservedRequest) -> Fault | None:
         """Return the fault to inject for a request: the first one set that hits it."""
         for one in self._active:
@@ -234,6 +268,7 @@ def _status(given: FaultDocument, answer: Answer) -> int | None:
 
 
 def _reject_misplaced(given: FaultDocument, service: Service, answer: Answer) -> None:
+    _reject_bus_mismatch(given, service, answer)
     if answer == "redirect" and service != "partner":
         raise FaultError("only the partner can answer with a redirect")
     if answer == "slow" and given.has("deliver_first"):
@@ -244,3 +279,14 @@ def _reject_misplaced(given: FaultDocument, service: Service, answer: Answer) ->
     for name, answers in _OF_ANSWER.items():
         if given.has(name) and answer not in answers:
             raise FaultError(f"{name} is only for the answer {' or '.join(answers)}")
+
+
+def _reject_bus_mismatch(given: FaultDocument, service: Service, answer: Answer) -> None:
+    if (answer in BUS_ANSWERS) != (service == "bus"):
+        kind = "a queue of the bus" if answer in BUS_ANSWERS else "a service over HTTP"
+        raise FaultError(f"the answer {answer} is only for {kind}, not for the {service}")
+    if service != "bus" or answer in _COUNTABLE:
+        return
+    for name in ("times", "probability", "seed"):
+        if given.has(name):
+            raise FaultError(f"{name} is not for {answer}: a queue is so until it is cleared")

@@ -10,6 +10,7 @@ from local.bus.server.server import MAX_CONNECTIONS, BusServer
 from local.deployment.resources import NamespaceSpec
 from local.net.loopback import LOOPBACK, listen
 from local.runtime.bus_audit import BusAudit
+from local.runtime.bus_faults import FaultyAvailability
 from local.runtime.context import ServiceContext
 
 _PORT = 5671
@@ -50,7 +51,13 @@ class RunningBus:
         audit = BusAudit(self.namespace, context.authorization, context.audit_log)
         journal = Journal(context.folder.subfolder("bus") / "journal.sqlite3")
         try:
-            server = BusServer(self.namespace, self.access, journal=journal, audit=audit)
+            server = BusServer(
+                self.namespace,
+                self.access,
+                journal=journal,
+                audit=audit,
+                availability=FaultyAvailability(context.faults, self.namespace.name),
+            )
         except BaseException:
             journal.close()
             raise

@@ -21,7 +21,7 @@ from tests.pipeline.cloud_process import Running
 FAR = datetime(2099, 1, 1, tzinfo=UTC)
 USUAL = {
     "faults": [],
-    "hits": {"partner": 0, "vault": 0, "identity": 0},
+    "hits": {"partner": 0, "vault": 0, "identity": 0, "bus": 0},
     "grants_off": [],
     "token_seconds": 3600,
 }

@@ -25,6 +25,8 @@ LOCK_LOST = "com.microsoft:message-lock-lost"
 MESSAGE_NOT_FOUND = "com.microsoft:message-not-found"
 ARGUMENT_ERROR = "com.microsoft:argument-error"
 OUT_OF_RANGE = "com.microsoft:argument-out-of-range"
+ENTITY_DISABLED = "com.microsoft:entity-disabled"
+SERVER_BUSY = "com.microsoft:server-busy"
 DEAD_LETTER = "com.microsoft:dead-letter"
 
 _ERROR = ULong(0x1D)
@@ -70,6 +72,47 @@ class MessageTooLargeError(AmqpError):
             SIZE_EXCEEDED,
             f"The received message (size: {size} bytes) exceeds the limit ({limit} bytes) "
             "currently allowed on the link.",
+        )
+
+
+class QueueFullError(AmqpError):
+    """A queue of `size` bytes has no room within its `limit`.
+
+    Source of the text: github.com/Azure/azure-service-bus, issue 683.
+    """
+
+    def __init__(self, queue: str, size: int, limit: int) -> None:
+        super().__init__(
+            RESOURCE_LIMIT,
+            f"The maximum entity size has been reached or exceeded for Queue: '{queue}'. Size of "
+            f"entity in bytes:{size}, Max entity size in bytes: {limit}. QuotaType: EntitySize",
+        )
+
+
+class QueueDisabledError(AmqpError):
+    """A queue is disabled: for all, or for `operations`, Send or Receive.
+
+    Source of the text: github.com/Azure/azure-sdk-for-net, issue 10535.
+    """
+
+    def __init__(self, queue: str, operations: str | None = None) -> None:
+        only = f" for {operations} operations" if operations else ""
+        super().__init__(
+            ENTITY_DISABLED, f"Messaging entity '{queue}' is currently disabled{only}."
+        )
+
+
+class ServerBusyError(AmqpError):
+    """The namespace is throttled.
+
+    Source: Microsoft Learn, "Throttling operations on Azure Service Bus".
+    """
+
+    def __init__(self, namespace: str) -> None:
+        super().__init__(
+            SERVER_BUSY,
+            f"The request was terminated because the namespace {namespace} is being throttled. "
+            "Error code : 50009. Please wait 10 seconds and try again.",
         )
 
 

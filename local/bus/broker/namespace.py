@@ -9,6 +9,7 @@ from typing import Protocol
 
 from local.bus.amqp.message import Message
 from local.bus.broker.address import Address
+from local.bus.broker.availability import QueueAvailability
 from local.bus.broker.entry import QueueEntry
 from local.bus.broker.journal import Journal
 from local.bus.broker.queue import DEAD_LETTER_SUFFIX, Counts, Queue
@@ -32,7 +33,8 @@ class Consumer(Protocol):
 class Namespace:
     """The queues of a namespace. `set_timer` gets the time at which `advance` is to be called next.
 
-    With a journal they hold what it kept, and it records each change.
+    With a journal they hold what it kept, and it records each change. `availability` says which
+    queues refuse what is asked of them.
     """
 
     def __init__(
@@ -41,9 +43,11 @@ class Namespace:
         clock: Callable[[], float],
         set_timer: Callable[[float], None] = lambda _: None,
         journal: Journal | None = None,
+        availability: QueueAvailability | None = None,
     ) -> None:
         check_forwarding(spec.queues)
         self.clock = clock
+        self.availability = availability or QueueAvailability()
         self._set_timer = set_timer
         self._queues = {queue.name.lower(): queue for queue in _queues(spec.queues, journal)}
         self._consumers: dict[Queue, deque[Consumer]] = {}
@@ -61,6 +65,7 @@ class Namespace:
 
     def send(self, queue: Queue, messages: Sequence[tuple[Message, int]]) -> list[int]:
         """Put messages, each with its size in bytes, to a queue: all, or none. Raises AmqpError."""
+        self.availability.require(queue, "send")
         for message, size in messages:
             queue.check(message, size)
         now = self.clock()
@@ -134,7 +139,8 @@ class Namespace:
         self._blocked_forwards.discard(queue)
         moved = False
         while (entry := queue.first(now)) is not None:
-            if not target.has_room(entry.message.size):
+            has_room = target.has_room(entry.message.size)
+            if not has_room or not self.availability.allows(target, "forward"):
                 self._blocked_forwards.add(queue)
                 break
             # Put before it is removed: a crash between the two may double it but not lose it.

@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 from local.bus.amqp.errors import (
-    RESOURCE_LIMIT,
-    AmqpError,
     LockLostError,
     MessageNotFoundError,
+    QueueFullError,
 )
 from local.bus.amqp.message import Message
 from local.bus.amqp.values import Value
@@ -69,16 +68,21 @@ class Queue:
         """Raise AmqpError for a message that is above a limit, or that there is no room for."""
         check_message(self.spec, message, size)
         if not self.has_room(size):
-            raise AmqpError(
-                RESOURCE_LIMIT, f"The queue '{self.name}' has reached its maximum size."
-            )
+            raise self.full()
 
     def has_room(self, size: int) -> bool:
         """Return whether a message of that size in bytes fits into the queue."""
         if len(self.store) >= MAX_MESSAGES:
             return False
+        return self._size() + size <= self.spec.max_size_bytes
+
+    def full(self) -> QueueFullError:
+        """Return the error that says that there is no room."""
+        return QueueFullError(self.name, self._size(), self.spec.max_size_bytes)
+
+    def _size(self) -> int:
         dead = self.dead_letters.store.total_bytes if self.dead_letters else 0
-        return self.store.total_bytes + dead + size <= self.spec.max_size_bytes
+        return self.store.total_bytes + dead
 
     def send(
         self,

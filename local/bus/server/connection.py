@@ -169,6 +169,10 @@ class Connection(asyncio.Protocol):
                 self.close(AmqpError(CONNECTION_FORCED, _IDLE))
             case Due.HEARTBEAT:
                 self._output.write(frames.EMPTY_FRAME)
+        self.check_rights()
+
+    def check_rights(self) -> None:
+        """Detach the links whose right was taken away, or that their queue does not keep."""
         for session in list(self.sessions.values()):
             session.check_rights()
 

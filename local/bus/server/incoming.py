@@ -12,6 +12,7 @@ from local.bus.amqp.errors import (
     TRANSFER_LIMIT,
     AmqpError,
     MessageTooLargeError,
+    QueueDisabledError,
     UnauthorizedError,
 )
 from local.bus.amqp.message import BATCH_FORMAT, parse, split_batch
@@ -29,7 +30,7 @@ Node = Callable[[Link, int | None, bytes], None]
 class IncomingLink(Link):
     """Assembles messages from their frames and passes them to a node.
 
-    `limit` is the largest message in bytes.
+    `limit` is the largest message in bytes; `queue` is where they go, if it is a queue.
     """
 
     def __init__(
@@ -40,9 +41,11 @@ class IncomingLink(Link):
         right: Right | None,
         node: Node,
         limit: int,
+        queue: Queue | None = None,
     ) -> None:
         super().__init__(session, attach, address, right)
         self.limit = limit
+        self._queue = queue
         self.delivery_count = attach.initial_delivery_count or 0
         self._node = node
         self._first: amqp.Transfer | None = None
@@ -56,6 +59,11 @@ class IncomingLink(Link):
     def stop(self) -> None:
         """Drop a message that is not complete."""
         self._drop_parts()
+
+    def check_queue(self) -> None:
+        """Raise AmqpError where the link's queue does not keep it open."""
+        if self._queue is not None:
+            self.session.namespace.availability.require(self._queue, "keep-send")
 
     def on_flow(self, flow: amqp.Flow) -> None:
         """Answer, where the client asks for an answer."""
@@ -111,8 +119,9 @@ class IncomingLink(Link):
             self.session.send(
                 amqp.Disposition(amqp.RECEIVER, number, number, settled=True, state=state)
             )
-        if isinstance(error, UnauthorizedError):
+        if isinstance(error, UnauthorizedError | QueueDisabledError):
             # A right taken away ends the link itself, as in Azure: the client has to attach again.
+            # So does a queue that is disabled.
             self.session.detach(self, error)
         elif self.credit < CREDIT // 2:
             self._grant()

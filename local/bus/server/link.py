@@ -107,12 +107,16 @@ class Link:
     def on_flow(self, flow: amqp.Flow) -> None:
         """Act on the client's flow frame for this link."""
 
+    def check_queue(self) -> None:
+        """Raise AmqpError where the link's queue does not keep it open."""
+
     def check_rights(self) -> bool:
         """Return whether the link may go on; detach it if it may not."""
         if self.right is None:
             return True
         try:
             self.holder = self.session.claims.require(self.right, self.address)
+            self.check_queue()
         except AmqpError as error:
             self.session.detach(self, error)
             return False

@@ -76,11 +76,13 @@ def _queue_link(session: LinkSession, attach: amqp.Attach, address: Address) -> 
     if attach.role == amqp.RECEIVER:
         if queue.forward_to is not None:
             raise AmqpError(NOT_ALLOWED, "The queue forwards its messages: none can be received.")
+        session.namespace.availability.require(queue, "attach-receive")
         return QueueReceiver(session, attach, address, queue, holder)
     if queue.is_dead_letter:
         raise AmqpError(NOT_ALLOWED, "Nothing can be sent to a dead-letter queue.")
+    session.namespace.availability.require(queue, "attach-send")
     limit = queue.spec.max_message_bytes
-    return IncomingLink(session, attach, address, "send", queue_node(queue), limit)
+    return IncomingLink(session, attach, address, "send", queue_node(queue), limit, queue)
 
 
 def _find(session: LinkSession, address: Address) -> Queue:

@@ -11,15 +11,18 @@ from uuid import UUID
 from local.bus.amqp.decoding import DecodeError
 from local.bus.amqp.errors import (
     ARGUMENT_ERROR,
+    ENTITY_DISABLED,
     LOCK_LOST,
     MESSAGE_NOT_FOUND,
     NOT_IMPLEMENTED,
     RESOURCE_LIMIT,
+    SERVER_BUSY,
     UNAUTHORIZED,
     AmqpError,
 )
 from local.bus.amqp.message import parse, timestamp
 from local.bus.amqp.values import Array, Int, Symbol, Value, long_array, timestamp_array
+from local.bus.broker.availability import QueueStep
 from local.bus.broker.delivery import encode_entry
 from local.bus.broker.entry import QueueEntry
 from local.bus.broker.namespace import Namespace
@@ -39,6 +42,8 @@ _STATUS = {
     LOCK_LOST: 410,
     NOT_IMPLEMENTED: 501,
     RESOURCE_LIMIT: 403,
+    ENTITY_DISABLED: 403,
+    SERVER_BUSY: 503,
 }
 
 Arguments = Mapping[Value, Value]
@@ -71,6 +76,9 @@ def management_node(queue: Queue) -> Node:
 def _run(link: Link, queue: Queue, request: Request) -> Value:
     right, operation = _OPERATIONS.get(request.operation, ("listen", _unknown))
     holder = link.session.claims.require(right, link.address)
+    if right == "listen":  # one to send is checked where the messages are put
+        step: QueueStep = "browse" if operation is _peek else "receive"
+        link.session.namespace.availability.require(queue, step)
     if not isinstance(request.body, dict):
         raise AmqpError(ARGUMENT_ERROR, "The request has no map for a body.")
     try:

@@ -84,7 +84,19 @@ class QueueReceiver(OutgoingLink):
 
     def is_ready(self) -> bool:
         """Return whether there still is credit, room and the right to listen."""
-        return self.credit > 0 and self.session.can_deliver and self.check_rights()
+        if self.credit <= 0 or not self.session.can_deliver or not self.check_rights():
+            return False
+        try:
+            self.session.namespace.availability.require(self._queue, "receive")
+        except AmqpError as error:
+            # There is no message to refuse: who is throttled in receiving learns it by a detach.
+            self.session.detach(self, error)
+            return False
+        return True
+
+    def check_queue(self) -> None:
+        """Raise AmqpError where the link's queue does not keep it open."""
+        self.session.namespace.availability.require(self._queue, "keep-receive")
 
     def deliver(self, entry: QueueEntry) -> None:
         """Send a message."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from ssl import SSLContext
 
 from local.bus.broker.address import Address
+from local.bus.broker.availability import QueueAvailability
 from local.bus.broker.entry import QueueEntry
 from local.bus.broker.journal import Journal, JournalError
 from local.bus.broker.namespace import Namespace
@@ -42,10 +43,11 @@ class BusServer:
         clock: Callable[[], float] = time.time,
         journal: Journal | None = None,
         audit: AuditSink | None = None,
+        availability: QueueAvailability | None = None,
     ) -> None:
         self._clock = clock
         self._clock_offset = 0.0
-        self._namespace = Namespace(namespace, self._now, self._set_timer, journal)
+        self._namespace = Namespace(namespace, self._now, self._set_timer, journal, availability)
         commit = journal.commit if journal is not None else lambda: None
         self._services = BusServices(self._namespace, access, clock, commit, audit or AuditSink())
         self._connections: set[Connection] = set()
@@ -108,6 +110,14 @@ class BusServer:
                 connection.drop_mid_frame()
             else:
                 connection.drop()
+
+    def availability_changed(self) -> None:
+        """Detach links that a queue no longer keeps; move what waited for a queue."""
+        if not self._servers:
+            return  # the bus is stopped; it does so when it starts
+        for connection in list(self._connections):
+            connection.check_rights()
+        self._on_timer()
 
     def advance(self) -> None:
         """Do what is due by the clock; needed only where the clock is not the real one."""

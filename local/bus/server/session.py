@@ -103,7 +103,7 @@ class Session:
             self._remove(link)
 
     def check_rights(self) -> None:
-        """Detach the links whose token expired or whose right was taken away."""
+        """Detach the links whose token expired, right was taken away or queue was disabled."""
         for link in list(self.links.values()):
             link.check_rights()
 

@@ -31,6 +31,8 @@ from local.bus.security.principal import Principal, Right
 from local.bus.security.sas import SAS_PREFIX, SasAccess, SasRule
 from local.bus.server.server import BusServer
 from local.deployment.resources import NamespaceSpec, QueueSpec
+from local.faults.faults import Fault, Faults
+from local.runtime.bus_faults import FaultyAvailability
 from tests.amqp import Raw
 
 HOST = "relay.servicebus.windows.net"
@@ -155,6 +157,16 @@ class Bus:
     plain_port: int
     ca: Path
     notes: Notes
+    faults: Faults
+
+    def set_fault(self, **fault: object) -> None:
+        """Put a fault of the bus in force, as the control endpoint does."""
+        self.faults.set(Fault.from_json({"service": "bus", **fault}))
+        self.server.availability_changed()
+
+    def clear_faults(self) -> None:
+        self.faults.clear()
+        self.server.availability_changed()
 
     def put(self, queue: str, *bodies: bytes) -> None:
         """Send messages to a queue without a client."""
@@ -211,10 +223,12 @@ async def start(ca: trustme.CA, path: Path) -> Bus:
     ca.issue_cert("127.0.0.1").configure_cert(context)
     grants = Grants()
     notes = Notes()
-    server = BusServer(NAMESPACE, grants, audit=notes)
+    faults = Faults()
+    availability = FaultyAvailability(faults, NAMESPACE.name)
+    server = BusServer(NAMESPACE, grants, audit=notes, availability=availability)
     tls_port = await server.listen("127.0.0.1", 0, context)
     plain_port = await server.listen("127.0.0.1", 0, None)
-    return Bus(server, grants, tls_port, plain_port, path, notes)
+    return Bus(server, grants, tls_port, plain_port, path, notes, faults)
 
 
 @pytest.fixture

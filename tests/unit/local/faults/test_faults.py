@@ -69,6 +69,49 @@ def test_a_fault_of_a_vault_strikes_by_vault_and_operation(
     assert (faults(fault(service="vault", **fields)).decide(asked) is not None) is struck
 
 
+STEPS = (
+    *("attach-send", "keep-send", "send", "forward"),
+    *("attach-receive", "keep-receive", "receive", "browse"),
+)
+
+
+@pytest.mark.parametrize(
+    ("answer", "taken"),
+    [
+        ("full", {*STEPS} - {"send", "forward"}),
+        ("disabled", set[str]()),
+        ("send-disabled", {"attach-receive", "keep-receive", "receive"}),
+        ("receive-disabled", {"attach-send", "keep-send", "send", "forward", "browse"}),
+        # What is on its way between queues is not a client's request, and open links stay.
+        ("throttled", {"forward", "keep-send", "keep-receive"}),
+    ],
+)
+def test_a_queue_refuses_what_its_state_says(answer: str, taken: set[str]) -> None:
+    active = faults(fault(service="bus", answer=answer, queue="Retries"))
+    assert {step for step in STEPS if not active.find(_at("retries", step))} == taken
+    assert {step for step in STEPS if not active.decide(_at("retries", step))} == taken
+    assert not any(active.decide(_at("messages", step)) for step in STEPS)
+
+
+def test_without_a_name_it_is_every_queue() -> None:
+    active = faults(fault(service="bus", answer="full"))
+    assert active.decide(_at("messages", "send"))
+    assert active.decide(_at("retries", "send"))
+
+
+def test_a_look_at_a_fault_is_not_a_hit() -> None:
+    active = faults(fault(service="bus", answer="full", times=1))
+    assert active.find(_at("retries", "forward"))
+    assert active.find(_at("retries", "forward"))
+    assert active.hits["bus"] == 0
+    assert active.decide(_at("retries", "send"))
+    assert active.find(_at("retries", "forward")) is None
+
+
+def _at(queue: str, step: str) -> ObservedRequest:
+    return ObservedRequest("bus", queue=queue, operation=step)
+
+
 def test_a_fault_of_one_service_is_none_of_another() -> None:
     standing = faults(fault(service="identity"))
     assert standing.decide(ANYTHING) is None
@@ -145,7 +188,18 @@ def test_there_is_an_end_to_the_list() -> None:
     [
         ([], "object"),
         ({}, "service"),
-        ({"service": "bus", "answer": "hang"}, "partner, vault, identity"),
+        ({"service": "disk", "answer": "hang"}, "partner, vault, identity, bus"),
+        ({"service": "bus", "answer": "hang"}, "a service over HTTP"),
+        ({"service": "bus", "answer": "status", "status": 503}, "a service over HTTP"),
+        ({"service": "partner", "answer": "full"}, "a queue of the bus"),
+        ({"service": "vault", "answer": "throttled"}, "a queue of the bus"),
+        ({"service": "partner", "answer": "hang", "queue": "messages"}, "queue"),
+        ({"service": "bus", "answer": "full", "queue": ""}, "queue"),
+        ({"service": "bus", "answer": "full", "vault": "v"}, "vault"),
+        ({"service": "bus", "answer": "full", "seconds": 1}, "seconds"),
+        ({"service": "bus", "answer": "disabled", "times": 1}, "times is not for disabled"),
+        ({"service": "bus", "answer": "send-disabled", "probability": 0.5}, "probability"),
+        ({"service": "bus", "answer": "receive-disabled", "seed": 7}, "seed"),
         ({"service": "partner"}, "answer"),
         ({"service": "partner", "answer": "explode"}, "status, redirect"),
         ({"service": "partner", "answer": "hang", "colour": 1}, "colour"),
