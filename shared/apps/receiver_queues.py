@@ -6,6 +6,9 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
+
+from azure.servicebus import ServiceBusMessage
 
 from shared.apps.outcomes import (
     Delivered,
@@ -17,7 +20,8 @@ from shared.apps.outcomes import (
     receipt_of,
 )
 from shared.apps.sending import Send
-from shared.azure.queues import BusError
+from shared.azure.queues import BusDeniedError, BusError, BusUnavailableError
+from shared.concurrency.holding import held
 from shared.message.bus_message import receipt_message, rejected, requeued
 from shared.message.envelope import DataKey
 from shared.message.pending_receipt import PendingReceipt
@@ -25,6 +29,9 @@ from shared.message.received import BusMessage, ReceivedMessage
 from shared.message.state import State
 from shared.telemetry.outages import Outages
 
+# How long a message is held under its lock while the queue that it is to go to refuses it. With the
+# pause after a failure, less than the five minutes for which the host renews a lock.
+HOLD_SECONDS = 150.0
 _log = logging.getLogger(__name__)
 
 
@@ -36,7 +43,10 @@ def _now() -> datetime:
 class ReceiverQueues:
     """Carries outcomes out. Raises `BusError`, after which the message has to come again.
 
-    A receipt that cannot be sent stays pending for `pending_seconds`.
+    A queue that refuses a message, because it is full, disabled, throttled or the right is missing,
+    is tried again for `hold_seconds`: that is not the message's fault, and left at once it would
+    use up its deliveries, each with a post to the partner, within minutes. A receipt that cannot be
+    sent stays pending for `pending_seconds`.
     """
 
     to_retries: Send
@@ -45,6 +55,7 @@ class ReceiverQueues:
     pending_seconds: float
     outages: Outages
     clock: Callable[[], datetime] = _now
+    hold_seconds: float = HOLD_SECONDS
 
     async def carry_out(
         self, message: ReceivedMessage, outcome: Outcome, key: DataKey | None
@@ -106,7 +117,8 @@ class ReceiverQueues:
 
     async def set_aside(self, message: BusMessage, outcome: Reject) -> None:
         """Send a message to the rejected queue, and no receipt."""
-        await self.to_rejected(rejected(message, outcome.reason, outcome.detail, outcome.attempts))
+        letter = rejected(message, outcome.reason, outcome.detail, outcome.attempts)
+        await self._until_taken(self.to_rejected, letter)
         # The id of a message that is not this relay's may be anything, and is not text for a log.
         own = message.id.id if isinstance(message, ReceivedMessage) else message.bus_id
         shown = repr(own[:128])
@@ -114,7 +126,11 @@ class ReceiverQueues:
 
     async def _requeue(self, message: ReceivedMessage, delay: float, attempts: int) -> None:
         due = self.clock() + timedelta(seconds=delay)
-        await self.to_retries(requeued(message, due, attempts))
+        await self._until_taken(self.to_retries, requeued(message, due, attempts))
+
+    async def _until_taken(self, send: Send, message: ServiceBusMessage) -> None:
+        refused = (BusUnavailableError, BusDeniedError)
+        await held(partial(send, message), self.hold_seconds, refused)
 
     async def _publish(self, message: ReceivedMessage, pending: PendingReceipt) -> None:
         """Send a receipt; that of a final outcome stays pending until it can be sent.

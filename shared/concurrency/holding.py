@@ -17,7 +17,11 @@ LONGEST_PAUSE = 30.0  # seconds; how late the return of a service may be noticed
 LONGEST_PAUSE_AFTER_FAILURE = 45.0
 
 
-async def held(work: Callable[[], Awaitable[T]], seconds: float, away: type[Exception]) -> T:
+async def held(
+    work: Callable[[], Awaitable[T]],
+    seconds: float,
+    away: type[Exception] | tuple[type[Exception], ...],
+) -> T:
     """Return what `work` returns; while it raises `away`, try it again after growing pauses.
 
     After `seconds`, whether in a pause or during an attempt, the last such error is raised; without

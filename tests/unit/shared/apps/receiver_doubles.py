@@ -48,14 +48,21 @@ def unidentified(message_id: str = "not ours", **more: Any) -> UnidentifiedMessa
 
 @dataclass
 class Queues:
-    """What was sent, by queue; a queue of `denied` accepts nothing."""
+    """What was sent, by queue; a queue of `denied` accepts nothing, nor those of `refusals` yet.
+
+    `refusals` are raised one after the other, by queue.
+    """
 
     sent: list[tuple[str, ServiceBusMessage]] = field(default_factory=list)
     denied: set[str] = field(default_factory=set)
+    refusals: dict[str, list[Exception]] = field(default_factory=dict)
+    hold_seconds: float = 0.01
     outages: Outages = field(default_factory=lambda: Outages(logging.getLogger("test")))
 
     def to(self, queue: str) -> Send:
         async def send(message: ServiceBusMessage) -> None:
+            if waiting := self.refusals.get(queue):
+                raise waiting.pop(0)
             if queue in self.denied:
                 raise BusDeniedError("refused")
             self.sent.append((queue, message))
@@ -71,6 +78,7 @@ class Queues:
             PENDING_SECONDS,
             self.outages,
             lambda: NOW,
+            self.hold_seconds,
         )
 
     @property

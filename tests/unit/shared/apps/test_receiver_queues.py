@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import replace
 from datetime import timedelta
@@ -9,12 +10,16 @@ from datetime import timedelta
 import pytest
 
 from shared.apps.outcomes import Delivered, Hold, Outcome, Record, Reject, Retry
-from shared.azure.queues import BusDeniedError
+from shared.apps.receiver import CALL_SECONDS
+from shared.apps.receiver_queues import HOLD_SECONDS
+from shared.azure.queues import BusDeniedError, BusUnavailableError, MessageTooLargeError
+from shared.concurrency.holding import LONGEST_PAUSE_AFTER_FAILURE
 from shared.message.envelope import DataKey
 from shared.message.message_id import digest_suffix
 from shared.message.pending_receipt import PendingReceipt
 from shared.message.receipt import Receipt
 from shared.message.state import State
+from tests.fast_clock import run
 from tests.unit.shared.apps.receiver_doubles import (
     KEY,
     NOW,
@@ -176,6 +181,48 @@ async def test_a_receipt_that_can_neither_be_sent_nor_wait_leaves_the_message_on
     queues.denied |= {"receipts", "retries"}
     with pytest.raises(BusDeniedError):
         await queues.of_receiver.carry_out(MESSAGE, DELIVERED, KEY)
+
+
+@pytest.mark.parametrize("refusal", [BusUnavailableError("full"), BusDeniedError("no right")])
+@pytest.mark.parametrize(
+    ("queue", "outcome"),
+    [
+        ("retries", Retry(5.0, 3, "why")),
+        ("retries", Hold(5.0, "why")),
+        ("rejected", Reject("r", "why", 3)),
+    ],
+)
+def test_a_message_is_held_while_its_next_queue_refuses_it(
+    queues: Queues, queue: str, outcome: Outcome, refusal: Exception
+) -> None:
+    queues.refusals[queue] = [refusal] * 5
+    queues.hold_seconds = HOLD_SECONDS
+    run(queues.of_receiver.carry_out(MESSAGE, outcome, KEY))
+    assert queues.order == [queue, "receipts"], "once, and nobody was asked again for the outcome"
+
+
+def test_a_message_is_left_to_the_bus_when_its_next_queue_refuses_it_for_long(
+    queues: Queues,
+) -> None:
+    queues.denied.add("retries")
+    queues.hold_seconds = HOLD_SECONDS
+
+    async def refused() -> float:
+        with pytest.raises(BusDeniedError):
+            await queues.of_receiver.carry_out(MESSAGE, Retry(5.0, 3, "why"), KEY)
+        return asyncio.get_running_loop().time()
+
+    assert run(refused()) == pytest.approx(HOLD_SECONDS)
+    # Whatever else the call waits for is limited too, and the lock is renewed for longer than both.
+    assert HOLD_SECONDS < CALL_SECONDS < 300 - LONGEST_PAUSE_AFTER_FAILURE
+
+
+def test_what_can_never_be_sent_is_not_held(queues: Queues) -> None:
+    queues.refusals["retries"] = [MessageTooLargeError("too large")]
+    queues.hold_seconds = HOLD_SECONDS
+    with pytest.raises(MessageTooLargeError):
+        run(queues.of_receiver.carry_out(MESSAGE, Retry(5.0, 3, "why"), KEY))
+    assert queues.order == []
 
 
 async def test_of_an_outage_only_some_messages_are_logged(
