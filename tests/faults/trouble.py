@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
+from itertools import product
 from pathlib import Path
 
 from tests.databases import AWAY
@@ -20,6 +22,14 @@ from tests.pipeline.cloud_process import Running
 AT_ONCE = 32  # maxConcurrentCalls of host.json: what one receiver works on at most
 # Requests that a fault strikes between the look at its count and its end.
 LATE = 8
+QUEUES = ("messages", "retries", "rejected", "receipts", "dead-letters")
+# Of the queue that the receiver receives from: they end its link.
+STATES_OF_MESSAGES = ("disabled", "receive-disabled", "throttled")
+GENTLE_STATES = (
+    *product(QUEUES, ("full", "send-disabled")),
+    *product(QUEUES[1:], ("disabled", "throttled")),
+    *product(("receipts", "dead-letters"), ("receive-disabled",)),
+)
 # A receiver whose functions can run for longer than its host allows; ours never do by themselves.
 IMPATIENT = {
     "AzureFunctionsJobHost__functionTimeout": "00:00:03",
@@ -72,6 +82,7 @@ class Trouble:
             self.sender_is_killed,
             self.partner_fails,
             self.partner_throttles,
+            *(partial(self.queue_is, answer, queue) for queue, answer in GENTLE_STATES),
         ]
 
     def harsh(self) -> list[Callable[[], Awaitable[None]]]:
@@ -86,6 +97,7 @@ class Trouble:
             self.connections_are_cut,
             self.partner_hangs,
             self.partner_closes,
+            *(partial(self.queue_of_messages_is, answer) for answer in STATES_OF_MESSAGES),
         ]
 
     async def vault_throttles(self) -> None:
@@ -121,6 +133,15 @@ class Trouble:
     async def partner_throttles(self) -> None:
         async with self.fault(service="partner", answer="status", status=429, retry_after="2"):
             await self.pause()
+
+    async def queue_is(self, answer: str, queue: str) -> None:
+        async with self.fault(service="bus", answer=answer, queue=queue):
+            await self.pause()
+
+    async def queue_of_messages_is(self, answer: str) -> None:
+        """End the link on which the receiver receives: what it works on cannot be settled."""
+        async with self.breaking(f"queue messages {answer}", AT_ONCE):
+            await self.queue_is(answer, "messages")
 
     async def tracker_is_stopped(self) -> None:
         # A batch is completed even so.

@@ -195,6 +195,43 @@ async def test_what_cannot_be_played_is_refused_by_name(
     assert named in error
 
 
+@pytest.mark.parametrize("state", ["full", "disabled", "send-disabled", "throttled"])
+async def test_a_caller_is_asked_to_come_again_while_the_queue_takes_nothing(
+    cloud: Running, state: str
+) -> None:
+    assert command(cloud, "set", "bus", state, "--queue", "messages").returncode == 0
+    url = f"{cloud.endpoints['sender']}/api/messages"
+    async with cloud.session() as session:
+        async with session.post(url, data=b"full") as answer:
+            assert answer.status == 503
+            assert int(answer.headers["Retry-After"]) > 0
+        await cloud.heal()
+        message_id = await cloud.send(session, b"full", "a/b")
+    assert (await cloud.received({message_id}))[message_id].body == b"full"
+
+
+@pytest.mark.parametrize("state", ["full", "disabled", "send-disabled", "throttled"])
+async def test_a_message_is_held_while_the_queue_of_retries_takes_nothing(
+    cloud: Running, state: str
+) -> None:
+    before = (await cloud.control("GET", "/faults"))["hits"]
+    await set_fault(cloud, service="bus", answer=state, queue="retries")
+    await set_fault(cloud, service="partner", answer="status", status=503, body="held")
+    async with cloud.session() as session:
+        message_id = await cloud.send(session, b"held", "a/b")
+
+    async def hits(service: str) -> int:
+        return int((await cloud.control("GET", "/faults"))["hits"][service]) - int(before[service])
+
+    async def is_refused_again() -> bool:
+        return await hits("bus") >= 4
+
+    await eventually(is_refused_again)
+    assert await hits("partner") == 1, "the outcome is kept, and the partner not asked again"
+    await cloud.heal()
+    assert (await cloud.received({message_id}))[message_id].body == b"held"
+
+
 def test_the_command_sets_shows_and_clears(cloud: Running) -> None:
     options = ("--retry-after", "5", "--times", "9", "--probability", "0.5", "--seed", "7")
     done = command(cloud, "set", "partner", "status", "429", *options, "--id", "no-such-id")
@@ -219,6 +256,8 @@ def test_the_command_sets_shows_and_clears(cloud: Running) -> None:
     ("arguments", "code", "named"),
     [
         (("set", "vault", "hang", "--vault", "x"), 1, "there is no such vault"),
+        (("set", "bus", "full", "--queue", "x"), 1, "there is no such queue; known: "),
+        (("set", "bus", "hang"), 1, "a service over HTTP"),
         (("set", "partner", "status"), 1, "status is missing"),
         (("set", "partner", "explode"), 2, "invalid choice"),
         (("grants", "nobody", "off"), 1, "there is no such identity"),
