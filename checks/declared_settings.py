@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from checks.declaration import Access, DeclaredApp
 from checks.snapshot import SUFFIX
+from shared.settings.settings import SenderSettings
 
 
-def declared_settings(access: Access, app: DeclaredApp) -> dict[str, str]:
-    """Return the settings of an app; a value known at run time only is as `render` returns it."""
+def declared_settings(
+    access: Access, app: DeclaredApp, chosen: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, str]:
+    """Return the settings of an app; a value known at run time only is as `render` returns it.
+
+    `chosen` are its optional settings, of which the limit of payloads decides that of bodies.
+    """
+    largest = int(chosen.get("RELAY_MAX_PAYLOAD_BYTES") or SenderSettings.max_payload_bytes)
     settings = {
         "RELAY_APP": app["name"],
         "AzureWebJobsStorage__blobServiceUri": (
             f"https://{app['name']}{SUFFIX}.blob.core.windows.net"
         ),
         "AzureWebJobsDisableHomepage": "true",
+        "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT": str(largest + 2**20),
         "AzureWebJobsStorage__credential": "managedidentity",
         "APPLICATIONINSIGHTS_CONNECTION_STRING": "ConnectionString of telemetry/relay",
         "APPLICATIONINSIGHTS_AUTHENTICATION_STRING": "Authorization=AAD",

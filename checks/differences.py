@@ -211,7 +211,8 @@ def _settings(
         if here not in sites:
             continue
         given = deployed_settings(snapshot, sites[here])
-        wanted = {**optional.get(app["name"], {}), **declared_settings(access, app)}
+        chosen = optional.get(app["name"], {})
+        wanted = {**chosen, **declared_settings(access, app, chosen)}
         yield from _compared(
             (f"{here} has the setting {name} = {value}" for name, value in wanted.items()),
             (f"{here} has the setting {n} = {_shown(n, v, wanted)}" for n, v in given),

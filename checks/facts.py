@@ -102,7 +102,10 @@ def _kinds(access: Access, facts: Facts) -> dict[str, list[dict[str, Any]]]:
             {"vault": one["vault"], "secret": one["name"], "deployed": bool(one.get("deployed"))}
             for one in access["secrets"]
         ],
-        "queue": [{"queue": one["name"]} for one in access["queues"]],
+        "queue": [
+            {"queue": one["name"], "deduplicates": "duplicateDetection" in one}
+            for one in access["queues"]
+        ],
         "role": list(_roles(access, str(facts["group"]))),
         "range": [
             {"order": i, "first": f"{network[0]}", "last": f"{network[-1]}"}

@@ -87,6 +87,9 @@ var settings = union(
     RELAY_APP: name
     // A page that says which software answers here is for nobody.
     AzureWebJobsDisableHomepage: 'true'
+    // The host refuses what is larger before it reads it, with 500. Between the limit of payloads and
+    // this one, a mebibyte above, the sender says what is too large, with 413.
+    FUNCTIONS_REQUEST_BODY_SIZE_LIMIT: string(int(appSettings.?RELAY_MAX_PAYLOAD_BYTES ?? '190000') + 1048576)
     AzureWebJobsStorage__blobServiceUri: blobUri
     AzureWebJobsStorage__credential: 'managedidentity'
     APPLICATIONINSIGHTS_CONNECTION_STRING: component.properties.ConnectionString

@@ -191,4 +191,9 @@ def _matches(pattern: str, data_action: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(".*".join(map(re.escape, pattern.split("*"))), re.IGNORECASE | re.ASCII)
+    first, *rest = map(re.escape, pattern.split("*"))
+    # Each text between two `*` is taken where it occurs first, and nowhere else: trying the others
+    # takes time polynomial in the number of `*`, and finds nothing more.
+    inner = "".join(f"(?>.*?{text})" for text in rest[:-1])
+    last = f".*{rest[-1]}" if rest else ""
+    return re.compile(f"{first}{inner}{last}", re.IGNORECASE | re.ASCII)

@@ -19,7 +19,7 @@ from local.host.bindings import BoundFunction, HttpFunction, QueueFunction, bind
 from local.host.dispatcher import Dispatcher
 from local.host.errors import AppRefusedError
 from local.host.host_json import HostJson
-from local.host.http import HttpOptions, http_app
+from local.host.http import DEFAULT_MAX_BODY, HttpOptions, http_app
 from local.host.invocation import Invoker
 from local.host.keys import AppKeys, KeysUnreadableError
 from local.host.queue_trigger import QueueTrigger
@@ -79,11 +79,22 @@ async def _run(root: Path, host: HostJson, options: argparse.Namespace) -> None:
         invoker = Invoker(dispatcher, host.function_timeout)
         names = [name for name, _ in functions]
         http_options = HttpOptions(
-            host.route_prefix, names, keys, has_homepage=_has_homepage(settings)
+            host.route_prefix,
+            names,
+            keys,
+            has_homepage=_has_homepage(settings),
+            max_body=max_body(settings),
         )
         await _serve(bind(functions, settings), host, settings, http_options, invoker, options)
     finally:
         await dispatcher.stop()
+
+
+def max_body(settings: Settings) -> int:
+    """Return the largest body in bytes; as in the host, what is not a number counts as absent."""
+    text = settings.get("FUNCTIONS_REQUEST_BODY_SIZE_LIMIT") or ""
+    is_number = text.isascii() and text.isdigit() and len(text) < 19
+    return int(text) if is_number else DEFAULT_MAX_BODY
 
 
 def _has_homepage(settings: Settings) -> bool:

@@ -23,7 +23,7 @@ from local.host.target import BadTargetError, path_of
 from local.host.tracing import Trace
 from local.host.worker.messages import Data
 
-_MAX_BODY = 100 * 1024 * 1024  # the host's own limit for a request
+DEFAULT_MAX_BODY = 100 * 1024 * 1024  # bytes; the host's own limit for a request
 _log = logging.getLogger("Host.Http")
 
 
@@ -38,6 +38,7 @@ class HttpOptions:
     names: Sequence[str] = ()
     keys: AppKeys | None = None
     has_homepage: bool = True
+    max_body: int = DEFAULT_MAX_BODY
 
 
 def http_app(
@@ -48,10 +49,10 @@ def http_app(
     - 400: a path or a header that is malformed
     - 404: no function for this path and method
     - 401: no key, or one that does not authorize
-    - 500: a body above 100 MiB, and every error of the function or the host
+    - 500: a body above `max_body` bytes, and every error of the function or the host
     """
     handler = _Handler(functions, options, invoker)
-    app = web.Application(client_max_size=_MAX_BODY)
+    app = web.Application(client_max_size=options.max_body)
     app.router.add_route("*", "/{path:.*}", handler.handle)
     return app
 
@@ -100,7 +101,7 @@ class _Handler:
     ) -> web.Response:
         # By the length it states: a body that is too large need not be read to be refused. Kestrel
         # would respond 413, and the host's ExceptionMiddleware makes 500 of it.
-        if (request.content_length or 0) > _MAX_BODY:
+        if (request.content_length or 0) > self._options.max_body:
             return web.Response(status=500)
         given = await read_request(request, parameters)
         trace = Trace.below(request.headers.get("traceparent"), request.headers.get("tracestate"))

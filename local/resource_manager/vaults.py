@@ -114,7 +114,7 @@ def _days(value: object) -> float | None:
     """Read a duration; years and months, which `P2Y` and `P18M` have, count 365 and 30 days."""
     if not isinstance(value, str):
         return None
-    if calendar := re.fullmatch(r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)D)?", value):
+    if calendar := re.fullmatch(r"P(?:(\d{1,8})Y)?(?:(\d{1,8})M)?(?:(\d{1,8})D)?", value):
         years, months, days = (int(part or 0) for part in calendar.groups())
         return years * 365 + months * 30 + days
     try:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 # Less than the 230 seconds after which Azure's front end gives up on an answer.
 _SECONDS = 120.0
+_METHODS = ("GET", "HEAD")
 _BUSY = Problem(
     HTTPStatus.CONFLICT,
     "access is being probed already: ask again when that is done",
@@ -52,7 +53,7 @@ def blueprint(apps: list[str], settings: AppSettings, inventory: Inventory) -> f
 
     # With the master key only: who calls it makes this app use all of its rights, however
     # harmlessly, and learns where a deployment is wider than it should be.
-    @functions.route("access", methods=["GET"], auth_level=func.AuthLevel.ADMIN)
+    @functions.route("access", methods=_METHODS, auth_level=func.AuthLevel.ADMIN)
     async def access(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - the host names it
         return await endpoint.answer()
 

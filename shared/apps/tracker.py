@@ -21,6 +21,7 @@ from shared.standards.problems import Problem
 
 # What a caller can wait for; less than the 230 s of Azure's front end, and than functionTimeout.
 _ANSWER_SECONDS = 60.0
+_METHODS = ("GET", "HEAD")  # whatever answers GET answers HEAD: RFC 9110 section 9.1
 _FAILURES = FailureAnswers(
     unavailable="the ledger is not available; ask again",
     fault="not answered, because of a fault in the relay",
@@ -51,11 +52,11 @@ def blueprint(settings: TrackerSettings) -> func.Blueprint:
     async def record(receipts: List[func.ServiceBusMessage]) -> None:  # noqa: UP006
         await clients.recorder.record(receipts)
 
-    @functions.route("messages/{id}", methods=["GET"])
+    @functions.route("messages/{id}", methods=_METHODS)
     async def status(req: func.HttpRequest) -> func.HttpResponse:
         return await tracker.status(req)
 
-    @functions.route("messages", methods=["GET"])
+    @functions.route("messages", methods=_METHODS)
     async def messages(req: func.HttpRequest) -> func.HttpResponse:
         return await tracker.messages(req)
 

@@ -30,8 +30,10 @@ _MAX_HEADER_CHARS = 8192
 _HEADER_MEMBERS = frozenset({"alg", "enc", "kid", "mid", "cty", "dkc"})
 _WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _QUOTED = r'"(?:[\t !#-\[\]-~]|\\[\t -~])*"'
+# Possessive throughout: the blanks behind a `;` could also be those in front of the next one, and
+# an expression that tries both takes time exponential in their number.
 _CONTENT_TYPE = re.compile(
-    rf"{_WORD}/{_WORD}(?:[ \t]*;[ \t]*(?:{_WORD}=(?:{_WORD}|{_QUOTED}))?)*", re.ASCII
+    rf"{_WORD}/{_WORD}(?:[ \t]*+;[ \t]*+(?:{_WORD}=(?:{_WORD}|{_QUOTED}))?+)*+", re.ASCII
 )
 _MAX_CONTENT_TYPE = 255
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]*", re.ASCII)

@@ -96,7 +96,7 @@ def test_the_second_evaluation_is_by_another_clock_and_is_taken(
 def test_what_stands_for_clock_and_directory_must_be_there(folder: Path) -> None:
     nobody = folder / "nobody.bicep"
     nobody.write_text(nobody.read_text().replace("4000000000", "3999999999"))
-    with pytest.raises(compiler.InfraError, match=r"nobody.bicep does not say var expiry"):
+    with pytest.raises(compiler.InfraError, match=r"nobody.bicep lacks var expiry"):
         azure.evaluated_again(folder, str(compiler.compiler()))
 
 
@@ -132,4 +132,4 @@ def test_what_another_clock_or_operator_would_change_is_named(planted: list[str]
     assert assignments
     assert all("principalId: is not that of " in line for line in assignments)
     assert all("RoleAssignmentUpdateNotPermitted" in line for line in assignments)
-    assert any("attributes.exp: is not that of the key that is there" in line for line in keys)
+    assert any("attributes.exp: is not that of the existing key" in line for line in keys)

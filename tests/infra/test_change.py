@@ -133,6 +133,7 @@ def test_a_secret_in_a_vault_of_its_own_a_queue_and_an_app(folder: Path) -> None
             "APPLICATIONINSIGHTS_CONNECTION_STRING": "ConnectionString of telemetry/relay",
             "AzureWebJobsStorage__blobServiceUri": "https://archiverlocal.blob.core.windows.net",
             "AzureWebJobsDisableHomepage": "true",
+            "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT": "1238576",
             "AzureWebJobsStorage__credential": "managedidentity",
             "RELAY_APP": "archiver",
             "RELAY_BUS__clientId": "clientId of identities/archive_bus",
@@ -165,8 +166,14 @@ def test_an_optional_setting_reaches_its_app_and_replaces_nothing(folder: Path) 
     parameters.write_text(parameters.read_text() + f"\nparam appSettings = {given}\n")
     with pytest.raises(compiler.InfraError) as undeclared:
         infra.build(folder)
-    extra = "apps/sender has the setting RELAY_MAX_PAYLOAD_BYTES = 1000"
-    assert str(undeclared.value) == f"local.snapshot.json: undeclared: {extra}"
+    # The host's limit of a body follows that of payloads.
+    limit = "apps/sender has the setting FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"
+    payload = "apps/sender has the setting RELAY_MAX_PAYLOAD_BYTES"
+    assert str(undeclared.value).splitlines() == [
+        f"local.snapshot.json: missing: {limit} = 1238576",
+        f"local.snapshot.json: undeclared: {limit} = 1049576",
+        f"local.snapshot.json: undeclared: {payload} = 1000",
+    ]
     snapshot = load_snapshot(folder / "local.snapshot.json")
     assert differences(access, snapshot, {"sender": {"RELAY_MAX_PAYLOAD_BYTES": "1000"}}) == []
 

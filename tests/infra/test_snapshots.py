@@ -71,6 +71,7 @@ def test_the_settings_of_an_app_are_these(access: Access) -> None:
         "APPLICATIONINSIGHTS_CONNECTION_STRING": "ConnectionString of telemetry/relay",
         "AzureWebJobsStorage__blobServiceUri": "https://receiverlocal.blob.core.windows.net",
         "AzureWebJobsDisableHomepage": "true",
+        "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT": "1238576",
         "AzureWebJobsStorage__credential": "managedidentity",
         "RELAY_ACCESS_IDENTITY_DATABASE": "clientId of identities/database",
         "RELAY_ACCESS_IDENTITY_DECRYPT": "clientId of identities/decrypt",

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -86,8 +87,7 @@ def test_the_access_audit_can_be_switched_off() -> None:
     assert "shared.access.endpoint" not in modules
 
 
-@pytest.mark.parametrize("app", list(FUNCTIONS))
-def test_only_the_master_key_opens_the_access_audit(app: str) -> None:
+def triggers(app: str) -> dict[str, Any]:
     program = """
 import json, function_app
 print(json.dumps({
@@ -102,8 +102,22 @@ print(json.dumps({
         text=True,
         check=True,
     )
-    trigger = json.loads(run.stdout)["access"]
-    assert trigger["authLevel"].upper().endswith("ADMIN")
+    return dict(json.loads(run.stdout))
+
+
+@pytest.mark.parametrize("app", list(FUNCTIONS))
+def test_only_the_master_key_opens_the_access_audit(app: str) -> None:
+    assert triggers(app)["access"]["authLevel"].upper().endswith("ADMIN")
+
+
+@pytest.mark.parametrize("app", list(FUNCTIONS))
+def test_every_route_that_answers_get_answers_head(app: str) -> None:
+    served = [
+        {method.rpartition(".")[2] for method in trigger["methods"]}
+        for trigger in triggers(app).values()
+        if trigger["type"] == "httpTrigger"
+    ]
+    assert all("HEAD" in methods for methods in served if "GET" in methods)
 
 
 def test_what_runs_in_azure_never_imports_what_runs_here() -> None:

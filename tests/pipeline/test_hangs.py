@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import aiohttp
 import pytest
 
 from tests.pipeline.cloud_process import Running
@@ -27,6 +28,30 @@ async def test_an_id_in_capitals_finds_its_message(cloud: Running) -> None:
     await cloud.entry(message_id, "delivered")
     status, content = await cloud.ledger(f"/{message_id.upper()}")
     assert (status, content["id"]) == (200, message_id)
+
+
+async def test_what_answers_get_answers_head_alike_without_a_body(cloud: Running) -> None:
+    async with cloud.session() as session:
+        message_id = await cloud.send(session, b"x", "a/b")
+    await cloud.entry(message_id, "delivered")
+    paths = {
+        "/api/messages": 200,
+        "/api/messages?limit=0": 400,
+        f"/api/messages/{message_id}": 200,
+        "/api/messages/0b3d5b0e-6f5c-4a6e-8f2e-0b3d5b0e6f5c": 404,
+    }
+    async with aiohttp.ClientSession() as session:
+        for path, status in paths.items():
+            url = cloud.endpoints["tracker"] + path
+            for key in (cloud.keys("tracker").host, "wrong"):
+                found = []
+                for method in ("GET", "HEAD"):
+                    headers = {"x-functions-key": key}
+                    async with session.request(method, url, headers=headers) as answer:
+                        found.append((answer.status, answer.content_type))
+                        assert method == "GET" or await answer.read() == b""
+                assert found[0] == found[1]
+                assert found[0][0] == (status if key != "wrong" else 401)
 
 
 async def test_health_is_also_asked_for_without_a_body(cloud: Running) -> None:

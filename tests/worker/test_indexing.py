@@ -32,7 +32,7 @@ def queue(name: str, setting: str, **more: object) -> list[dict[str, Any]]:
 
 COMMON = {
     "health": http("health", "ANONYMOUS", "GET", "HEAD"),
-    "access": http("access", "ADMIN", "GET"),
+    "access": http("access", "ADMIN", "GET", "HEAD"),
 }
 OWN = {
     "sender": {"send": http("messages", "FUNCTION", "POST")},
@@ -44,8 +44,8 @@ OWN = {
         "record": queue(
             "receipts", "RELAY_QUEUE_RECEIPTS", cardinality="MANY", maxMessageBatchSize=100
         ),
-        "status": http("messages/{id}", "FUNCTION", "GET"),
-        "messages": http("messages", "FUNCTION", "GET"),
+        "status": http("messages/{id}", "FUNCTION", "GET", "HEAD"),
+        "messages": http("messages", "FUNCTION", "GET", "HEAD"),
     },
 }
 

@@ -283,3 +283,17 @@ async def test_a_file_without_keys_is_refused_by_name(
         code, log = await host.ended()
     assert code == 2
     assert str(missing) in log
+
+
+@pytest.mark.parametrize(
+    ("setting", "size", "is_refused"),
+    [("1000", 1000, False), ("1000", 1001, True), ("", 1001, False), ("much", 1001, False)],
+)
+async def test_a_body_above_the_deployed_limit_is_refused(
+    start_host: StartHost, setting: str, size: int, is_refused: bool
+) -> None:
+    settings = {"FUNCTIONS_REQUEST_BODY_SIZE_LIMIT": setting}
+    async with start_host(CODE, **settings) as host, aiohttp.ClientSession() as session:
+        url = f"{host.url}/api/open"
+        async with session.post(url, data=b"x" * size) as answer:
+            assert (answer.status == 500) is is_refused
