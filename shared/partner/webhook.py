@@ -97,20 +97,22 @@ class WebhookClient:
         """
         headers = target.headers(delivery, int(self._clock()))
         try:
+            host = URL(target.url).raw_host or ""
+        except ValueError:
+            raise _unusable_url() from None
+        try:
             # No redirects: the secret names where payloads go, an answer does not.
             async with self._connected().post(
                 target.url,
                 data=delivery.payload,
                 headers=headers,
                 allow_redirects=False,
-                proxy=self._network.proxy_to(URL(target.url).raw_host or ""),
+                proxy=self._network.proxy_to(host),
             ) as answer:
                 failure = error_for_status(answer.status, answer.headers)
         except (aiohttp.InvalidURL, UnicodeError):
             # `UnicodeError` is what IDNA raises for a host name, at the look-up and not before.
-            raise PartnerSecretError(
-                "the `url` in the partner's secret is not one that can be posted to"
-            ) from None
+            raise _unusable_url() from None
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise PartnerUnavailableError(f"no answer ({type(error).__name__})") from None
         if failure:
@@ -144,6 +146,10 @@ def error_for_status(status: int, headers: Mapping[str, str]) -> DeliveryError |
     if status in (408, 425, 429) or status >= 500:
         return PartnerUnavailableError(why, retry_after=retry_after(headers))
     return PartnerRefusedError(why)
+
+
+def _unusable_url() -> PartnerSecretError:
+    return PartnerSecretError("the `url` in the partner's secret is not one that can be posted to")
 
 
 def _url(value: object) -> str:

@@ -111,8 +111,7 @@ def test_an_unknown_size_is_named(made: Snapshot) -> None:
     server(made)["sku"]["name"] = "Standard_Z9"
     (named,) = connections.overruns(made)
     assert named == (
-        "databases/relay is of size Standard_Z9, of which it is not known how many connections it "
-        "has"
+        "databases/relay is of size Standard_Z9, whose number of connections is unknown"
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 
 import pytest
@@ -219,7 +218,7 @@ def test_a_run_that_is_interrupted_takes_down_what_it_made(
     number: signal.Signals, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(callers: int, seconds: float) -> None:
-        os.kill(os.getpid(), number)
+        signal.raise_signal(number)  # handled before it returns, unlike `os.kill`
 
     monkeypatch.setattr(world, "load", interrupted)
     assert world.run("--step", "many-callers", "--step", "partner-away") == 130
@@ -236,7 +235,7 @@ def test_a_second_ctrl_c_does_not_keep_it_from_being_taken_down(
     clean = Cleaner.clean
 
     def twice(self: Cleaner, *what: list[str]) -> object:
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
         return clean(self, *what)
 
     monkeypatch.setattr(Cleaner, "clean", twice)

@@ -133,7 +133,7 @@ async def test_a_stop_repeats_what_is_in_hand_and_takes_no_more(
     in_hand = ids[:AT_ONCE]
     assert notes.ids("begin") == notes.ids("end") == in_hand
     assert log.count("(Succeeded") == AT_ONCE
-    assert log.count("is repeated, because of the stop") == AT_ONCE
+    assert log.count("is repeated because of the stop") == AT_ONCE
     assert bus.server
     # Nothing waits for a lock to run out.
     assert bus.server.state()["messages"].active == 2 * AT_ONCE
