@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -18,6 +19,9 @@ for _name in (
 ):
     os.environ.pop(_name, None)
 os.environ.update(COLUMNS="80", TERM="xterm")
+
+# A shell ignores SIGINT for what it starts in the background; the tests and their processes do not.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A busy machine is slow, and that says nothing about the code.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
