@@ -100,10 +100,21 @@ async def waits_for_its_receipt(cloud: Running, message_id: str) -> None:
 
 
 async def test_the_ledger_hears_of_what_is_delivered_too_often(tmp_path: Path) -> None:
-    """A message that can be neither delivered nor sent to wait is not rejected in silence."""
-    with without_right_to_send("retries", tmp_path, RELAY_MAX_DELIVERIES="3") as cloud:
-        await cloud.fault(service="partner", answer="status", status=503)
+    """A message whose receiver ends each time is not rejected in silence."""
+    path = with_settings(SNAPSHOT, tmp_path, receiver={"RELAY_MAX_DELIVERIES": "3"})
+    with running(tmp_path / "folder", path) as cloud:
+        await cloud.fault(service="partner", answer="hang")
         message_id = await send(cloud)
+        for times in (1, 2):
+
+            async def at_the_partner(times: int = times) -> bool:
+                return int((await cloud.control("GET", "/faults"))["hits"]["partner"]) >= times
+
+            await until(at_the_partner, lambda: "the partner was not asked again")
+            await cloud.control("POST", "/apps/receiver/kill")
+            # Past the lock, which nobody gives back.
+            await cloud.control("PUT", "/bus/clock", json.dumps({"ahead": 400 * times}))
+            await cloud.control("POST", "/apps/receiver/start")
         entry = await cloud.entry(message_id, "rejected")
         assert entry["detail"] == (
             "max-deliveries-exceeded: delivery 3 of at most 3, after 2 without an outcome"
