@@ -72,6 +72,7 @@ def test_what_is_planted_is_named_with_deployment_place_code_and_source(
 compiled = pytest.mark.skipif(compiler.compiler() is None, reason="no bicep on the PATH")
 
 
+@pytest.mark.long
 @compiled
 def test_the_second_evaluation_is_by_another_clock_and_is_taken(
     folder: Path, capsys: pytest.CaptureFixture[str]
@@ -123,6 +124,7 @@ def planted(folder: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
     return [line for line in lines_of(capsys) if "by another clock" in line]
 
 
+@pytest.mark.long
 @compiled
 def test_what_another_clock_or_operator_would_change_is_named(planted: list[str]) -> None:
     """An assignment that is not named after its operator, and a key that follows the clock."""

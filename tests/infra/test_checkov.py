@@ -80,6 +80,7 @@ def test_each_planted_weakness_is_found_and_nothing_else_is_new() -> None:
     assert {name for name, _, _ in new} == {name for name, _, _ in wanted}
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not PROGRAM.exists(), reason="checkov is installed by make check and make test")
 def test_each_template_that_checkov_does_not_read_fails() -> None:
     unread = {"empty": {"resources": []}, "number": {"resources": 7}, "nothing": {}}

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 from azure.servicebus.amqp import AmqpMessageBodyType
 
 from shared.message.message_id import MessageId
@@ -27,6 +28,10 @@ ROOT = Path(__file__).resolve().parents[2]
 # `make test-all` runs the tests of the usual deployment on another one, too.
 SNAPSHOT = os.environ.get("SNAPSHOT", "local.snapshot.json")
 POLICIES_SNAPSHOT = "local-policies.snapshot.json"
+# For a test of `each_cloud` that `make test` runs with roles and with access policies.
+BOTH = pytest.mark.parametrize(
+    "each_cloud", [SNAPSHOT, POLICIES_SNAPSHOT], indirect=True, scope="module"
+)
 _START_SECONDS = 90
 
 

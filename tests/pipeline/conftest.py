@@ -15,11 +15,14 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         yield up
 
 
-@pytest.fixture(scope="module", params=[SNAPSHOT, POLICIES_SNAPSHOT])
+@pytest.fixture(
+    scope="module",
+    params=[SNAPSHOT, pytest.param(POLICIES_SNAPSHOT, marks=pytest.mark.long)],
+)
 def each_cloud(
     tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[Running]:
-    """Give the local cloud of each deployment in turn."""
+    """Give the local cloud of each deployment in turn; the second in test-long, but see BOTH."""
     with running(tmp_path_factory.mktemp("cloud") / "folder", request.param) as up:
         yield up
 

@@ -16,7 +16,7 @@ from azure.keyvault.secrets.aio import SecretClient
 from azure.servicebus.aio import ServiceBusReceiver, ServiceBusSender
 from azure.servicebus.exceptions import ServiceBusAuthorizationError, ServiceBusError
 
-from tests.pipeline.cloud_process import ROOT, Running
+from tests.pipeline.cloud_process import BOTH, ROOT, Running
 
 ACCESS = json.loads((ROOT / "infra" / "access.json").read_text())
 APPS: dict[str, list[str]] = {app["name"]: app["identities"] for app in ACCESS["apps"]}
@@ -112,6 +112,7 @@ def forbidden(cloud: Running) -> str:
     return "ForbiddenByPolicy" if "policies" in cloud.snapshot.name else "ForbiddenByRbac"
 
 
+@BOTH
 @pytest.mark.parametrize("identity", PRINCIPALS)
 async def test_every_identity_on_every_key(each_cloud: Running, identity: str) -> None:
     for key in ACCESS["keys"]:
@@ -127,6 +128,7 @@ async def test_every_identity_on_every_key(each_cloud: Running, identity: str) -
                     assert response.json()["error"]["innererror"]["code"] == forbidden(each_cloud)
 
 
+@BOTH
 @pytest.mark.parametrize("identity", PRINCIPALS)
 async def test_every_identity_on_every_secret(each_cloud: Running, identity: str) -> None:
     for secret in ACCESS["secrets"]:
@@ -159,6 +161,7 @@ async def refused(link: Link) -> bool:
         return False
 
 
+@BOTH
 @pytest.mark.parametrize("identity", PRINCIPALS)
 async def test_every_identity_on_every_queue(each_cloud: Running, identity: str) -> None:
     async with each_cloud.bus(home(identity), identity) as client:
@@ -178,6 +181,7 @@ async def test_every_identity_on_every_queue(each_cloud: Running, identity: str)
 @pytest.mark.parametrize(
     ("app", "identity"), list(itertools.product([*APPS, *OPERATORS], PRINCIPALS))
 )
+@BOTH
 async def test_every_app_asks_for_every_identity(
     each_cloud: Running, app: str, identity: str
 ) -> None:

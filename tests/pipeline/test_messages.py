@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 
-from tests.pipeline.cloud_process import Running
+from tests.pipeline.cloud_process import BOTH, Running
 
 LIMIT = 190_000
 CONTENT_TYPES = [
@@ -50,6 +50,7 @@ async def test_a_thousand_random_payloads_arrive_byte_for_byte(cloud: Running) -
     await carry(cloud, payloads(1000, seed=20261123))
 
 
+@BOTH
 async def test_messages_arrive_in_each_deployment(each_cloud: Running) -> None:
     await carry(each_cloud, payloads(60, seed=7))
 

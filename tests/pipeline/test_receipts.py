@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from azure.servicebus import ServiceBusMessage
 
 from shared.message.receipt import Receipt
@@ -59,6 +60,7 @@ async def test_a_receipt_that_cannot_be_sent_stays_pending_and_the_delivery_is_n
         assert len((await cloud.deliveries())[1]) == 1
 
 
+@pytest.mark.long
 async def test_a_rejection_whose_receipt_is_pending_is_not_repeated(tmp_path: Path) -> None:
     with without_right_to_send("receipts", tmp_path) as cloud:
         await cloud.fault(service="partner", answer="status", status=400)

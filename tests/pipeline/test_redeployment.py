@@ -99,6 +99,7 @@ async def test_what_the_compiler_makes_by_another_clock_changes_no_key(tmp_path:
     await twice_with_a_rotation(tmp_path / "cloud", ROOT / "infra" / SNAPSHOT, second)
 
 
+@pytest.mark.long
 async def test_what_was_set_by_hand_survives_and_what_is_deployed_is_deployed_again(
     tmp_path: Path,
 ) -> None:

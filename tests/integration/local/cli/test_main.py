@@ -376,6 +376,7 @@ def test_apps_do_not_outlive_a_cloud_that_is_killed(tmp_path: Path) -> None:
         wait_until_gone(tmp_path / "cloud")
 
 
+@pytest.mark.long
 def test_the_demo_shows_five_identical_messages_and_ends(tmp_path: Path) -> None:
     shown = process("demo", "--folder", str(tmp_path / "cloud"))
     assert shown.returncode == 0, shown.stdout + shown.stderr
