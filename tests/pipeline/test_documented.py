@@ -19,6 +19,8 @@ from tests.pipeline.access_audit import Prover
 from tests.pipeline.cloud_process import ROOT, Running, running, with_settings
 from tests.pipeline.test_access import asking
 
+pytestmark = pytest.mark.long
+
 # The waits of a deployment, shortened: what is tried again is tried again soon.
 QUICK = {"RELAY_RETRY_SCHEDULE": "1s,1s,1s,1s,1s,1s,1s", "RELAY_WAIT_SECONDS": "1"}
 AWAY = {"service": "partner", "answer": "status", "status": 503}

@@ -13,6 +13,8 @@ from shared.access.declaration import FILE, Declaration
 from tests.pipeline.cloud_process import Running
 from tests.pipeline.ops_cli import PLANTED, TRACE, message, ops, reject, taken, waiting
 
+pytestmark = pytest.mark.long
+
 BRIEF = timedelta(milliseconds=1)
 
 

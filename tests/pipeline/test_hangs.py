@@ -7,6 +7,8 @@ import pytest
 
 from tests.pipeline.cloud_process import Running
 
+pytestmark = pytest.mark.long
+
 
 @pytest.mark.long
 async def test_a_vault_that_hangs_keeps_the_message_waiting_and_not_the_call(

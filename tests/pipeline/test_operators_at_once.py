@@ -29,6 +29,8 @@ from tests.pipeline.ops_cli import (
     waiting,
 )
 
+pytestmark = pytest.mark.long
+
 
 async def test_an_interrupted_replay_is_finished_by_the_next(still: Running) -> None:
     await reject(still, numbered(MANY, "i"))

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from tests.pipeline.cloud_process import Running
+
+pytestmark = pytest.mark.long
 
 
 async def test_a_sender_whose_environment_names_a_proxy_sends_past_it(cloud: Running) -> None:

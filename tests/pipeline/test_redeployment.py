@@ -18,6 +18,8 @@ from checks import azure, compiler, infra
 from tests.pipeline.cloud_process import ROOT, SNAPSHOT, Running, running
 from tests.pipeline.test_restart import up_until_it_ends
 
+pytestmark = pytest.mark.long
+
 Json = dict[str, Any]
 FIRST: Json = json.loads((ROOT / "infra" / SNAPSHOT).read_text())
 PARTNER, DATABASE = "partner-connection", "database-connection"

@@ -12,6 +12,8 @@ from shared.access.declaration import Declaration, Grant
 from tests.pipeline.cloud_process import SNAPSHOT, Running, running, with_settings
 from tests.pipeline.scenario import QUICK, all_that_a_message_can_meet, done
 
+pytestmark = pytest.mark.long
+
 DECLARED = Declaration.load()
 GRANTS = DECLARED.grants | DECLARED.unprobed
 
