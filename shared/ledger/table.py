@@ -116,9 +116,8 @@ def upsert(dialect: str) -> Insert:
 
     The state with what belongs to it goes to the later one by replay, rank, attempts and time;
     `delivered` is final, of two deliveries the first counts, and what is not proven changes nothing
-    any more. Times are kept whatever the
-    order: the first `queued` and `delivered`, the last `retrying` and `rejected`. Acceptance, and
-    with it the fingerprint, is of the first update.
+    any more. Times are kept whatever the order: the first `queued` and `delivered`, the last
+    `retrying` and `rejected`. Acceptance, and with it the fingerprint, is of the first update.
     """
     insert = _insert(dialect)
     old, new = messages.c, insert.excluded

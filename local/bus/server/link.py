@@ -28,8 +28,8 @@ class UnsettledDelivery(Protocol):
         """Return whether the message is still locked for this delivery."""
 
 
-class LinkSession(Protocol):
-    """What a link asks of the session that it is on."""
+class ClientServices(Protocol):
+    """What a session and a link on it both ask for: what belongs to the client's connection."""
 
     @property
     def namespace(self) -> Namespace:
@@ -42,6 +42,10 @@ class LinkSession(Protocol):
     @property
     def memory(self) -> MemoryBudget:
         """What may be kept for the client."""
+
+
+class LinkSession(ClientServices, Protocol):
+    """What a link asks of the session that it is on."""
 
     @property
     def can_send(self) -> bool:

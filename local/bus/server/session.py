@@ -18,13 +18,10 @@ from local.bus.amqp.errors import (
     AmqpError,
 )
 from local.bus.broker.address import Address
-from local.bus.broker.namespace import Namespace
-from local.bus.security.claims import ConnectionClaims
 from local.bus.server.flow_control import SERIAL_NUMBERS, SessionWindow
 from local.bus.server.incoming import IncomingLink
-from local.bus.server.link import Link, UnsettledDelivery
+from local.bus.server.link import ClientServices, Link, UnsettledDelivery
 from local.bus.server.link_factory import attach_link, refuse_link
-from local.bus.server.memory_budget import MemoryBudget
 from local.bus.server.outgoing import ReplyLink
 from local.bus.server.unsettled import UnsettledDeliveries
 
@@ -32,22 +29,10 @@ HANDLE_MAX = 255
 MAX_LINKS = 1000  # on one connection
 
 
-class SessionConnection(Protocol):
+class SessionConnection(ClientServices, Protocol):
     """What a session asks of the connection that it is on; `links` counts those of all sessions."""
 
     links: int
-
-    @property
-    def namespace(self) -> Namespace:
-        """The queues."""
-
-    @property
-    def claims(self) -> ConnectionClaims:
-        """What the client may do."""
-
-    @property
-    def memory(self) -> MemoryBudget:
-        """What may be kept for the client."""
 
     @property
     def is_writable(self) -> bool:
