@@ -22,6 +22,7 @@ from shared.standards.base64url import encode
 from tests.attacks.attacker import Attacker
 from tests.pipeline.cloud_process import Running
 from tests.pipeline.ops_cli import ops
+from tests.tcp import serving
 
 PAYLOAD = b"planted-payload"
 
@@ -77,10 +78,9 @@ async def trap() -> AsyncIterator[int]:
 
     async def visit(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         visits.append(writer.get_extra_info("peername"))
-        writer.close()
 
-    async with await asyncio.start_server(visit, "127.0.0.1", 0) as server:
-        yield server.sockets[0].getsockname()[1]
+    async with serving(visit) as port:
+        yield port
     assert visits == []
 
 

@@ -25,6 +25,7 @@ from tests.attacks.forgery import (
     parts,
 )
 from tests.pipeline.cloud_process import Running
+from tests.tcp import serving
 
 OTHERS = ["decrypt", "partner", "receiver_bus", "tracker_bus"]
 
@@ -36,10 +37,9 @@ async def trap() -> Any:
 
     async def visit(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         visits.append(writer.get_extra_info("peername"))
-        writer.close()
 
-    async with await asyncio.start_server(visit, "127.0.0.1", 0) as server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/keys"
+    async with serving(visit) as port:
+        yield f"http://127.0.0.1:{port}/keys"
     assert visits == []
 
 

@@ -6,7 +6,6 @@ Each app is a process of its own, because the SDKs read the environment of their
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import sys
@@ -24,6 +23,7 @@ from shared.message.envelope import MessageHeader
 from shared.partner.delivery import Delivery, PartnerUnavailableError
 from shared.partner.webhook import Webhook, WebhookClient
 from shared.settings.settings import APPS, AppName
+from tests.tcp import serving
 from tests.unit.shared.settings.test_settings import ID, environment
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -71,16 +71,13 @@ class Proxy:
     heads: list[str] = field(default_factory=list)
 
     async def serve(self, stack: AsyncExitStack) -> None:
-        server = await asyncio.start_server(self._answer, "127.0.0.1", 0)
-        stack.callback(server.close)
-        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        port = await stack.enter_async_context(serving(self._answer))
+        self.url = f"http://127.0.0.1:{port}"
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-            self.heads.append((await reader.readuntil(b"\r\n\r\n")).decode("latin-1"))
-            writer.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
-            await writer.drain()
-        writer.close()
+        self.heads.append((await reader.readuntil(b"\r\n\r\n")).decode("latin-1"))
+        writer.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
 
 
 @dataclass

@@ -6,7 +6,7 @@ import asyncio
 import re
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, suppress
+from contextlib import suppress
 
 import pytest
 from sqlalchemy import text
@@ -18,6 +18,7 @@ from shared.ledger.errors import LedgerError, LedgerUnavailableError, PoolerRefu
 from tests import databases
 from tests.databases import Secret
 from tests.postgres import Postgres
+from tests.tcp import Handler, forward, serving
 
 _FATAL = b"SFATAL\0C08P01\0Munsupported startup parameter: statement_timeout\0\0"
 
@@ -123,49 +124,28 @@ async def test_a_connection_grows_no_older_than_its_limit(
         await database.close()
 
 
-async def pooler(stack: AsyncExitStack, server: int | None) -> int:
-    """Serve what a pooler does: refuse a startup parameter, or leave it out."""
+def pooler(server: int | None) -> Handler:
+    """Return what a pooler does: refuse a startup parameter, or leave it out."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError, asyncio.IncompleteReadError):
-            if server is None:
-                (size,) = struct.unpack("!I", await reader.readexactly(4))
-                await reader.readexactly(size - 4)
-                writer.write(b"E" + struct.pack("!I", len(_FATAL) + 4) + _FATAL)
-                await writer.drain()
-            else:
-                await through(reader, writer, server)
-        writer.close()
-
-    listening = await asyncio.start_server(serve, "127.0.0.1", 0)
-    stack.callback(listening.close)
-    return int(listening.sockets[0].getsockname()[1])
-
-
-async def through(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, server: int) -> None:
-    its_reader, its_writer = await asyncio.open_connection("127.0.0.1", server)
-
-    async def forth() -> None:
         (size,) = struct.unpack("!I", await reader.readexactly(4))
-        greeting = re.sub(rb"statement_timeout\0\d+\0", b"", await reader.readexactly(size - 4))
-        its_writer.write(struct.pack("!I", len(greeting) + 4) + greeting)
-        while data := await reader.read(65536):
-            its_writer.write(data)
-        its_writer.close()
+        startup = await reader.readexactly(size - 4)
+        if server is None:
+            writer.write(b"E" + struct.pack("!I", len(_FATAL) + 4) + _FATAL)
+            await writer.drain()
+        else:
+            startup = re.sub(rb"statement_timeout\0\d+\0", b"", startup)
+            first = struct.pack("!I", len(startup) + 4) + startup
+            await forward(reader, writer, server, first)
 
-    async with asyncio.TaskGroup() as group:
-        group.create_task(forth())
-        while data := await its_reader.read(65536):
-            writer.write(data)
-        writer.close()
+    return serve
 
 
 @pytest.mark.parametrize("refuses", [True, False])
 async def test_a_pooler_is_refused_with_what_to_do(
     url: str, postgres: Postgres, refuses: bool
 ) -> None:
-    async with AsyncExitStack() as stack:
-        port = await pooler(stack, None if refuses else postgres.port)
+    async with serving(pooler(None if refuses else postgres.port)) as port:
         database = Database(Secret(url.replace(f":{postgres.port}/", f":{port}/")))
         with pytest.raises(PoolerRefusedError, match="name the server itself"):
             await database.run(process)

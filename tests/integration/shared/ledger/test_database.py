@@ -29,6 +29,7 @@ from shared.message.state import State
 from tests import databases
 from tests.databases import Secret
 from tests.postgres import Postgres
+from tests.tcp import TcpServer, forward
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MARK = "planted"  # in every URL, password and row here, and to be in no error
@@ -200,64 +201,22 @@ async def test_a_statement_that_takes_too_long_is_ended(
     await patient.close()
 
 
-class CuttableProxy:
-    """A TCP proxy to a server, which can be cut and restored."""
-
-    def __init__(self, port: int) -> None:
-        self._to = port
-        self._writers: list[asyncio.StreamWriter] = []
-        self._pumps: set[asyncio.Task[None]] = set()
-        self._server: asyncio.Server | None = None
-        self.port = 0
-
-    async def restore(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
-
-    async def cut(self) -> None:
-        assert self._server
-        self._server.close()
-        for writer in self._writers:
-            writer.transport.abort()
-        self._writers.clear()
-        for pump in self._pumps:
-            pump.cancel()
-        await asyncio.gather(*self._pumps, return_exceptions=True)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, to = await asyncio.open_connection("127.0.0.1", self._to)
-        self._writers += [writer, to]
-        for source, sink in ((reader, to), (there, writer)):
-            pump = asyncio.create_task(self._pump(source, sink))
-            self._pumps.add(pump)
-            pump.add_done_callback(self._pumps.discard)
-
-    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        try:
-            while data := await source.read(65536):
-                sink.write(data)
-        except OSError:
-            pass
-        finally:
-            sink.transport.abort()
-
-
 async def test_a_database_that_was_away_is_used_again(postgres: Postgres) -> None:
     url = await databases.postgresql(postgres)
-    proxy = CuttableProxy(postgres.port)
-    await proxy.restore()
+    proxy = TcpServer(lambda reader, writer: forward(reader, writer, postgres.port))
+    await proxy.start()
     ledger = Ledger(Secret(url.replace(f":{postgres.port}/", f":{proxy.port}/")))
     await asyncio.gather(*(ledger.entry(str(number)) for number in range(20)))
-    await proxy.cut()
+    await proxy.close()
     await refused(ledger)
-    await proxy.restore()
+    await proxy.start()
     assert (await ledger.accept(new(1))).state == State.ACCEPTED
     # Connections that broke while nobody used them fail no request.
-    await proxy.cut()
-    await proxy.restore()
+    await proxy.close()
+    await proxy.start()
     await asyncio.gather(*(ledger.entry(str(number)) for number in range(20)))
     await ledger.close()
-    await proxy.cut()
+    await proxy.close()
 
 
 @asynccontextmanager
