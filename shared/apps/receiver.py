@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import azure.functions as func
 
-from shared.apps.confirmed import ConfirmedDeliveries
+from shared.apps.decided import ConfirmedDeliveries
 from shared.apps.outcomes import (
     Delivered,
     Outcome,
