@@ -8,12 +8,10 @@ from collections.abc import Callable
 
 import azure.functions as func
 
-from shared.apps.decided import ConfirmedDeliveries
+from shared.apps.crash_markers import CrashMarkers
 from shared.apps.outcomes import (
-    Delivered,
     Outcome,
     Policy,
-    Record,
     after_delivery,
     after_failure,
     after_opening,
@@ -47,10 +45,9 @@ def blueprint(settings: ReceiverSettings) -> func.Blueprint:
     """Register the receiver's functions."""
     functions = func.Blueprint()
     clients = connect_clients(settings)
-    receiver = Receiver(clients, policy_of(settings))
-    dead_letters = Triage(
-        clients.keys, clients.queues, settings.receipts_queue, settings.max_deliveries
-    )
+    policy, markers = policy_of(settings), CrashMarkers()
+    receiver = Receiver(clients, policy, markers=markers)
+    dead_letters = Triage(clients.keys, clients.queues, settings.receipts_queue, policy, markers)
 
     @functions.service_bus_queue_trigger(
         arg_name="message",
@@ -90,7 +87,11 @@ class Receiver:
     """What is done with a message of the queue of messages. `chance` gives numbers from 0 to 1."""
 
     def __init__(
-        self, clients: ReceiverClients, policy: Policy, chance: Callable[[], float] = random.random
+        self,
+        clients: ReceiverClients,
+        policy: Policy,
+        chance: Callable[[], float] = random.random,
+        markers: CrashMarkers | None = None,
     ) -> None:
         self._keys = clients.keys
         self._partner = clients.partner
@@ -98,7 +99,7 @@ class Receiver:
         self._outages = clients.outages
         self._policy = policy
         self._chance = chance
-        self._confirmed = ConfirmedDeliveries()
+        self._markers = markers or CrashMarkers()
 
     async def handle(self, message: func.ServiceBusMessage) -> None:
         """Return when the message is at the partner, waits for its next hop, or is rejected.
@@ -109,27 +110,37 @@ class Receiver:
         """
         received = read_message(message)
         if isinstance(received, UnidentifiedMessage):
-            await self._queues.set_aside(received, reject_unidentified(received, self._policy))
+            await self._queues.set_aside(received, reject_unidentified(received))
             return
+        if decided := self._queues.decided.of(received):
+            if left := decided.left(self._queues.clock()):
+                await self._queues.carry_out(received, left, decided.key)
+                return
+            received = decided.resumed(received)
         outcome, key = await self._outcome(received)
-        if isinstance(outcome, Delivered):
-            self._confirmed.add(received, self._queues.receipt(received, outcome, key))
         await self._queues.carry_out(received, outcome, key)
-        self._confirmed.remove(received)
 
     async def _outcome(self, message: ReceivedMessage) -> tuple[Outcome, DataKey | None]:
+        """Decide on a message; alone, where it may be what has ended its processes before."""
+        if message.deliveries < self._policy.suspect_from:
+            return await self._decide(message, 0)
+        async with self._markers.alone(message) as crashes:
+            return await self._decide(message, crashes)
+
+    async def _decide(
+        self, message: ReceivedMessage, crashes: int
+    ) -> tuple[Outcome, DataKey | None]:
         """Decide on a message, with the data key that opened it; None if nothing did."""
-        if receipt := self._confirmed.of(message):
-            return Record(receipt), None
         key = None
         try:
-            if rejected := before_opening(message, self._policy):
+            if rejected := before_opening(message, self._policy, crashes):
                 return rejected, None
             sealed = message.sealed()
             data_key = await self._keys.open(sealed.wrapped)
             payload = sealed.open(data_key)
             key = data_key  # only now does it prove anything of the message
-            if done := after_opening(message, key) or before_delivery(message, self._policy):
+            done = after_opening(message, key) or before_delivery(message, self._policy, crashes)
+            if done:
                 return done, key
             await self._deliver(Delivery(sealed.header, payload, message.trace))
             return after_delivery(message, sealed, len(payload)), key

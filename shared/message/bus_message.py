@@ -10,6 +10,7 @@ from shared.message.envelope import MEDIA_TYPE
 from shared.message.receipt import Receipt
 from shared.message.received import BusMessage, ReceivedMessage
 from shared.message.rejected import ATTEMPTS, why
+from shared.message.unrecorded import RETURNS
 from shared.standards.trace_context import HEADER
 
 LATER_HOP_BYTES = 6 * 1024
@@ -40,6 +41,13 @@ def requeued(message: ReceivedMessage, due: datetime, attempts: int) -> ServiceB
         },
     )
     again.scheduled_enqueue_time_utc = due
+    return again
+
+
+def returned_message(message: ReceivedMessage, due: datetime, returns: int) -> ServiceBusMessage:
+    """Return a message that the bus gave up as a waiting one; `returns` counts this return, too."""
+    again = requeued(message, due, message.attempts)
+    again.application_properties = {**(again.application_properties or {}), RETURNS: str(returns)}
     return again
 
 

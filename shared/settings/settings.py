@@ -224,8 +224,8 @@ class ReceiverSettings(TriggerSettings):
     )
     max_deliveries: int = _setting(
         "RELAY_MAX_DELIVERIES",
-        "deliveries of a message by its queue before it is rejected; less than the queue's "
-        "own maxDeliveryCount, or the bus dead-letters it before",
+        "delivery from which on a message is rejected that has ended the process handling it again "
+        "and again; less than the queue's own maxDeliveryCount",
         # At the last one nothing is tried: with 1, every message would be rejected.
         forms.between(2, 1999),
         9,

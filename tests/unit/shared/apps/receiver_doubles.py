@@ -57,6 +57,7 @@ class Queues:
     denied: set[str] = field(default_factory=set)
     refusals: dict[str, list[Exception]] = field(default_factory=dict)
     hold_seconds: float = 0.01
+    now: datetime = NOW
     outages: Outages = field(default_factory=lambda: Outages(logging.getLogger("test")))
 
     def to(self, queue: str) -> Send:
@@ -77,7 +78,7 @@ class Queues:
             self.to("receipts"),
             PENDING_SECONDS,
             self.outages,
-            lambda: NOW,
+            lambda: self.now,
             self.hold_seconds,
         )
 
@@ -124,8 +125,10 @@ class PartnerDouble:
 
     error: Exception | None = None
     accepted: list[Delivery] = field(default_factory=list)
+    asked: int = 0
 
     async def deliver(self, delivery: Delivery) -> None:
+        self.asked += 1
         if self.error:
             raise self.error
         self.accepted.append(delivery)
