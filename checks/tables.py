@@ -13,6 +13,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from checks import queue_sizes
 from shared.settings.inventory import ACCESS_PREFIXES
 from shared.settings.settings import APPS, AppName
 
@@ -111,6 +112,7 @@ def layers() -> str:
 TABLES: Mapping[tuple[str, str], Callable[[], str]] = {
     ("docs/settings.md", "settings"): settings,
     ("docs/deploying.md", "grants"): grants,
+    ("docs/deploying.md", "queue sizes"): lambda: queue_sizes.table(queue_sizes.Load()),
     ("docs/architecture.md", "layers"): layers,
 }
 

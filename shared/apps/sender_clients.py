@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from shared.apps.admission import Admission
 from shared.apps.sending import Send, sending
 from shared.azure.vault import VaultDeniedError, VaultError, VaultUnavailableError
 from shared.ledger.errors import LedgerUnavailableError
@@ -44,6 +45,8 @@ class SenderLedger(Protocol):
 class SenderClients:
     """What the sender reaches: the payload key, the queue of messages, the ledger.
 
+    `admission` says whether there is room for another message.
+
     `bus_id_key` gives the key of `initial_bus_id`, of the database's secret as it is now: after a
     rotation, requests that are sent again have other ids on the bus, and only the ledger knows
     them. It raises `LedgerUnavailableError`.
@@ -54,6 +57,7 @@ class SenderClients:
     ledger: SenderLedger
     outages: Outages
     bus_id_key: Callable[[], Awaitable[bytes]]
+    admission: Admission
 
 
 def connect_clients(settings: SenderSettings) -> SenderClients:
@@ -75,13 +79,15 @@ def connect_clients(settings: SenderSettings) -> SenderClients:
             why = f"no secret of the database: {error}"
             raise LedgerUnavailableError(why, retry_after=error.retry_after) from None
 
+    ledger = Ledger(secret, settings.network.ca_bundle)
     limits = Limits(settings.data_key_messages, settings.data_key_seconds, settings.data_key_bytes)
     return SenderClients(
         DataKeyProvider(encrypt, limits),
         sending(
             azure.bus(settings.bus_identity), settings.messages_queue, outages, LATER_HOP_BYTES
         ),
-        Ledger(secret, settings.network.ca_bundle),
+        ledger,
         outages,
         of_bus_ids,
+        Admission(ledger.backlog, settings.max_waiting_mb),
     )

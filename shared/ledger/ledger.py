@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Row, Select, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.concurrency.batches import Batch, Batches
+from shared.ledger.backlog import Backlog, backlog
 from shared.ledger.database import Database, DatabaseSecret
 from shared.ledger.errors import LedgerUnavailableError
 from shared.ledger.table import IS_PROVEN, messages, upsert
@@ -133,6 +134,15 @@ class Ledger:
         async def read(connection: AsyncConnection) -> Sequence[LedgerEntry]:
             rows = await connection.execute(some_entries(state, after, limit))
             return [LedgerEntry.from_row(row) for row in rows]
+
+        return await self._database.run(read)
+
+    async def backlog(self, since: datetime, limit: int) -> Backlog:
+        """Count what is under way, first seen after `since`; up to `limit` messages a state."""
+
+        async def read(connection: AsyncConnection) -> Backlog:
+            count, size = (await connection.execute(backlog(since, limit))).one()
+            return Backlog(int(count), int(size))
 
         return await self._database.run(read)
 

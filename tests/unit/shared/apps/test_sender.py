@@ -15,11 +15,18 @@ import azure.functions as func
 import pytest
 from azure.servicebus import ServiceBusMessage
 
+from shared.apps.admission import Admission
 from shared.apps.idempotency import IdempotencyKey
 from shared.apps.sender import Sender
 from shared.apps.sender_clients import SenderClients
-from shared.azure.queues import BusDeniedError, BusUnavailableError, MessageTooLargeError
+from shared.azure.queues import (
+    BusDeniedError,
+    BusUnavailableError,
+    MessageTooLargeError,
+    QueueRefusedError,
+)
 from shared.azure.vault import VaultDeniedError, VaultRefusedError, VaultUnavailableError
+from shared.ledger.backlog import Backlog
 from shared.ledger.errors import LedgerError, LedgerUnavailableError
 from shared.ledger.ledger import LedgerEntry, NewMessage
 from shared.message.envelope import DataKey, SealedMessage, WrappedKey
@@ -44,6 +51,8 @@ class Services:
     key: DataKey = field(default_factory=DataKey.generate)
     secret: str = "postgresql+asyncpg://relay:password@database/relay"
     gate: asyncio.Event = field(default_factory=asyncio.Event)
+    now: float = 0.0
+    under_way: Backlog = field(default_factory=lambda: Backlog(0, 0))
 
     def __post_init__(self) -> None:
         self.gate.set()
@@ -64,6 +73,11 @@ class Services:
     async def queued(self, message_id: str, key_version: str, at: datetime) -> None:
         self._do(f"queued under {key_version}", "queued")
 
+    async def backlog(self, since: datetime, limit: int) -> Backlog:
+        if "backlog" in self.fails:
+            raise self.fails["backlog"]
+        return self.under_way
+
     async def bus_id_key(self) -> bytes:
         return bus_id_key(self.secret)
 
@@ -81,7 +95,14 @@ def services() -> Services:
 @pytest.fixture
 def sender(services: Services) -> Sender:
     outages = Outages(logging.getLogger("test_sender"))
-    clients = SenderClients(services, services.send, services, outages, services.bus_id_key)
+    clients = SenderClients(
+        services,
+        services.send,
+        services,
+        outages,
+        services.bus_id_key,
+        Admission(services.backlog, 1, lambda: services.now),
+    )
     return Sender(clients, 100, "https://tracker.example")
 
 
@@ -289,3 +310,30 @@ async def test_a_fault_is_in_the_log_with_its_trace(
     (record,) = caplog.records
     assert record.exc_info
     assert record.exc_info[1] is services.fails["key"]
+
+
+async def test_while_too_much_is_under_way_callers_are_told_when_to_come_back(
+    sender: Sender, services: Services
+) -> None:
+    services.under_way = Backlog(1000, 0)
+    assert (await sender.answer(request())).status_code == 202
+    await asyncio.sleep(0)  # the ledger answers beside the first request
+    done = list(services.done)
+    for one in (request(), request(idempotency_key=KEY)):
+        response = await sender.answer(one)
+        assert (response.status_code, response.headers["Retry-After"]) == (503, "30")
+    assert services.done == done, "not even a row in the ledger"
+    assert (await sender.answer(request(b""))).status_code == 400
+
+
+async def test_while_the_queue_refuses_no_further_row_is_left_accepted(
+    sender: Sender, services: Services
+) -> None:
+    services.fails["send"] = QueueRefusedError("full")
+    for _ in range(5):
+        response = await sender.answer(request())
+        assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
+    assert services.done.count("accept") == 1
+    services.now += 5
+    del services.fails["send"]
+    assert (await sender.answer(request())).status_code == 202
