@@ -17,6 +17,7 @@ from shared.message.receipt import Receipt
 from shared.message.received import BusMessage, ReceivedMessage, UnidentifiedMessage
 from shared.message.state import State
 from shared.partner.delivery import (
+    PartnerBlockedError,
     PartnerDeniedError,
     PartnerRefusedError,
     PartnerSecretError,
@@ -54,7 +55,7 @@ class Retry:
 class Hold:
     """It is not the message's fault: it waits `delay` seconds, and no attempt is counted.
 
-    `is_recorded` is as of `Reject`.
+    `is_recorded` is as of `Reject`, and false as well where the ledger has heard of it before.
     """
 
     delay: float
@@ -151,6 +152,10 @@ def after_failure(
     match error:
         case DecryptionError():
             return _undecryptable(message, error)
+        case PartnerBlockedError():
+            # The ledger hears of it once, and not each time that the message comes and waits again.
+            wait = max(1.0, error.retry_after or policy.hold_seconds)
+            return Hold(wait, str(error), is_recorded=message.id.hop == 0)
         case PartnerRefusedError():
             return Reject("partner-refused", str(error), message.attempts + 1)
         case PartnerUnavailableError():
