@@ -11,12 +11,14 @@ from datetime import datetime
 from typing import Any
 
 from shared.azure.vault import VaultDeniedError, VaultError
+from shared.errors import RelayError
 from shared.message.envelope import DataKey, DecryptionError, SealedMessage
 from shared.message.pending_receipt import PendingReceipt
 from shared.message.receipt import Receipt
 from shared.message.received import BusMessage, ReceivedMessage, UnidentifiedMessage
 from shared.message.state import State
 from shared.partner.delivery import (
+    MessageDeniedError,
     PartnerBlockedError,
     PartnerDeniedError,
     PartnerRefusedError,
@@ -28,8 +30,10 @@ from shared.partner.retries import Schedule
 _LONGEST_DETAIL = 200
 # With the default of 30 s: ten pauses of 30 s, then growing ones to 10 min; a week in all.
 _EQUAL_HOLDS = 10
+_DOUBLINGS = 5
 _LONGEST_GROWTH = 20.0
 MAX_DENIED_HOLDS = 1000
+_LONGEST_ASKED = 86_400.0  # seconds, by a `Retry-After`
 
 
 @dataclass(frozen=True)
@@ -44,11 +48,16 @@ class Delivered:
 
 @dataclass(frozen=True)
 class Retry:
-    """The attempt failed, and a later one may not: the next is in `delay` seconds."""
+    """The attempt failed, and a later one may not: the next is in `delay` seconds.
+
+    `schedule_used` are the seconds of the retry schedule that are used up by then; None for what so
+    many attempts use up by the schedule alone.
+    """
 
     delay: float
     attempts: int
     detail: str
+    schedule_used: int | None = None
 
 
 @dataclass(frozen=True)
@@ -159,18 +168,28 @@ def after_failure(
         case PartnerRefusedError():
             return Reject("partner-refused", str(error), message.attempts + 1)
         case PartnerUnavailableError():
-            return _retry(message, str(error), error.retry_after, policy.schedule, chance)
+            return _retry(message, error, policy.schedule, chance)
+        case MessageDeniedError():
+            # Others get through, so that the secret is right, and no operator can let this one
+            # through: it ends as a message that the partner refuses.
+            return _retry(message, error, policy.schedule, chance, "partner-refused")
         case VaultDeniedError() if not is_opened:
             return _denied(message, error, policy)
-        case PartnerDeniedError() | PartnerSecretError() | VaultError():
+        case PartnerDeniedError():
+            # However long it takes: a wrong secret must reject nothing. Ever more seldom, since one
+            # message alone does not have the gate closed.
+            pause = max(_growing(message, policy), min(error.retry_after or 0, _LONGEST_ASKED))
+            return Hold(pause, str(error))
+        case PartnerSecretError() | VaultError():
             # However long it takes: the vault has to come back, or an operator has to act.
-            return Hold(max(policy.hold_seconds, error.retry_after or 0), str(error))
+            pause = max(policy.hold_seconds, min(error.retry_after or 0, _LONGEST_ASKED))
+            return Hold(pause, str(error))
         case _:
             # A fault of ours counts as an attempt: left on the queue, the message would come back
             # at once, and use up its deliveries within minutes instead of the days of the schedule.
             # The text of an error that nobody foresaw may repeat what is secret.
-            detail = f"an unforeseen error ({type(error).__name__})"
-            return _retry(message, detail, None, policy.schedule, chance)
+            unforeseen = RelayError(f"an unforeseen error ({type(error).__name__})")
+            return _retry(message, unforeseen, policy.schedule, chance)
 
 
 def receipt_of(
@@ -221,26 +240,34 @@ def _denied(message: ReceivedMessage, error: VaultDeniedError, policy: Policy) -
     Whoever may send can name a version that is disabled. So the pause grows, and after about a week
     it is an operator's to replay the message, when the version is enabled or given up.
     """
-    # Each hop but those after an attempt was a hold. Whoever writes another id rejects their own.
-    holds = max(0, message.id.hop - message.attempts)
+    holds = _holds(message)
     if holds >= MAX_DENIED_HOLDS:
         return Reject("key-denied", f"{error}; held {holds} times", message.attempts)
-    growth = min(2.0 ** max(0, holds - _EQUAL_HOLDS), _LONGEST_GROWTH)
-    return Hold(policy.hold_seconds * growth, str(error))
+    return Hold(_growing(message, policy), str(error))
+
+
+def _holds(message: ReceivedMessage) -> int:
+    # Each hop but those after an attempt was a hold. Whoever writes another id rejects their own.
+    return max(0, message.id.hop - message.attempts)
+
+
+def _growing(message: ReceivedMessage, policy: Policy) -> float:
+    doublings = min(max(0, _holds(message) - _EQUAL_HOLDS), _DOUBLINGS)
+    return policy.hold_seconds * min(2.0**doublings, _LONGEST_GROWTH)
 
 
 def _retry(
     message: ReceivedMessage,
-    detail: str,
-    retry_after: float | None,
+    error: RelayError,
     schedule: Schedule,
     chance: float,
+    at_last: str = "retries-exhausted",
 ) -> Retry | Reject:
     attempts = message.attempts + 1
-    delay = schedule.delay(attempts, retry_after, chance)
-    if delay is None:
-        return Reject("retries-exhausted", detail, attempts)
-    return Retry(delay, attempts, detail)
+    later = schedule.next(message.attempts, message.schedule_used, error.retry_after, chance)
+    if later is None:
+        return Reject(at_last, str(error), attempts)
+    return Retry(later.delay, attempts, str(error), later.used)
 
 
 def _receipt(

@@ -75,7 +75,8 @@ class ReceiverQueues:
             case Delivered():
                 _log.info("delivered %s: %d bytes", message.id.id, outcome.size)
             case Retry():
-                await self._requeue(message, outcome.delay, outcome.attempts)
+                later = replace(message, schedule_used=outcome.schedule_used)
+                await self._requeue(later, outcome.delay, outcome.attempts)
                 _log.info("retry %s in %.0f s: %s", message.id.id, outcome.delay, outcome.detail)
             case Hold():
                 await self._hold(message, outcome)

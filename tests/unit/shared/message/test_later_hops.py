@@ -47,6 +47,7 @@ def received(body: str) -> ReceivedMessage:
     return ReceivedMessage(
         bus_id="i" * 128,
         attempts=9999,
+        schedule_used=10**9 - 1,
         deliveries=1,
         trace=TRACE,
         body=body.encode(),
