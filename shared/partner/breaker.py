@@ -49,7 +49,7 @@ class Attempt:
 class Blocked:
     """No message goes to the partner before `until`, nor after it unless the probe succeeds.
 
-    `until` is infinite for a pause, and not in the future while a probe is under way.
+    `until` is infinite for a pause, and in the past while a probe is under way.
     """
 
     until: float
