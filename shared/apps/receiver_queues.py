@@ -118,7 +118,10 @@ class ReceiverQueues:
 
     async def set_aside(self, message: BusMessage, outcome: Reject) -> None:
         """Send a message to the rejected queue, and no receipt."""
-        letter = rejected(message, outcome.reason, outcome.detail, outcome.attempts)
+        letter = rejected(
+            *(message, outcome.reason, outcome.detail, outcome.attempts),
+            is_recorded=outcome.is_recorded,
+        )
         await self._until_taken(self.to_rejected, letter)
         # The id of a message that is not this relay's may be anything, and is not text for a log.
         own = message.id.id if isinstance(message, ReceivedMessage) else message.bus_id

@@ -80,6 +80,14 @@ def test_a_rejected_message_says_why_and_stays_sealed() -> None:
     }
 
 
+def test_a_rejected_message_of_which_the_ledger_has_not_heard_says_so() -> None:
+    recorded, unrecorded = (
+        rejected(received(), "r", "d", 0, is_recorded=one).application_properties or {}
+        for one in (True, False)
+    )
+    assert set(unrecorded) - set(recorded) == {"relay-unrecorded"}
+
+
 def test_a_rejected_message_leaves_its_pending_receipt_behind() -> None:
     pending = PendingReceipt(Receipt("id-1", State.DELIVERED, AT))
     sent = rejected(replace(received(), pending=pending), "r", "d", 0)
