@@ -16,6 +16,7 @@ from shared.azure.key_vault_id import KeyVaultId
 from shared.azure.network import ConnectionOptions
 from shared.partner.retries import Schedule
 from shared.settings import forms
+from shared.settings.version import DEPLOYMENT_VERSION
 
 AppName = Literal["sender", "receiver", "tracker"]
 
@@ -92,6 +93,13 @@ class AppSettings:
         "`false` for no function `access`, which `ops prove` asks",
         forms.boolean,
         default=True,
+    )
+    deployment_version: int = _setting(
+        "RELAY_DEPLOYMENT_VERSION",
+        "version of the deployment, which Bicep sets: an app of an older one ignores settings that "
+        "it does not know, with a warning, instead of refusing them",
+        forms.between(1, 9999),
+        DEPLOYMENT_VERSION,
     )
 
     @property
