@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from shared.apps.bounded_hold import hold_delay
 from shared.azure.vault import VaultDeniedError, VaultError
 from shared.message.envelope import DataKey, DecryptionError, SealedMessage
+from shared.message.formats import NewerFormatError
 from shared.message.pending_receipt import PendingReceipt
 from shared.message.receipt import Receipt
 from shared.message.received import BusMessage, ReceivedMessage, UnidentifiedMessage
@@ -25,10 +27,6 @@ from shared.partner.delivery import (
 from shared.partner.retries import Schedule
 
 _LONGEST_DETAIL = 200
-# With the default of 30 s: ten pauses of 30 s, then growing ones to 10 min; a week in all.
-_EQUAL_HOLDS = 10
-_LONGEST_GROWTH = 20.0
-MAX_DENIED_HOLDS = 1000
 
 
 @dataclass(frozen=True)
@@ -155,8 +153,10 @@ def after_failure(
             return Reject("partner-refused", str(error), message.attempts + 1)
         case PartnerUnavailableError():
             return _retry(message, str(error), error.retry_after, policy.schedule, chance)
+        case NewerFormatError():
+            return _bounded_hold(message, "newer-format", error, policy)
         case VaultDeniedError() if not is_opened:
-            return _denied(message, error, policy)
+            return _bounded_hold(message, "key-denied", error, policy)
         case PartnerDeniedError() | PartnerSecretError() | VaultError():
             # However long it takes: the vault has to come back, or an operator has to act.
             return Hold(max(policy.hold_seconds, error.retry_after or 0), str(error))
@@ -210,18 +210,20 @@ def _undecryptable(message: BusMessage, error: DecryptionError) -> Reject:
     return Reject(f"undecryptable-{error.fault}", error.detail, message.attempts)
 
 
-def _denied(message: ReceivedMessage, error: VaultDeniedError, policy: Policy) -> Hold | Reject:
-    """Let a message wait that the vault does not decrypt, because of a right or its key version.
+def _bounded_hold(
+    message: ReceivedMessage, reason: str, error: Exception, policy: Policy
+) -> Hold | Reject:
+    """Let a message wait that nobody here can open: the vault denies it, or its format is newer.
 
-    Whoever may send can name a version that is disabled. So the pause grows, and after about a week
-    it is an operator's to replay the message, when the version is enabled or given up.
+    Whoever may send can name a version that is disabled, or a format. So the pause grows, and after
+    about a week it is an operator's to replay the message, once it can be opened or is given up.
     """
     # Each hop but those after an attempt was a hold. Whoever writes another id rejects their own.
     holds = max(0, message.id.hop - message.attempts)
-    if holds >= MAX_DENIED_HOLDS:
-        return Reject("key-denied", f"{error}; held {holds} times", message.attempts)
-    growth = min(2.0 ** max(0, holds - _EQUAL_HOLDS), _LONGEST_GROWTH)
-    return Hold(policy.hold_seconds * growth, str(error))
+    delay = hold_delay(holds, policy.hold_seconds)
+    if delay is None:
+        return Reject(reason, f"{error}; held {holds} times", message.attempts)
+    return Hold(delay, str(error))
 
 
 def _retry(

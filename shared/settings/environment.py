@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from shared.azure.key_vault_id import KeyVaultId
 from shared.errors import RelayError
+from shared.settings.format_settings import restrict_formats
 from shared.settings.inventory import ACCESS_PREFIXES, Inventory, read_inventory
 from shared.settings.platform_variables import environment_problems
 from shared.settings.settings import APPS, AppName, AppSettings, optional_names, required_names
@@ -41,7 +42,10 @@ def load(environ: Mapping[str, str]) -> dict[AppName, AppSettings]:
     apps, problems = _apps(environ.get("RELAY_APP", ""))
     read = {app: _read(APPS[app], environ, problems) for app in apps}
     unknown = _unknown(apps, environ) if apps else []
-    if any(map(_is_newer, read.values())):
+    is_newer = any(map(_is_newer, read.values()))
+    for values in read.values():
+        unknown += restrict_formats(values, problems)
+    if is_newer:
         _warn_of(unknown)
     else:
         problems += unknown
