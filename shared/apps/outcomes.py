@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from shared.apps.holds import growing_delay, hold_delay
 from shared.azure.vault import VaultDeniedError, VaultError
 from shared.errors import RelayError
 from shared.message.envelope import DataKey, DecryptionError, SealedMessage
+from shared.message.formats import NewerFormatError
 from shared.message.pending_receipt import PendingReceipt
 from shared.message.receipt import Receipt
 from shared.message.received import BusMessage, ReceivedMessage, UnidentifiedMessage
@@ -28,11 +30,6 @@ from shared.partner.delivery import (
 from shared.partner.retries import Schedule
 
 _LONGEST_DETAIL = 200
-# With the default of 30 s: ten pauses of 30 s, then growing ones to 10 min; a week in all.
-_EQUAL_HOLDS = 10
-_DOUBLINGS = 5
-_LONGEST_GROWTH = 20.0
-MAX_DENIED_HOLDS = 1000
 _LONGEST_ASKED = 86_400.0  # seconds, by a `Retry-After`
 
 
@@ -173,12 +170,17 @@ def after_failure(
             # Others get through, so that the secret is right, and no operator can let this one
             # through: it ends as a message that the partner refuses.
             return _retry(message, error, policy.schedule, chance, "partner-refused")
+        case NewerFormatError():
+            return _bounded_hold(message, "newer-format", error, policy)
         case VaultDeniedError() if not is_opened:
-            return _denied(message, error, policy)
+            return _bounded_hold(message, "key-denied", error, policy)
         case PartnerDeniedError():
             # However long it takes: a wrong secret must reject nothing. Ever more seldom, since one
             # message alone does not have the gate closed.
-            pause = max(_growing(message, policy), min(error.retry_after or 0, _LONGEST_ASKED))
+            pause = max(
+                growing_delay(_holds(message), policy.hold_seconds),
+                min(error.retry_after or 0, _LONGEST_ASKED),
+            )
             return Hold(pause, str(error))
         case PartnerSecretError() | VaultError():
             # However long it takes: the vault has to come back, or an operator has to act.
@@ -234,26 +236,24 @@ def _undecryptable(message: BusMessage, error: DecryptionError) -> Reject:
     return Reject(f"undecryptable-{error.fault}", error.detail, message.attempts)
 
 
-def _denied(message: ReceivedMessage, error: VaultDeniedError, policy: Policy) -> Hold | Reject:
-    """Let a message wait that the vault does not decrypt, because of a right or its key version.
+def _bounded_hold(
+    message: ReceivedMessage, reason: str, error: Exception, policy: Policy
+) -> Hold | Reject:
+    """Let a message wait that nobody here can open: the vault denies it, or its format is newer.
 
-    Whoever may send can name a version that is disabled. So the pause grows, and after about a week
-    it is an operator's to replay the message, when the version is enabled or given up.
+    Whoever may send can name a version that is disabled, or a format. So the pause grows, and after
+    about a week it is an operator's to replay the message, once it can be opened or is given up.
     """
     holds = _holds(message)
-    if holds >= MAX_DENIED_HOLDS:
-        return Reject("key-denied", f"{error}; held {holds} times", message.attempts)
-    return Hold(_growing(message, policy), str(error))
+    delay = hold_delay(holds, policy.hold_seconds)
+    if delay is None:
+        return Reject(reason, f"{error}; held {holds} times", message.attempts)
+    return Hold(delay, str(error))
 
 
 def _holds(message: ReceivedMessage) -> int:
     # Each hop but those after an attempt was a hold. Whoever writes another id rejects their own.
     return max(0, message.id.hop - message.attempts)
-
-
-def _growing(message: ReceivedMessage, policy: Policy) -> float:
-    doublings = min(max(0, _holds(message) - _EQUAL_HOLDS), _DOUBLINGS)
-    return policy.hold_seconds * min(2.0**doublings, _LONGEST_GROWTH)
 
 
 def _retry(

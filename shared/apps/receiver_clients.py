@@ -7,6 +7,7 @@ import random
 from dataclasses import dataclass
 from typing import Protocol
 
+from shared.apps.receipt_publisher import ReceiptPublisher
 from shared.apps.receiver_queues import ReceiverQueues
 from shared.apps.sending import sending
 from shared.azure.vault import VaultDeniedError, VaultUnavailableError
@@ -47,6 +48,7 @@ def connect_clients(settings: ReceiverSettings) -> ReceiverClients:
         settings.partner_secret, settings.partner_identity, settings.partner_secret_seconds
     )
     bus = azure.bus(settings.bus_identity)
+    to_receipts = sending(bus, settings.receipts_queue, outages)
 
     async def decrypt(wrapped: WrappedKey) -> bytes:
         with outages.watching(key.url, (VaultUnavailableError, VaultDeniedError)):
@@ -64,7 +66,8 @@ def connect_clients(settings: ReceiverSettings) -> ReceiverClients:
         ReceiverQueues(
             sending(bus, settings.retries_queue, outages),
             sending(bus, settings.rejected_queue, outages),
-            sending(bus, settings.receipts_queue, outages),
+            to_receipts,
+            ReceiptPublisher(to_receipts),
             settings.wait_seconds,
             outages,
         ),

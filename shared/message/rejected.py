@@ -15,6 +15,7 @@ SCHEDULE_USED = "relay-schedule-used"
 REASON = "relay-reason"
 DETAIL = "relay-detail"
 REJECTED_AT = "relay-rejected-at"
+UNRECORDED = "relay-unrecorded"  # there, with any value: the ledger has not heard of it
 KIND = "relay-kind"
 RECEIPT = "receipt"  # the one value of KIND; without it, it is a message for the partner
 

@@ -7,8 +7,8 @@ from typing import get_args
 
 import pytest
 
+from shared.apps.holds import MAX_HOLDS
 from shared.apps.outcomes import (
-    MAX_DENIED_HOLDS,
     Delivered,
     Hold,
     Policy,
@@ -26,6 +26,7 @@ from shared.apps.outcomes import (
 from shared.azure.queues import BusDeniedError
 from shared.azure.vault import VaultDeniedError, VaultRefusedError, VaultUnavailableError
 from shared.message.envelope import DataKey, DecryptionError, Fault
+from shared.message.formats import NewerFormatError
 from shared.message.message_id import MessageId
 from shared.message.pending_receipt import PendingReceipt
 from shared.message.receipt import Receipt
@@ -147,7 +148,7 @@ def test_what_the_vault_denies_waits_longer_each_time_and_not_for_ever(
 def test_what_the_vault_denies_waits_for_about_a_week() -> None:
     outcomes = [
         after_failure(received(f"mine.{hop}"), DENIED, POLICY, 0.0, is_opened=False)
-        for hop in range(MAX_DENIED_HOLDS)
+        for hop in range(MAX_HOLDS)
     ]
     waited = sum(one.delay for one in outcomes if isinstance(one, Hold))
     assert 6.5 < waited / 86_400 < 7.5
@@ -190,6 +191,26 @@ def test_what_the_partner_denies_comes_ever_more_seldom_and_is_never_rejected(
     assert after_failure(received(f"mine.{hop}"), denied, POLICY, 0.0) == Hold(
         delay, "it answered 401"
     )
+
+
+NEWER = NewerFormatError(2)
+
+
+@pytest.mark.parametrize("is_opened", [False, True])
+@pytest.mark.parametrize(
+    ("hop", "attempts", "outcome"),
+    [
+        (0, 0, Hold(30.0, str(NEWER))),
+        (18, 3, Hold(600.0, str(NEWER))),
+        (999, 0, Hold(600.0, str(NEWER))),
+        (1003, 3, Reject("newer-format", f"{NEWER}; held 1000 times", 3)),
+    ],
+)
+def test_a_newer_format_waits_for_an_upgrade_as_a_denied_key_does(
+    hop: int, attempts: int, outcome: Hold | Reject, is_opened: bool
+) -> None:
+    message = received(f"mine.{hop}", properties={"relay-attempts": str(attempts)})
+    assert after_failure(message, NEWER, POLICY, 0.0, is_opened=is_opened) == outcome
 
 
 def test_what_failed_together_does_not_come_back_together() -> None:
