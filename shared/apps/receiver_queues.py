@@ -75,7 +75,8 @@ class ReceiverQueues:
             case Delivered():
                 _log.info("delivered %s: %d bytes", message.id.id, outcome.size)
             case Retry():
-                await self._requeue(message, outcome.delay, outcome.attempts)
+                later = replace(message, schedule_used=outcome.schedule_used)
+                await self._requeue(later, outcome.delay, outcome.attempts)
                 _log.info("retry %s in %.0f s: %s", message.id.id, outcome.delay, outcome.detail)
             case Hold():
                 await self._hold(message, outcome)
@@ -117,7 +118,10 @@ class ReceiverQueues:
 
     async def set_aside(self, message: BusMessage, outcome: Reject) -> None:
         """Send a message to the rejected queue, and no receipt."""
-        letter = rejected(message, outcome.reason, outcome.detail, outcome.attempts)
+        letter = rejected(
+            *(message, outcome.reason, outcome.detail, outcome.attempts),
+            is_recorded=outcome.is_recorded,
+        )
         await self._until_taken(self.to_rejected, letter)
         # The id of a message that is not this relay's may be anything, and is not text for a log.
         own = message.id.id if isinstance(message, ReceivedMessage) else message.bus_id

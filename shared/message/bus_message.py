@@ -9,7 +9,7 @@ from azure.servicebus import ServiceBusMessage
 from shared.message.envelope import MEDIA_TYPE
 from shared.message.receipt import Receipt
 from shared.message.received import BusMessage, ReceivedMessage
-from shared.message.rejected import ATTEMPTS, why
+from shared.message.rejected import ATTEMPTS, SCHEDULE_USED, UNRECORDED, why
 from shared.standards.trace_context import HEADER
 
 LATER_HOP_BYTES = 6 * 1024
@@ -36,6 +36,7 @@ def requeued(message: ReceivedMessage, due: datetime, attempts: int) -> ServiceB
         {
             HEADER: message.trace,
             ATTEMPTS: str(attempts),
+            SCHEDULE_USED: None if message.schedule_used is None else str(message.schedule_used),
             **(message.pending.to_properties() if message.pending else {}),
         },
     )
@@ -43,12 +44,15 @@ def requeued(message: ReceivedMessage, due: datetime, attempts: int) -> ServiceB
     return again
 
 
-def rejected(message: BusMessage, reason: str, detail: str, attempts: int) -> ServiceBusMessage:
+def rejected(
+    message: BusMessage, reason: str, detail: str, attempts: int, *, is_recorded: bool = True
+) -> ServiceBusMessage:
     """Return the same message, as sealed as it was, for the queue of rejected messages."""
+    unrecorded = {} if is_recorded else {UNRECORDED: "true"}
     return _message(
         message.body,
         message.bus_id or None,
-        {HEADER: message.trace, ATTEMPTS: str(attempts), **why(reason, detail)},
+        {HEADER: message.trace, ATTEMPTS: str(attempts), **why(reason, detail), **unrecorded},
     )
 
 

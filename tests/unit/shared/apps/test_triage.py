@@ -20,6 +20,7 @@ from shared.azure.queues import BusDeniedError
 from shared.azure.vault import VaultUnavailableError
 from shared.message.dead_letter import DeadLetter
 from shared.message.envelope import DataKey, MessageHeader, WrappedKey, seal
+from shared.message.formats import NewerFormatError
 from shared.message.pending_receipt import PendingReceipt
 from shared.message.receipt import Receipt
 from shared.message.received import ReceivedMessage
@@ -205,6 +206,31 @@ async def test_a_message_goes_to_an_operator_with_the_reason_of_the_bus_and_the_
     assert (receipt.message_id, receipt.state, receipt.attempts) == ("mine", State.REJECTED, 3)
     assert receipt.detail
     assert receipt.detail.startswith("MaxDeliveryCountExceeded: ")
+
+
+NEWER = seal(b"payload", MessageHeader("mine", "a/b"), KEY, WRAPPED, 2).encode()
+
+
+async def test_a_newer_format_comes_again_until_the_last_delivery(
+    triage: Triage, queues: Queues
+) -> None:
+    """By then another instance of the receiver may be newer."""
+    for deliveries in range(1, 9):
+        with pytest.raises(NewerFormatError):
+            await triage.handle(letter(NEWER, "messages", deliveries=deliveries))
+    assert not queues.sent
+    await triage.handle(letter(NEWER, "messages", deliveries=9))
+    assert queues.order == ["rejected"]
+    assert queues.properties("rejected")[0]["relay-reason"] == "MaxDeliveryCountExceeded"
+
+
+async def test_a_newer_format_with_a_pending_receipt_is_never_an_operators_to_replay(
+    triage: Triage, queues: Queues
+) -> None:
+    await triage.handle(letter(NEWER, "messages", deliveries=9, more=AUTHENTIC.to_properties()))
+    assert queues.order == ["retries"]
+    assert queues.bodies("retries") == [NEWER]
+    assert "relay-pending-receipt" in queues.properties("retries")[0]
 
 
 @pytest.mark.parametrize(

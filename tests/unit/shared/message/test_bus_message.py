@@ -43,6 +43,18 @@ def test_a_message_that_waits_is_the_same_under_the_id_of_its_next_hop(
     assert message.scheduled_enqueue_time_utc == DUE
 
 
+def test_a_message_that_waits_keeps_what_it_used_up_of_the_schedule() -> None:
+    message = replace(received("id-1"), schedule_used=35)
+    sent = requeued(message, DUE, attempts=2)
+    properties = {str(k): v for k, v in (sent.application_properties or {}).items()}
+    assert properties == {"relay-attempts": "2", "relay-schedule-used": "35"}
+    again = received(str(sent.message_id), b"".join(sent.body), **properties)
+    assert again.schedule_used == 35
+    # Replayed by an operator, it has its whole schedule again.
+    left = rejected(again, "partner-refused", "why", 3).application_properties
+    assert "relay-schedule-used" not in (left or {})
+
+
 def test_a_pending_receipt_waits_with_its_message_for_as_many_hops_as_it_takes() -> None:
     pending = PendingReceipt.by(KEY, Receipt("id-1", State.DELIVERED, AT, 2, size=7))
     message = replace(received("id-1"), pending=pending)
@@ -66,6 +78,14 @@ def test_a_rejected_message_says_why_and_stays_sealed() -> None:
         "relay-reason": "partner-refused",
         "relay-detail": "d" * 200,
     }
+
+
+def test_a_rejected_message_of_which_the_ledger_has_not_heard_says_so() -> None:
+    recorded, unrecorded = (
+        rejected(received(), "r", "d", 0, is_recorded=one).application_properties or {}
+        for one in (True, False)
+    )
+    assert set(unrecorded) - set(recorded) == {"relay-unrecorded"}
 
 
 def test_a_rejected_message_leaves_its_pending_receipt_behind() -> None:
