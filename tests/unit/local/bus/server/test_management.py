@@ -88,7 +88,7 @@ def test_schedule_and_cancel(session: Session) -> None:
     [
         ("peek-message", {"from-sequence-number": Long(1), "message-count": Int(1)}),
         ("schedule-message", {"messages": [{"message": DATA}]}),
-        ("cancel-scheduled-message", {"sequence-numbers": Array(0x81, [1])}),
+        ("cancel-scheduled-message", {"sequence-numbers": Array(0x81, (1,))}),
     ],
 )
 def test_a_queue_that_forwards_is_neither_browsed_nor_scheduled_on(
