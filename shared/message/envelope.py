@@ -6,6 +6,7 @@ import hmac
 import json
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Literal
@@ -15,6 +16,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from shared.errors import RelayError
+from shared.message.formats import FIRST_FORMAT, KNOWN_FORMATS, Formats
 from shared.message.message_id import is_message_id
 from shared.standards.base64url import encode
 from shared.standards.plain_text import is_writable
@@ -27,6 +29,8 @@ _KEY_BYTES = 32
 _NONCE_BYTES = 12
 _TAG_BYTES = 16
 _MAX_HEADER_CHARS = 8192
+_FORMAT = "fmt"
+_LATER_FORMAT = re.compile(r"[2-9]|[1-9][0-9]{1,3}", re.ASCII)
 _HEADER_MEMBERS = frozenset({"alg", "enc", "kid", "mid", "cty", "dkc"})
 _WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _QUOTED = r'"(?:[\t !#-\[\]-~]|\\[\t -~])*"'
@@ -38,14 +42,15 @@ _CONTENT_TYPE = re.compile(
 _MAX_CONTENT_TYPE = 255
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]*", re.ASCII)
 
-Fault = Literal["malformed", "wrong-key", "tampered"]
+Fault = Literal["malformed", "retired-format", "wrong-key", "tampered"]
 
 
 class DecryptionError(RelayError):
     """A sealed message that can never be opened here.
 
-    `fault` is `malformed` (not a sealed message at all), `wrong-key` (sealed with a key that is not
-    this receiver's) or `tampered` (authentication failed, or it is sealed for another message id).
+    `fault` is `malformed` (not a sealed message at all), `retired-format` (of a format that is not
+    accepted any more), `wrong-key` (sealed with a key that is not this receiver's) or `tampered`
+    (authentication failed, or it is sealed for another message id).
     """
 
     def __init__(self, fault: Fault, detail: str) -> None:
@@ -142,13 +147,17 @@ class SealedMessage:
     _ciphertext: bytes = field(repr=False)
 
     @classmethod
-    def from_token(cls, token: str) -> SealedMessage:
-        """Parse a compact JWE. Raises `DecryptionError` (`malformed`) on anything else."""
+    def from_token(cls, token: str, accepted: Formats = KNOWN_FORMATS) -> SealedMessage:
+        """Parse a compact JWE of a format that is accepted.
+
+        Raises `NewerFormatError` for a later one, of which nothing else is looked at, and
+        `DecryptionError` (`malformed`, `retired-format`) on anything else.
+        """
         parts = token.split(".", 5)
         if len(parts) != 5:
             raise DecryptionError("malformed", "a sealed message has five parts")
         protected, wrapped, nonce, ciphertext, tag = parts
-        header = _header(protected)
+        header = _header(protected, accepted)
         nonce_bytes, tag_bytes = _decode(nonce, "nonce"), _decode(tag, "tag")
         if len(nonce_bytes) != _NONCE_BYTES:
             raise DecryptionError("malformed", "the nonce is not 96 bits long")
@@ -175,11 +184,19 @@ class SealedMessage:
         return key.decrypt(self._nonce, self._ciphertext, self._associated)
 
 
-def seal(payload: bytes, header: MessageHeader, key: DataKey, wrapped: WrappedKey) -> str:
+def seal(
+    payload: bytes,
+    header: MessageHeader,
+    key: DataKey,
+    wrapped: WrappedKey,
+    emitted: int = FIRST_FORMAT,
+) -> str:
     """Seal `payload` as a compact JWE. `wrapped` is `key` as Key Vault encrypted it.
 
+    `emitted` is the number of the format, one that this code knows.
+
     The protected header is the associated data (RFC 7516 section 5.1), so the id, the content
-    type and the key's version cannot be exchanged between messages.
+    type, the key's version and the format cannot be exchanged between messages.
     """
     members = {
         "alg": ALGORITHM,
@@ -189,6 +206,8 @@ def seal(payload: bytes, header: MessageHeader, key: DataKey, wrapped: WrappedKe
         "cty": header.content_type,
         "dkc": key.commitment,
     }
+    if emitted != FIRST_FORMAT:
+        members[_FORMAT] = str(emitted)
     protected = encode(json.dumps(members, separators=(",", ":")).encode())
     nonce, ciphertext = key.encrypt(payload, protected.encode())
     view = memoryview(ciphertext)
@@ -203,16 +222,18 @@ def seal(payload: bytes, header: MessageHeader, key: DataKey, wrapped: WrappedKe
     )
 
 
-def _header(protected: str) -> dict[str, str]:
+def _header(protected: str, accepted: Formats) -> dict[str, str]:
     if len(protected) > _MAX_HEADER_CHARS:
         raise DecryptionError("malformed", "the protected header is too long")
     try:
         header = json.loads(_decode(protected, "protected header"), object_pairs_hook=_unique)
     except (ValueError, RecursionError):
         raise DecryptionError("malformed", "the protected header is not JSON") from None
+    if isinstance(header, dict):
+        _check_format(header, accepted)
     # Only the members that `seal` writes, all of them strings: `zip`, `crit`, `jku` and whatever
     # else a header may carry have no meaning here, so nothing can be smuggled in by them.
-    if not isinstance(header, dict) or header.keys() != _HEADER_MEMBERS:
+    if not isinstance(header, dict) or header.keys() - {_FORMAT} != _HEADER_MEMBERS:
         raise DecryptionError(
             "malformed", "the protected header does not have the members of a sealed message"
         )
@@ -226,6 +247,18 @@ def _header(protected: str) -> dict[str, str]:
     if (header["alg"], header["enc"]) != (ALGORITHM, ENCRYPTION):
         raise DecryptionError("malformed", f"it is not sealed with {ALGORITHM} and {ENCRYPTION}")
     return header
+
+
+def _check_format(header: Mapping[str, object], accepted: Formats) -> None:
+    """Raise `NewerFormatError`, or `DecryptionError` for a format that is none or retired."""
+    number = header.get(_FORMAT)
+    # Written in one way only, and never for format 1: otherwise one message would have two headers.
+    if _FORMAT in header and not (isinstance(number, str) and _LATER_FORMAT.fullmatch(number)):
+        raise DecryptionError("malformed", "the format is not a number from 2 to 9999")
+    try:
+        accepted.check(int(str(number)) if number else FIRST_FORMAT)
+    except ValueError as error:
+        raise DecryptionError("retired-format", str(error)) from None
 
 
 def _unique(members: list[tuple[str, object]]) -> dict[str, object]:

@@ -34,6 +34,8 @@ from shared.ledger.errors import (
 from shared.message.envelope import DecryptionError
 from shared.partner.delivery import (
     DeliveryError,
+    MessageDeniedError,
+    PartnerBlockedError,
     PartnerDeniedError,
     PartnerRefusedError,
     PartnerSecretError,
@@ -47,6 +49,8 @@ TRANSIENT: set[type[RelayError]] = {
     LedgerUnavailableError,
     PoolerRefusedError,
     PartnerUnavailableError,
+    PartnerBlockedError,
+    MessageDeniedError,
     CallCancelledError,
 }
 DENIALS: set[type[RelayError]] = {  # transient as well: nothing is wrong with the request
