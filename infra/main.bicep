@@ -83,6 +83,7 @@ param logRetentionDays int = 90
 // Each instance knows only of itself: it gets its part of these, by how far the app scales.
 @description('Most posts to the partner at once, of all instances together; 0 for the default of each instance.')
 @minValue(0)
+@maxValue(100000)
 param partnerConcurrency int = 0
 
 @description('Most posts to the partner a second, of all instances together; 0 for no limit.')
