@@ -78,7 +78,11 @@ def connect_clients(settings: ReceiverSettings) -> ReceiverClients:
 def gate_policy_of(settings: ReceiverSettings) -> GatePolicy:
     """Return what the settings say of the gate before the partner."""
     return GatePolicy(
-        BreakerPolicy(settings.partner_breaker_failures, settings.partner_probe_seconds),
+        BreakerPolicy(
+            settings.partner_breaker_failures,
+            settings.partner_probe_seconds,
+            settings.wait_seconds,
+        ),
         settings.partner_concurrency,
         settings.partner_rate,
         settings.wait_seconds,
