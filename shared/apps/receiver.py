@@ -117,7 +117,7 @@ class Receiver:
         What it raises, when a queue does not accept what follows, leaves the message on its queue,
         to be delivered again.
         """
-        received = read_message(message)
+        received = read_message(message, self._accepted)
         if isinstance(received, UnidentifiedMessage):
             await self._queues.set_aside(received, reject_unidentified(received, self._policy))
             return
@@ -133,8 +133,8 @@ class Receiver:
             return Record(receipt), None
         key = None
         try:
-            if rejected := before_opening(message, self._policy):
-                return rejected, None
+            if unopened := before_opening(message, self._policy):
+                return unopened, None
             sealed = message.sealed(self._accepted)
             data_key = await self._keys.open(sealed.wrapped)
             payload = sealed.open(data_key)

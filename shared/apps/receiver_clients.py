@@ -69,6 +69,7 @@ def connect_clients(settings: ReceiverSettings) -> ReceiverClients:
             sending(bus, settings.receipts_queue, outages),
             settings.wait_seconds,
             outages,
+            format_emitted=settings.format_emitted,
         ),
         outages,
     )

@@ -18,6 +18,7 @@ from shared.azure.vault import VaultError
 from shared.message.dead_letter import DeadLetter
 from shared.message.envelope import DataKey, DecryptionError
 from shared.message.formats import KNOWN_FORMATS, Formats, NewerFormatError
+from shared.message.pending_receipt import NewerPendingReceipt
 from shared.message.receipt import Receipt
 from shared.message.received import ReceivedMessage, UnidentifiedMessage
 from shared.message.unrecorded import rejected_receipt, returned
@@ -47,6 +48,8 @@ def sort_receipt(letter: DeadLetter, max_deliveries: int) -> ReturnReceipt | Rej
     """Decide on what was on the queue of receipts."""
     try:
         Receipt.from_json(letter.message.body)
+    except NewerFormatError:
+        pass  # it is the tracker's to read
     except ValueError as error:
         return RejectReceipt("not-a-receipt", str(error))
     # The last delivery does not depend on the queue of receipts, which may be what failed.
@@ -85,7 +88,7 @@ class Triage:
 
     async def handle(self, message: func.ServiceBusMessage) -> None:
         """Return when a dead letter is where it belongs; what it raises leaves it on the queue."""
-        letter = DeadLetter.from_trigger(message)
+        letter = DeadLetter.from_trigger(message, self._accepted)
         # By where it was, never by what it looks like: otherwise a right to send to `messages`
         # would be one to write into the ledger, by a message that the bus is made to give up.
         if letter.source == self._receipts_queue:
@@ -130,6 +133,8 @@ class Triage:
 
     async def _key_of(self, message: ReceivedMessage) -> DataKey | None:
         """Return the data key if it opens the message; raise what `_outcome` raises."""
+        if isinstance(message.pending, NewerPendingReceipt):
+            raise message.pending.error
         try:
             sealed = message.sealed(self._accepted)
             key = await self._keys.open(sealed.wrapped)
