@@ -10,11 +10,12 @@ from datetime import UTC, datetime, timedelta
 import azure.functions as func
 from azure.servicebus import ServiceBusMessage
 
-from shared.apps.bounded_hold import hold_delay
+from shared.apps.holds import hold_delay
 from shared.concurrency.holding import held, pausing
 from shared.ledger.errors import LedgerError, LedgerUnavailableError
 from shared.message.formats import KNOWN_FORMATS, Formats, NewerFormatError
 from shared.message.receipt import Receipt
+from shared.message.receipt_lines import read_lines
 from shared.message.unrecorded import MAX_HELD_BYTES, held_receipt, holds_of, rejected_receipt
 from shared.telemetry.outages import Outages
 
@@ -32,7 +33,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Item:
-    """What was on the queue, and how often it was delivered.
+    """A receipt as it was on the queue, and how often its message was delivered.
 
     Of a batch, only the body and the number of deliveries can be relied on: the host leaves out
     texts that are empty, so that those of the following messages move up.
@@ -87,10 +88,13 @@ class Recorder:
         of a batch is not renewed: all of it has to fit into the queue's lockDuration.
         """
         items, unrecordable = _sorted(messages, datetime.now(UTC), self._accepted)
+        recorded = len(items)
         if items:
-            unrecordable += await held(
+            unwritten = await held(
                 lambda: self._write(items), self._wait_seconds, LedgerUnavailableError
             )
+            recorded -= len(unwritten)
+            unrecordable += unwritten
         deliveries = max((message.delivery_count or 1 for message in messages), default=1)
         async with pausing(deliveries, SET_ASIDE_SECONDS, PAUSE_SECONDS):
             # Before any is set aside: the whole batch comes again, and would set it aside twice.
@@ -98,7 +102,7 @@ class Recorder:
                 raise error
             for one in unrecordable:
                 await self._put_away(one)
-        _log.info("recorded %d receipts", len(messages) - len(unrecordable))
+        _log.info("recorded %d receipts", recorded)
 
     async def _put_away(self, one: _Unrecordable) -> None:
         if one.delay is None:
@@ -131,15 +135,17 @@ def _sorted(
     items: list[_Item] = []
     unrecordable: list[_Unrecordable] = []
     for message in messages:
-        body = message.get_body()
-        try:
-            receipt = Receipt.from_json(body, accepted).until(now)
-            items.append(_Item(body, message.delivery_count or 1, receipt))
-        except NewerFormatError as newer:
-            unrecordable.append(_newer(body, newer))
-        except ValueError as error:
-            _log.error("rejected what is not a receipt: %s", error)
-            unrecordable.append(_Unrecordable(body, "not-a-receipt", str(error)))
+        for line in read_lines(message.get_body(), accepted):
+            match line.receipt:
+                case Receipt():
+                    receipt = line.receipt.until(now)
+                    items.append(_Item(line.body, message.delivery_count or 1, receipt))
+                case NewerFormatError():
+                    unrecordable.append(_newer(line.body, line.receipt))
+                case ValueError():
+                    _log.error("rejected what is not a receipt: %s", line.receipt)
+                    detail = str(line.receipt)
+                    unrecordable.append(_Unrecordable(line.body, "not-a-receipt", detail))
     return items, unrecordable
 
 

@@ -11,7 +11,7 @@ from shared.message.envelope import DecryptionError, SealedMessage
 from shared.message.formats import KNOWN_FORMATS, Formats, NewerFormatError
 from shared.message.message_id import MessageId
 from shared.message.pending_receipt import NewerPendingReceipt, PendingReceipt, pending_receipt
-from shared.message.rejected import ATTEMPTS, read_count
+from shared.message.rejected import ATTEMPTS, SCHEDULE_USED, read_count, read_seconds
 from shared.standards.plain_text import encodable
 from shared.standards.trace_context import HEADER, traceparent
 
@@ -23,8 +23,9 @@ class BusMessage:
     """What every message has, also one that this relay did not send.
 
     `bus_id` is its id on the bus, which may be anything. `attempts` were made at the partner so
-    far. `deliveries` counts how often its queue has delivered it, this delivery included. `trace`
-    is a `traceparent`.
+    far; `schedule_used` are the seconds of the retry schedule that they used up, None where the
+    message does not say. `deliveries` counts how often its queue has delivered it, this delivery
+    included. `trace` is a `traceparent`.
     """
 
     bus_id: str
@@ -32,6 +33,7 @@ class BusMessage:
     deliveries: int
     trace: str | None
     body: bytes = field(repr=False)
+    schedule_used: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +88,7 @@ def read_message(
         "deliveries": message.delivery_count or 1,
         "trace": traceparent(properties.get(HEADER)),
         "body": message.get_body(),
+        "schedule_used": read_seconds(properties.get(SCHEDULE_USED)),
     }
     message_id = MessageId.parse(bus_id)
     if message_id is None:

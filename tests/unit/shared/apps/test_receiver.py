@@ -15,7 +15,6 @@ from azure.servicebus import ServiceBusMessageBatch
 
 from shared.apps.outcomes import Policy
 from shared.apps.receiver import Receiver, blueprint, policy_of
-from shared.apps.receiver_clients import ReceiverClients
 from shared.azure.queues import BusDeniedError
 from shared.azure.vault import VaultDeniedError, VaultRefusedError, VaultUnavailableError
 from shared.message.envelope import DataKey, MessageHeader, WrappedKey, seal
@@ -42,7 +41,9 @@ from tests.unit.shared.apps.receiver_doubles import (
     Keys,
     PartnerDouble,
     Queues,
+    clients_of,
     message_of,
+    token_of,
 )
 from tests.unit.shared.message.triggered import TRACE
 from tests.unit.shared.settings.test_settings import environment
@@ -67,7 +68,7 @@ def partner() -> PartnerDouble:
 
 @pytest.fixture
 def receiver(queues: Queues, keys: Keys, partner: PartnerDouble) -> Receiver:
-    clients = ReceiverClients(keys, partner, queues.of_receiver, queues.outages)
+    clients = clients_of(keys, partner, queues)
     return Receiver(clients, Policy(Schedule.parse("5s,5m"), 30.0, 9), lambda: 0.0)
 
 
@@ -229,7 +230,7 @@ async def test_a_newer_pending_receipt_keeps_its_message_from_the_partner(
 async def test_what_is_accepted_is_what_the_receiver_is_given(
     queues: Queues, keys: Keys, partner: PartnerDouble
 ) -> None:
-    clients = ReceiverClients(keys, partner, queues.of_receiver, queues.outages)
+    clients = clients_of(keys, partner, queues)
     policy = Policy(Schedule.parse("5s"), 30.0, 9)
     later = Receiver(clients, policy, accepted=Formats(frozenset({2})))
     await later.handle(message_of(NEWER))
@@ -448,8 +449,8 @@ async def test_a_partner_that_is_away_is_one_line_of_the_log(
 ) -> None:
     caplog.set_level(logging.WARNING)
     partner.error = PartnerUnavailableError("away")
-    for _ in range(20):
-        await receiver.handle(message_of())
+    for message_id in map(str, range(20)):
+        await receiver.handle(message_of(token_of(message_id), message_id))
     partner.error = None
     await receiver.handle(message_of())
     assert [line.partition(",")[0] for line in caplog.messages] == [

@@ -199,7 +199,13 @@ async def test_what_cannot_be_accepted_reaches_no_service(
 
 @pytest.mark.parametrize(
     ("state", "status"),
-    [(State.QUEUED, 202), (State.RETRYING, 202), (State.DELIVERED, 202), (State.REJECTED, 409)],
+    [
+        (State.QUEUED, 202),
+        (State.RETRYING, 202),
+        (State.DELIVERED, 202),
+        (State.REJECTED, 409),
+        (State.DROPPED, 409),
+    ],
 )
 async def test_a_message_that_was_sent_before_is_answered_with_where_it_is(
     sender: Sender, services: Services, state: State, status: int
