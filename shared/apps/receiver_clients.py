@@ -70,6 +70,7 @@ def connect_clients(settings: ReceiverSettings) -> ReceiverClients:
             ReceiptPublisher(to_receipts),
             settings.wait_seconds,
             outages,
+            format_emitted=settings.format_emitted,
         ),
         outages,
     )

@@ -10,7 +10,7 @@ import azure.functions as func
 from shared.message.envelope import DecryptionError, SealedMessage
 from shared.message.formats import KNOWN_FORMATS, Formats, NewerFormatError
 from shared.message.message_id import MessageId
-from shared.message.pending_receipt import PendingReceipt
+from shared.message.pending_receipt import NewerPendingReceipt, PendingReceipt, pending_receipt
 from shared.message.rejected import ATTEMPTS, SCHEDULE_USED, read_count, read_seconds
 from shared.standards.plain_text import encodable
 from shared.standards.trace_context import HEADER, traceparent
@@ -60,7 +60,7 @@ class ReceivedMessage(BusMessage):
     """
 
     id: MessageId
-    pending: PendingReceipt | None
+    pending: PendingReceipt | NewerPendingReceipt | None
 
     def sealed(self, accepted: Formats = KNOWN_FORMATS) -> SealedMessage:
         """Return the sealed message in it, not yet opened.
@@ -75,8 +75,10 @@ class ReceivedMessage(BusMessage):
         return sealed
 
 
-def read_message(message: func.ServiceBusMessage) -> ReceivedMessage | UnidentifiedMessage:
-    """Read what a trigger hands over."""
+def read_message(
+    message: func.ServiceBusMessage, accepted: Formats = KNOWN_FORMATS
+) -> ReceivedMessage | UnidentifiedMessage:
+    """Read what a trigger hands over. A pending receipt above `accepted` is left unread."""
     properties: dict[str, Any] = message.application_properties or {}
     # As text that can be sent again: it goes along to the queue of rejected messages.
     bus_id = encodable(message.message_id or "")[:_LONGEST_BUS_ID]
@@ -91,7 +93,7 @@ def read_message(message: func.ServiceBusMessage) -> ReceivedMessage | Unidentif
     message_id = MessageId.parse(bus_id)
     if message_id is None:
         return UnidentifiedMessage(**read)
-    pending = PendingReceipt.from_properties(properties, message_id)
+    pending = pending_receipt(properties, message_id, accepted)
     return ReceivedMessage(**read, id=message_id, pending=pending)
 
 

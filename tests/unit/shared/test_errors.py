@@ -32,6 +32,7 @@ from shared.ledger.errors import (
     PoolerRefusedError,
 )
 from shared.message.envelope import DecryptionError
+from shared.message.formats import NewerFormatError
 from shared.partner.delivery import (
     DeliveryError,
     MessageDeniedError,
@@ -71,6 +72,7 @@ FINAL: set[type[RelayError]] = {
     DeliveryError,
     PartnerRefusedError,
     DecryptionError,
+    NewerFormatError,
     SettingsError,
     NotDeclaredError,
     InvalidRequestError,

@@ -205,6 +205,28 @@ async def test_a_newer_format_under_an_id_that_is_not_the_relays_is_rejected(
     assert queues.properties("rejected")[0]["relay-reason"] == "undecryptable-tampered"
 
 
+@pytest.mark.parametrize(
+    ("message_id", "queue"), [("mine.3", "retries"), ("mine.1000", "rejected")]
+)
+async def test_a_newer_pending_receipt_keeps_its_message_from_the_partner(
+    receiver: Receiver,
+    queues: Queues,
+    keys: Keys,
+    partner: PartnerDouble,
+    message_id: str,
+    queue: str,
+) -> None:
+    pending = PendingReceipt.by(KEY, replace(DONE, format=2)).to_properties()
+    await receiver.handle(message_of(message_id=message_id, properties=pending))
+    assert sorted(queues.order) == sorted([queue, "receipts"])
+    if queue == "retries":
+        assert pending.items() <= queues.properties(queue)[0].items()
+    else:
+        assert queues.properties(queue)[0]["relay-reason"] == "newer-format"
+    assert not keys.opened
+    assert not partner.accepted
+
+
 async def test_what_is_accepted_is_what_the_receiver_is_given(
     queues: Queues, keys: Keys, partner: PartnerDouble
 ) -> None:
