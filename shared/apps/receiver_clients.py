@@ -14,6 +14,7 @@ from shared.azure.vault import VaultDeniedError, VaultUnavailableError
 from shared.message.data_keys import DataKeyCache
 from shared.message.envelope import ALGORITHM, DataKey, WrappedKey
 from shared.message.payload_key import PayloadKey
+from shared.partner.breaker import BreakerPolicy
 from shared.partner.gate import GatePolicy, PartnerGate
 from shared.partner.partner import Partner
 from shared.settings.settings import ReceiverSettings
@@ -53,10 +54,15 @@ def connect_clients(settings: ReceiverSettings) -> ReceiverClients:
         with outages.watching(key.url, (VaultUnavailableError, VaultDeniedError)):
             return await key.decrypt(wrapped)
 
-    partner = Partner.connect(secret, settings.partner_timeout_seconds, settings.network)
+    partner = Partner.connect(
+        secret,
+        settings.partner_timeout_seconds,
+        settings.network,
+        settings.partner_final_statuses,
+    )
     return ReceiverClients(
         DataKeyCache(decrypt, settings.data_key_cache_entries, settings.data_key_cache_seconds),
-        PartnerGate(partner, GatePolicy(), outages, chance=random.random),
+        PartnerGate(partner, gate_policy_of(settings), outages, chance=random.random),
         ReceiverQueues(
             sending(bus, settings.retries_queue, outages),
             sending(bus, settings.rejected_queue, outages),
@@ -66,4 +72,14 @@ def connect_clients(settings: ReceiverSettings) -> ReceiverClients:
             outages,
         ),
         outages,
+    )
+
+
+def gate_policy_of(settings: ReceiverSettings) -> GatePolicy:
+    """Return what the settings say of the gate before the partner."""
+    return GatePolicy(
+        BreakerPolicy(settings.partner_breaker_failures, settings.partner_probe_seconds),
+        settings.partner_concurrency,
+        settings.partner_rate,
+        settings.wait_seconds,
     )

@@ -113,7 +113,7 @@ class ReceiverQueues:
 
     async def _hold(self, message: ReceivedMessage, outcome: Hold) -> None:
         await self._requeue(message, outcome.delay, message.attempts)
-        level = self.outages.level
+        level = self.outages.level if outcome.is_recorded else logging.DEBUG
         _log.log(level, "waits %s for %.0f s: %s", message.id.id, outcome.delay, outcome.detail)
 
     async def set_aside(self, message: BusMessage, outcome: Reject) -> None:
