@@ -41,7 +41,7 @@ class UnidentifiedMessage(BusMessage):
     def fault(self) -> DecryptionError:
         """Why it can never be opened."""
         try:
-            _sealed(self.body)
+            SealedMessage.from_token(self.body)
         except DecryptionError as error:
             return error
         return _other_id()
@@ -59,10 +59,10 @@ class ReceivedMessage(BusMessage):
 
     def sealed(self) -> SealedMessage:
         """Return the sealed message in it, not yet opened. Raises `DecryptionError`."""
-        sealed = _sealed(self.body)
+        sealed = SealedMessage.from_token(self.body)
         # A sealed message belongs to one id: under another one it would pass the duplicate
         # detection, and the ledger would record it as what it is not.
-        if sealed.header.message_id != self.id.id:
+        if sealed.message_id != self.id.id:
             raise _other_id()
         return sealed
 
@@ -84,14 +84,6 @@ def read_message(message: func.ServiceBusMessage) -> ReceivedMessage | Unidentif
         return UnidentifiedMessage(**read)
     pending = PendingReceipt.from_properties(properties, message_id)
     return ReceivedMessage(**read, id=message_id, pending=pending)
-
-
-def _sealed(body: bytes) -> SealedMessage:
-    try:
-        token = body.decode("ascii")
-    except UnicodeDecodeError:
-        raise DecryptionError("malformed", "the body is not text") from None
-    return SealedMessage.from_token(token)
 
 
 def _other_id() -> DecryptionError:

@@ -18,8 +18,9 @@ from shared.apps.receiver import Receiver, blueprint, policy_of
 from shared.apps.receiver_clients import ReceiverClients
 from shared.azure.queues import BusDeniedError
 from shared.azure.vault import VaultDeniedError, VaultRefusedError, VaultUnavailableError
-from shared.message.envelope import DataKey, MessageHeader, WrappedKey, seal
+from shared.message.envelope import DataKey, WrappedKey, seal
 from shared.message.pending_receipt import PendingReceipt
+from shared.message.protected_header import MessageHeader
 from shared.message.receipt import Receipt
 from shared.message.state import State
 from shared.partner.delivery import (

@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from shared.message.envelope import MessageHeader
+from shared.message.protected_header import MessageHeader
 from shared.partner.delivery import (
     Delivery,
     DeliveryError,
