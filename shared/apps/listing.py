@@ -71,6 +71,7 @@ def _public(entry: LedgerEntry) -> dict[str, Any]:
         "queued": entry.queued_at,
         "retrying": entry.retrying_at,
         "rejected": entry.rejected_at,
+        "dropped": entry.dropped_at,
         "delivered": entry.delivered_at,
     }
     return {

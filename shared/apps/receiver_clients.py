@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import random
 from dataclasses import dataclass
 from typing import Protocol
 
+from shared.apps.receipt_publisher import ReceiptPublisher
 from shared.apps.receiver_queues import ReceiverQueues
 from shared.apps.sending import sending
 from shared.azure.vault import VaultDeniedError, VaultUnavailableError
@@ -13,7 +15,8 @@ from shared.message.data_keys import DataKeyCache
 from shared.message.envelope import DataKey, WrappedKey
 from shared.message.payload_key import PayloadKey
 from shared.message.protected_header import ALGORITHM
-from shared.partner.delivery import Delivery
+from shared.partner.breaker import BreakerPolicy
+from shared.partner.gate import GatePolicy, PartnerGate
 from shared.partner.partner import Partner
 from shared.settings.settings import ReceiverSettings
 from shared.telemetry.outages import Outages
@@ -28,22 +31,12 @@ class KeyOpener(Protocol):
         """Return the data key in `wrapped`. Raises `DecryptionError` and `VaultError`."""
 
 
-class PartnerClient(Protocol):
-    """What delivers a payload."""
-
-    async def deliver(self, delivery: Delivery) -> None:
-        """Return when the partner has accepted it.
-
-        Raises `DeliveryError`, `PartnerSecretError` and `VaultError`.
-        """
-
-
 @dataclass(frozen=True)
 class ReceiverClients:
-    """What the receiver reaches: the payload key, the partner, its queues."""
+    """What the receiver reaches: the payload key, the partner behind its gate, its queues."""
 
     keys: KeyOpener
-    partner: PartnerClient
+    gate: PartnerGate
     queues: ReceiverQueues
     outages: Outages
 
@@ -56,20 +49,38 @@ def connect_clients(settings: ReceiverSettings) -> ReceiverClients:
         settings.partner_secret, settings.partner_identity, settings.partner_secret_seconds
     )
     bus = azure.bus(settings.bus_identity)
+    to_receipts = sending(bus, settings.receipts_queue, outages)
 
     async def decrypt(wrapped: WrappedKey) -> bytes:
         with outages.watching(key.url, (VaultUnavailableError, VaultDeniedError)):
             return await key.decrypt(wrapped)
 
+    partner = Partner.connect(
+        secret,
+        settings.partner_timeout_seconds,
+        settings.network,
+        settings.partner_final_statuses,
+    )
     return ReceiverClients(
         DataKeyCache(decrypt, settings.data_key_cache_entries, settings.data_key_cache_seconds),
-        Partner.connect(secret, settings.partner_timeout_seconds, settings.network),
+        PartnerGate(partner, gate_policy_of(settings), outages, chance=random.random),
         ReceiverQueues(
             sending(bus, settings.retries_queue, outages),
             sending(bus, settings.rejected_queue, outages),
-            sending(bus, settings.receipts_queue, outages),
+            to_receipts,
+            ReceiptPublisher(to_receipts),
             settings.wait_seconds,
             outages,
         ),
         outages,
+    )
+
+
+def gate_policy_of(settings: ReceiverSettings) -> GatePolicy:
+    """Return what the settings say of the gate before the partner."""
+    return GatePolicy(
+        BreakerPolicy(settings.partner_breaker_failures, settings.partner_probe_seconds),
+        settings.partner_concurrency,
+        settings.partner_rate,
+        settings.wait_seconds,
     )

@@ -19,10 +19,11 @@ from shared.apps.outcomes import (
     Retry,
     receipt_of,
 )
+from shared.apps.receipt_publisher import ReceiptPublisher
 from shared.apps.sending import Send
 from shared.azure.queues import BusDeniedError, BusError, BusUnavailableError
 from shared.concurrency.holding import held
-from shared.message.bus_message import receipt_message, rejected, requeued
+from shared.message.bus_message import rejected, requeued
 from shared.message.envelope import DataKey
 from shared.message.pending_receipt import PendingReceipt
 from shared.message.received import BusMessage, ReceivedMessage
@@ -52,6 +53,7 @@ class ReceiverQueues:
     to_retries: Send
     to_rejected: Send
     to_receipts: Send
+    receipts: ReceiptPublisher
     pending_seconds: float
     outages: Outages
     clock: Callable[[], datetime] = _now
@@ -75,7 +77,8 @@ class ReceiverQueues:
             case Delivered():
                 _log.info("delivered %s: %d bytes", message.id.id, outcome.size)
             case Retry():
-                await self._requeue(message, outcome.delay, outcome.attempts)
+                later = replace(message, schedule_used=outcome.schedule_used)
+                await self._requeue(later, outcome.delay, outcome.attempts)
                 _log.info("retry %s in %.0f s: %s", message.id.id, outcome.delay, outcome.detail)
             case Hold():
                 await self._hold(message, outcome)
@@ -102,9 +105,7 @@ class ReceiverQueues:
         """
         if outcome.is_recorded:
             try:
-                await self.to_receipts(
-                    receipt_message(self.receipt(message, outcome, None).receipt)
-                )
+                await self.receipts.publish(self.receipt(message, outcome, None).receipt)
             except BusError as error:
                 await self._hold(message, Hold(self.pending_seconds, f"no receipt yet: {error}"))
                 return
@@ -112,12 +113,15 @@ class ReceiverQueues:
 
     async def _hold(self, message: ReceivedMessage, outcome: Hold) -> None:
         await self._requeue(message, outcome.delay, message.attempts)
-        level = self.outages.level
+        level = self.outages.level if outcome.is_recorded else logging.DEBUG
         _log.log(level, "waits %s for %.0f s: %s", message.id.id, outcome.delay, outcome.detail)
 
     async def set_aside(self, message: BusMessage, outcome: Reject) -> None:
         """Send a message to the rejected queue, and no receipt."""
-        letter = rejected(message, outcome.reason, outcome.detail, outcome.attempts)
+        letter = rejected(
+            *(message, outcome.reason, outcome.detail, outcome.attempts),
+            is_recorded=outcome.is_recorded,
+        )
         await self._until_taken(self.to_rejected, letter)
         # The id of a message that is not this relay's may be anything, and is not text for a log.
         own = message.id.id if isinstance(message, ReceivedMessage) else message.bus_id
@@ -140,7 +144,7 @@ class ReceiverQueues:
         """
         receipt = pending.receipt
         try:
-            await self.to_receipts(receipt_message(receipt.until(self.clock())))
+            await self.receipts.publish(receipt.until(self.clock()))
         except BusError as error:
             _log.log(self.outages.level, "no receipt for %s yet: %s", receipt.message_id, error)
             # A retry's receipt is not kept: that of a later step says more.

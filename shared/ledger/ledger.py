@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from shared.concurrency.batches import Batch, Batches
 from shared.ledger.database import Database, DatabaseSecret
 from shared.ledger.errors import LedgerUnavailableError
-from shared.ledger.table import IS_PROVEN, messages, upsert
+from shared.ledger.table import IS_PROVEN, LISTED, messages, upsert
 from shared.message.receipt import Receipt
 from shared.message.state import State
 
@@ -52,8 +52,9 @@ class LedgerEntry:
     """What the ledger knows of one message. Times are in UTC, and `None` for what has not happened.
 
     `accepted_at` is missing only where the ledger knows a message from its receipts alone.
-    `queued_at` and `delivered_at` are of the first time, `retrying_at` and `rejected_at` of the
-    last. `first_seen_at` is when the ledger first had a row of it: acceptance, as a rule.
+    `queued_at` and `delivered_at` are of the first time, `retrying_at`, `rejected_at` and
+    `dropped_at` of the last. `first_seen_at` is when the ledger first had a row of it:
+    acceptance, as a rule.
     """
 
     id: str
@@ -70,6 +71,7 @@ class LedgerEntry:
     delivered_at: datetime | None
     rejected_at: datetime | None
     fingerprint: bytes | None = field(repr=False)
+    dropped_at: datetime | None = None
 
     @property
     def position(self) -> Position:
@@ -181,7 +183,7 @@ def some_entries(state: State | None, after: Position | None, limit: int) -> Sel
     """Return the statement that reads a page of entries."""
     columns = [messages.c.first_seen_at, messages.c.id]
     place = [] if after is None else [after.at, after.id]
-    statement = select(*_COLUMNS)
+    statement = select(*_COLUMNS).where(LISTED)
     if state is not None:
         # Not `state = ...`: a planner would choose the index of all states for a state that many
         # have, and keep that plan for one that few have, reading all the others.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from azure.servicebus import ServiceBusMessage
 
 from shared.message.envelope import MEDIA_TYPE
-from shared.message.receipt import Receipt
 from shared.message.received import BusMessage, ReceivedMessage
-from shared.message.rejected import ATTEMPTS, why
+from shared.message.rejected import ATTEMPTS, SCHEDULE_USED, UNRECORDED, why
 from shared.standards.trace_context import HEADER
 
 LATER_HOP_BYTES = 6 * 1024
@@ -36,6 +36,7 @@ def requeued(message: ReceivedMessage, due: datetime, attempts: int) -> ServiceB
         {
             HEADER: message.trace,
             ATTEMPTS: str(attempts),
+            SCHEDULE_USED: None if message.schedule_used is None else str(message.schedule_used),
             **(message.pending.to_properties() if message.pending else {}),
         },
     )
@@ -43,18 +44,22 @@ def requeued(message: ReceivedMessage, due: datetime, attempts: int) -> ServiceB
     return again
 
 
-def rejected(message: BusMessage, reason: str, detail: str, attempts: int) -> ServiceBusMessage:
+def rejected(
+    message: BusMessage, reason: str, detail: str, attempts: int, *, is_recorded: bool = True
+) -> ServiceBusMessage:
     """Return the same message, as sealed as it was, for the queue of rejected messages."""
+    unrecorded = {} if is_recorded else {UNRECORDED: "true"}
     return _message(
         message.body,
         message.bus_id or None,
-        {HEADER: message.trace, ATTEMPTS: str(attempts), **why(reason, detail)},
+        {HEADER: message.trace, ATTEMPTS: str(attempts), **why(reason, detail), **unrecorded},
     )
 
 
-def receipt_message(receipt: Receipt) -> ServiceBusMessage:
-    """Return a receipt for the queue of receipts."""
-    return ServiceBusMessage(receipt.to_json(), content_type="application/json")
+def receipts_message(receipts: Sequence[str]) -> ServiceBusMessage:
+    """Return receipts, each in JSON, as one message for the queue of receipts."""
+    kind = "application/json" if len(receipts) == 1 else "application/jsonl"
+    return ServiceBusMessage("\n".join(receipts), content_type=kind)
 
 
 def _message(

@@ -13,7 +13,14 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from shared.errors import RelayError
-from shared.message.protected_header import HeaderFields, MessageHeader, read_header, write_header
+from shared.message.formats import FIRST_FORMAT, KNOWN_FORMATS, Formats
+from shared.message.protected_header import (
+    HeaderFields,
+    MessageHeader,
+    RetiredFormatError,
+    read_header,
+    write_header,
+)
 from shared.standards.base64url import decode_unpadded, encode, encode_ascii, refuse_base64
 
 MEDIA_TYPE = "application/jose"
@@ -33,14 +40,15 @@ _MAX_REMEMBERED_CHARS = 1024  # an RSA key of 4096 bits makes 683
 _freed = bytes(8 * 1024 * 1024)
 del _freed
 
-Fault = Literal["malformed", "wrong-key", "tampered"]
+Fault = Literal["malformed", "retired-format", "wrong-key", "tampered"]
 
 
 class DecryptionError(RelayError):
     """A sealed message that can never be opened here.
 
-    `fault` is `malformed` (not a sealed message at all), `wrong-key` (sealed with a key that is not
-    this receiver's) or `tampered` (authentication failed, or it is sealed for another message id).
+    `fault` is `malformed` (not a sealed message at all), `retired-format` (of a format that is not
+    accepted any more), `wrong-key` (sealed with a key that is not this receiver's) or `tampered`
+    (authentication failed, or it is sealed for another message id).
     """
 
     def __init__(self, fault: Fault, detail: str) -> None:
@@ -122,30 +130,37 @@ class SealedMessage:
     _ciphertext: bytes = field(repr=False)
 
     @classmethod
-    def from_token(cls, token: bytes | str) -> SealedMessage:
-        """Parse a compact JWE. Raises `DecryptionError` (`malformed`) on anything else."""
+    def from_token(cls, token: bytes | str, accepted: Formats = KNOWN_FORMATS) -> SealedMessage:
+        """Parse a compact JWE of a format that is accepted.
+
+        Raises `NewerFormatError` for a later one, of which nothing else is looked at, and
+        `DecryptionError` (`malformed`, `retired-format`) on anything else.
+        """
         try:
-            return cls._parse(token.encode() if isinstance(token, str) else token)
+            return cls._parse(token.encode() if isinstance(token, str) else token, accepted)
+        except RetiredFormatError as error:
+            raise DecryptionError("retired-format", str(error)) from None
         except ValueError as error:
             raise DecryptionError("malformed", str(error)) from None
 
     @classmethod
-    def _parse(cls, token: bytes) -> SealedMessage:
-        refuse_base64(token)
+    def _parse(cls, token: bytes, accepted: Formats) -> SealedMessage:
         # Not `split`, which looks at a large ciphertext byte by byte.
         first = token.find(b".")
         second = token.find(b".", first + 1)
         third = token.find(b".", second + 1)
         fourth = token.find(b".", third + 1)
-        if not 0 <= first < second < third < fourth:
+        five = 0 <= first < second < third < fourth
+        if not five or token.find(b".", fourth + 1) > 0:
             raise ValueError("a sealed message has five parts")
+        associated = token[:first]
+        message_id, fields = read_header(associated, accepted)
         if third - second - 1 != _NONCE_CHARS:
             raise ValueError("the nonce is not 96 bits long")
         # A shorter tag would be easier to guess; GCM itself would accept it.
         if len(token) - fourth - 1 != _TAG_CHARS:
             raise ValueError("the tag is not 128 bits long")
-        associated = token[:first]
-        message_id, fields = read_header(associated)
+        refuse_base64(token)
         nonce_and_tag = decode_unpadded(token[second + 1 : third] + token[fourth + 1 :])
         return cls(
             message_id,
@@ -169,13 +184,21 @@ class SealedMessage:
         return key.decrypt(self._nonce, self._ciphertext, self._associated)
 
 
-def seal(payload: bytes, header: MessageHeader, key: DataKey, wrapped: WrappedKey) -> bytes:
+def seal(
+    payload: bytes,
+    header: MessageHeader,
+    key: DataKey,
+    wrapped: WrappedKey,
+    emitted: int = FIRST_FORMAT,
+) -> bytes:
     """Seal `payload` as a compact JWE, in ASCII. `wrapped` is `key` as Key Vault encrypted it.
 
+    `emitted` is the number of the format, one that this code knows.
+
     The protected header is the associated data (RFC 7516 section 5.1), so the id, the content
-    type and the key's version cannot be exchanged between messages.
+    type, the key's version and the format cannot be exchanged between messages.
     """
-    protected = write_header(header, wrapped.key_id, key.commitment)
+    protected = write_header(header, wrapped.key_id, key.commitment, emitted)
     nonce, ciphertext = key.encrypt(payload, protected)
     nonce_and_tag = encode_ascii(nonce + ciphertext[-_TAG_BYTES:])
     return b".".join(

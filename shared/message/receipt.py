@@ -1,4 +1,4 @@
-"""A receipt: what became of one message, as the receiver reports it to the ledger."""
+"""A receipt: what became of one message, as receiver or operator report it to the ledger."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LONGEST = {"detail": 250, "key_version": 64, "content_type": 255}
 _LARGEST = 2**62
 _YEARS = range(2000, 2100)
 
-_REPORTED = frozenset({State.RETRYING, State.DELIVERED, State.REJECTED})
+_REPORTED = frozenset({State.RETRYING, State.DELIVERED, State.REJECTED, State.DROPPED})
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def _id(value: Any) -> str:
 
 def _state(value: Any) -> State:
     if not isinstance(value, str) or value not in _REPORTED:
-        raise ValueError("state must be retrying, delivered or rejected")
+        raise ValueError("state must be retrying, rejected, dropped or delivered")
     return State(value)
 
 

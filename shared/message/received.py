@@ -8,9 +8,10 @@ from typing import Any
 import azure.functions as func
 
 from shared.message.envelope import DecryptionError, SealedMessage
+from shared.message.formats import KNOWN_FORMATS, Formats, NewerFormatError
 from shared.message.message_id import MessageId
 from shared.message.pending_receipt import PendingReceipt
-from shared.message.rejected import ATTEMPTS, read_count
+from shared.message.rejected import ATTEMPTS, SCHEDULE_USED, read_count, read_seconds
 from shared.standards.plain_text import encodable
 from shared.standards.trace_context import HEADER, traceparent
 
@@ -22,8 +23,9 @@ class BusMessage:
     """What every message has, also one that this relay did not send.
 
     `bus_id` is its id on the bus, which may be anything. `attempts` were made at the partner so
-    far. `deliveries` counts how often its queue has delivered it, this delivery included. `trace`
-    is a `traceparent`.
+    far; `schedule_used` are the seconds of the retry schedule that they used up, None where the
+    message does not say. `deliveries` counts how often its queue has delivered it, this delivery
+    included. `trace` is a `traceparent`.
     """
 
     bus_id: str
@@ -31,6 +33,7 @@ class BusMessage:
     deliveries: int
     trace: str | None
     body: bytes = field(repr=False)
+    schedule_used: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +47,8 @@ class UnidentifiedMessage(BusMessage):
             SealedMessage.from_token(self.body)
         except DecryptionError as error:
             return error
+        except NewerFormatError:
+            pass  # every format has an id of the relay
         return _other_id()
 
 
@@ -57,9 +62,12 @@ class ReceivedMessage(BusMessage):
     id: MessageId
     pending: PendingReceipt | None
 
-    def sealed(self) -> SealedMessage:
-        """Return the sealed message in it, not yet opened. Raises `DecryptionError`."""
-        sealed = SealedMessage.from_token(self.body)
+    def sealed(self, accepted: Formats = KNOWN_FORMATS) -> SealedMessage:
+        """Return the sealed message in it, not yet opened.
+
+        Raises `DecryptionError`, and `NewerFormatError` where it has a format above those accepted.
+        """
+        sealed = SealedMessage.from_token(self.body, accepted)
         # A sealed message belongs to one id: under another one it would pass the duplicate
         # detection, and the ledger would record it as what it is not.
         if sealed.message_id != self.id.id:
@@ -78,6 +86,7 @@ def read_message(message: func.ServiceBusMessage) -> ReceivedMessage | Unidentif
         "deliveries": message.delivery_count or 1,
         "trace": traceparent(properties.get(HEADER)),
         "body": message.get_body(),
+        "schedule_used": read_seconds(properties.get(SCHEDULE_USED)),
     }
     message_id = MessageId.parse(bus_id)
     if message_id is None:

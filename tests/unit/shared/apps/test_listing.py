@@ -54,7 +54,10 @@ def test_a_query_is_read_with_its_defaults(parameters: dict[str, str], query: Qu
             for name in ("planted", "STATE", "x-functions-key", "codes", "", "a" * 100)
         ),
         ({"state": "rejected", "planted": "1"}, "a parameter of the query is unknown"),
-        ({"state": ""}, "state must be one of accepted, queued, retrying, rejected, delivered"),
+        (
+            {"state": ""},
+            "state must be one of accepted, queued, retrying, rejected, dropped, delivered",
+        ),
         ({"state": "Rejected"}, "state must be one of"),
         ({"state": "planted"}, "state must be one of"),
         *(

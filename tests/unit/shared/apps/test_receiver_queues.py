@@ -79,6 +79,7 @@ async def test_a_message_that_waits_is_the_same_under_the_id_of_its_next_hop(
 async def test_a_message_that_did_not_prove_its_id_moves_no_row(queues: Queues) -> None:
     await queues.of_receiver.carry_out(MESSAGE, Reject("r", "why", 0, is_recorded=False), KEY)
     assert queues.order == ["rejected"]
+    assert "relay-unrecorded" in queues.properties("rejected")[0]
 
 
 async def test_a_message_that_is_not_this_relays_goes_to_an_operator_and_is_one_line_of_the_log(

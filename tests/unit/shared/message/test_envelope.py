@@ -12,7 +12,14 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.message.envelope import DataKey, DecryptionError, SealedMessage, WrappedKey, seal
+from shared.message.envelope import (
+    DataKey,
+    DecryptionError,
+    SealedMessage,
+    WrappedKey,
+    seal,
+)
+from shared.message.formats import Formats, NewerFormatError
 from shared.message.protected_header import MessageHeader
 from tests import jose
 
@@ -143,6 +150,67 @@ def test_the_header_is_bound_to_the_payload(change: dict[str, str]) -> None:
     with pytest.raises(DecryptionError) as caught:
         opened(with_header(sealed(), **change))
     assert caught.value.fault == "tampered"
+
+
+BOTH = Formats(frozenset({1, 2}))
+
+
+def test_a_later_format_is_sealed_and_opened_once_it_is_known() -> None:
+    token = seal(b"payload", CONTEXT, KEY, WRAPPED, 2)
+    assert SealedMessage.from_token(token, BOTH).open(KEY) == b"payload"
+    first = seal(b"payload", CONTEXT, KEY, WRAPPED)
+    assert SealedMessage.from_token(first, BOTH).open(KEY) == b"payload"
+
+
+def test_the_format_is_bound_to_the_payload() -> None:
+    for emitted, change in ((2, "3"), (2, ...), (1, "2")):
+        token = with_header(seal(b"payload", CONTEXT, KEY, WRAPPED, emitted).decode(), fmt=change)
+        message = SealedMessage.from_token(token, Formats(frozenset({1, 2, 3})))
+        with pytest.raises(DecryptionError, match="tampered"):
+            message.open(KEY)
+
+
+@pytest.mark.parametrize("number", ["2", "3", "10", "9999"])
+@pytest.mark.parametrize("change", [{}, {"dkc": ...}, {"alg": "none", "more": {"a": [1]}}])
+def test_of_a_newer_format_nothing_but_its_number_is_read(
+    number: str, change: dict[str, Any]
+) -> None:
+    token = with_header(sealed(), fmt=number, **change)
+    with pytest.raises(NewerFormatError) as caught:
+        opened(token)
+    assert caught.value.number == int(number)
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        *("", "0", "1", "01", "02", "10000", "-2", "+2", "2.0", "2 ", " 2", "2\n", "1e3", "x"),
+        *("\u0662", "2" * 5000, 2, 2.0, True, None, ["2"], {"2": 2}),
+    ],
+)
+def test_what_is_not_the_number_of_a_later_format_is_malformed(number: object) -> None:
+    token = with_header(sealed(), fmt=number)
+    with pytest.raises(DecryptionError) as caught:
+        SealedMessage.from_token(token, BOTH)
+    assert caught.value.fault == "malformed"
+
+
+@pytest.mark.parametrize(("numbers", "sealed"), [({2}, 1), ({1, 3}, 2), ({9}, 8)])
+def test_a_format_that_is_not_accepted_any_more_is_refused_as_such(
+    numbers: set[int], sealed: int
+) -> None:
+    token = seal(b"payload", CONTEXT, KEY, WRAPPED, sealed)
+    with pytest.raises(DecryptionError) as caught:
+        SealedMessage.from_token(token, Formats(frozenset(numbers)))
+    assert caught.value.fault == "retired-format"
+    assert caught.value.detail == f"format {sealed} is not accepted any more"
+
+
+def test_a_newer_format_excuses_no_header_that_is_not_one() -> None:
+    twice = encoded(b'{"fmt":"2","fmt":"2"}')
+    for token in ("", "2", f"{encoded(b'[]')}.a.b.c.d", f"{twice}.a.b.c.d", "e.a.b.c.d"):
+        with pytest.raises(DecryptionError, match="malformed"):
+            opened(token)
 
 
 def test_parts_of_two_messages_do_not_mix() -> None:

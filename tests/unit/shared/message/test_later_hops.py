@@ -48,6 +48,7 @@ def received(body: str) -> ReceivedMessage:
     return ReceivedMessage(
         bus_id="i" * 128,
         attempts=9999,
+        schedule_used=10**9 - 1,
         deliveries=1,
         trace=TRACE,
         body=body.encode(),
@@ -61,7 +62,7 @@ def test_no_later_hop_adds_more_than_is_kept_free() -> None:
     message = received("body")
     hops = [
         requeued(message, datetime.now(UTC), 9999),
-        rejected(message, FOUR_BYTES * 100, FOUR_BYTES * 200, 9999),
+        rejected(message, FOUR_BYTES * 100, FOUR_BYTES * 200, 9999, is_recorded=False),
     ]
     for hop in hops:
         # What the bus adds to a dead letter, with room: its own texts are of 300 characters.

@@ -8,6 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shared.message import protected_header
+from shared.message.formats import KNOWN_FORMATS, Formats, NewerFormatError
 from shared.message.protected_header import (
     HeaderFields,
     MessageHeader,
@@ -47,19 +48,19 @@ def read_slowly(text: bytes) -> tuple[str, HeaderFields] | None:
     )
     if not all(rules):
         return None
-    fields = HeaderFields(members["kid"], header.content_type, members["dkc"])
+    fields = HeaderFields(members["kid"], header.content_type, members["dkc"], 1)
     return header.message_id, fields
 
 
 def read(text: bytes) -> tuple[str, HeaderFields] | None:
     try:
-        return read_header(encode_ascii(text))
+        return read_header(encode_ascii(text), KNOWN_FORMATS)
     except ValueError:
         return None
 
 
 def written(message_id: str = UUID, content_type: str = "text/plain", kid: str = KEY_ID) -> bytes:
-    return write_header(MessageHeader(message_id, content_type), kid, COMMITMENT)
+    return write_header(MessageHeader(message_id, content_type), kid, COMMITMENT, 1)
 
 
 @given(
@@ -70,7 +71,8 @@ def written(message_id: str = UUID, content_type: str = "text/plain", kid: str =
 def test_what_is_written_is_read(message_id: str, content_type: str, kid: str) -> None:
     encoded = written(message_id, content_type, kid)
     for _ in range(2):  # the second time it is remembered
-        assert read_header(encoded) == (message_id, HeaderFields(kid, content_type, COMMITMENT))
+        fields = HeaderFields(kid, content_type, COMMITMENT, 1)
+        assert read_header(encoded, KNOWN_FORMATS) == (message_id, fields)
     assert len(encoded) % 4 == 0, "nothing is left over that the next part of a token could be"
 
 
@@ -107,7 +109,7 @@ def test_nothing_in_a_name_of_a_key_passes_for_the_end_of_it(kid: str) -> None:
     "change", [{"zip": "DEF"}, {"mid": "a b"}, {"cty": "no type"}, {"alg": ""}]
 )
 def test_a_beginning_that_is_known_lets_nothing_else_pass(change: dict[str, Any]) -> None:
-    assert read_header(written())
+    assert read_header(written(), KNOWN_FORMATS)
     text = json.dumps(MEMBERS | change, separators=(",", ":")).encode()
     assert read(text) is None
 
@@ -116,7 +118,7 @@ def test_a_beginning_that_is_known_lets_nothing_else_pass(change: dict[str, Any]
     "end", [b'"}', b'"}  ', b'"} x', b'","mid":"x"} ', b'","zip":"x"} ', b'\\"} ', b'"}}']
 )
 def test_a_known_beginning_with_another_end_is_read_as_by_the_rules_alone(end: bytes) -> None:
-    read_header(written())
+    read_header(written(), KNOWN_FORMATS)
     beginning = b'{"alg":"RSA-OAEP-256","enc":"A256GCM","kid":"k","cty":"a/b","dkc":"c","mid":"'
     for id_ in (UUID.encode(), b"x" * 35, b"x" * 37):
         text = beginning + id_ + end
@@ -125,7 +127,7 @@ def test_a_known_beginning_with_another_end_is_read_as_by_the_rules_alone(end: b
 
 def test_headers_that_are_written_otherwise_are_read_as_well() -> None:
     text = json.dumps(dict(reversed(MEMBERS.items())), indent=2).encode()
-    assert read(text) == (UUID, HeaderFields(KEY_ID, "text/plain", COMMITMENT))
+    assert read(text) == (UUID, HeaderFields(KEY_ID, "text/plain", COMMITMENT, 1))
 
 
 def test_one_beginning_is_parsed_once_whatever_ids_follow(
@@ -134,17 +136,28 @@ def test_one_beginning_is_parsed_once_whatever_ids_follow(
     parsed = []
     parse = protected_header._parse
 
-    def counted(text: bytes) -> tuple[str, HeaderFields]:
+    def counted(text: bytes, accepted: Formats | None) -> tuple[str, HeaderFields]:
         parsed.append(text)
-        return parse(text)
+        return parse(text, accepted)
 
     monkeypatch.setattr(protected_header, "_parse", counted)
     kid = f"{KEY_ID}-counted"
     for number in range(50):
-        assert read_header(written(f"{number:036d}", kid=kid))[0] == f"{number:036d}"
+        assert read_header(written(f"{number:036d}", kid=kid), KNOWN_FORMATS)[0] == f"{number:036d}"
     assert len(parsed) == 1
 
 
 def test_a_header_that_is_too_long_is_refused_unread() -> None:
     with pytest.raises(ValueError, match="too long"):
-        read_header(b"A" * 8193)
+        read_header(b"A" * 8193, KNOWN_FORMATS)
+
+
+def test_a_beginning_that_is_known_is_accepted_in_its_format_only() -> None:
+    second = Formats(frozenset({1, 2}))
+    encoded = write_header(MessageHeader(UUID, "a/b"), KEY_ID, COMMITMENT, 2)
+    for _ in range(2):
+        assert read_header(encoded, second)[1].format == 2
+        with pytest.raises(NewerFormatError):
+            read_header(encoded, KNOWN_FORMATS)
+        with pytest.raises(protected_header.RetiredFormatError):
+            read_header(written(), Formats(frozenset({2})))
