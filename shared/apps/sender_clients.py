@@ -10,8 +10,9 @@ from typing import Protocol
 
 from shared.apps.sending import Send, sending
 from shared.azure.vault import VaultDeniedError, VaultError, VaultUnavailableError
+from shared.ledger.entry import LedgerEntry, NewMessage
 from shared.ledger.errors import LedgerUnavailableError
-from shared.ledger.ledger import Ledger, LedgerEntry, NewMessage
+from shared.ledger.ledger import Ledger
 from shared.message.bus_message import LATER_HOP_BYTES
 from shared.message.data_keys import DataKeyProvider, Limits
 from shared.message.envelope import DataKey, WrappedKey

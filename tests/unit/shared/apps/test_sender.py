@@ -20,8 +20,8 @@ from shared.apps.sender import Sender
 from shared.apps.sender_clients import SenderClients
 from shared.azure.queues import BusDeniedError, BusUnavailableError, MessageTooLargeError
 from shared.azure.vault import VaultDeniedError, VaultRefusedError, VaultUnavailableError
+from shared.ledger.entry import LedgerEntry, NewMessage
 from shared.ledger.errors import LedgerError, LedgerUnavailableError
-from shared.ledger.ledger import LedgerEntry, NewMessage
 from shared.message.envelope import DataKey, SealedMessage, WrappedKey
 from shared.message.formats import Formats
 from shared.message.message_id import bus_id_key, initial_bus_id
