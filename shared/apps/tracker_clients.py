@@ -9,7 +9,8 @@ from typing import Protocol
 
 from shared.apps.recorder import Recorder
 from shared.azure.queues import QueueSender
-from shared.ledger.ledger import Ledger, LedgerEntry, Position
+from shared.ledger.entry import LedgerEntry, Position
+from shared.ledger.ledger import Ledger
 from shared.message.state import State
 from shared.settings.settings import TrackerSettings
 from shared.telemetry.outages import Outages

@@ -44,7 +44,7 @@ class UnidentifiedMessage(BusMessage):
     def fault(self) -> DecryptionError:
         """Why it can never be opened."""
         try:
-            _sealed(self.body, KNOWN_FORMATS)
+            SealedMessage.from_token(self.body)
         except DecryptionError as error:
             return error
         except NewerFormatError:
@@ -67,10 +67,10 @@ class ReceivedMessage(BusMessage):
 
         Raises `DecryptionError`, and `NewerFormatError` where it has a format above those accepted.
         """
-        sealed = _sealed(self.body, accepted)
+        sealed = SealedMessage.from_token(self.body, accepted)
         # A sealed message belongs to one id: under another one it would pass the duplicate
         # detection, and the ledger would record it as what it is not.
-        if sealed.header.message_id != self.id.id:
+        if sealed.message_id != self.id.id:
             raise _other_id()
         return sealed
 
@@ -95,14 +95,6 @@ def read_message(
         return UnidentifiedMessage(**read)
     pending = pending_receipt(properties, message_id, accepted)
     return ReceivedMessage(**read, id=message_id, pending=pending)
-
-
-def _sealed(body: bytes, accepted: Formats) -> SealedMessage:
-    try:
-        token = body.decode("ascii")
-    except UnicodeDecodeError:
-        raise DecryptionError("malformed", "the body is not text") from None
-    return SealedMessage.from_token(token, accepted)
 
 
 def _other_id() -> DecryptionError:

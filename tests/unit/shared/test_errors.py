@@ -33,6 +33,7 @@ from shared.ledger.errors import (
 )
 from shared.message.envelope import DecryptionError
 from shared.message.formats import NewerFormatError
+from shared.message.protected_header import RetiredFormatError
 from shared.partner.delivery import (
     DeliveryError,
     MessageDeniedError,
@@ -73,6 +74,7 @@ FINAL: set[type[RelayError]] = {
     PartnerRefusedError,
     DecryptionError,
     NewerFormatError,
+    RetiredFormatError,
     SettingsError,
     NotDeclaredError,
     InvalidRequestError,
