@@ -37,6 +37,7 @@ class AppProcess:
     """An app and its process. `environment` is all that the app is given by the deployment.
 
     `port` is reserved for it. `keys` is the file of its access keys; without it none is needed.
+    `round_trip`: the seconds that a database in a file seems to be away.
     """
 
     spec: AppSpec
@@ -46,6 +47,7 @@ class AppProcess:
     port: int
     on_event: Callable[[str], None]
     keys: Path | None = None
+    round_trip: float = 0.0
     url: str | None = None
     process: asyncio.subprocess.Process | None = None
 
@@ -123,7 +125,9 @@ class AppProcess:
         level = ("--log-level", self.log_level) if self.log_level else ()
         port = ("--port", str(self.port), "--reserved")
         keys = ("--keys", str(self.keys)) if self.keys else ()
-        return (sys.executable, "-m", "local.host", *port, "--root", str(ROOT), *level, *keys)
+        away = ("--database-latency", str(1000 * self.round_trip)) if self.round_trip else ()
+        host = (sys.executable, "-m", "local.host")
+        return (*host, *port, "--root", str(ROOT), *level, *keys, *away)
 
 
 async def _wrong_settings(url: str) -> list[str]:
