@@ -7,12 +7,14 @@ import random
 from dataclasses import dataclass
 from typing import Protocol
 
+from shared.apps.catch_up import catching_up
 from shared.apps.receiver_queues import ReceiverQueues
 from shared.apps.sending import sending
 from shared.azure.vault import VaultDeniedError, VaultUnavailableError
 from shared.message.data_keys import DataKeyCache
 from shared.message.envelope import ALGORITHM, DataKey, WrappedKey
 from shared.message.payload_key import PayloadKey
+from shared.message.ramp import Ramp
 from shared.partner.gate import GatePolicy, PartnerGate
 from shared.partner.partner import Partner
 from shared.settings.settings import ReceiverSettings
@@ -52,11 +54,16 @@ def connect_clients(settings: ReceiverSettings) -> ReceiverClients:
             return await key.decrypt(wrapped)
 
     partner = Partner.connect(secret, settings.partner_timeout_seconds, settings.network)
+    gate = PartnerGate(partner, GatePolicy(), outages, chance=random.random)
+    to_retries = sending(bus, settings.retries_queue, outages)
+    gate.on_back = catching_up(
+        bus, settings.retries_queue, to_retries, lambda: gate.lets_through, Ramp()
+    ).on_back
     return ReceiverClients(
         DataKeyCache(decrypt, settings.data_key_cache_entries, settings.data_key_cache_seconds),
-        PartnerGate(partner, GatePolicy(), outages, chance=random.random),
+        gate,
         ReceiverQueues(
-            sending(bus, settings.retries_queue, outages),
+            to_retries,
             sending(bus, settings.rejected_queue, outages),
             sending(bus, settings.receipts_queue, outages),
             settings.wait_seconds,
