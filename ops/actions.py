@@ -14,7 +14,7 @@ from ops.queue_job import Action, Messages
 from ops.rejected import Rejected
 from ops.replay import Content, Destination, NotReplayable, Resend, decide
 from shared.azure.queues import MessageTooLargeError
-from shared.message.bus_message import receipt_message
+from shared.message.bus_message import receipts_message
 
 _T = TypeVar("_T")
 
@@ -63,7 +63,7 @@ def dropping(receipts: MessageSender, now: Callable[[], datetime] = _utc_now) ->
 
     async def report(message: ServiceBusReceivedMessage) -> None:
         if receipt := dropped_receipt(Rejected.from_received(message), now()):
-            await receipts.send(receipt_message(receipt))
+            await receipts.send(receipts_message([receipt.to_json()]))
 
     async def drop(messages: Messages) -> list[str | None]:
         await _all_of(report(message) for message in messages)

@@ -124,6 +124,10 @@ class Receiver:
         What it raises, when a queue does not accept what follows, leaves the message on its queue,
         to be delivered again.
         """
+        with self._queues.receipts.call():
+            await self._handle(message)
+
+    async def _handle(self, message: func.ServiceBusMessage) -> None:
         received = read_message(message)
         if isinstance(received, UnidentifiedMessage):
             await self._queues.set_aside(received, reject_unidentified(received, self._policy))

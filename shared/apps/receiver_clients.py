@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from shared.apps.catch_up import catching_up
+from shared.apps.receipt_publisher import ReceiptPublisher
 from shared.apps.receiver_queues import ReceiverQueues
 from shared.apps.sending import sending
 from shared.azure.vault import VaultDeniedError, VaultUnavailableError
@@ -15,6 +16,7 @@ from shared.message.data_keys import DataKeyCache
 from shared.message.envelope import ALGORITHM, DataKey, WrappedKey
 from shared.message.payload_key import PayloadKey
 from shared.message.ramp import Ramp
+from shared.partner.breaker import BreakerPolicy
 from shared.partner.gate import GatePolicy, PartnerGate
 from shared.partner.partner import Partner
 from shared.settings.settings import ReceiverSettings
@@ -48,16 +50,23 @@ def connect_clients(settings: ReceiverSettings) -> ReceiverClients:
         settings.partner_secret, settings.partner_identity, settings.partner_secret_seconds
     )
     bus = azure.bus(settings.bus_identity)
+    to_receipts = sending(bus, settings.receipts_queue, outages)
 
     async def decrypt(wrapped: WrappedKey) -> bytes:
         with outages.watching(key.url, (VaultUnavailableError, VaultDeniedError)):
             return await key.decrypt(wrapped)
 
-    partner = Partner.connect(secret, settings.partner_timeout_seconds, settings.network)
-    gate = PartnerGate(partner, GatePolicy(), outages, chance=random.random)
+    partner = Partner.connect(
+        secret,
+        settings.partner_timeout_seconds,
+        settings.network,
+        settings.partner_final_statuses,
+    )
+    gate = PartnerGate(partner, gate_policy_of(settings), outages, chance=random.random)
     to_retries = sending(bus, settings.retries_queue, outages)
+    ramp = Ramp.up_to(settings.partner_rate or Ramp.limit)
     gate.on_back = catching_up(
-        bus, settings.retries_queue, to_retries, lambda: gate.lets_through, Ramp()
+        bus, settings.retries_queue, to_retries, lambda: gate.lets_through, ramp
     ).on_back
     return ReceiverClients(
         DataKeyCache(decrypt, settings.data_key_cache_entries, settings.data_key_cache_seconds),
@@ -65,9 +74,20 @@ def connect_clients(settings: ReceiverSettings) -> ReceiverClients:
         ReceiverQueues(
             to_retries,
             sending(bus, settings.rejected_queue, outages),
-            sending(bus, settings.receipts_queue, outages),
+            to_receipts,
+            ReceiptPublisher(to_receipts),
             settings.wait_seconds,
             outages,
         ),
         outages,
+    )
+
+
+def gate_policy_of(settings: ReceiverSettings) -> GatePolicy:
+    """Return what the settings say of the gate before the partner."""
+    return GatePolicy(
+        BreakerPolicy(settings.partner_breaker_failures, settings.partner_probe_seconds),
+        settings.partner_concurrency,
+        settings.partner_rate,
+        settings.wait_seconds,
     )

@@ -19,10 +19,11 @@ from shared.apps.outcomes import (
     Retry,
     receipt_of,
 )
+from shared.apps.receipt_publisher import ReceiptPublisher
 from shared.apps.sending import Send
 from shared.azure.queues import BusDeniedError, BusError, BusUnavailableError
 from shared.concurrency.holding import held
-from shared.message.bus_message import receipt_message, rejected, requeued
+from shared.message.bus_message import rejected, requeued
 from shared.message.envelope import DataKey
 from shared.message.pending_receipt import PendingReceipt
 from shared.message.received import BusMessage, ReceivedMessage
@@ -53,6 +54,7 @@ class ReceiverQueues:
     to_retries: Send
     to_rejected: Send
     to_receipts: Send
+    receipts: ReceiptPublisher
     pending_seconds: float
     outages: Outages
     clock: Callable[[], datetime] = _now
@@ -106,9 +108,7 @@ class ReceiverQueues:
         """
         if outcome.is_recorded:
             try:
-                await self.to_receipts(
-                    receipt_message(self.receipt(message, outcome, None).receipt)
-                )
+                await self.receipts.publish(self.receipt(message, outcome, None).receipt)
             except BusError as error:
                 await self._hold(message, Hold(self.pending_seconds, f"no receipt yet: {error}"))
                 return
@@ -118,7 +118,7 @@ class ReceiverQueues:
         await self._requeue(
             message, outcome.delay, message.attempts, WaitsFor.SERVICE, outcome.detail
         )
-        level = self.outages.level
+        level = self.outages.level if outcome.is_recorded else logging.DEBUG
         _log.log(level, "waits %s for %.0f s: %s", message.id.id, outcome.delay, outcome.detail)
 
     async def set_aside(self, message: BusMessage, outcome: Reject) -> None:
@@ -157,7 +157,7 @@ class ReceiverQueues:
         """
         receipt = pending.receipt
         try:
-            await self.to_receipts(receipt_message(receipt.until(self.clock())))
+            await self.receipts.publish(receipt.until(self.clock()))
         except BusError as error:
             _log.log(self.outages.level, "no receipt for %s yet: %s", receipt.message_id, error)
             # A retry's receipt is not kept: that of a later step says more.

@@ -13,6 +13,7 @@ from azure.servicebus import ServiceBusMessage
 from shared.concurrency.holding import held, pausing
 from shared.ledger.errors import LedgerError, LedgerUnavailableError
 from shared.message.receipt import Receipt
+from shared.message.receipt_lines import read_lines
 from shared.message.unrecorded import rejected_receipt
 from shared.telemetry.outages import Outages
 
@@ -28,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Item:
-    """What was on the queue, and how often it was delivered.
+    """A receipt as it was on the queue, and how often its message was delivered.
 
     Of a batch, only the body and the number of deliveries can be relied on: the host leaves out
     texts that are empty, so that those of the following messages move up.
@@ -74,10 +75,13 @@ class Recorder:
         of a batch is not renewed: all of it has to fit into the queue's lockDuration.
         """
         items, unrecordable = _sorted(messages, datetime.now(UTC))
+        recorded = len(items)
         if items:
-            unrecordable += await held(
+            unwritten = await held(
                 lambda: self._write(items), self._wait_seconds, LedgerUnavailableError
             )
+            recorded -= len(unwritten)
+            unrecordable += unwritten
         deliveries = max((message.delivery_count or 1 for message in messages), default=1)
         async with pausing(deliveries, SET_ASIDE_SECONDS, PAUSE_SECONDS):
             # Before any is set aside: the whole batch comes again, and would set it aside twice.
@@ -85,7 +89,7 @@ class Recorder:
                 raise error
             for one in unrecordable:
                 await self._set_aside(rejected_receipt(one.body, one.reason, one.detail))
-        _log.info("recorded %d receipts", len(messages) - len(unrecordable))
+        _log.info("recorded %d receipts", recorded)
 
     async def _write(self, items: Sequence[_Item]) -> list[_Unrecordable]:
         """Write receipts; return those that the ledger cannot hold, found by halving.
@@ -111,13 +115,13 @@ def _sorted(
     items: list[_Item] = []
     unrecordable: list[_Unrecordable] = []
     for message in messages:
-        body = message.get_body()
-        try:
-            receipt = Receipt.from_json(body).until(now)
-            items.append(_Item(body, message.delivery_count or 1, receipt))
-        except ValueError as error:
-            _log.error("rejected what is not a receipt: %s", error)
-            unrecordable.append(_Unrecordable(body, "not-a-receipt", str(error)))
+        for line in read_lines(message.get_body()):
+            if isinstance(line.receipt, Receipt):
+                receipt = line.receipt.until(now)
+                items.append(_Item(line.body, message.delivery_count or 1, receipt))
+            else:
+                _log.error("rejected what is not a receipt: %s", line.receipt)
+                unrecordable.append(_Unrecordable(line.body, "not-a-receipt", str(line.receipt)))
     return items, unrecordable
 
 

@@ -18,7 +18,7 @@ from shared.azure.vault import VaultError
 from shared.message.dead_letter import DeadLetter
 from shared.message.envelope import DataKey, DecryptionError
 from shared.message.formats import KNOWN_FORMATS, Formats, NewerFormatError
-from shared.message.receipt import Receipt
+from shared.message.receipt_lines import read_lines
 from shared.message.received import ReceivedMessage, UnidentifiedMessage
 from shared.message.unrecorded import rejected_receipt, returned
 from shared.telemetry.logs import location
@@ -44,11 +44,11 @@ class RejectReceipt:
 
 
 def sort_receipt(letter: DeadLetter, max_deliveries: int) -> ReturnReceipt | RejectReceipt:
-    """Decide on what was on the queue of receipts."""
-    try:
-        Receipt.from_json(letter.message.body)
-    except ValueError as error:
-        return RejectReceipt("not-a-receipt", str(error))
+    """Decide on what was on the queue of receipts, one or several in one message."""
+    lines = read_lines(letter.message.body)
+    # With one good one, all go back: the tracker rejects the others of them one by one.
+    if len(lines) == 1 and isinstance(lines[0].receipt, ValueError):
+        return RejectReceipt("not-a-receipt", str(lines[0].receipt))
     # The last delivery does not depend on the queue of receipts, which may be what failed.
     if letter.returns >= MAX_RETURNS or letter.message.deliveries >= max_deliveries:
         detail = f"returned {letter.returns} times; {letter.reason}: {letter.detail}"
@@ -104,7 +104,9 @@ class Triage:
                 _log.debug("returned a receipt: %s: %s", letter.reason, letter.detail)
             case RejectReceipt():
                 reason, detail = outcome.reason, outcome.detail
-                await self._queues.to_rejected(rejected_receipt(body, reason, detail))
+                # Each apart: an operator finds it by its message's id, and replays or drops it.
+                for line in read_lines(body):
+                    await self._queues.to_rejected(rejected_receipt(line.body, reason, detail))
                 _log.error("rejected from the queue of receipts: %s: %s", reason, detail)
 
     async def _outcome(

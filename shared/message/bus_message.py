@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from azure.servicebus import ServiceBusMessage
 
 from shared.message.envelope import MEDIA_TYPE
-from shared.message.receipt import Receipt
 from shared.message.received import BusMessage, ReceivedMessage
 from shared.message.rejected import ATTEMPTS, SCHEDULE_USED, UNRECORDED, why
 from shared.message.waiting import Wait
@@ -61,9 +61,10 @@ def rejected(
     )
 
 
-def receipt_message(receipt: Receipt) -> ServiceBusMessage:
-    """Return a receipt for the queue of receipts."""
-    return ServiceBusMessage(receipt.to_json(), content_type="application/json")
+def receipts_message(receipts: Sequence[str]) -> ServiceBusMessage:
+    """Return receipts, each in JSON, as one message for the queue of receipts."""
+    kind = "application/json" if len(receipts) == 1 else "application/jsonl"
+    return ServiceBusMessage("\n".join(receipts), content_type=kind)
 
 
 def _message(

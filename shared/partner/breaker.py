@@ -17,6 +17,7 @@ AWAY_SECONDS = 60.0  # of nothing but failures, after which the partner counts a
 # Asked for by one answer: an answer to one message must not stop all others for long.
 LONGEST_ASKED_BY_ONE = 60.0
 LONGEST_ASKED = 3600.0
+LONGEST_WITHOUT_POST = 30.0  # between probes that only read the secret: the partner bears nothing
 _JITTER = 0.2
 
 
@@ -48,7 +49,7 @@ class Attempt:
 class Blocked:
     """No message goes to the partner before `until`, nor after it unless the probe succeeds.
 
-    `until` is infinite for a pause, and not in the future while a probe is under way.
+    `until` is infinite for a pause, and in the past while a probe is under way.
     """
 
     until: float
@@ -175,7 +176,7 @@ class Breaker:
             self._interval = self._policy.longest_interval
         if self.is_open:
             if attempt.is_probe:
-                self._interval = min(2 * self._interval, self._policy.longest_interval)
+                self._interval = min(2 * self._interval, self._longest(failure))
                 self._open(max(self._jittered(), asked), why)
         elif certain:
             self._open(max(self._jittered(), asked), why)
@@ -197,6 +198,10 @@ class Breaker:
         if was_paused:
             self._until = self._clock()
         return was_paused
+
+    def _longest(self, failure: Failure) -> float:
+        longest = self._policy.longest_interval
+        return min(longest, LONGEST_WITHOUT_POST) if failure is Failure.NO_POST else longest
 
     def _open(self, seconds: float, why: str) -> None:
         now = self._clock()

@@ -152,7 +152,9 @@ class PartnerGate:
             async with asyncio.timeout(self._wait_seconds), self._turnstile:
                 return await self._next_place(message_id, deadline)
         except TimeoutError:
-            blocked = self._breaker.blocked or Blocked(math.inf, "too many others go there")
+            blocked = self._breaker.blocked or Blocked(
+                math.inf, "it gets as many messages as its limits allow"
+            )
             raise self._park(message_id, blocked) from None
 
     async def _next_place(self, message_id: str, deadline: float) -> Attempt:

@@ -15,6 +15,7 @@ from shared.azure.clients import AzureClients
 from shared.azure.key_vault_id import KeyVaultId
 from shared.azure.network import ConnectionOptions
 from shared.message.formats import EMITTED_FORMAT, KNOWN_FORMATS, LAST_FORMAT, Formats
+from shared.partner.answers import DEFAULT_FINAL, FinalStatuses
 from shared.partner.retries import Schedule
 from shared.settings import forms
 from shared.settings.version import DEPLOYMENT_VERSION
@@ -267,6 +268,38 @@ class ReceiverSettings(TriggerSettings):
         # the host ends a call that takes longer by ending the worker with all of its calls.
         forms.between(1, 60),
         30,
+    )
+    partner_final_statuses: FinalStatuses = _setting(
+        "RELAY_PARTNER_FINAL_STATUSES",
+        "answers of the partner after which a message is rejected, or `none`; all others but `2xx` "
+        "are tried again",
+        FinalStatuses.parse,
+        DEFAULT_FINAL,
+    )
+    partner_breaker_failures: int = _setting(
+        "RELAY_PARTNER_BREAKER_FAILURES",
+        "messages in a row that fail until the partner is asked by probes only",
+        forms.between(1, 1000),
+        10,
+    )
+    partner_probe_seconds: int = _setting(
+        "RELAY_PARTNER_PROBE_SECONDS",
+        "longest seconds between the probes of one instance",
+        forms.between(1, 3600),
+        300,
+    )
+    partner_concurrency: int = _setting(
+        "RELAY_PARTNER_CONCURRENCY",
+        "posts that one instance makes at once",
+        forms.between(1, 1000),
+        16,
+    )
+    partner_rate: float = _setting(
+        "RELAY_PARTNER_RATE",
+        "posts that one instance makes a second, evenly spaced, like `20` or `0.25`; 0 for no "
+        "limit",
+        forms.rate,
+        0.0,
     )
     partner_secret_seconds: int = _setting(
         "RELAY_PARTNER_SECRET_SECONDS",

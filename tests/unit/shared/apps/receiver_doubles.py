@@ -10,6 +10,7 @@ from typing import Any
 from azure.functions.servicebus import ServiceBusMessage as Triggered
 from azure.servicebus import ServiceBusMessage
 
+from shared.apps.receipt_publisher import ReceiptPublisher
 from shared.apps.receiver_clients import ReceiverClients
 from shared.apps.receiver_queues import ReceiverQueues
 from shared.apps.sending import Send
@@ -83,6 +84,7 @@ class Queues:
             self.to("retries"),
             self.to("rejected"),
             self.to("receipts"),
+            ReceiptPublisher(self.to("receipts")),
             PENDING_SECONDS,
             self.outages,
             lambda: NOW,

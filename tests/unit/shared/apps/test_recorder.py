@@ -208,3 +208,24 @@ def test_no_way_to_the_operator_is_no_hot_loop() -> None:
     batch = [triggered(receipt("one"), 30), triggered(b"bad", 30)]
     assert failing(ledger, aside, batch, BusDeniedError) == pytest.approx(20)
     assert ledger.ids == {"one"}
+
+
+def test_of_receipts_in_one_message_each_has_its_own_outcome() -> None:
+    ledger, aside = Ledger("unholdable"), Aside()
+    bad = [b"planted", b"", b"{}"]
+    first = b"\n".join([receipt("a"), bad[0], receipt("unholdable"), bad[1], receipt("b")])
+    batch = [triggered(first), triggered(receipt("alone")), triggered(bad[2])]
+    assert recording(ledger, aside, batch) == 0
+    assert ledger.ids == {"a", "b", "alone"}
+    reasons = [one["relay-reason"] for one in aside.properties]
+    assert reasons == ["not-a-receipt"] * 3 + ["receipt-not-recorded"]
+    assert aside.bodies[:3] == bad
+    assert Receipt.from_json(aside.bodies[3]).message_id == "unholdable"
+
+
+def test_a_receipt_that_fails_for_an_unknown_reason_repeats_its_batch_and_rejects_none() -> None:
+    ledger, aside = Ledger("odd", error=ZeroDivisionError()), Aside()
+    batch = [triggered(b"\n".join([receipt("a"), receipt("odd"), b"bad"])), triggered(receipt("b"))]
+    assert failing(ledger, aside, batch, ZeroDivisionError) == pytest.approx(1)
+    assert ledger.ids == {"a", "b"}
+    assert aside.bodies == []

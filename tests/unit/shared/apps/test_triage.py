@@ -170,6 +170,20 @@ async def test_a_receipt_that_cannot_be_returned_is_set_aside_before_the_bus_giv
     assert queues.bodies("rejected") == [RECEIPT]
 
 
+async def test_receipts_that_came_together_are_returned_together_and_rejected_each_apart(
+    triage: Triage, queues: Queues
+) -> None:
+    several = b"\n".join([RECEIPT, b"planted", RECEIPT])
+    await triage.handle(letter(several, "receipts"))
+    assert queues.bodies("receipts") == [several]
+    await triage.handle(letter(several, "receipts", more={"relay-returns": str(MAX_RETURNS)}))
+    assert queues.bodies("rejected") == [RECEIPT, b"planted", RECEIPT]
+    assert {one["relay-reason"] for one in queues.properties("rejected")} == {
+        "receipt-not-recorded"
+    }
+    assert queues.on("rejected")[0].message_id == "other"
+
+
 async def test_what_is_not_a_receipt_goes_to_an_operator_at_once(
     triage: Triage, queues: Queues
 ) -> None:

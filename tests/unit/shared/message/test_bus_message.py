@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from shared.message.bus_message import outgoing, receipt_message, rejected, requeued
+from shared.message.bus_message import outgoing, receipts_message, rejected, requeued
 from shared.message.envelope import MEDIA_TYPE, DataKey
 from shared.message.message_id import digest_suffix
 from shared.message.pending_receipt import PendingReceipt
 from shared.message.receipt import Receipt
+from shared.message.receipt_lines import read_lines
 from shared.message.state import State
 from shared.message.waiting import Wait, WaitsFor
 from tests.unit.shared.message.test_receipt import AT
@@ -115,6 +116,13 @@ def test_what_has_no_id_is_rejected_under_one_of_the_sdk() -> None:
 
 def test_a_receipt_is_read_as_it_was_sent() -> None:
     receipt = Receipt("id-1", State.REJECTED, AT, 3, replay=7, detail="why")
-    message = receipt_message(receipt)
+    message = receipts_message([receipt.to_json()])
     assert Receipt.from_json(b"".join(message.body)) == receipt
     assert message.content_type == "application/json"
+
+
+def test_several_receipts_are_read_as_they_were_sent_together() -> None:
+    many = [Receipt(f"id-{number}", State.DELIVERED, AT, number) for number in range(3)]
+    message = receipts_message([one.to_json() for one in many])
+    assert [line.receipt for line in read_lines(b"".join(message.body))] == many
+    assert message.content_type == "application/jsonl"
