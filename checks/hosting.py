@@ -142,9 +142,8 @@ def _of_receiver(
             f"host.json: maxAutoLockRenewalDuration is {renewal:.0f} s: "
             f"a call may take {limit:.0f} s, and its message would be delivered twice"
         )
-    # A queue that forwards delivers nothing.
     received = (settings.messages_queue, settings.retries_queue, settings.dead_letters_queue)
-    for queue in (queues[name] for name in received if not queues[name].forward_to):
+    for queue in (queues[name] for name in received):
         patience = timedelta(seconds=HOLD_SECONDS * queue.max_delivery_count)
         if patience < _REFUSAL_PATIENCE:
             yield (

@@ -3,6 +3,7 @@ targetScope = 'subscription'
 metadata description = 'Everything that access.json declares, in a resource group of its own.'
 
 import { BusTier, Network, QueueSizeMB, Scale, StorageGB, UpdateStrategy, VaultAuthorization } from 'modules/access.bicep'
+import { partnerSettings } from 'modules/partner.bicep'
 
 @description('Name of the resource group.')
 @minLength(1)
@@ -81,6 +82,17 @@ param updateStrategy UpdateStrategy = 'RollingUpdate'
 @minValue(30)
 @maxValue(730)
 param logRetentionDays int = 90
+
+// Each instance knows only of itself: it gets its part of these, by how far the app scales.
+@description('Most posts to the partner at once, of all instances together; 0 for the default of each instance.')
+@minValue(0)
+@maxValue(100000)
+param partnerConcurrency int = 0
+
+@description('Most posts to the partner a second, of all instances together; 0 for no limit.')
+@minValue(0)
+@maxValue(10000)
+param partnerRate int = 0
 
 @description('Optional settings of the apps, by name of the app.')
 param appSettings { *: { *: string } } = {}
@@ -375,6 +387,7 @@ module apps 'modules/app.bicep' = [
         app.?status == null ? {} : { RELAY_STATUS_URL: 'https://relay-${app.?status}-${suffix}.azurewebsites.net' },
         // Callers are refused before a queue is full: what is under way may all be on one of the two.
         app.name == 'sender' ? { RELAY_MAX_WAITING_MB: string(min(sizesMB.messages, sizesMB.retries) * 80 / 100) } : {},
+        partnerSettings(app, access.queues, scale[?app.name] ?? {}, partnerConcurrency, partnerRate),
         appSettings[?app.name] ?? {}
       )
     }

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 
 from shared.azure.queues import BusDeniedError, BusError, QueueRefusedError
 from shared.errors import RelayError
-from shared.ledger.backlog import Backlog
+from shared.ledger.entry import Backlog
 from shared.ledger.errors import LedgerError
 from shared.telemetry.logs import location
 

@@ -31,8 +31,10 @@ class Decided:
 
     def resumed(self, message: ReceivedMessage) -> ReceivedMessage:
         """Return the message with the attempts that were made at the partner meanwhile."""
-        made = message.attempts if isinstance(self.outcome, Record) else self.outcome.attempts
-        return replace(message, attempts=made)
+        if not isinstance(self.outcome, Retry):
+            return message
+        made, used = self.outcome.attempts, self.outcome.schedule_used
+        return replace(message, attempts=made, schedule_used=used)
 
 
 class DecidedOutcomes:

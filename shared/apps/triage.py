@@ -20,7 +20,7 @@ from shared.apps.outcomes import (
     Record,
     Reject,
     after_opening,
-    before_opening,
+    before_delivery,
 )
 from shared.apps.receiver_clients import KeyOpener
 from shared.apps.receiver_queues import ReceiverQueues
@@ -29,9 +29,12 @@ from shared.concurrency.holding import held
 from shared.message.bus_message import returned_message
 from shared.message.dead_letter import DeadLetter
 from shared.message.envelope import DataKey, DecryptionError
-from shared.message.receipt import Receipt
+from shared.message.formats import KNOWN_FORMATS, Formats, NewerFormatError
+from shared.message.pending_receipt import NewerPendingReceipt
+from shared.message.receipt_lines import read_lines
 from shared.message.received import ReceivedMessage, UnidentifiedMessage
 from shared.message.unrecorded import rejected_receipt, returned
+from shared.message.waiting import Wait, WaitsFor
 from shared.telemetry.logs import location
 
 # A round without the database takes 3 h 20 min, see RELAY_RECEIPT_WAIT_SECONDS: four weeks.
@@ -67,11 +70,11 @@ class ReturnMessage:
 
 
 def sort_receipt(letter: DeadLetter) -> ReturnReceipt | RejectReceipt:
-    """Decide on what was on the queue of receipts."""
-    try:
-        Receipt.from_json(letter.message.body)
-    except ValueError as error:
-        return RejectReceipt("not-a-receipt", str(error))
+    """Decide on what was on the queue of receipts, one or several in one message."""
+    lines = read_lines(letter.message.body)
+    # With one good one, all go back: the tracker rejects the others of them one by one.
+    if len(lines) == 1 and isinstance(lines[0].receipt, ValueError):
+        return RejectReceipt("not-a-receipt", str(lines[0].receipt))
     if letter.returns >= MAX_RETURNS:
         detail = f"returned {letter.returns} times; {letter.reason}: {letter.detail}"
         return RejectReceipt("receipt-not-recorded", detail)
@@ -100,16 +103,18 @@ class Triage:
         receipts_queue: str,
         policy: Policy,
         markers: CrashMarkers,
+        accepted: Formats = KNOWN_FORMATS,
     ) -> None:
         self._keys = keys
         self._queues = queues
         self._receipts_queue = receipts_queue.lower()
         self._policy = policy
         self._markers = markers
+        self._accepted = accepted
 
     async def handle(self, message: func.ServiceBusMessage) -> None:
         """Return when a dead letter is where it belongs; what it raises leaves it on the queue."""
-        letter = DeadLetter.from_trigger(message)
+        letter = DeadLetter.from_trigger(message, self._accepted)
         # By where it was, never by what it looks like: otherwise a right to send to `messages`
         # would be one to write into the ledger, by a message that the bus is made to give up.
         if letter.source == self._receipts_queue:
@@ -128,8 +133,10 @@ class Triage:
                 _log.debug("returned a receipt: %s: %s", letter.reason, letter.detail)
             case RejectReceipt():
                 reason, detail = outcome.reason, outcome.detail
-                rejected = rejected_receipt(body, reason, detail)
-                await queues.until_accepted(queues.to_rejected, rejected)
+                # Each apart: an operator finds it by its message's id, and replays or drops it.
+                for line in read_lines(body):
+                    one = rejected_receipt(line.body, reason, detail)
+                    await queues.until_accepted(queues.to_rejected, one)
                 _log.error("rejected from the queue of receipts: %s: %s", reason, detail)
 
     async def _handle_message(self, letter: DeadLetter, message: ReceivedMessage) -> None:
@@ -139,7 +146,8 @@ class Triage:
             return
         outcome, key = await self._outcome(letter, message)
         if isinstance(outcome, ReturnMessage):
-            again = returned_message(message, queues.clock(), outcome.returns)
+            wait = Wait(WaitsFor.SERVICE, letter.reason, message.accepted_at)
+            again = returned_message(message, queues.clock(), wait, outcome.returns)
             await queues.until_accepted(queues.to_retries, again)
             _log.warning("returned %s: %s: %s", message.id.id, letter.reason, letter.detail)
         else:
@@ -148,16 +156,24 @@ class Triage:
     async def _outcome(
         self, letter: DeadLetter, message: ReceivedMessage
     ) -> tuple[Outcome | ReturnMessage, DataKey | None]:
-        """Decide on a message, with the key that opened it. Raises `VaultError`."""
+        """Decide on a message, with the key that opened it.
+
+        Raises `VaultError`, after which it comes again, and `NewerFormatError`, but not at the last
+        of `max_deliveries`: by then another instance of the receiver may be newer.
+        """
         try:
             return await held(
                 lambda: self._opened(letter, message), self._queues.hold_seconds, VaultError
             )
-        except VaultError as error:
-            if not message.pending:
+        except (VaultError, NewerFormatError) as error:
+            if message.deliveries < self._policy.max_deliveries:
                 raise
-            # Rejected, it could be replayed and delivered twice. Its next hop asks the vault again.
-            return Hold(self._queues.pending_seconds, str(error), is_recorded=False), None
+            if message.pending:
+                # Rejected, it could be replayed and delivered twice. Its next hop tries to open it.
+                return Hold(self._queues.pending_seconds, str(error), is_recorded=False), None
+            if isinstance(error, VaultError):
+                raise  # however long it takes
+            return _reject(letter, is_recorded=False), None
 
     async def _opened(
         self, letter: DeadLetter, message: ReceivedMessage
@@ -166,18 +182,20 @@ class Triage:
             key = await self._key_of(message)
             return sort_message(letter, message, key), key
         async with self._markers.alone(message) as crashes:
-            if before_opening(message, self._policy, crashes):
+            if not message.pending and before_delivery(message, self._policy, crashes):
                 return _reject(letter, is_recorded=False), None
             key = await self._key_of(message)
             return sort_message(letter, message, key), key
 
     async def _key_of(self, message: ReceivedMessage) -> DataKey | None:
-        """Return the data key if it opens the message. Raises `VaultError`."""
+        """Return the data key if it opens the message; raise what `_outcome` raises."""
+        if isinstance(message.pending, NewerPendingReceipt):
+            raise message.pending.error
         try:
-            sealed = message.sealed()
+            sealed = message.sealed(self._accepted)
             key = await self._keys.open(sealed.wrapped)
             sealed.open(key)
-        except VaultError:
+        except (VaultError, NewerFormatError):
             raise
         except DecryptionError:
             return None

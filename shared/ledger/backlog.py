@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -13,14 +12,6 @@ from shared.message.state import State
 
 # Not `accepted`: such a message is not on its queue yet, and never gets there where that failed.
 _UNDER_WAY = (State.QUEUED, State.RETRYING)
-
-
-@dataclass(frozen=True)
-class Backlog:
-    """How many messages are under way, and how many bytes their payloads have together."""
-
-    messages: int
-    payload_bytes: int
 
 
 def backlog(since: datetime, limit: int) -> Select[Any]:

@@ -19,10 +19,11 @@ from shared.apps.admission import (
     waiting_bytes,
 )
 from shared.azure.queues import BusDeniedError, BusError, BusUnavailableError, QueueRefusedError
-from shared.ledger.backlog import Backlog
+from shared.ledger.entry import Backlog
 from shared.ledger.errors import LedgerUnavailableError
 from shared.message.bus_message import outgoing
-from shared.message.envelope import DataKey, MessageHeader, WrappedKey, seal
+from shared.message.envelope import DataKey, WrappedKey, seal
+from shared.message.protected_header import MessageHeader
 from tests.unit.shared.message.triggered import TRACE
 
 MIB = 1024 * 1024
