@@ -48,6 +48,10 @@ def blueprint(settings: ReceiverSettings) -> func.Blueprint:
         clients.keys, clients.queues, settings.receipts_queue, settings.max_deliveries, accepted
     )
 
+    async def handle(message: func.ServiceBusMessage) -> None:
+        async with pausing(message.delivery_count or 1, CALL_SECONDS):
+            await receiver.handle(message)
+
     @functions.service_bus_queue_trigger(
         arg_name="message",
         queue_name="%RELAY_QUEUE_MESSAGES%",
@@ -58,8 +62,18 @@ def blueprint(settings: ReceiverSettings) -> func.Blueprint:
         auto_complete_messages=True,  # that of host.json never reaches a Python function
     )
     async def receive(message: func.ServiceBusMessage) -> None:
-        async with pausing(message.delivery_count or 1, CALL_SECONDS):
-            await receiver.handle(message)
+        await handle(message)
+
+    @functions.service_bus_queue_trigger(
+        arg_name="message",
+        queue_name="%RELAY_QUEUE_RETRIES%",
+        connection="RELAY_BUS",
+        data_type=func.DataType.BINARY,  # this and what follows: as above
+        cardinality=func.Cardinality.ONE,
+        auto_complete_messages=True,
+    )
+    async def retry(message: func.ServiceBusMessage) -> None:
+        await handle(message)
 
     @functions.service_bus_queue_trigger(
         arg_name="letter",
@@ -114,7 +128,7 @@ class Receiver:
             await self._handle(message)
 
     async def _handle(self, message: func.ServiceBusMessage) -> None:
-        received = read_message(message)
+        received = read_message(message, self._accepted)
         if isinstance(received, UnidentifiedMessage):
             await self._queues.set_aside(received, reject_unidentified(received, self._policy))
             return
@@ -130,8 +144,8 @@ class Receiver:
             return Record(receipt), None
         key = None
         try:
-            if rejected := before_opening(message, self._policy):
-                return rejected, None
+            if unopened := before_opening(message, self._policy):
+                return unopened, None
             if not message.pending:  # one with a receipt may have to be reported, and not posted
                 self._gate.check(message.id.id)
             sealed = message.sealed(self._accepted)

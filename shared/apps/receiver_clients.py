@@ -12,8 +12,9 @@ from shared.apps.receiver_queues import ReceiverQueues
 from shared.apps.sending import sending
 from shared.azure.vault import VaultDeniedError, VaultUnavailableError
 from shared.message.data_keys import DataKeyCache
-from shared.message.envelope import ALGORITHM, DataKey, WrappedKey
+from shared.message.envelope import DataKey, WrappedKey
 from shared.message.payload_key import PayloadKey
+from shared.message.protected_header import ALGORITHM
 from shared.partner.breaker import BreakerPolicy
 from shared.partner.gate import GatePolicy, PartnerGate
 from shared.partner.partner import Partner
@@ -70,6 +71,7 @@ def connect_clients(settings: ReceiverSettings) -> ReceiverClients:
             ReceiptPublisher(to_receipts),
             settings.wait_seconds,
             outages,
+            format_emitted=settings.format_emitted,
         ),
         outages,
     )

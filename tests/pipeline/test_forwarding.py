@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from azure.servicebus import ServiceBusMessage
 
-from shared.message.envelope import DataKey, MessageHeader, WrappedKey, seal
+from shared.message.envelope import DataKey, WrappedKey, seal
 from shared.message.message_id import MessageId
+from shared.message.protected_header import MessageHeader
 from tests.pipeline.cloud_process import SNAPSHOT, Running, running, with_settings
 from tests.pipeline.scenario import QUICK
 from tests.pipeline.waiting import until
@@ -117,8 +118,10 @@ async def test_what_cannot_be_opened_is_rejected_with_its_reason(cloud: Running)
     key_url = (await cloud.environment("sender"))["RELAY_KEY_PAYLOAD"]
     unknown = WrappedKey(f"{key_url}/{'0' * 32}", DataKey.generate().secret)
     elsewhere = WrappedKey(f"https://elsewhere.example/keys/k/{'0' * 32}", b"key")
-    token = seal(b"p", MessageHeader("unknown", TEXT), DataKey.generate(), unknown)
-    another_key = seal(b"p", MessageHeader("elsewhere", TEXT), DataKey.generate(), elsewhere)
+    token = seal(b"p", MessageHeader("unknown", TEXT), DataKey.generate(), unknown).decode()
+    another_key = seal(
+        b"p", MessageHeader("elsewhere", TEXT), DataKey.generate(), elsewhere
+    ).decode()
     messages = {
         "garbage": ("planted garbage", "undecryptable-malformed"),
         "unknown": (token, "undecryptable-wrong-key"),
