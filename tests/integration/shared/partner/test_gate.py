@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 
 from shared.azure.network import ConnectionOptions
-from shared.message.envelope import MessageHeader
+from shared.message.protected_header import MessageHeader
 from shared.partner.answers import FinalStatuses
 from shared.partner.breaker import BreakerPolicy
 from shared.partner.delivery import (
