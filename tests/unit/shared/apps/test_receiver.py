@@ -478,7 +478,7 @@ def test_the_real_clients_are_made_from_the_settings() -> None:
         built = [one.build() for one in functions._function_builders]
         return [one.get_function_name() for one in built]
 
-    assert asyncio.run(make()) == ["receive", "triage"]
+    assert asyncio.run(make()) == ["receive", "retry", "triage"]
     assert policy_of(settings()) == Policy(Schedule.parse("7s"), 12, 5)
 
 
