@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class GatePolicy:
-    """When the gate closes before the partner, and how much goes through it at most.
+    """When the circuit breaker opens, and how much goes through the gate at most.
 
     `rate` is in posts a second, 0 for any. A message waits for a place for `wait_seconds`; one that
     is not let through comes back after `shortest_wait` seconds or more.
