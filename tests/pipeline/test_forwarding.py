@@ -216,7 +216,7 @@ async def test_what_a_partner_answers_to_all_for_a_while_rejects_nothing(
     assert not ids & (await cloud.rejections()).keys()
     for message_id in ids:
         assert (await cloud.entry(message_id, "delivered"))["attempts"] in attempts
-    assert "messages that this instance has parked are waiting" in cloud.logs()
+    assert "messages that this instance has sent back are waiting" in cloud.logs()
 
 
 async def test_a_message_that_alone_is_denied_is_rejected_in_the_end_and_delays_nobody(
