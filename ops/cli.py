@@ -13,7 +13,7 @@ from pathlib import Path
 
 from azure.core.exceptions import AzureError
 
-from ops import access_audit_command, retries
+from ops import access_audit_command, partner_command, retries
 from ops.commands import Selection, discard, replay, show
 from ops.output import cause, notify
 from ops.partner_secret import OFFICER, SECRET, NotSetError, prompt_secret, set_partner
@@ -43,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _migrate(options)
         if options.command == "secrets":
             return _set_secret(options)
+        if options.command == "partner":
+            return partner_command.run(options)
         if options.command == "post-provision":
             return _post_provision()
         target = _target(options)
@@ -157,6 +159,7 @@ def command_line() -> argparse.ArgumentParser:
     migration.add_argument("--json", action="store_true", help="print the outcome as JSON")
     access_audit_command.add_to(commands)
     commands.add_parser("post-provision", help="do what is left to do after `azd provision`")
+    partner_command.add_to(commands)
     _secrets_options(commands.add_parser("secrets", help="set the partner's secret"))
     return parser
 

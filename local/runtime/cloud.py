@@ -35,6 +35,7 @@ from migrations import upgrading
 from shared.ledger.errors import LedgerError
 
 _PARTNER = "partner-connection"
+_STATE = "partner-state"
 _DATABASE = "database-connection"
 
 
@@ -118,7 +119,11 @@ async def start_cloud(
     bus = await start_bus(stack, context, namespace)
     partner = await start_partner(stack, context)
     ledger = options.database or f"sqlite+aiosqlite:///{folder.path / 'database.sqlite3'}"
-    values = {_PARTNER: partner.secrets()["webhook"], _DATABASE: ledger}
+    values = {
+        _PARTNER: partner.secrets()["webhook"],
+        _STATE: '{"kind": "unset"}',  # as a deployment makes it: nobody has paused anything
+        _DATABASE: ledger,
+    }
     deploy_secrets(context, vaults, values, redeployment.rewritten)
     await _migrate(newest_value(vaults, _DATABASE))
     environment = AppEnvironment(f"{identity}/msi/token", context.ca_file, bus.url)
