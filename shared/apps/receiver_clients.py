@@ -14,8 +14,9 @@ from shared.apps.receiver_queues import ReceiverQueues
 from shared.apps.sending import sending
 from shared.azure.vault import VaultDeniedError, VaultUnavailableError
 from shared.message.data_keys import DataKeyCache
-from shared.message.envelope import ALGORITHM, DataKey, WrappedKey
+from shared.message.envelope import DataKey, WrappedKey
 from shared.message.payload_key import PayloadKey
+from shared.message.protected_header import ALGORITHM
 from shared.message.ramp import Ramp
 from shared.partner.breaker import BreakerPolicy
 from shared.partner.gate import GatePolicy, PartnerGate
@@ -88,6 +89,7 @@ def connect_clients(settings: ReceiverSettings) -> ReceiverClients:
             ReceiptPublisher(to_receipts),
             settings.wait_seconds,
             outages,
+            format_emitted=settings.format_emitted,
         ),
         outages,
         watch.follow,
@@ -97,7 +99,11 @@ def connect_clients(settings: ReceiverSettings) -> ReceiverClients:
 def gate_policy_of(settings: ReceiverSettings) -> GatePolicy:
     """Return what the settings say of the gate before the partner."""
     return GatePolicy(
-        BreakerPolicy(settings.partner_breaker_failures, settings.partner_probe_seconds),
+        BreakerPolicy(
+            settings.partner_breaker_failures,
+            settings.partner_probe_seconds,
+            settings.wait_seconds,
+        ),
         settings.partner_concurrency,
         settings.partner_rate,
         settings.wait_seconds,

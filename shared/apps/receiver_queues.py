@@ -25,6 +25,7 @@ from shared.azure.queues import BusDeniedError, BusError, BusUnavailableError
 from shared.concurrency.holding import held
 from shared.message.bus_message import rejected, requeued
 from shared.message.envelope import DataKey
+from shared.message.formats import EMITTED_FORMAT
 from shared.message.pending_receipt import PendingReceipt
 from shared.message.received import BusMessage, ReceivedMessage
 from shared.message.state import State
@@ -59,6 +60,7 @@ class ReceiverQueues:
     outages: Outages
     clock: Callable[[], datetime] = _now
     hold_seconds: float = HOLD_SECONDS
+    format_emitted: int = EMITTED_FORMAT
 
     async def carry_out(
         self, message: ReceivedMessage, outcome: Outcome, key: DataKey | None
@@ -97,7 +99,8 @@ class ReceiverQueues:
         key: DataKey | None,
     ) -> PendingReceipt:
         """Return the receipt of an outcome of this moment, as it can wait on the message."""
-        receipt = receipt_of(message, outcome, self.clock(), is_proven=key is not None)
+        found = receipt_of(message, outcome, self.clock(), is_proven=key is not None)
+        receipt = replace(found, format=self.format_emitted)
         return PendingReceipt.by(key, receipt) if key else PendingReceipt(receipt)
 
     async def _reject_unopened(self, message: ReceivedMessage, outcome: Reject) -> None:

@@ -21,7 +21,7 @@ A message is accepted only with this room left, so that it can be retried, rejec
 """
 
 
-def outgoing(token: str, message_id: str, trace: str | None) -> ServiceBusMessage:
+def outgoing(token: bytes, message_id: str, trace: str | None) -> ServiceBusMessage:
     """Return a sealed message for the queue of messages. `trace` is a `traceparent`."""
     return _message(token, message_id, {HEADER: trace})
 
@@ -68,7 +68,7 @@ def receipts_message(receipts: Sequence[str]) -> ServiceBusMessage:
 
 
 def _message(
-    body: str | bytes, message_id: str | None, properties: dict[str, str | None]
+    body: bytes, message_id: str | None, properties: dict[str, str | None]
 ) -> ServiceBusMessage:
     return ServiceBusMessage(
         body,

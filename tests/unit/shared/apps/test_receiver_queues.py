@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from dataclasses import replace
 from datetime import timedelta
@@ -15,8 +16,9 @@ from shared.apps.receiver_queues import HOLD_SECONDS
 from shared.azure.queues import BusDeniedError, BusUnavailableError, MessageTooLargeError
 from shared.concurrency.holding import LONGEST_PAUSE_AFTER_FAILURE
 from shared.message.envelope import DataKey
+from shared.message.formats import Formats
 from shared.message.message_id import digest_suffix
-from shared.message.pending_receipt import PendingReceipt
+from shared.message.pending_receipt import PendingReceipt, pending_receipt
 from shared.message.receipt import Receipt
 from shared.message.state import State
 from tests.fast_clock import run
@@ -117,9 +119,23 @@ async def test_the_receipt_of_a_final_outcome_stays_pending_until_it_can_be_sent
     (properties,) = queues.properties("retries")
     assert (properties["relay-attempts"], properties["relay-waits-for"]) == ("3", "receipt")
     back = received(NEXT_ID, properties=properties)
-    assert back.pending
+    assert isinstance(back.pending, PendingReceipt)
     assert back.pending.receipt.attempts == 3
     assert back.pending.is_authentic(KEY) == authentic
+
+
+async def test_receipts_are_written_in_the_format_that_is_set(queues: Queues) -> None:
+    later = replace(queues.of_receiver, format_emitted=2)
+    await later.carry_out(MESSAGE, DELIVERED, KEY)
+    assert json.loads(queues.bodies("receipts")[0])["format"] == 2
+    queues.denied.add("receipts")
+    await later.carry_out(MESSAGE, DELIVERED, KEY)
+    pending = pending_receipt(
+        queues.properties("retries")[0], MESSAGE.id, Formats(frozenset({1, 2}))
+    )
+    assert isinstance(pending, PendingReceipt)
+    assert pending.receipt.format == 2
+    assert pending.is_authentic(KEY)
 
 
 async def test_what_nothing_opened_is_rejected_after_its_receipt(queues: Queues) -> None:

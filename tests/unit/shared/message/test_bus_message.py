@@ -24,12 +24,12 @@ WAIT = Wait(WaitsFor.ATTEMPT, "it answered 503", datetime(2026, 1, 2, 3, 4, 5, t
 
 
 def test_what_goes_out() -> None:
-    message = outgoing(TOKEN, "id-1", TRACE)
+    message = outgoing(TOKEN.encode(), "id-1", TRACE)
     assert b"".join(message.body) == TOKEN.encode()
     assert message.message_id == "id-1"
     assert message.content_type == MEDIA_TYPE
     assert message.application_properties == {"traceparent": TRACE}
-    assert not outgoing(TOKEN, "id-1", None).application_properties
+    assert not outgoing(TOKEN.encode(), "id-1", None).application_properties
 
 
 @pytest.mark.parametrize(

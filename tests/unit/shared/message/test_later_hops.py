@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from azure.servicebus import ServiceBusMessage, ServiceBusMessageBatch
 
 from shared.message.bus_message import LATER_HOP_BYTES, outgoing, rejected, requeued
-from shared.message.envelope import DataKey, MessageHeader, WrappedKey, seal
+from shared.message.envelope import DataKey, WrappedKey, seal
 from shared.message.message_id import MessageId
 from shared.message.pending_receipt import PendingReceipt
+from shared.message.protected_header import MessageHeader
 from shared.message.receipt import _LARGEST, _LONGEST, Receipt
 from shared.message.received import ReceivedMessage
 from shared.message.rejected import BUS_DETAIL, BUS_REASON
@@ -58,7 +59,7 @@ def received(body: str) -> ReceivedMessage:
 
 
 def test_no_later_hop_adds_more_than_is_kept_free() -> None:
-    first = size(outgoing("body", f"{ID}~{'d' * 16}", TRACE))
+    first = size(outgoing(b"body", f"{ID}~{'d' * 16}", TRACE))
     message = received("body")
     wait = Wait(WaitsFor.RECEIPT, FOUR_BYTES * 300, datetime.now(UTC))
     hops = [
