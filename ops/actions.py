@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Protocol, TypeVar
 
 from azure.servicebus import ServiceBusMessage, ServiceBusReceivedMessage
 
+from ops.drop import dropped_receipt
 from ops.queue_job import Action, Messages
+from ops.rejected import Rejected
 from ops.replay import Content, Destination, NotReplayable, Resend, decide
 from shared.azure.queues import MessageTooLargeError
+from shared.message.bus_message import receipts_message
+
+_T = TypeVar("_T")
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 class MessageSender(Protocol):
@@ -30,15 +40,7 @@ def replaying(senders: Mapping[Destination, MessageSender]) -> Action:
         return resend(senders, decide(Content.from_received(message)))
 
     async def replay(messages: Messages) -> list[str | None]:
-        # All of them are waited for, so that none is still being sent when the first error is
-        # raised and the locks of its batch are given up.
-        outcomes = await asyncio.gather(*map(send, messages), return_exceptions=True)
-        problems: list[str | None] = []
-        for outcome in outcomes:
-            if isinstance(outcome, BaseException):
-                raise outcome
-            problems.append(outcome)
-        return problems
+        return await _all_of(map(send, messages))
 
     return replay
 
@@ -56,6 +58,30 @@ async def resend(
     return None
 
 
-async def drop(messages: Messages) -> list[str | None]:
-    """Do nothing: the job completes them."""
-    return [None for _ in messages]
+def dropping(receipts: MessageSender, now: Callable[[], datetime] = _utc_now) -> Action:
+    """Send the receipt of each drop first; the job completes the message after that."""
+
+    async def report(message: ServiceBusReceivedMessage) -> None:
+        if receipt := dropped_receipt(Rejected.from_received(message), now()):
+            await receipts.send(receipts_message([receipt.to_json()]))
+
+    async def drop(messages: Messages) -> list[str | None]:
+        await _all_of(report(message) for message in messages)
+        return [None for _ in messages]
+
+    return drop
+
+
+async def _all_of(calls: Iterable[Awaitable[_T]]) -> list[_T]:
+    """Return what the calls return.
+
+    All of them are waited for, so that none is still sending when the first error is raised and the
+    locks of its batch are given up.
+    """
+    outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    done: list[_T] = []
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome
+        done.append(outcome)
+    return done

@@ -11,18 +11,33 @@ from azure.servicebus import ServiceBusMessageState, ServiceBusReceivedMessage
 from azure.servicebus.amqp import AmqpMessageBodyType
 
 from shared.message.message_id import MessageId
-from shared.message.rejected import ATTEMPTS, BUS_DETAIL, BUS_REASON, DETAIL, KIND, REASON, RECEIPT
+from shared.message.rejected import (
+    ATTEMPTS,
+    BUS_DETAIL,
+    BUS_REASON,
+    DETAIL,
+    KIND,
+    REASON,
+    RECEIPT,
+    UNRECORDED,
+)
+from shared.message.text_properties import text_properties
 
 _ATTEMPTS = re.compile(r"\d{1,4}", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Rejection:
-    """Why a message was rejected, and after how many attempts."""
+    """Why a message was rejected, and after how many attempts.
+
+    `is_recorded` says whether the ledger heard of it: that something is on the queue under an id
+    does not show that it is the message of that id.
+    """
 
     reason: str
     detail: str
     attempts: int
+    is_recorded: bool = False
 
     @classmethod
     def of(cls, properties: Mapping[str, str], *, moved_by_bus: bool) -> Rejection:
@@ -40,6 +55,7 @@ class Rejection:
             properties.get(REASON) or bus[0],
             properties.get(DETAIL) or bus[1],
             int(attempts[0]) if attempts else 0,
+            REASON in properties and UNRECORDED not in properties,
         )
 
 
@@ -51,7 +67,8 @@ class Rejected:
     messages that an operator has passed over: only their sequence number leads to them. `size` is
     that of the body, in bytes. A receipt goes by the id of the message that it is about.
     `dead_lettered` are those that the queue of rejected messages itself gave up: they are in its
-    dead-letter queue, which whoever may receive from the queue may read as well.
+    dead-letter queue, which whoever may receive from the queue may read as well. `is_recorded` are
+    those that the ledger knows as rejected.
     """
 
     sequence_number: int
@@ -65,6 +82,7 @@ class Rejected:
     set_aside: bool
     is_receipt: bool = False
     dead_lettered: bool = False
+    is_recorded: bool = False
 
     @classmethod
     def from_received(
@@ -88,6 +106,7 @@ class Rejected:
             message.state is ServiceBusMessageState.DEFERRED,
             is_receipt(message),
             dead_lettered,
+            rejection.is_recorded,
         )
 
     @property
@@ -121,20 +140,6 @@ def is_receipt(message: ServiceBusReceivedMessage) -> bool:
     source, and properties that are its sender's.
     """
     return message.dead_letter_source is None and text_properties(message).get(KIND) == RECEIPT
-
-
-def text_properties(message: ServiceBusReceivedMessage) -> Mapping[str, str]:
-    """Read the application properties that are texts; the SDK gives them as bytes."""
-    given: Mapping[str | bytes, object] = message.application_properties or {}
-    return {_text(name): _text(value) for name, value in given.items() if _is_text(value)}
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str | bytes)
-
-
-def _text(value: object) -> str:
-    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
 def _size(message: ServiceBusReceivedMessage) -> int:

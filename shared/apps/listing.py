@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 import azure.functions as func
 
 from shared.apps.failures import InvalidRequestError
-from shared.ledger.ledger import LedgerEntry, Position
+from shared.ledger.entry import LedgerEntry, Position
 from shared.message.message_id import is_message_id
 from shared.message.state import State
 
@@ -71,6 +71,7 @@ def _public(entry: LedgerEntry) -> dict[str, Any]:
         "queued": entry.queued_at,
         "retrying": entry.retrying_at,
         "rejected": entry.rejected_at,
+        "dropped": entry.dropped_at,
         "delivered": entry.delivered_at,
     }
     return {

@@ -14,8 +14,8 @@ import azure.functions as func
 from shared.apps.failures import InvalidRequestError
 from shared.apps.idempotency import IdempotencyKey
 from shared.apps.representation import refuse_what_would_be_lost
-from shared.ledger.ledger import LedgerEntry, NewMessage
-from shared.message.envelope import MessageHeader
+from shared.ledger.entry import LedgerEntry, NewMessage
+from shared.message.protected_header import MessageHeader
 from shared.message.state import State
 from shared.standards.trace_context import HEADER, traceparent
 
@@ -24,6 +24,11 @@ from shared.standards.trace_context import HEADER, traceparent
 _CALLER = "x-ms-client-principal-id"
 _PROVIDER = "x-ms-client-principal-idp"
 _DEFAULT_CONTENT_TYPE = "application/octet-stream"
+_NOT_DELIVERED = {
+    State.REJECTED: "rejected, and may have been dropped since; it is not sent again. An operator "
+    "can replay it while it is kept",
+    State.DROPPED: "rejected, and an operator has dropped it since; it is not sent again",
+}
 
 
 @dataclass(frozen=True)
@@ -76,11 +81,10 @@ class Submission:
         # attempt got further than the ledger says, the queue takes the same bus id once.
         if entry.queued_at is None:
             return True
-        if entry.state is State.REJECTED:
+        if entry.state in _NOT_DELIVERED:
             raise InvalidRequestError(
                 HTTPStatus.CONFLICT,
-                "Idempotency-Key: the message under this key was rejected, and may have been "
-                "dropped since; it is not sent again. An operator can replay it while it is kept; "
+                f"Idempotency-Key: the message under this key was {_NOT_DELIVERED[entry.state]}; "
                 "to send it as a new message, use a new key",
             )
         return False

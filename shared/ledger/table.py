@@ -29,6 +29,7 @@ from sqlalchemy import (
     case,
     func,
     literal_column,
+    null,
     or_,
     tuple_,
 )
@@ -103,9 +104,24 @@ messages = Table(
     Column("delivered_at", UtcTime()),
     Column("rejected_at", UtcTime()),
     Column("fingerprint", LargeBinary()),
+    Column("dropped_at", UtcTime()),
+    # When all was removed from the row but what keeps its Idempotency-Key from sending twice.
+    Column("pruned_at", UtcTime()),
 )
-Index("messages_by_time", messages.c.first_seen_at, messages.c.id)
-Index("messages_by_state", messages.c.state, messages.c.first_seen_at, messages.c.id)
+LISTED = messages.c.pruned_at.is_(None)
+"""The condition of the indexes of messages that are listed: all but tombstones."""
+
+PRUNED = messages.c.pruned_at.is_not(None)
+"""The condition of the index of tombstones."""
+
+
+def _index(name: str, condition: ColumnElement[bool], *columns: ColumnElement[Any]) -> None:
+    Index(name, *columns, postgresql_where=condition, sqlite_where=condition)
+
+
+_index("messages_by_time", LISTED, messages.c.first_seen_at, messages.c.id)
+_index("messages_by_state", LISTED, messages.c.state, messages.c.first_seen_at, messages.c.id)
+_index("messages_pruned", PRUNED, messages.c.accepted_at, messages.c.id)
 
 
 _FINAL: ColumnElement[str] = literal_column(f"'{State.DELIVERED}'")
@@ -116,8 +132,9 @@ def upsert(dialect: str) -> Insert:
 
     The state with what belongs to it goes to the later one by replay, rank, attempts and time;
     `delivered` is final, of two deliveries the first counts, and what is not proven changes nothing
-    any more. Times are kept whatever the order: the first `queued` and `delivered`, the last
-    `retrying` and `rejected`. Acceptance, and with it the fingerprint, is of the first update.
+    any more. A tombstone changes with its state only: a repeated request does not fill it again.
+    Times are kept whatever the order: the first `queued` and `delivered`, the last `retrying`,
+    `rejected` and `dropped`. Acceptance, and with it the fingerprint, is of the first update.
     """
     insert = _insert(dialect)
     old, new = messages.c, insert.excluded
@@ -127,7 +144,9 @@ def upsert(dialect: str) -> Insert:
         for name in ("state", "attempts", "replay", "detail", "state_at")
     }
     first = {name: _first(old[name], new[name]) for name in ("queued_at", "delivered_at")}
-    last = {name: _last(old[name], new[name]) for name in ("retrying_at", "rejected_at")}
+    last = {
+        name: _last(old[name], new[name]) for name in ("retrying_at", "rejected_at", "dropped_at")
+    }
     # What the sender accepted takes precedence over what receipts say of it.
     accepts = and_(old.accepted_at.is_(None), new.accepted_at.is_not(None))
     facts = {
@@ -145,17 +164,17 @@ def upsert(dialect: str) -> Insert:
         ),
         # Never into a row that somebody accepted without one: it would become another caller's.
         "fingerprint": case((old.accepted_at.is_(None), new.fingerprint), else_=old.fingerprint),
+        # Whatever gives a tombstone another state makes it a message that is pruned in its turn.
+        "pruned_at": null(),
     }
     # Whoever may send to a queue can have a message under any id fail to open.
     may_change = or_(bindparam(IS_PROVEN, type_=Boolean()), old.state != _FINAL)
+    gets_key_version = and_(old.key_version.is_(None), new.key_version.is_not(None))
     differs = [changes[name].is_distinct_from(old[name]) for name in (*first, *last, *facts)]
     return insert.on_conflict_do_update(
         index_elements=[messages.c.id],
         set_=changes,
-        where=and_(
-            may_change,
-            or_(later, and_(old.key_version.is_(None), new.key_version.is_not(None)), *differs),
-        ),
+        where=and_(may_change, or_(later, and_(LISTED, or_(gets_key_version, *differs)))),
     )
 
 

@@ -12,4 +12,5 @@ class State(StrEnum):
     QUEUED = "queued"
     RETRYING = "retrying"
     REJECTED = "rejected"
+    DROPPED = "dropped"
     DELIVERED = "delivered"

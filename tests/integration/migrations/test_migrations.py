@@ -16,7 +16,9 @@ from sqlalchemy import Connection
 from migrations import Upgraded, upgrade
 from shared.ledger.engine import make_engine
 from shared.ledger.errors import LedgerUnavailableError
+from shared.ledger.ledger import Ledger
 from shared.ledger.table import metadata
+from shared.message.state import State
 from tests import databases
 from tests.postgres import Postgres
 
@@ -54,8 +56,8 @@ def test_several_at_once_do_it_once(url: str) -> None:
     with ThreadPoolExecutor(8) as threads:
         done = list(threads.map(upgrade, [url] * 8))
     assert sorted(one.before is None for one in done) == [False] * 7 + [True]
-    assert {one.after for one in done} == {"0001"}
-    assert upgrade(url) == Upgraded("0001", "0001")
+    assert {one.after for one in done} == {"0002"}
+    assert upgrade(url) == Upgraded("0002", "0002")
 
 
 def test_one_that_fails_leaves_nothing_behind(url: str) -> None:
@@ -65,10 +67,30 @@ def test_one_that_fails_leaves_nothing_behind(url: str) -> None:
         upgrade(url)
     assert url not in "".join(traceback.format_exception(caught.value))
     asyncio.run(databases.run(url, "DROP TABLE other"))
-    assert upgrade(url) == Upgraded(None, "0001")
+    assert upgrade(url) == Upgraded(None, "0002")
 
 
 def test_a_url_that_is_none_is_refused_without_being_repeated() -> None:
     with pytest.raises(ValueError, match="is not a URL of") as caught:
         upgrade("mysql://relay:planted@localhost/x")
     assert "planted" not in str(caught.value)
+
+
+_OLD_ROW = """
+    INSERT INTO messages (id, state, attempts, replay, state_at, first_seen_at)
+    VALUES ('a', 'delivered', 1, 0, '2026-01-01T00:00:00.000000Z', '2026-01-01T00:00:00.000000Z')
+"""
+
+
+def test_a_ledger_of_the_first_version_keeps_its_rows(url: str) -> None:
+    upgrade(url, to="0001")
+    asyncio.run(databases.run(url, _OLD_ROW))
+    assert upgrade(url) == Upgraded("0001", "0002")
+
+    async def listed() -> list[str]:
+        ledger = Ledger(databases.Secret(url))
+        found = [entry.id for entry in await ledger.entries(State.DELIVERED, None, 10)]
+        await ledger.close()
+        return found
+
+    assert asyncio.run(listed()) == ["a"]

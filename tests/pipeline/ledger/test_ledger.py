@@ -11,6 +11,7 @@ import pytest
 
 from tests.pipeline.cloud_process import Running
 from tests.pipeline.ledger.caller import TEXT, new_key, post, taken, times_at_partner
+from tests.pipeline.ops_cli import ops
 
 
 async def test_the_ledger_records_each_state_of_a_message(cloud: Running) -> None:
@@ -47,6 +48,10 @@ async def test_a_retry_and_a_rejection_are_recorded_with_their_reasons(cloud: Ru
     assert rejected["attempts"] == 3
     assert {"accepted", "queued", "retrying", "rejected"} == rejected["times"].keys()
     await cloud.control("DELETE", f"/faults/{fault}")
+    assert (await ops(cloud, "drop", message_id, "--yes")).code == 0
+    dropped = await cloud.entry(message_id, "dropped")
+    assert (dropped["detail"], dropped["attempts"]) == (rejected["detail"], 3)
+    assert dropped["times"].keys() == {*rejected["times"], "dropped"}
 
 
 async def test_an_unknown_message_is_not_found(cloud: Running) -> None:
@@ -61,7 +66,10 @@ async def test_an_unknown_message_is_not_found(cloud: Running) -> None:
 @pytest.mark.parametrize(
     ("query", "reason"),
     [
-        ("state=planted", "state must be one of accepted, queued, retrying, rejected, delivered"),
+        (
+            "state=planted",
+            "state must be one of accepted, queued, retrying, rejected, dropped, delivered",
+        ),
         ("limit=0", "limit"),
         ("limit=201", "limit"),
         ("limit=x", "limit"),

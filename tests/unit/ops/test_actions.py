@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 from azure.servicebus import ServiceBusMessage
 
-from ops.actions import MessageSender, drop, resend
+from ops.actions import MessageSender, dropping, resend
 from ops.replay import Destination, NotReplayable, Resend
 from shared.azure.queues import BusUnavailableError, MessageTooLargeError
 
@@ -54,4 +54,4 @@ async def test_a_bus_that_is_away_ends_the_job() -> None:
 
 
 async def test_dropping_lets_each_be_completed() -> None:
-    assert await drop([]) == []
+    assert await dropping(Sent())([]) == []

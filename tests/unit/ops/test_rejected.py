@@ -70,8 +70,9 @@ BUS = {"DeadLetterReason": "TTLExpiredException", "DeadLetterErrorDescription": 
 @pytest.mark.parametrize(
     ("properties", "moved_by_bus", "expected"),
     [
-        (OWN, False, Rejection("partner-refused", "400", 3)),
-        (OWN | BUS, False, Rejection("partner-refused", "400", 3)),
+        (OWN, False, Rejection("partner-refused", "400", 3, is_recorded=True)),
+        (OWN | BUS, False, Rejection("partner-refused", "400", 3, is_recorded=True)),
+        (OWN | {"relay-unrecorded": "true"}, False, Rejection("partner-refused", "400", 3)),
         (BUS, False, Rejection("TTLExpiredException", "expired", 0)),
         ({}, False, Rejection("", "", 0)),
         ({"relay-attempts": "99999"}, False, Rejection("", "", 0)),

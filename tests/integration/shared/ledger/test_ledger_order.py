@@ -10,14 +10,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.ledger.ledger import Ledger, LedgerEntry, NewMessage
+from shared.ledger.entry import LedgerEntry, NewMessage
+from shared.ledger.ledger import Ledger
 from shared.message.receipt import Receipt
 from shared.message.state import State
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 ACCEPT, QUEUED = "accept", "queued"
 Step = str | Receipt
-RECORDED = (State.RETRYING, State.REJECTED, State.DELIVERED)
+RECORDED = (State.RETRYING, State.REJECTED, State.DROPPED, State.DELIVERED)
 
 
 def at(seconds: int) -> datetime:
@@ -82,7 +83,7 @@ async def test_any_order_with_repeats_ends_in_the_same_row(
     elif any(step.state == State.DELIVERED for step in last):
         assert found.state == State.DELIVERED
     else:
-        furthest = max(last, key=lambda r: (r.replay, r.state == State.REJECTED, r.attempts, r.at))
+        furthest = max(last, key=lambda r: (r.replay, [*State].index(r.state), r.attempts, r.at))
         assert (found.state, found.detail) == (furthest.state, furthest.detail)
 
 
@@ -95,6 +96,9 @@ async def test_any_order_with_repeats_ends_in_the_same_row(
         (receipt(State.REJECTED, 3, 2, 0), receipt(State.RETRYING, 4, 1, 0)),
         (receipt(State.RETRYING, 3, 2, 0), receipt(State.RETRYING, 4, 1, 0)),
         (receipt(State.RETRYING, 3, 0, 9), receipt(State.REJECTED, 4, 2, 0)),
+        (receipt(State.RETRYING, 3, 0, 9), receipt(State.DROPPED, 4, 2, 0)),
+        (receipt(State.DROPPED, 3, 2, 0), receipt(State.REJECTED, 4, 9, 0)),
+        (receipt(State.DELIVERED, 3, 0, 0), receipt(State.DROPPED, 4, 2, 9)),
         (receipt(State.RETRYING, 3, 0, 0), QUEUED),
         (receipt(State.RETRYING, 3, 0, 0), ACCEPT),
     ],
@@ -143,6 +147,8 @@ CHANGES = [
     (State.DELIVERED, State.RETRYING, False, set()),
     (State.DELIVERED, State.REJECTED, True, {"rejected_at"}),
     (State.DELIVERED, State.RETRYING, True, {"retrying_at"}),
+    (State.REJECTED, State.DROPPED, False, {"state", "detail", "attempts", "dropped_at"}),
+    (State.DELIVERED, State.DROPPED, False, set()),
     (State.REJECTED, State.DELIVERED, True, {"state", "detail", "attempts", "delivered_at"}),
     (State.DELIVERED, State.DELIVERED, True, set()),
 ]

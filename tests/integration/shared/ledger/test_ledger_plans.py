@@ -18,7 +18,9 @@ from sqlalchemy import Engine, event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.ledger.engine import make_engine
-from shared.ledger.ledger import Ledger, NewMessage, Position
+from shared.ledger.entry import NewMessage, Position
+from shared.ledger.ledger import Ledger
+from shared.ledger.retention import RetainedLedger
 from shared.message.receipt import Receipt
 from shared.message.state import State
 from tests import databases
@@ -135,6 +137,24 @@ async def test_it_is_answered_from_an_index_without_sorting(url: str, what: str)
         assert found == ASKED[what][engine.dialect.name == "postgresql"]
     await engine.dispose()
     await ledger.close()
+
+
+async def test_what_is_pruned_is_found_by_its_index(url: str) -> None:
+    retained, start = RetainedLedger(Secret(url)), datetime.fromtimestamp(0, UTC)
+    with sent() as seen:
+        for after in (None, Position(start, "m")):
+            await retained.prune(State.DROPPED, start, start, after, 10)
+        await retained.expire(start, 10)
+        await retained.open_before(start)
+    engine = make_engine(url)
+    by_index = ["messages_by_state"] * 2 + ["messages_pruned"] + ["messages_by_state"] * 4
+    for (statement, parameters), index in zip(seen, by_index, strict=True):
+        found = await steps(engine, statement, parameters)
+        reading = {step for step in found if "messages" in step}
+        assert [index in step for step in reading] == [True]
+        assert not any("SORT" in step.upper() or "TEMP" in step or "Seq" in step for step in found)
+    await engine.dispose()
+    await retained.close()
 
 
 async def test_what_is_written_finds_its_row_by_its_id(url: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from shared.apps.failures import InvalidRequestError
 from shared.apps.listing import Query, entry_answer
-from shared.ledger.ledger import LedgerEntry, NewMessage, Position
+from shared.ledger.entry import LedgerEntry, NewMessage, Position
 from shared.message.state import State
 from tests.unit.shared.ledger.entries import NOW, entry_of
 
@@ -54,7 +54,10 @@ def test_a_query_is_read_with_its_defaults(parameters: dict[str, str], query: Qu
             for name in ("planted", "STATE", "x-functions-key", "codes", "", "a" * 100)
         ),
         ({"state": "rejected", "planted": "1"}, "a parameter of the query is unknown"),
-        ({"state": ""}, "state must be one of accepted, queued, retrying, rejected, delivered"),
+        (
+            {"state": ""},
+            "state must be one of accepted, queued, retrying, rejected, dropped, delivered",
+        ),
         ({"state": "Rejected"}, "state must be one of"),
         ({"state": "planted"}, "state must be one of"),
         *(

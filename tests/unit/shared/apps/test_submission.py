@@ -10,7 +10,7 @@ import pytest
 
 from shared.apps.failures import InvalidRequestError
 from shared.apps.submission import Submission, accepted
-from shared.ledger.ledger import LedgerEntry
+from shared.ledger.entry import LedgerEntry
 from shared.message.state import State
 from tests.unit.shared.apps.sender_requests import KEY, TRACE, request
 from tests.unit.shared.ledger.entries import NOW, entry_of
@@ -106,11 +106,18 @@ def test_what_a_sender_queued_is_not_queued_again(state: State) -> None:
     assert not found.must_be_queued(replace(entry(found, state), queued_at=NOW))
 
 
-def test_a_message_that_was_queued_and_rejected_is_not_reported_as_accepted() -> None:
+@pytest.mark.parametrize(
+    ("state", "why"),
+    [(State.REJECTED, "An operator can replay it"), (State.DROPPED, "an operator has dropped it")],
+)
+def test_a_message_that_was_queued_and_rejected_is_not_reported_as_accepted(
+    state: State, why: str
+) -> None:
     found = submission(idempotency_key=KEY)
     with pytest.raises(InvalidRequestError) as raised:
-        found.must_be_queued(replace(entry(found, State.REJECTED), queued_at=NOW))
+        found.must_be_queued(replace(entry(found, state), queued_at=NOW))
     assert raised.value.problem.status == 409
+    assert why in (raised.value.problem.detail or "")
     assert "use a new key" in raised.value.problem.detail
 
 
