@@ -20,7 +20,8 @@ from bench.capacity import (
     sealed_size,
     vault_operations,
 )
-from shared.message.envelope import DataKey, MessageHeader, WrappedKey, seal
+from shared.message.envelope import DataKey, WrappedKey, seal
+from shared.message.protected_header import MessageHeader
 from shared.message.receipt import Receipt
 from shared.message.state import State
 

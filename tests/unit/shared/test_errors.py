@@ -32,6 +32,8 @@ from shared.ledger.errors import (
     PoolerRefusedError,
 )
 from shared.message.envelope import DecryptionError
+from shared.message.formats import NewerFormatError
+from shared.message.protected_header import RetiredFormatError
 from shared.partner.delivery import (
     DeliveryError,
     MessageDeniedError,
@@ -71,6 +73,8 @@ FINAL: set[type[RelayError]] = {
     DeliveryError,
     PartnerRefusedError,
     DecryptionError,
+    NewerFormatError,
+    RetiredFormatError,
     SettingsError,
     NotDeclaredError,
     InvalidRequestError,

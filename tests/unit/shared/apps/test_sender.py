@@ -20,8 +20,8 @@ from shared.apps.sender import Sender
 from shared.apps.sender_clients import SenderClients
 from shared.azure.queues import BusDeniedError, BusUnavailableError, MessageTooLargeError
 from shared.azure.vault import VaultDeniedError, VaultRefusedError, VaultUnavailableError
+from shared.ledger.entry import LedgerEntry, NewMessage
 from shared.ledger.errors import LedgerError, LedgerUnavailableError
-from shared.ledger.ledger import LedgerEntry, NewMessage
 from shared.message.envelope import DataKey, SealedMessage, WrappedKey
 from shared.message.formats import Formats
 from shared.message.message_id import bus_id_key, initial_bus_id
@@ -102,7 +102,7 @@ async def test_a_message_is_in_the_ledger_then_on_the_queue_then_answered(
     assert content(response)["state"] == "queued"
     assert services.done == ["accept", "key for 7 bytes", "send", f"queued under {VERSION}"]
     (message,) = services.sent
-    sealed = SealedMessage.from_token(b"".join(message.body).decode())
+    sealed = SealedMessage.from_token(b"".join(message.body))
     assert sealed.open(services.key) == b"payload"
     assert sealed.wrapped == WRAPPED
     assert sealed.header.content_type == "a/b"
