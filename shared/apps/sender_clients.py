@@ -10,9 +10,9 @@ from typing import Protocol
 
 from shared.apps.sending import Send, sending
 from shared.azure.vault import VaultDeniedError, VaultError, VaultUnavailableError
+from shared.ledger.background import BackgroundLedger
 from shared.ledger.entry import LedgerEntry, NewMessage
 from shared.ledger.errors import LedgerUnavailableError
-from shared.ledger.ledger import Ledger
 from shared.message.bus_message import LATER_HOP_BYTES
 from shared.message.data_keys import DataKeyProvider, Limits
 from shared.message.envelope import DataKey, WrappedKey
@@ -83,7 +83,7 @@ def connect_clients(settings: SenderSettings) -> SenderClients:
         sending(
             azure.bus(settings.bus_identity), settings.messages_queue, outages, LATER_HOP_BYTES
         ),
-        Ledger(secret, settings.network.ca_bundle),
+        BackgroundLedger(secret, settings.network.ca_bundle),
         outages,
         of_bus_ids,
     )
