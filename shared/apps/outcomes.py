@@ -15,7 +15,7 @@ from shared.azure.vault import VaultDeniedError, VaultError
 from shared.errors import RelayError
 from shared.message.envelope import DataKey, DecryptionError, SealedMessage
 from shared.message.formats import NewerFormatError
-from shared.message.pending_receipt import PendingReceipt
+from shared.message.pending_receipt import NewerPendingReceipt, PendingReceipt
 from shared.message.receipt import Receipt
 from shared.message.received import BusMessage, ReceivedMessage, UnidentifiedMessage
 from shared.message.state import State
@@ -107,15 +107,18 @@ def reject_unidentified(message: UnidentifiedMessage, policy: Policy) -> Reject:
     return before_delivery(message, policy) or _undecryptable(message, message.fault)
 
 
-def before_opening(message: ReceivedMessage, policy: Policy) -> Reject | None:
+def before_opening(message: ReceivedMessage, policy: Policy) -> Hold | Reject | None:
     """Decide whether a message is to be opened at all: None if it is."""
+    if isinstance(message.pending, NewerPendingReceipt):
+        # It may say that the partner has the message: opened without it, it would be posted again.
+        return _bounded_hold(message, "newer-format", message.pending.error, policy)
     # One with a pending receipt is opened all the same: its key alone can tell whose receipt it is.
     return None if message.pending else before_delivery(message, policy)
 
 
 def after_opening(message: ReceivedMessage, key: DataKey) -> Record | None:
     """Decide whether an opened message is to be delivered: None if it is. `key` opened it."""
-    if message.pending and message.pending.is_authentic(key):
+    if isinstance(message.pending, PendingReceipt) and message.pending.is_authentic(key):
         return Record(message.pending)
     return None
 

@@ -128,7 +128,7 @@ class Receiver:
             await self._handle(message)
 
     async def _handle(self, message: func.ServiceBusMessage) -> None:
-        received = read_message(message)
+        received = read_message(message, self._accepted)
         if isinstance(received, UnidentifiedMessage):
             await self._queues.set_aside(received, reject_unidentified(received, self._policy))
             return
@@ -144,8 +144,8 @@ class Receiver:
             return Record(receipt), None
         key = None
         try:
-            if rejected := before_opening(message, self._policy):
-                return rejected, None
+            if unopened := before_opening(message, self._policy):
+                return unopened, None
             if not message.pending:  # one with a receipt may have to be reported, and not posted
                 self._gate.check(message.id.id)
             sealed = message.sealed(self._accepted)

@@ -7,6 +7,7 @@ import random
 from dataclasses import dataclass
 from typing import Protocol
 
+from shared.apps.catch_up import catching_up
 from shared.apps.receipt_publisher import ReceiptPublisher
 from shared.apps.receiver_queues import ReceiverQueues
 from shared.apps.sending import sending
@@ -15,6 +16,7 @@ from shared.message.data_keys import DataKeyCache
 from shared.message.envelope import DataKey, WrappedKey
 from shared.message.payload_key import PayloadKey
 from shared.message.protected_header import ALGORITHM
+from shared.message.ramp import Ramp
 from shared.partner.breaker import BreakerPolicy
 from shared.partner.gate import GatePolicy, PartnerGate
 from shared.partner.partner import Partner
@@ -61,16 +63,23 @@ def connect_clients(settings: ReceiverSettings) -> ReceiverClients:
         settings.network,
         settings.partner_final_statuses,
     )
+    gate = PartnerGate(partner, gate_policy_of(settings), outages, chance=random.random)
+    to_retries = sending(bus, settings.retries_queue, outages)
+    ramp = Ramp.up_to(settings.partner_rate or Ramp.limit)
+    gate.on_back = catching_up(
+        bus, settings.retries_queue, to_retries, lambda: gate.lets_through, ramp
+    ).on_back
     return ReceiverClients(
         DataKeyCache(decrypt, settings.data_key_cache_entries, settings.data_key_cache_seconds),
-        PartnerGate(partner, gate_policy_of(settings), outages, chance=random.random),
+        gate,
         ReceiverQueues(
-            sending(bus, settings.retries_queue, outages),
+            to_retries,
             sending(bus, settings.rejected_queue, outages),
             to_receipts,
             ReceiptPublisher(to_receipts),
             settings.wait_seconds,
             outages,
+            format_emitted=settings.format_emitted,
         ),
         outages,
     )
@@ -79,7 +88,11 @@ def connect_clients(settings: ReceiverSettings) -> ReceiverClients:
 def gate_policy_of(settings: ReceiverSettings) -> GatePolicy:
     """Return what the settings say of the gate before the partner."""
     return GatePolicy(
-        BreakerPolicy(settings.partner_breaker_failures, settings.partner_probe_seconds),
+        BreakerPolicy(
+            settings.partner_breaker_failures,
+            settings.partner_probe_seconds,
+            settings.wait_seconds,
+        ),
         settings.partner_concurrency,
         settings.partner_rate,
         settings.wait_seconds,

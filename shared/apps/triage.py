@@ -18,6 +18,7 @@ from shared.azure.vault import VaultError
 from shared.message.dead_letter import DeadLetter
 from shared.message.envelope import DataKey, DecryptionError
 from shared.message.formats import KNOWN_FORMATS, Formats, NewerFormatError
+from shared.message.pending_receipt import NewerPendingReceipt
 from shared.message.receipt_lines import read_lines
 from shared.message.received import ReceivedMessage, UnidentifiedMessage
 from shared.message.unrecorded import rejected_receipt, returned
@@ -85,7 +86,7 @@ class Triage:
 
     async def handle(self, message: func.ServiceBusMessage) -> None:
         """Return when a dead letter is where it belongs; what it raises leaves it on the queue."""
-        letter = DeadLetter.from_trigger(message)
+        letter = DeadLetter.from_trigger(message, self._accepted)
         # By where it was, never by what it looks like: otherwise a right to send to `messages`
         # would be one to write into the ledger, by a message that the bus is made to give up.
         if letter.source == self._receipts_queue:
@@ -132,6 +133,8 @@ class Triage:
 
     async def _key_of(self, message: ReceivedMessage) -> DataKey | None:
         """Return the data key if it opens the message; raise what `_outcome` raises."""
+        if isinstance(message.pending, NewerPendingReceipt):
+            raise message.pending.error
         try:
             sealed = message.sealed(self._accepted)
             key = await self._keys.open(sealed.wrapped)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from shared.message.formats import KNOWN_FORMATS, Formats, NewerFormatError
 from shared.message.receipt import Receipt
 
 # Service Bus counts an operation for each 64 KB; a receipt has 200 to 3,500 bytes.
@@ -18,21 +19,21 @@ MAX_LINES = 100
 
 @dataclass(frozen=True)
 class ReceiptLine:
-    """One receipt as it came, still encoded: `receipt` is the receipt, or why it is not one."""
+    """One receipt as it came, still encoded: `receipt` is the receipt, or why it is not read."""
 
     body: bytes = field(repr=False)
-    receipt: Receipt | ValueError
+    receipt: Receipt | NewerFormatError | ValueError
 
     @classmethod
-    def of(cls, body: bytes) -> ReceiptLine:
+    def of(cls, body: bytes, accepted: Formats) -> ReceiptLine:
         """Read one receipt, whatever is in it."""
         try:
-            return cls(body, Receipt.from_json(body))
-        except ValueError as error:
+            return cls(body, Receipt.from_json(body, accepted))
+        except (NewerFormatError, ValueError) as error:
             return cls(body, error)
 
 
-def read_lines(body: bytes) -> Sequence[ReceiptLine]:
+def read_lines(body: bytes, accepted: Formats = KNOWN_FORMATS) -> Sequence[ReceiptLine]:
     """Read the receipts in the body of a message, each apart, so that a bad one costs no other.
 
     What has no receipt in any line, or is larger or longer than what this relay writes, is one
@@ -40,10 +41,10 @@ def read_lines(body: bytes) -> Sequence[ReceiptLine]:
     """
     texts = body.split(b"\n", MAX_LINES)
     if len(texts) <= MAX_LINES and len(body) <= MAX_BYTES:
-        lines = [ReceiptLine.of(text) for text in texts]
-        if any(isinstance(line.receipt, Receipt) for line in lines):
+        lines = [ReceiptLine.of(text, accepted) for text in texts]
+        if not all(isinstance(line.receipt, ValueError) for line in lines):
             return lines
-    return [ReceiptLine.of(body)]
+    return [ReceiptLine.of(body, accepted)]
 
 
 class LinesInOne:

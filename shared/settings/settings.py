@@ -291,7 +291,7 @@ class ReceiverSettings(TriggerSettings):
     partner_concurrency: int = _setting(
         "RELAY_PARTNER_CONCURRENCY",
         "posts that one instance makes at once",
-        forms.between(1, 1000),
+        forms.between(1, 100_000),
         16,
     )
     partner_rate: float = _setting(

@@ -61,6 +61,7 @@ def test_the_declaration_is_the_table_of_the_design(access: Access) -> None:
         ("receiver_bus", "send", "receipts"),
         ("tracker_bus", "receive", "receipts"),
         ("tracker_bus", "send", "rejected"),
+        ("tracker_bus", "send", "receipts"),
         ("sender_package", "store", "sender"),
         ("receiver_package", "store", "receiver"),
         ("tracker_package", "store", "tracker"),

@@ -206,6 +206,28 @@ async def test_a_newer_format_under_an_id_that_is_not_the_relays_is_rejected(
     assert queues.properties("rejected")[0]["relay-reason"] == "undecryptable-tampered"
 
 
+@pytest.mark.parametrize(
+    ("message_id", "queue"), [("mine.3", "retries"), ("mine.1000", "rejected")]
+)
+async def test_a_newer_pending_receipt_keeps_its_message_from_the_partner(
+    receiver: Receiver,
+    queues: Queues,
+    keys: Keys,
+    partner: PartnerDouble,
+    message_id: str,
+    queue: str,
+) -> None:
+    pending = PendingReceipt.by(KEY, replace(DONE, format=2)).to_properties()
+    await receiver.handle(message_of(message_id=message_id, properties=pending))
+    assert sorted(queues.order) == sorted([queue, "receipts"])
+    if queue == "retries":
+        assert pending.items() <= queues.properties(queue)[0].items()
+    else:
+        assert queues.properties(queue)[0]["relay-reason"] == "newer-format"
+    assert not keys.opened
+    assert not partner.accepted
+
+
 async def test_what_is_accepted_is_what_the_receiver_is_given(
     queues: Queues, keys: Keys, partner: PartnerDouble
 ) -> None:
@@ -456,7 +478,7 @@ def test_the_real_clients_are_made_from_the_settings() -> None:
         built = [one.build() for one in functions._function_builders]
         return [one.get_function_name() for one in built]
 
-    assert asyncio.run(make()) == ["receive", "triage"]
+    assert asyncio.run(make()) == ["receive", "retry", "triage"]
     assert policy_of(settings()) == Policy(Schedule.parse("7s"), 12, 5)
 
 

@@ -67,7 +67,7 @@ def tracker(ledger: Ledger) -> Tracker:
         pass
 
     outages = Outages(logging.getLogger("test_tracker"))
-    recorder = Recorder(ledger.record, set_aside, 1.0, outages)
+    recorder = Recorder(ledger.record, set_aside, set_aside, 1.0, outages)
     return Tracker(TrackerClients(ledger, recorder, outages))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from azure.functions.servicebus import ServiceBusMessage as Triggered
@@ -246,6 +247,27 @@ async def test_a_newer_format_with_a_pending_receipt_is_never_an_operators_to_re
     assert queues.order == ["retries"]
     assert queues.bodies("retries") == [NEWER]
     assert "relay-pending-receipt" in queues.properties("retries")[0]
+
+
+async def test_a_newer_pending_receipt_is_never_an_operators_to_replay_either(
+    triage: Triage, queues: Queues
+) -> None:
+    newer = PendingReceipt.by(KEY, replace(DONE, format=2)).to_properties()
+    for deliveries in range(1, 9):
+        with pytest.raises(NewerFormatError):
+            await triage.handle(
+                letter(TOKEN.encode(), "messages", deliveries=deliveries, more=newer)
+            )
+    await triage.handle(letter(TOKEN.encode(), "messages", deliveries=9, more=newer))
+    assert queues.order == ["retries"]
+    assert newer.items() <= queues.properties("retries")[0].items()
+
+
+async def test_a_receipt_of_a_newer_format_goes_to_the_ledger_again(
+    triage: Triage, queues: Queues
+) -> None:
+    await triage.handle(letter(b'{"format": 2}', "receipts"))
+    assert queues.bodies("receipts") == [b'{"format": 2}']
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.message.formats import NewerFormatError
 from shared.message.receipt import Receipt
 from shared.message.receipt_lines import MAX_BYTES, MAX_LINES, LinesInOne, read_lines
 from shared.message.state import State
@@ -40,6 +41,15 @@ def test_a_bad_line_costs_no_other(bad: bytes) -> None:
     lines = read_lines(b"\n".join([LINE, bad, LINE]))
     assert [line.body for line in lines] == [LINE, bad, LINE]
     assert [isinstance(line.receipt, Receipt) for line in lines] == [True, False, True]
+
+
+def test_a_line_of_a_newer_format_is_apart_from_the_others() -> None:
+    newer = b'{"format": 2}'
+    lines = read_lines(b"\n".join([LINE, newer, b"bad", newer]))
+    assert [line.body for line in lines] == [LINE, newer, b"bad", newer]
+    kinds = [type(line.receipt) for line in lines]
+    assert kinds == [Receipt, NewerFormatError, ValueError, NewerFormatError]
+    assert len(read_lines(newer + b"\n" + newer)) == 2
 
 
 @pytest.mark.parametrize("body", [b"", b"\n", b"\n" * 50, b"{}\n{}", b"\xff\n\xff"])
