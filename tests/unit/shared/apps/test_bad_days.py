@@ -30,7 +30,7 @@ from shared.partner.delivery import Delivery
 from shared.partner.gate import GatePolicy, PartnerGate
 from shared.settings.settings import ReceiverSettings
 from shared.telemetry.outages import Outages
-from tests.unit.shared.apps.receiver_doubles import Keys, message_of, token_of
+from tests.unit.shared.apps.receiver_doubles import Keys, message_of, no_operator, token_of
 from tests.unit.shared.apps.virtual_time import run
 
 START = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
@@ -79,7 +79,7 @@ class Days:
             lambda: START + timedelta(seconds=loop.time()),
         )
         self._calls = asyncio.Semaphore(32)
-        clients = ReceiverClients(Keys(), gate, queues, outages)
+        clients = ReceiverClients(Keys(), gate, queues, outages, no_operator)
         retries = Policy(ReceiverSettings.retry_schedule, 30.0, 9)
         self._receiver = Receiver(clients, retries, chance)
         self._tasks = asyncio.TaskGroup()
