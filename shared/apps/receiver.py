@@ -12,6 +12,7 @@ from shared.apps.crash_markers import CrashMarkers
 from shared.apps.outcomes import (
     Outcome,
     Policy,
+    Reject,
     after_delivery,
     after_failure,
     after_opening,
@@ -111,6 +112,7 @@ class Receiver:
     ) -> None:
         self._keys = clients.keys
         self._gate = clients.gate
+        self._follow_operator = clients.follow_operator
         self._queues = clients.queues
         self._policy = policy
         self._chance = chance
@@ -132,13 +134,15 @@ class Receiver:
         if isinstance(received, UnidentifiedMessage):
             await self._queues.set_aside(received, reject_unidentified(received))
             return
-        if decided := self._queues.decided.of(received):
-            if left := decided.left(self._queues.clock()):
-                await self._queues.carry_out(received, left, decided.key)
-                return
-            received = decided.resumed(received)
-        outcome, key = await self._outcome(received)
+        decided = self._queues.decided.of(received)
+        if decided and (left := decided.left(self._queues.clock())):
+            outcome, key = left, decided.key
+        else:
+            received = decided.resumed(received) if decided else received
+            outcome, key = await self._outcome(received)
         await self._queues.carry_out(received, outcome, key)
+        if isinstance(outcome, Reject):
+            self._gate.ended(received.id.id)
 
     async def _outcome(self, message: ReceivedMessage) -> tuple[Outcome, DataKey | None]:
         """Decide on a message; alone, where it may be what has ended its processes before."""
@@ -156,6 +160,7 @@ class Receiver:
             if unopened := before_opening(message, self._policy, crashes):
                 return unopened, None
             if not message.pending:  # one with a receipt may have to be reported, and not posted
+                await self._follow_operator()
                 self._gate.check(message.id.id)
             sealed = message.sealed(self._accepted)
             data_key = await self._keys.open(sealed.wrapped)

@@ -50,6 +50,7 @@ class Services:
     entries: dict[str, LedgerEntry] = field(default_factory=dict)
     key: DataKey = field(default_factory=DataKey.generate)
     secret: str = "postgresql+asyncpg://relay:password@database/relay"
+    prepared: int = 0
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     now: float = 0.0
     under_way: Backlog = field(default_factory=lambda: Backlog(0, 0))
@@ -81,6 +82,9 @@ class Services:
     async def bus_id_key(self) -> bytes:
         return bus_id_key(self.secret)
 
+    async def prepare(self) -> None:
+        self.prepared += 1
+
     def _do(self, what: str, name: str) -> None:
         if name in self.fails:
             raise self.fails[name]
@@ -101,6 +105,7 @@ def clients(services: Services) -> SenderClients:
         services,
         outages,
         services.bus_id_key,
+        services.prepare,
         Admission(services.backlog, 1, lambda: services.now),
     )
 
@@ -128,6 +133,34 @@ async def test_a_message_is_in_the_ledger_then_on_the_queue_then_answered(
     assert sealed.header.content_type == "a/b"
     assert sealed.header.message_id == content(response)["id"] == message.message_id
     assert message.application_properties == {"traceparent": TRACE}
+
+
+async def test_the_key_and_the_link_are_prepared_once_and_beside_the_ledger(
+    clients: SenderClients, services: Services
+) -> None:
+    prepared = asyncio.Event()
+
+    async def prepare() -> None:
+        services.done.append("prepare")
+        prepared.set()
+
+    async def accept(message: NewMessage) -> LedgerEntry:
+        await prepared.wait()
+        return await Services.accept(services, message)
+
+    services.accept = accept  # type: ignore[method-assign]
+    sender = Sender(replace(clients, prepare=prepare), 100, "")
+    answers = await asyncio.gather(*(sender.answer(request()) for _ in range(3)))
+    assert [answer.status_code for answer in answers] == [202] * 3
+    assert services.done.count("prepare") == 1
+
+
+async def test_a_message_is_accepted_while_what_was_prepared_for_it_is_not_done(
+    clients: SenderClients, services: Services
+) -> None:
+    sender = Sender(replace(clients, prepare=asyncio.Event().wait), 100, "")  # type: ignore[arg-type]
+    assert (await sender.answer(request())).status_code == 202
+    assert services.sent
 
 
 async def test_messages_are_sealed_in_the_format_that_is_set(
