@@ -22,8 +22,10 @@ from shared.telemetry.logs import location
 # Beside its payload: header, wrapped data key, and properties with what later hops add to most.
 MESSAGE_BYTES = 2048
 _MIB = 1024 * 1024
-_FIRST_PAUSE = 5.0  # seconds without a send after a refusal; doubled by each further one
-_LONGEST_PAUSE = 60.0
+# Seconds without a send after a refusal: so few that the queue's return is noticed by the next
+# caller, and that hardly a row of a refused message is left in the ledger.
+_PAUSE = 0.25
+_SHORTEST_WAIT, _LONGEST_WAIT = 5.0, 60.0  # seconds that a caller is asked to wait
 _REFRESH_SECONDS = 5.0
 _SHARE = 20  # a read that takes long is repeated as much later: it costs a twentieth at most
 _STALE = 3  # periods without a new figure, after which the last one says nothing any more
@@ -47,26 +49,26 @@ def waiting_bytes(messages: int, payload_bytes: int) -> int:
 
 
 class Refusals:
-    """The pause after a queue refused a message: growing, until it accepts one. Pure."""
+    """Whether the queue refuses messages, and since when. Pure."""
 
     def __init__(self) -> None:
-        self._until = 0.0
-        self._pause = 0.0
+        self._since: float | None = None
+        self._until = float("-inf")
 
     def refused(self, now: float) -> None:
-        """Record a refusal; those of sends that were under way together are one."""
-        if now < self._until:
-            return
-        self._pause = min(max(2 * self._pause, _FIRST_PAUSE), _LONGEST_PAUSE)
-        self._until = now + self._pause
+        """Record a refusal: nothing is sent for a moment."""
+        self._since = now if self._since is None else self._since
+        self._until = now + _PAUSE
 
     def accepted(self) -> None:
         """Record that the queue accepts messages."""
-        self._until = self._pause = 0.0
+        self._since, self._until = None, float("-inf")
 
-    def seconds_left(self, now: float) -> float:
-        """Return for how long nothing is sent any more; 0 if it is."""
-        return max(0.0, self._until - now)
+    def wait(self, now: float) -> float | None:
+        """Return how long a caller should wait, half of the time since; None if one may try."""
+        if self._since is None or now >= self._until:
+            return None
+        return min(max((now - self._since) / 2, _SHORTEST_WAIT), _LONGEST_WAIT)
 
 
 class BacklogGauge:
@@ -141,8 +143,8 @@ class Admission:
         if self._gauge.is_due(now) and (self._reading is None or self._reading.done()):
             self._gauge.began(now)
             self._reading = asyncio.create_task(self._read())
-        if left := self._refusals.seconds_left(now):
-            raise OverloadedError("the queue of messages refuses them", retry_after=left)
+        if wait := self._refusals.wait(now):
+            raise OverloadedError("the queue of messages refuses them", retry_after=wait)
         if self._is_full(now):
             raise OverloadedError("too much is under way", retry_after=_FULL_SECONDS)
 

@@ -30,24 +30,24 @@ MIB = 1024 * 1024
 FULL = Backlog(300, MIB)  # more than one MiB takes
 
 
-def test_a_pause_after_refusals_grows_and_ends_with_a_message_that_is_accepted() -> None:
-    refusals, now, pauses = Refusals(), 100.0, []
-    for _ in range(6):
+def test_whoever_is_refused_is_asked_to_wait_half_of_the_time_since() -> None:
+    refusals, waits = Refusals(), []
+    for now in (0.0, 4.0, 40.0, 100.0, 1000.0):
         refusals.refused(now)
-        pauses.append(refusals.seconds_left(now))
-        now += pauses[-1]
-        assert refusals.seconds_left(now) == 0
-    assert pauses == [5, 10, 20, 40, 60, 60]
+        waits.append(refusals.wait(now))
+    assert waits == [5, 5, 20, 50, 60]
     refusals.accepted()
-    refusals.refused(now)
-    assert refusals.seconds_left(now) == 5
+    assert refusals.wait(1000.0) is None
+    refusals.refused(1001.0)
+    assert refusals.wait(1001.0) == 5
 
 
-def test_sends_that_are_refused_together_are_one_refusal() -> None:
+def test_the_return_of_a_queue_is_noticed_by_the_next_caller() -> None:
     refusals = Refusals()
-    for at in (0.0, 1.0, 4.9):
-        refusals.refused(at)
-    assert refusals.seconds_left(4.9) == pytest.approx(0.1)
+    for second in range(100):
+        refusals.refused(float(second))
+    assert refusals.wait(99.2) == 49.6
+    assert refusals.wait(99.25) is None
 
 
 def gauge(backlog: Backlog, limit: int = MIB, at: float = 0.0, took: float = 0.0) -> BacklogGauge:
@@ -231,7 +231,7 @@ async def test_while_its_queue_refuses_nothing_is_sent_for_a_while(
     with pytest.raises(OverloadedError, match="refuses") as raised:
         admission.require()
     assert raised.value.retry_after == 5
-    clock.now += 5
+    clock.now += 0.25
     admission.require()
 
 
