@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from shared.azure.queues import BusDeniedError, BusError, QueueRefusedError
@@ -22,9 +23,6 @@ from shared.telemetry.logs import location
 # Beside its payload: header, wrapped data key, and properties with what later hops add to most.
 MESSAGE_BYTES = 2048
 _MIB = 1024 * 1024
-# Seconds without a send after a refusal: so few that the queue's return is noticed by the next
-# caller, and that hardly a row of a refused message is left in the ledger.
-_PAUSE = 0.25
 _SHORTEST_WAIT, _LONGEST_WAIT = 5.0, 60.0  # seconds that a caller is asked to wait
 _REFRESH_SECONDS = 5.0
 _SHARE = 20  # a read that takes long is repeated as much later: it costs a twentieth at most
@@ -49,26 +47,39 @@ def waiting_bytes(messages: int, payload_bytes: int) -> int:
 
 
 class Refusals:
-    """Whether the queue refuses messages, and since when. Pure."""
+    """Whether the queue refuses messages, and since when. Pure.
+
+    While it does, one message at a time is tried: so its return is noticed by the next caller, and
+    few rows of refused messages are left in the ledger.
+    """
 
     def __init__(self) -> None:
         self._since: float | None = None
-        self._until = float("-inf")
+        self._is_trying = False
 
     def refused(self, now: float) -> None:
-        """Record a refusal: nothing is sent for a moment."""
+        """Record a refusal."""
         self._since = now if self._since is None else self._since
-        self._until = now + _PAUSE
 
     def accepted(self) -> None:
         """Record that the queue accepts messages."""
-        self._since, self._until = None, float("-inf")
+        self._since = None
 
     def wait(self, now: float) -> float | None:
         """Return how long a caller should wait, half of the time since; None if one may try."""
-        if self._since is None or now >= self._until:
+        if self._since is None or not self._is_trying:
             return None
         return min(max((now - self._since) / 2, _SHORTEST_WAIT), _LONGEST_WAIT)
+
+    @contextmanager
+    def trying(self) -> Iterator[None]:
+        """Let one caller try; those that come meanwhile wait, if the queue refuses."""
+        is_first, self._is_trying = self._since is not None, self._since is not None
+        try:
+            yield
+        finally:
+            if is_first:
+                self._is_trying = False
 
 
 class BacklogGauge:
@@ -133,8 +144,9 @@ class Admission:
         self._reading: asyncio.Task[None] | None = None
         self._was_full = False
 
-    def require(self) -> None:
-        """Raise `OverloadedError` where another message has no room now.
+    @contextmanager
+    def admitted(self) -> Iterator[None]:
+        """Send a message in it; raises `OverloadedError` where another one has no room now.
 
         The figure is renewed beside this call, not in it: the first callers see none, and those
         after an outage of the ledger an old one, which soon counts no more.
@@ -147,6 +159,8 @@ class Admission:
             raise OverloadedError("the queue of messages refuses them", retry_after=wait)
         if self._is_full(now):
             raise OverloadedError("too much is under way", retry_after=_FULL_SECONDS)
+        with self._refusals.trying():
+            yield
 
     def _is_full(self, now: float) -> bool:
         is_full = self._gauge.is_full(now)
