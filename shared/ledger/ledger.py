@@ -12,8 +12,9 @@ from sqlalchemy import ColumnElement, Row, Select, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.concurrency.batches import Batch, Batches
+from shared.ledger.backlog import backlog
 from shared.ledger.database import Database, DatabaseSecret
-from shared.ledger.entry import LedgerEntry, NewMessage, Position
+from shared.ledger.entry import Backlog, LedgerEntry, NewMessage, Position
 from shared.ledger.errors import LedgerUnavailableError
 from shared.ledger.table import IS_PROVEN, LISTED, messages, upsert
 from shared.message.receipt import Receipt
@@ -74,6 +75,15 @@ class Ledger:
         async def read(connection: AsyncConnection) -> Sequence[LedgerEntry]:
             rows = await connection.execute(some_entries(state, after, limit))
             return [_entry(row) for row in rows]
+
+        return await self._database.run(read)
+
+    async def backlog(self, since: datetime, limit: int) -> Backlog:
+        """Count what is under way, first seen after `since`; up to `limit` messages a state."""
+
+        async def read(connection: AsyncConnection) -> Backlog:
+            count, size = (await connection.execute(backlog(since, limit))).one()
+            return Backlog(int(count), int(size))
 
         return await self._database.run(read)
 
