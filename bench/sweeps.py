@@ -37,12 +37,12 @@ async def drains(running: RunningCloud, sizes: Sizes) -> Findings:
         )
         if samples[-1].count < depth:
             break  # a deeper one would begin with what is left of this one
-    await running.command("stop", "receiver")  # what follows measures only accepting
     return Findings(series={"drain": found})
 
 
 async def accepting(running: RunningCloud, sizes: Sizes) -> Findings:
     """Measure accepted messages a second over callers and payloads, beside an empty function."""
+    await running.command("stop", "receiver")
     sender = running.app("sender")
     async with host(running, "sender", "empty_function") as empty:
 
