@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
+
+BUSY = 0.5
+"""Processes a processor, in the last minute, from which on a machine was not quiet."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,18 @@ def as_json(row: Row) -> dict[str, object]:
         "verdict": row.verdict,
         "note": row.note,
     }
+
+
+def made_on(results: Mapping[str, Any]) -> str:
+    """Return where and when results.json was made, and whether anything else ran there."""
+    machine, before = results["machine"], results["before"]
+    load = before["load_average"][0]
+    busy = ", so that the figures mean little" if load > BUSY * machine["processors"] else ""
+    return (
+        f"{machine['system']}, {machine['processors']} processors, Python {machine['python']}, "
+        f"{before['at'][:10]}, in {results['seconds'] / 60:.0f} minutes; "
+        f"{load:g} processes ran before{busy}."
+    )
 
 
 def markdown(results: Iterable[Mapping[str, object]]) -> str:

@@ -16,8 +16,9 @@ from uuid import uuid4
 from azure.servicebus.aio import ServiceBusSender
 
 from shared.message.bus_message import outgoing
-from shared.message.envelope import ALGORITHM, DataKey, MessageHeader, WrappedKey, seal
+from shared.message.envelope import DataKey, WrappedKey, seal
 from shared.message.payload_key import PayloadKey
+from shared.message.protected_header import ALGORITHM, MessageHeader
 from shared.settings import environment
 from shared.settings.settings import SenderSettings
 

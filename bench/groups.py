@@ -48,8 +48,7 @@ NEAR = (
     Group("three of each", ("vault operations, several",), end_to_end.several_instances),
     Group("a cold sender", ("cold first message",), single_messages.cold_first_message),
     Group("over the depth of the queue", (), sweeps.drains),
-    Group("over callers", (), sweeps.callers),
-    Group("over payloads", (), sweeps.payloads),
+    Group("over callers and payloads", (), sweeps.accepting),
 )
 DISTANT = (Group("beside a sample, far away", (*expectations.DISTANT,), throughput.distant),)
 

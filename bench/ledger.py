@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.figures import Figure
-from shared.ledger.ledger import Ledger, NewMessage
+from shared.ledger.entry import NewMessage
+from shared.ledger.ledger import Ledger
 from tests import databases
 from tests.databases import Secret
 from tests.millions import fill

@@ -39,11 +39,6 @@ def load() -> Mapping[str, object]:
     return {"at": now, "load_average": [round(one, 2) for one in os.getloadavg()]}
 
 
-def is_busy(average: float) -> bool:
-    """Return whether others use so much of the machine that figures mean little."""
-    return average > 0.5 * (os.cpu_count() or 1)
-
-
 def _version(package: str) -> str:
     try:
         return version(package)

@@ -15,7 +15,8 @@ from typing import Any
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from shared.message.envelope import DataKey, MessageHeader, SealedMessage, WrappedKey, seal
+from shared.message.envelope import DataKey, SealedMessage, WrappedKey, seal
+from shared.message.protected_header import MessageHeader
 
 SIZES: Mapping[str, int] = {"1 KB": 1024, "16 KB": 16 * 1024, "190 KB": 190_000}
 _ROUNDS = 5

@@ -21,7 +21,7 @@ from shared.azure.queues import connect
 from shared.azure.vault_key import VaultKey
 from shared.azure.vault_secret import VaultSecret
 from shared.ledger.engine import make_engine
-from shared.message.envelope import ALGORITHM
+from shared.message.protected_header import ALGORITHM
 from shared.settings import environment
 from shared.settings.settings import SenderSettings
 

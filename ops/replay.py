@@ -8,10 +8,11 @@ from typing import Literal
 from azure.servicebus import ServiceBusMessage, ServiceBusReceivedMessage
 from azure.servicebus.amqp import AmqpMessageBodyType
 
-from ops.rejected import is_receipt, text_properties
+from ops.rejected import is_receipt
 from shared.message.formats import NewerFormatError
 from shared.message.message_id import MessageId, digest_suffix
 from shared.message.receipt import Receipt
+from shared.message.text_properties import text_properties
 from shared.standards.trace_context import HEADER, traceparent
 
 Destination = Literal["messages", "receipts"]

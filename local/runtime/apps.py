@@ -39,6 +39,7 @@ class AppProcess:
 
     `port` is reserved for it. `keys` is the file of its access keys; without it none is needed.
     `package` is the folder that it runs from: this project's, or that of another version of it.
+    `round_trip`: the seconds that a database in a file seems to be away.
     """
 
     spec: AppSpec
@@ -48,6 +49,7 @@ class AppProcess:
     port: int
     on_event: Callable[[str], None]
     keys: Path | None = None
+    round_trip: float = 0.0
     url: str | None = None
     process: asyncio.subprocess.Process | None = None
     package: Path = ROOT
@@ -137,16 +139,9 @@ class AppProcess:
         level = ("--log-level", self.log_level) if self.log_level else ()
         port = ("--port", str(self.port), "--reserved")
         keys = ("--keys", str(self.keys)) if self.keys else ()
-        return (
-            sys.executable,
-            "-m",
-            "local.host",
-            *port,
-            "--root",
-            str(self.package),
-            *level,
-            *keys,
-        )
+        away = ("--database-latency", str(1000 * self.round_trip)) if self.round_trip else ()
+        host = (sys.executable, "-m", "local.host")
+        return (*host, *port, "--root", str(self.package), *level, *keys, *away)
 
 
 async def _wrong_settings(url: str) -> list[str]:

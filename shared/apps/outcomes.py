@@ -141,7 +141,7 @@ def after_delivery(message: ReceivedMessage, sealed: SealedMessage, size: int) -
     return Delivered(
         message.attempts + 1,
         size,
-        sealed.header.content_type,
+        sealed.fields.content_type,
         sealed.wrapped.version,
     )
 

@@ -111,6 +111,7 @@ class Receiver:
     ) -> None:
         self._keys = clients.keys
         self._gate = clients.gate
+        self._follow_operator = clients.follow_operator
         self._queues = clients.queues
         self._policy = policy
         self._chance = chance
@@ -147,6 +148,7 @@ class Receiver:
             if unopened := before_opening(message, self._policy):
                 return unopened, None
             if not message.pending:  # one with a receipt may have to be reported, and not posted
+                await self._follow_operator()
                 self._gate.check(message.id.id)
             sealed = message.sealed(self._accepted)
             data_key = await self._keys.open(sealed.wrapped)

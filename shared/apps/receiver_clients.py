@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import logging
 import random
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from shared.apps.catch_up import catching_up
 from shared.apps.receipt_publisher import ReceiptPublisher
 from shared.apps.receiver_queues import ReceiverQueues
 from shared.apps.sending import sending
 from shared.azure.vault import VaultDeniedError, VaultUnavailableError
 from shared.message.data_keys import DataKeyCache
-from shared.message.envelope import ALGORITHM, DataKey, WrappedKey
+from shared.message.envelope import DataKey, WrappedKey
 from shared.message.payload_key import PayloadKey
+from shared.message.protected_header import ALGORITHM
+from shared.message.ramp import Ramp
 from shared.partner.breaker import BreakerPolicy
 from shared.partner.gate import GatePolicy, PartnerGate
+from shared.partner.operator_watch import OperatorWatch
 from shared.partner.partner import Partner
 from shared.settings.settings import ReceiverSettings
 from shared.telemetry.outages import Outages
@@ -32,12 +37,17 @@ class KeyOpener(Protocol):
 
 @dataclass(frozen=True)
 class ReceiverClients:
-    """What the receiver reaches: the payload key, the partner behind its gate, its queues."""
+    """What the receiver reaches: the payload key, the partner behind its gate, its queues.
+
+    `follow_operator` returns when the gate is as an operator has it, paused or not. Raises
+    `PartnerBlockedError` where that is not known.
+    """
 
     keys: KeyOpener
     gate: PartnerGate
     queues: ReceiverQueues
     outages: Outages
+    follow_operator: Callable[[], Awaitable[None]]
 
 
 def connect_clients(settings: ReceiverSettings) -> ReceiverClients:
@@ -60,11 +70,20 @@ def connect_clients(settings: ReceiverSettings) -> ReceiverClients:
         settings.network,
         settings.partner_final_statuses,
     )
+    gate = PartnerGate(partner, gate_policy_of(settings), outages, chance=random.random)
+    to_retries = sending(bus, settings.retries_queue, outages)
+    ramp = Ramp.up_to(settings.partner_rate or Ramp.limit)
+    on_back = catching_up(
+        bus, settings.retries_queue, to_retries, lambda: gate.lets_through, ramp
+    ).on_back
+    gate.on_back = on_back
+    state = azure.secret(settings.partner_state, settings.partner_state_identity, seconds=1)
+    watch = OperatorWatch(state, gate, outages, on_back)
     return ReceiverClients(
         DataKeyCache(decrypt, settings.data_key_cache_entries, settings.data_key_cache_seconds),
-        PartnerGate(partner, gate_policy_of(settings), outages, chance=random.random),
+        gate,
         ReceiverQueues(
-            sending(bus, settings.retries_queue, outages),
+            to_retries,
             sending(bus, settings.rejected_queue, outages),
             to_receipts,
             ReceiptPublisher(to_receipts),
@@ -73,13 +92,18 @@ def connect_clients(settings: ReceiverSettings) -> ReceiverClients:
             format_emitted=settings.format_emitted,
         ),
         outages,
+        watch.follow,
     )
 
 
 def gate_policy_of(settings: ReceiverSettings) -> GatePolicy:
     """Return what the settings say of the gate before the partner."""
     return GatePolicy(
-        BreakerPolicy(settings.partner_breaker_failures, settings.partner_probe_seconds),
+        BreakerPolicy(
+            settings.partner_breaker_failures,
+            settings.partner_probe_seconds,
+            settings.wait_seconds,
+        ),
         settings.partner_concurrency,
         settings.partner_rate,
         settings.wait_seconds,

@@ -29,6 +29,7 @@ from shared.message.formats import EMITTED_FORMAT
 from shared.message.pending_receipt import PendingReceipt
 from shared.message.received import BusMessage, ReceivedMessage
 from shared.message.state import State
+from shared.message.waiting import Wait, WaitsFor
 from shared.telemetry.outages import Outages
 
 # How long a message is held under its lock while the queue that it is to go to refuses it. With the
@@ -80,7 +81,9 @@ class ReceiverQueues:
                 _log.info("delivered %s: %d bytes", message.id.id, outcome.size)
             case Retry():
                 later = replace(message, schedule_used=outcome.schedule_used)
-                await self._requeue(later, outcome.delay, outcome.attempts)
+                await self._requeue(
+                    later, outcome.delay, outcome.attempts, WaitsFor.ATTEMPT, outcome.detail
+                )
                 _log.info("retry %s in %.0f s: %s", message.id.id, outcome.delay, outcome.detail)
             case Hold():
                 await self._hold(message, outcome)
@@ -115,7 +118,9 @@ class ReceiverQueues:
         await self.set_aside(message, outcome)
 
     async def _hold(self, message: ReceivedMessage, outcome: Hold) -> None:
-        await self._requeue(message, outcome.delay, message.attempts)
+        await self._requeue(
+            message, outcome.delay, message.attempts, WaitsFor.SERVICE, outcome.detail
+        )
         level = self.outages.level if outcome.is_recorded else logging.DEBUG
         _log.log(level, "waits %s for %.0f s: %s", message.id.id, outcome.delay, outcome.detail)
 
@@ -131,9 +136,17 @@ class ReceiverQueues:
         shown = repr(own[:128])
         _log.warning("rejected %s: %s: %s", shown, outcome.reason, outcome.detail)
 
-    async def _requeue(self, message: ReceivedMessage, delay: float, attempts: int) -> None:
+    async def _requeue(
+        self,
+        message: ReceivedMessage,
+        delay: float,
+        attempts: int,
+        waits_for: WaitsFor,
+        detail: str,
+    ) -> None:
         due = self.clock() + timedelta(seconds=delay)
-        await self._until_taken(self.to_retries, requeued(message, due, attempts))
+        wait = Wait(waits_for, detail, message.accepted_at)
+        await self._until_taken(self.to_retries, requeued(message, due, attempts, wait))
 
     async def _until_taken(self, send: Send, message: ServiceBusMessage) -> None:
         refused = (BusUnavailableError, BusDeniedError)
@@ -153,4 +166,6 @@ class ReceiverQueues:
             # A retry's receipt is not kept: that of a later step says more.
             if receipt.state is not State.RETRYING:
                 waiting = replace(message, pending=pending)
-                await self._requeue(waiting, self.pending_seconds, receipt.attempts)
+                await self._requeue(
+                    waiting, self.pending_seconds, receipt.attempts, WaitsFor.RECEIPT, str(error)
+                )

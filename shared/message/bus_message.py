@@ -10,6 +10,7 @@ from azure.servicebus import ServiceBusMessage
 from shared.message.envelope import MEDIA_TYPE
 from shared.message.received import BusMessage, ReceivedMessage
 from shared.message.rejected import ATTEMPTS, SCHEDULE_USED, UNRECORDED, why
+from shared.message.waiting import Wait
 from shared.standards.trace_context import HEADER
 
 LATER_HOP_BYTES = 6 * 1024
@@ -20,15 +21,18 @@ A message is accepted only with this room left, so that it can be retried, rejec
 """
 
 
-def outgoing(token: str, message_id: str, trace: str | None) -> ServiceBusMessage:
+def outgoing(token: bytes, message_id: str, trace: str | None) -> ServiceBusMessage:
     """Return a sealed message for the queue of messages. `trace` is a `traceparent`."""
     return _message(token, message_id, {HEADER: trace})
 
 
-def requeued(message: ReceivedMessage, due: datetime, attempts: int) -> ServiceBusMessage:
+def requeued(
+    message: ReceivedMessage, due: datetime, attempts: int, wait: Wait
+) -> ServiceBusMessage:
     """Return the same message for the queue of retries, under the id of its next hop.
 
-    The bus delivers it at `due` (UTC), when `attempts` have been made at the partner.
+    The bus delivers it at `due` (UTC), when `attempts` have been made at the partner. `wait` is for
+    operators, who see it by `ops retries`.
     """
     again = _message(
         message.body,
@@ -37,6 +41,7 @@ def requeued(message: ReceivedMessage, due: datetime, attempts: int) -> ServiceB
             HEADER: message.trace,
             ATTEMPTS: str(attempts),
             SCHEDULE_USED: None if message.schedule_used is None else str(message.schedule_used),
+            **wait.to_properties(),
             **(message.pending.to_properties() if message.pending else {}),
         },
     )
@@ -63,7 +68,7 @@ def receipts_message(receipts: Sequence[str]) -> ServiceBusMessage:
 
 
 def _message(
-    body: str | bytes, message_id: str | None, properties: dict[str, str | None]
+    body: bytes, message_id: str | None, properties: dict[str, str | None]
 ) -> ServiceBusMessage:
     return ServiceBusMessage(
         body,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import azure.functions as func
@@ -12,6 +13,7 @@ from shared.message.formats import KNOWN_FORMATS, Formats, NewerFormatError
 from shared.message.message_id import MessageId
 from shared.message.pending_receipt import NewerPendingReceipt, PendingReceipt, pending_receipt
 from shared.message.rejected import ATTEMPTS, SCHEDULE_USED, read_count, read_seconds
+from shared.message.waiting import ACCEPTED_AT, read_time
 from shared.standards.plain_text import encodable
 from shared.standards.trace_context import HEADER, traceparent
 
@@ -25,7 +27,8 @@ class BusMessage:
     `bus_id` is its id on the bus, which may be anything. `attempts` were made at the partner so
     far; `schedule_used` are the seconds of the retry schedule that they used up, None where the
     message does not say. `deliveries` counts how often its queue has delivered it, this delivery
-    included. `trace` is a `traceparent`.
+    included. `trace` is a `traceparent`. `accepted_at` is when the queue of messages accepted it,
+    as far as that is known.
     """
 
     bus_id: str
@@ -34,6 +37,7 @@ class BusMessage:
     trace: str | None
     body: bytes = field(repr=False)
     schedule_used: int | None = None
+    accepted_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +48,7 @@ class UnidentifiedMessage(BusMessage):
     def fault(self) -> DecryptionError:
         """Why it can never be opened."""
         try:
-            _sealed(self.body, KNOWN_FORMATS)
+            SealedMessage.from_token(self.body)
         except DecryptionError as error:
             return error
         except NewerFormatError:
@@ -67,10 +71,10 @@ class ReceivedMessage(BusMessage):
 
         Raises `DecryptionError`, and `NewerFormatError` where it has a format above those accepted.
         """
-        sealed = _sealed(self.body, accepted)
+        sealed = SealedMessage.from_token(self.body, accepted)
         # A sealed message belongs to one id: under another one it would pass the duplicate
         # detection, and the ledger would record it as what it is not.
-        if sealed.header.message_id != self.id.id:
+        if sealed.message_id != self.id.id:
             raise _other_id()
         return sealed
 
@@ -89,6 +93,7 @@ def read_message(
         "trace": traceparent(properties.get(HEADER)),
         "body": message.get_body(),
         "schedule_used": read_seconds(properties.get(SCHEDULE_USED)),
+        "accepted_at": read_time(properties.get(ACCEPTED_AT)) or _utc(message.enqueued_time_utc),
     }
     message_id = MessageId.parse(bus_id)
     if message_id is None:
@@ -97,12 +102,9 @@ def read_message(
     return ReceivedMessage(**read, id=message_id, pending=pending)
 
 
-def _sealed(body: bytes, accepted: Formats) -> SealedMessage:
-    try:
-        token = body.decode("ascii")
-    except UnicodeDecodeError:
-        raise DecryptionError("malformed", "the body is not text") from None
-    return SealedMessage.from_token(token, accepted)
+def _utc(at: datetime | None) -> datetime | None:
+    # The worker's library gives a time without a zone, which is in UTC.
+    return at.replace(tzinfo=UTC) if at and at.tzinfo is None else at
 
 
 def _other_id() -> DecryptionError:

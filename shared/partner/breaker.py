@@ -17,7 +17,6 @@ AWAY_SECONDS = 60.0  # of nothing but failures, after which the partner counts a
 # Asked for by one answer: an answer to one message must not stop all others for long.
 LONGEST_ASKED_BY_ONE = 60.0
 LONGEST_ASKED = 3600.0
-LONGEST_WITHOUT_POST = 30.0  # between probes that only read the secret: the partner bears nothing
 _JITTER = 0.2
 
 
@@ -31,7 +30,7 @@ class Failure(Enum):
     """It asks whoever posts to wait (429 or 503 with `Retry-After`)."""
 
     GONE = auto()
-    """It wants no messages any more (410)."""
+    """It wants no messages any more (410): whoever posts should stop (Standard Webhooks)."""
 
     NO_POST = auto()
     """Nothing could be posted, because of the partner's secret: true of every message."""
@@ -58,10 +57,15 @@ class Blocked:
 
 @dataclass(frozen=True)
 class BreakerPolicy:
-    """After how many messages in a row it opens, and the longest seconds between probes."""
+    """After how many messages in a row it opens, and the longest seconds between probes.
+
+    `longest_without_post` is for probes that end at the partner's secret: the partner bears nothing
+    of them, and an operator who has corrected the secret waits.
+    """
 
     failures: int = 10
     longest_interval: float = 300.0
+    longest_without_post: float = 30.0
 
 
 class Breaker:
@@ -120,7 +124,7 @@ class Breaker:
         if self._opened_at is None or (now >= self._until and not self._is_probing):
             return None
         return Blocked(
-            now if self._is_probing else self._until, f"the partner is away: {self._why}"
+            -math.inf if self._is_probing else self._until, f"the partner is away: {self._why}"
         )
 
     def admit(self) -> Attempt | Blocked:
@@ -172,15 +176,12 @@ class Breaker:
             or failure is Failure.NO_POST
         )
         self._is_certain = self._is_certain or certain
-        if is_gone:
-            self._interval = self._policy.longest_interval
-        if self.is_open:
-            if attempt.is_probe:
-                self._interval = min(2 * self._interval, self._longest(failure))
-                self._open(max(self._jittered(), asked), why)
-        elif certain:
-            self._open(max(self._jittered(), asked), why)
-        elif failure is Failure.THROTTLED and asked:
+        if attempt.is_probe and self.is_open:
+            self._interval *= 2
+            self._open(max(self._jittered(failure), asked), why)
+        elif certain and not self.is_open:
+            self._open(max(self._jittered(failure), asked), why)
+        elif failure is Failure.THROTTLED and asked and not self.is_open:
             self._open(min(asked, LONGEST_ASKED_BY_ONE), why)
 
     def abandoned(self, attempt: Attempt) -> None:
@@ -199,10 +200,6 @@ class Breaker:
             self._until = self._clock()
         return was_paused
 
-    def _longest(self, failure: Failure) -> float:
-        longest = self._policy.longest_interval
-        return min(longest, LONGEST_WITHOUT_POST) if failure is Failure.NO_POST else longest
-
     def _open(self, seconds: float, why: str) -> None:
         now = self._clock()
         if self._opened_at is None:
@@ -210,10 +207,13 @@ class Breaker:
         self._until = now + seconds
         self._why = why
 
-    def _jittered(self) -> float:
+    def _jittered(self, failure: Failure) -> float:
+        policy = self._policy
+        no_post = failure is Failure.NO_POST
+        longest = policy.longest_without_post if no_post else policy.longest_interval
+        self._interval = min(self._interval, longest)
         # Instances that failed together are not to probe together.
-        interval = min(self._interval, self._policy.longest_interval)
-        return interval * (1 + _JITTER * self._chance())
+        return self._interval * (1 + _JITTER * self._chance())
 
     def _end(self, attempt: Attempt) -> None:
         if attempt.is_probe:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from shared.errors import RelayError
-from shared.message.envelope import MessageHeader
+from shared.message.protected_header import MessageHeader
 
 
 @dataclass(frozen=True)

@@ -87,6 +87,11 @@ class PartnerGate:
         self._calls: set[asyncio.Task[None]] = set()
         self.on_back: Callable[[], Awaitable[None]] | None = None
 
+    @property
+    def lets_through(self) -> bool:
+        """Whether every message is posted now, and not only a probe."""
+        return self._breaker.blocked is None and not self._breaker.is_open
+
     def check(self, message_id: str) -> None:
         """Raise `PartnerBlockedError` if a message would not get through soon.
 

@@ -138,8 +138,7 @@ def _schedule(namespace: Namespace, queue: Queue, arguments: Arguments) -> Value
 
 
 def _cancel(namespace: Namespace, queue: Queue, arguments: Arguments) -> Value:
-    for number in _numbers(arguments):
-        queue.cancel(number, namespace.clock())
+    queue.cancel(_numbers(arguments), namespace.clock())
     namespace.changed(queue)
     return {}
 

@@ -33,6 +33,7 @@ from shared.ledger.errors import (
 )
 from shared.message.envelope import DecryptionError
 from shared.message.formats import NewerFormatError
+from shared.message.protected_header import RetiredFormatError
 from shared.partner.delivery import (
     DeliveryError,
     MessageDeniedError,
@@ -42,6 +43,7 @@ from shared.partner.delivery import (
     PartnerSecretError,
     PartnerUnavailableError,
 )
+from shared.partner.operator_state import PartnerStateError
 from shared.settings.environment import SettingsError
 
 TRANSIENT: set[type[RelayError]] = {
@@ -61,6 +63,7 @@ DENIALS: set[type[RelayError]] = {  # transient as well: nothing is wrong with t
     AuthenticationFailedError,
     PartnerDeniedError,
     PartnerSecretError,
+    PartnerStateError,
 }
 FINAL: set[type[RelayError]] = {
     RelayError,
@@ -73,6 +76,7 @@ FINAL: set[type[RelayError]] = {
     PartnerRefusedError,
     DecryptionError,
     NewerFormatError,
+    RetiredFormatError,
     SettingsError,
     NotDeclaredError,
     InvalidRequestError,

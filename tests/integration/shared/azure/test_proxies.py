@@ -19,7 +19,7 @@ import pytest
 from aiohttp import web
 
 from shared.azure.network import ConnectionOptions
-from shared.message.envelope import MessageHeader
+from shared.message.protected_header import MessageHeader
 from shared.partner.delivery import Delivery, PartnerUnavailableError
 from shared.partner.webhook import Webhook, WebhookClient
 from shared.settings.settings import APPS, AppName
@@ -157,7 +157,10 @@ def settings(app: AppName, vault: str, endpoint: str, ca_file: Path) -> dict[str
     }
     made = environment(app, **changes)
     where = {"RELAY_KEY_PAYLOAD": "keys/payload", "RELAY_SECRET_DATABASE_CONNECTION": "secrets/a"}
-    where |= {"RELAY_SECRET_PARTNER_CONNECTION": "secrets/b"}
+    where |= {
+        "RELAY_SECRET_PARTNER_CONNECTION": "secrets/b",
+        "RELAY_SECRET_PARTNER_STATE": "secrets/c",
+    }
     return made | {name: vault + path for name, path in where.items() if name in made}
 
 

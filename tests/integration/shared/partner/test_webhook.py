@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from shared.azure.network import ConnectionOptions
-from shared.message.envelope import MessageHeader
+from shared.message.protected_header import MessageHeader
 from shared.partner.delivery import (
     Delivery,
     PartnerSecretError,

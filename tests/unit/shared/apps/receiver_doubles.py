@@ -15,8 +15,9 @@ from shared.apps.receiver_clients import ReceiverClients
 from shared.apps.receiver_queues import ReceiverQueues
 from shared.apps.sending import Send
 from shared.azure.queues import BusDeniedError
-from shared.message.envelope import DataKey, DecryptionError, MessageHeader, WrappedKey, seal
+from shared.message.envelope import DataKey, DecryptionError, WrappedKey, seal
 from shared.message.message_id import MessageId
+from shared.message.protected_header import MessageHeader
 from shared.message.receipt import Receipt
 from shared.message.received import ReceivedMessage, UnidentifiedMessage, read_message
 from shared.partner.breaker import BreakerPolicy
@@ -29,12 +30,12 @@ NOW = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
 PENDING_SECONDS = 30.0
 KEY = DataKey.generate()
 WRAPPED = WrappedKey("https://vault.example/keys/payload/version", b"key")
-TOKEN = seal(b"payload", MessageHeader("mine", "a/b"), KEY, WRAPPED)
+TOKEN = seal(b"payload", MessageHeader("mine", "a/b"), KEY, WRAPPED).decode()
 
 
 def token_of(message_id: str) -> str:
     """Return a sealed message of an id."""
-    return seal(b"payload", MessageHeader(message_id, "a/b"), KEY, WRAPPED)
+    return seal(b"payload", MessageHeader(message_id, "a/b"), KEY, WRAPPED).decode()
 
 
 def message_of(body: bytes | str = TOKEN, message_id: str = "mine", **more: Any) -> Triggered:
@@ -145,4 +146,8 @@ def clients_of(keys: Keys, partner: PartnerDouble, queues: Queues) -> ReceiverCl
     """Return the clients of a receiver, with the real gate before the partner."""
     policy = GatePolicy(BreakerPolicy(failures=10, longest_interval=0.001))
     gate = PartnerGate(partner, policy, queues.outages)
-    return ReceiverClients(keys, gate, queues.of_receiver, queues.outages)
+    return ReceiverClients(keys, gate, queues.of_receiver, queues.outages, no_operator)
+
+
+async def no_operator() -> None:
+    """Leave the gate as it is: no operator has paused the partner."""

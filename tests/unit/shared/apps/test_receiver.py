@@ -17,9 +17,10 @@ from shared.apps.outcomes import Policy
 from shared.apps.receiver import Receiver, blueprint, policy_of
 from shared.azure.queues import BusDeniedError
 from shared.azure.vault import VaultDeniedError, VaultRefusedError, VaultUnavailableError
-from shared.message.envelope import DataKey, MessageHeader, WrappedKey, seal
+from shared.message.envelope import DataKey, WrappedKey, seal
 from shared.message.formats import Formats
 from shared.message.pending_receipt import PendingReceipt
+from shared.message.protected_header import MessageHeader
 from shared.message.receipt import Receipt
 from shared.message.state import State
 from shared.partner.delivery import (
@@ -171,7 +172,7 @@ async def test_what_cannot_be_opened_is_rejected_as_it_came(
     assert not partner.accepted
 
 
-NEWER = seal(b"payload", MessageHeader("mine", "a/b"), KEY, WRAPPED, 2)
+NEWER = seal(b"payload", MessageHeader("mine", "a/b"), KEY, WRAPPED, 2).decode()
 
 
 async def test_a_message_of_a_newer_format_waits_with_no_attempt_and_is_not_opened(
@@ -477,7 +478,7 @@ def test_the_real_clients_are_made_from_the_settings() -> None:
         built = [one.build() for one in functions._function_builders]
         return [one.get_function_name() for one in built]
 
-    assert asyncio.run(make()) == ["receive", "triage"]
+    assert asyncio.run(make()) == ["receive", "retry", "triage"]
     assert policy_of(settings()) == Policy(Schedule.parse("7s"), 12, 5)
 
 

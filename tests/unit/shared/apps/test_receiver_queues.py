@@ -65,15 +65,23 @@ async def test_an_outcome_is_carried_out_before_its_receipt_is_sent(
 
 
 @pytest.mark.parametrize(
-    ("outcome", "attempts"), [(Retry(5.0, 3, "w"), "3"), (Hold(5.0, "w"), "2")]
+    ("outcome", "attempts", "waits_for"),
+    [(Retry(5.0, 3, "w"), "3", "attempt"), (Hold(5.0, "w"), "2", "service")],
 )
 async def test_a_message_that_waits_is_the_same_under_the_id_of_its_next_hop(
-    queues: Queues, outcome: Outcome, attempts: str
+    queues: Queues, outcome: Outcome, attempts: str, waits_for: str
 ) -> None:
     await queues.of_receiver.carry_out(MESSAGE, outcome, KEY)
     (waiting,) = queues.on("retries")
     assert queues.bodies("retries") == [TOKEN.encode()]
-    assert queues.properties("retries") == [{"traceparent": TRACE, "relay-attempts": attempts}]
+    assert queues.properties("retries") == [
+        {
+            "traceparent": TRACE,
+            "relay-attempts": attempts,
+            "relay-waits-for": waits_for,
+            "relay-detail": "w",
+        }
+    ]
     assert waiting.message_id == NEXT_ID
     assert waiting.scheduled_enqueue_time_utc == NOW + timedelta(seconds=5)
 
@@ -109,7 +117,7 @@ async def test_the_receipt_of_a_final_outcome_stays_pending_until_it_can_be_sent
     (waiting,) = queues.on("retries")
     assert waiting.scheduled_enqueue_time_utc == NOW + timedelta(seconds=PENDING_SECONDS)
     (properties,) = queues.properties("retries")
-    assert properties["relay-attempts"] == "3"
+    assert (properties["relay-attempts"], properties["relay-waits-for"]) == ("3", "receipt")
     back = received(NEXT_ID, properties=properties)
     assert isinstance(back.pending, PendingReceipt)
     assert back.pending.receipt.attempts == 3
@@ -144,7 +152,9 @@ async def test_without_its_receipt_what_nothing_opened_waits_and_is_not_rejected
     queues.denied.add("receipts")
     await queues.of_receiver.carry_out(MESSAGE, Reject("r", "why", 3), None)
     assert queues.order == ["retries"]
-    assert queues.properties("retries") == [{"traceparent": TRACE, "relay-attempts": "2"}]
+    (properties,) = queues.properties("retries")
+    assert properties["relay-attempts"] == "2"
+    assert "relay-pending-receipt" not in properties
 
 
 @pytest.mark.parametrize(("key", "is_proven"), [(KEY, True), (None, False)])

@@ -20,8 +20,8 @@ from shared.apps.sender import Sender
 from shared.apps.sender_clients import SenderClients
 from shared.azure.queues import BusDeniedError, BusUnavailableError, MessageTooLargeError
 from shared.azure.vault import VaultDeniedError, VaultRefusedError, VaultUnavailableError
+from shared.ledger.entry import LedgerEntry, NewMessage
 from shared.ledger.errors import LedgerError, LedgerUnavailableError
-from shared.ledger.ledger import LedgerEntry, NewMessage
 from shared.message.envelope import DataKey, SealedMessage, WrappedKey
 from shared.message.formats import Formats
 from shared.message.message_id import bus_id_key, initial_bus_id
@@ -44,6 +44,7 @@ class Services:
     entries: dict[str, LedgerEntry] = field(default_factory=dict)
     key: DataKey = field(default_factory=DataKey.generate)
     secret: str = "postgresql+asyncpg://relay:password@database/relay"
+    prepared: int = 0
     gate: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -68,6 +69,9 @@ class Services:
     async def bus_id_key(self) -> bytes:
         return bus_id_key(self.secret)
 
+    async def prepare(self) -> None:
+        self.prepared += 1
+
     def _do(self, what: str, name: str) -> None:
         if name in self.fails:
             raise self.fails[name]
@@ -82,7 +86,8 @@ def services() -> Services:
 @pytest.fixture
 def clients(services: Services) -> SenderClients:
     outages = Outages(logging.getLogger("test_sender"))
-    return SenderClients(services, services.send, services, outages, services.bus_id_key)
+    of_ids, prepare = services.bus_id_key, services.prepare
+    return SenderClients(services, services.send, services, outages, of_ids, prepare)
 
 
 @pytest.fixture
@@ -102,12 +107,40 @@ async def test_a_message_is_in_the_ledger_then_on_the_queue_then_answered(
     assert content(response)["state"] == "queued"
     assert services.done == ["accept", "key for 7 bytes", "send", f"queued under {VERSION}"]
     (message,) = services.sent
-    sealed = SealedMessage.from_token(b"".join(message.body).decode())
+    sealed = SealedMessage.from_token(b"".join(message.body))
     assert sealed.open(services.key) == b"payload"
     assert sealed.wrapped == WRAPPED
     assert sealed.header.content_type == "a/b"
     assert sealed.header.message_id == content(response)["id"] == message.message_id
     assert message.application_properties == {"traceparent": TRACE}
+
+
+async def test_the_key_and_the_link_are_prepared_once_and_beside_the_ledger(
+    clients: SenderClients, services: Services
+) -> None:
+    prepared = asyncio.Event()
+
+    async def prepare() -> None:
+        services.done.append("prepare")
+        prepared.set()
+
+    async def accept(message: NewMessage) -> LedgerEntry:
+        await prepared.wait()
+        return await Services.accept(services, message)
+
+    services.accept = accept  # type: ignore[method-assign]
+    sender = Sender(replace(clients, prepare=prepare), 100, "")
+    answers = await asyncio.gather(*(sender.answer(request()) for _ in range(3)))
+    assert [answer.status_code for answer in answers] == [202] * 3
+    assert services.done.count("prepare") == 1
+
+
+async def test_a_message_is_accepted_while_what_was_prepared_for_it_is_not_done(
+    clients: SenderClients, services: Services
+) -> None:
+    sender = Sender(replace(clients, prepare=asyncio.Event().wait), 100, "")  # type: ignore[arg-type]
+    assert (await sender.answer(request())).status_code == 202
+    assert services.sent
 
 
 async def test_messages_are_sealed_in_the_format_that_is_set(

@@ -15,8 +15,8 @@ from shared.apps.recorder import Recorder
 from shared.apps.tracker import Tracker
 from shared.apps.tracker_clients import TrackerClients
 from shared.ledger.database import SecretDeniedError
+from shared.ledger.entry import LedgerEntry, NewMessage, Position
 from shared.ledger.errors import AuthenticationFailedError, LedgerError, LedgerUnavailableError
-from shared.ledger.ledger import LedgerEntry, NewMessage, Position
 from shared.message.receipt import Receipt
 from shared.message.state import State
 from shared.telemetry.outages import Outages

@@ -20,9 +20,10 @@ from shared.apps.triage import (
 from shared.azure.queues import BusDeniedError
 from shared.azure.vault import VaultUnavailableError
 from shared.message.dead_letter import DeadLetter
-from shared.message.envelope import DataKey, MessageHeader, WrappedKey, seal
+from shared.message.envelope import DataKey, WrappedKey, seal
 from shared.message.formats import NewerFormatError
 from shared.message.pending_receipt import PendingReceipt
+from shared.message.protected_header import MessageHeader
 from shared.message.receipt import Receipt
 from shared.message.received import ReceivedMessage
 from shared.message.state import State
@@ -223,7 +224,7 @@ async def test_a_message_goes_to_an_operator_with_the_reason_of_the_bus_and_the_
     assert receipt.detail.startswith("MaxDeliveryCountExceeded: ")
 
 
-NEWER = seal(b"payload", MessageHeader("mine", "a/b"), KEY, WRAPPED, 2).encode()
+NEWER = seal(b"payload", MessageHeader("mine", "a/b"), KEY, WRAPPED, 2)
 
 
 async def test_a_newer_format_comes_again_until_the_last_delivery(
@@ -277,8 +278,8 @@ async def test_a_receipt_of_a_newer_format_goes_to_the_ledger_again(
         (TOKEN.encode(), "other"),
         (TOKEN.encode(), ""),
         (TOKEN.replace(".", "..", 1).encode(), "mine"),
-        (seal(b"x", MessageHeader("mine", "a/b"), KEY, WrappedKey("x", b"y")).encode(), "mine"),
-        (seal(b"x", MessageHeader("mine", "a/b"), DataKey.generate(), WRAPPED).encode(), "mine"),
+        (seal(b"x", MessageHeader("mine", "a/b"), KEY, WrappedKey("x", b"y")), "mine"),
+        (seal(b"x", MessageHeader("mine", "a/b"), DataKey.generate(), WRAPPED), "mine"),
     ],
 )
 async def test_what_does_not_open_under_its_own_id_moves_no_row(

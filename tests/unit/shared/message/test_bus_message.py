@@ -14,20 +14,22 @@ from shared.message.pending_receipt import PendingReceipt
 from shared.message.receipt import Receipt
 from shared.message.receipt_lines import read_lines
 from shared.message.state import State
+from shared.message.waiting import Wait, WaitsFor
 from tests.unit.shared.message.test_receipt import AT
 from tests.unit.shared.message.triggered import TOKEN, TRACE, received, unidentified
 
 DUE = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
 KEY = DataKey.generate()
+WAIT = Wait(WaitsFor.ATTEMPT, "it answered 503", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
 
 
 def test_what_goes_out() -> None:
-    message = outgoing(TOKEN, "id-1", TRACE)
+    message = outgoing(TOKEN.encode(), "id-1", TRACE)
     assert b"".join(message.body) == TOKEN.encode()
     assert message.message_id == "id-1"
     assert message.content_type == MEDIA_TYPE
     assert message.application_properties == {"traceparent": TRACE}
-    assert not outgoing(TOKEN, "id-1", None).application_properties
+    assert not outgoing(TOKEN.encode(), "id-1", None).application_properties
 
 
 @pytest.mark.parametrize(
@@ -36,9 +38,15 @@ def test_what_goes_out() -> None:
 def test_a_message_that_waits_is_the_same_under_the_id_of_its_next_hop(
     bus_id: str, following: str
 ) -> None:
-    message = requeued(received(bus_id, traceparent=TRACE), DUE, attempts=3)
+    message = requeued(received(bus_id, traceparent=TRACE), DUE, 3, WAIT)
     assert message.message_id == f"{following}{digest_suffix(TOKEN.encode())}"
-    assert message.application_properties == {"traceparent": TRACE, "relay-attempts": "3"}
+    assert message.application_properties == {
+        "traceparent": TRACE,
+        "relay-attempts": "3",
+        "relay-waits-for": "attempt",
+        "relay-detail": "it answered 503",
+        "relay-accepted-at": "2026-01-02T03:04:05+00:00",
+    }
     assert message.content_type == MEDIA_TYPE
     assert b"".join(message.body) == TOKEN.encode()
     assert message.scheduled_enqueue_time_utc == DUE
@@ -46,9 +54,9 @@ def test_a_message_that_waits_is_the_same_under_the_id_of_its_next_hop(
 
 def test_a_message_that_waits_keeps_what_it_used_up_of_the_schedule() -> None:
     message = replace(received("id-1"), schedule_used=35)
-    sent = requeued(message, DUE, attempts=2)
+    sent = requeued(message, DUE, 2, WAIT)
     properties = {str(k): v for k, v in (sent.application_properties or {}).items()}
-    assert properties == {"relay-attempts": "2", "relay-schedule-used": "35"}
+    assert properties["relay-schedule-used"] == "35"
     again = received(str(sent.message_id), b"".join(sent.body), **properties)
     assert again.schedule_used == 35
     # Replayed by an operator, it has its whole schedule again.
@@ -60,7 +68,7 @@ def test_a_pending_receipt_waits_with_its_message_for_as_many_hops_as_it_takes()
     pending = PendingReceipt.by(KEY, Receipt("id-1", State.DELIVERED, AT, 2, size=7))
     message = replace(received("id-1"), pending=pending)
     for hop in (1, 2, 3):
-        sent = requeued(message, DUE, attempts=2)
+        sent = requeued(message, DUE, 2, WAIT)
         properties = {str(k): v for k, v in (sent.application_properties or {}).items()}
         message = received(str(sent.message_id), b"".join(sent.body), **properties)
         assert (message.id.hop, message.attempts, message.pending) == (hop, 2, pending)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from shared.azure.vault import VaultUnavailableError
-from shared.message.envelope import MessageHeader
+from shared.message.protected_header import MessageHeader
 from shared.partner.breaker import BreakerPolicy
 from shared.partner.delivery import (
     Delivery,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 
-from shared.message.envelope import MessageHeader
+from shared.message.protected_header import MessageHeader
 from shared.partner.delivery import Delivery
 from shared.partner.webhook import Webhook
 
