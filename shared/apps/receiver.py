@@ -14,6 +14,7 @@ from shared.apps.outcomes import (
     Outcome,
     Policy,
     Record,
+    Reject,
     after_delivery,
     after_failure,
     after_opening,
@@ -138,6 +139,8 @@ class Receiver:
             self._confirmed.add(received, self._queues.receipt(received, outcome, key))
         await self._queues.carry_out(received, outcome, key)
         self._confirmed.remove(received)
+        if isinstance(outcome, Reject):
+            self._gate.ended(received.id.id)
 
     async def _outcome(self, message: ReceivedMessage) -> tuple[Outcome, DataKey | None]:
         """Decide on a message, with the data key that opened it; None if nothing did."""
