@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
@@ -65,15 +66,30 @@ async def test_a_running_receiver_pauses_and_resumes_within_a_minute(cloud: Runn
     async with cloud.session() as session:
         for n in range(60):
             await cloud.send(session, b"%d" % n, TEXT)
+            await cloud.emptied("messages")
             if (await cloud.counts("retries"))["scheduled"]:
                 break
-            await cloud.emptied("messages")
+            await asyncio.sleep(1)
     ids = await send_all(cloud)
     await cloud.emptied("messages")
     assert (await cloud.counts("retries"))["scheduled"] >= MESSAGES
     await done(cloud, "partner", "resume")
     await cloud.received(ids)
-    assert "brought forward" in cloud.logs()
+    assert "the partner is resumed" in cloud.logs()
+
+
+async def test_a_receiver_that_starts_after_a_resume_brings_forward_what_waits(
+    cloud: Running,
+) -> None:
+    await cloud.fault(service="partner", answer="status", status=500, retry_after="3600", times=1)
+    async with cloud.session() as session:
+        in_an_hour = await cloud.send(session, b"in an hour", TEXT)
+        await cloud.waiting("retries", 1)
+        await done(cloud, "partner", "resume")
+        await restart(cloud)
+        await cloud.send(session, b"has the state read", TEXT)
+    await cloud.received({in_an_hour})
+    assert "brought forward 1 messages that waited" in cloud.logs()
 
 
 async def test_what_a_partner_asked_to_wait_for_is_sent_at_once_if_an_operator_says_so(
