@@ -89,7 +89,6 @@ async def test_a_receiver_that_starts_after_a_resume_brings_forward_what_waits(
         await restart(cloud)
         await cloud.send(session, b"has the state read", TEXT)
     await cloud.received({in_an_hour})
-    assert "brought forward 1 messages that waited" in cloud.logs()
 
 
 async def test_what_a_partner_asked_to_wait_for_is_sent_at_once_if_an_operator_says_so(
