@@ -11,6 +11,7 @@ from pathlib import Path
 from bench import (
     end_to_end,
     expectations,
+    import_time,
     ledger,
     peers,
     single_messages,
@@ -46,6 +47,7 @@ NEAR = (
     Group("beside a sample", (*expectations.BESIDE,), throughput.near),
     Group("a partner of slow answers", (*expectations.SLOW_PARTNER,), slow_partner.slow_partner),
     Group("three of each", ("vault operations, several",), end_to_end.several_instances),
+    Group("importing the apps", (*expectations.IMPORTS,), import_time.import_time),
     Group("a cold sender", ("cold first message",), single_messages.cold_first_message),
     Group("over the depth of the queue", (), sweeps.drains),
     Group("over callers and payloads", (), sweeps.accepting),
