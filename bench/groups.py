@@ -11,6 +11,7 @@ from pathlib import Path
 from bench import (
     end_to_end,
     expectations,
+    import_time,
     ledger,
     peers,
     single_messages,
@@ -46,10 +47,10 @@ NEAR = (
     Group("beside a sample", (*expectations.BESIDE,), throughput.near),
     Group("a partner of slow answers", (*expectations.SLOW_PARTNER,), slow_partner.slow_partner),
     Group("three of each", ("vault operations, several",), end_to_end.several_instances),
+    Group("importing the apps", (*expectations.IMPORTS,), import_time.import_time),
     Group("a cold sender", ("cold first message",), single_messages.cold_first_message),
     Group("over the depth of the queue", (), sweeps.drains),
-    Group("over callers", (), sweeps.callers),
-    Group("over payloads", (), sweeps.payloads),
+    Group("over callers and payloads", (), sweeps.accepting),
 )
 DISTANT = (Group("beside a sample, far away", (*expectations.DISTANT,), throughput.distant),)
 
@@ -90,13 +91,16 @@ class Run:
         async def all_groups() -> Findings:
             async with cloud(self.folder / name, *options) as running:
                 for group in groups:
-                    await self.measure(
-                        group.title, group.rows, partial(group.measure, running, self.sizes)
-                    )
+                    measuring = partial(self._anew, group, running)
+                    await self.measure(group.title, group.rows, measuring)
             return Findings()
 
         rows = [row for group in groups for row in group.rows]
         await self.measure(f"a cloud, {name}", rows, all_groups)
+
+    async def _anew(self, group: Group, running: RunningCloud) -> Findings:
+        await running.reset()
+        return await group.measure(running, self.sizes)
 
 
 async def run_all(run: Run) -> None:

@@ -177,6 +177,14 @@ class SenderSettings(AppSettings):
         forms.between(1, 64 * _MIB),
         190_000,
     )
+    max_waiting_mb: int = _setting(
+        "RELAY_MAX_WAITING_MB",
+        "MB that messages under way may take up together before callers are refused with 503; the "
+        "deployment sets 80 % of the smaller one of the queues `messages` and `retries`; 0 for no "
+        "limit",
+        forms.between(0, 81_920),
+        0,
+    )
     binds_keys_to_callers: bool = _setting(
         "RELAY_BIND_KEYS_TO_CALLERS",
         "`true` where App Service authentication is on for the sender: an `Idempotency-Key` is "
@@ -205,6 +213,9 @@ class ReceiverSettings(TriggerSettings):
 
     decrypt_identity: str = _identity("DECRYPT", "decrypt with the payload key")
     partner_identity: str = _identity("PARTNER", "read the partner's secret")
+    partner_state_identity: str = _identity(
+        "PARTNER_STATE", "read whether an operator has paused the partner"
+    )
     bus_identity: str = _identity(
         "RECEIVER_BUS", "receive messages and send what follows from them"
     )
@@ -214,6 +225,11 @@ class ReceiverSettings(TriggerSettings):
     partner_secret: KeyVaultId = _setting(
         "RELAY_SECRET_PARTNER_CONNECTION",
         "URL of the partner's secret, without a version",
+        forms.secret,
+    )
+    partner_state: KeyVaultId = _setting(
+        "RELAY_SECRET_PARTNER_STATE",
+        "URL of the secret that says whether the partner is paused, without a version",
         forms.secret,
     )
     messages_queue: str = _setting("RELAY_QUEUE_MESSAGES", "queue of sealed messages", forms.queue)
@@ -255,8 +271,8 @@ class ReceiverSettings(TriggerSettings):
     )
     max_deliveries: int = _setting(
         "RELAY_MAX_DELIVERIES",
-        "deliveries of a message by its queue before it is rejected; less than the queue's "
-        "own maxDeliveryCount, or the bus dead-letters it before",
+        "delivery from which on a message is rejected that has ended the process handling it again "
+        "and again; less than the queue's own maxDeliveryCount",
         # At the last one nothing is tried: with 1, every message would be rejected.
         forms.between(2, 1999),
         9,

@@ -115,9 +115,11 @@ def with_queue(name: str, **changes: Any) -> Deployed:
         (with_settings(TrackerSettings, receipt_wait_seconds=5), "receipts wait only 13:53:20"),
         (with_queue("receipts", lock_duration=timedelta(minutes=1)), "locks it for 60 s"),
         (with_queue("receipts", max_delivery_count=1), "receipts wait only"),
-        (with_settings(ReceiverSettings, max_deliveries=10), "queue messages gives up after 10"),
+        (with_settings(ReceiverSettings, max_deliveries=2000), "messages gives up after 2000"),
         (with_queue("messages", max_delivery_count=9), "queue messages gives up after 9"),
         (with_queue("dead-letters", max_delivery_count=5), "queue dead-letters gives up after 5"),
+        (with_queue("messages", max_delivery_count=1000), "they wait only 1 day, 17:40:00"),
+        (with_queue("retries", max_delivery_count=10), "queue retries delivers 10 times"),
     ],
 )
 def test_a_deployment_that_does_not_fit_is_named(

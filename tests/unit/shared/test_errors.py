@@ -10,12 +10,14 @@ import pytest
 
 import shared
 from shared.access.declaration import NotDeclaredError
+from shared.apps.admission import OverloadedError
 from shared.apps.failures import InvalidRequestError
 from shared.azure.queues import (
     BusDeniedError,
     BusError,
     BusUnavailableError,
     MessageTooLargeError,
+    QueueRefusedError,
 )
 from shared.azure.vault import (
     VaultDeniedError,
@@ -43,11 +45,14 @@ from shared.partner.delivery import (
     PartnerSecretError,
     PartnerUnavailableError,
 )
+from shared.partner.operator_state import PartnerStateError
 from shared.settings.environment import SettingsError
 
 TRANSIENT: set[type[RelayError]] = {
     VaultUnavailableError,
     BusUnavailableError,
+    QueueRefusedError,
+    OverloadedError,
     LedgerUnavailableError,
     PoolerRefusedError,
     PartnerUnavailableError,
@@ -62,6 +67,7 @@ DENIALS: set[type[RelayError]] = {  # transient as well: nothing is wrong with t
     AuthenticationFailedError,
     PartnerDeniedError,
     PartnerSecretError,
+    PartnerStateError,
 }
 FINAL: set[type[RelayError]] = {
     RelayError,

@@ -37,6 +37,7 @@ from shared.azure.queues import (
     BusError,
     BusUnavailableError,
     MessageTooLargeError,
+    QueueRefusedError,
     QueueSender,
     connect,
     connect_by_string,
@@ -217,6 +218,51 @@ async def test_without_a_link_all_who_wait_learn_it_at_once(bus: Bus, sender: Qu
     assert await ended(await started(sender, "d")) == [None]
 
 
+async def test_a_link_that_is_opened_ahead_is_the_one_that_messages_take(
+    bus: Bus, sender: QueueSender
+) -> None:
+    await sender.open()
+    assert (bus.links, bus.sends) == (["messages"], [])
+    assert await ended(await started(sender, "a")) == [None]
+    await sender.open()
+    assert (bus.links, bus.sends) == (["messages"], [["a"]])
+
+
+async def test_messages_that_come_while_a_link_is_opened_ahead_wait_for_it(
+    bus: Bus, sender: QueueSender
+) -> None:
+    bus.opening.clear()
+    opening = asyncio.create_task(sender.open())
+    running = await started(sender, "a", "b")
+    bus.opening.set()
+    assert await ended([opening, *running]) == [None] * 3
+    assert (bus.links, bus.sends) == (["messages"], [["a", "b"]])
+
+
+@pytest.mark.parametrize("size", [20, 10_000])
+async def test_what_does_not_fit_beside_an_opening_goes_after_it(
+    bus: Bus, sender: QueueSender, size: int
+) -> None:
+    bus.size = size
+    bus.opening.clear()
+    opening = asyncio.create_task(sender.open())
+    running = await started(sender, "a" * 100)
+    bus.opening.set()
+    assert await ended([opening, *running]) == [None, None]
+    assert bus.sends == [["a" * 100]]
+
+
+async def test_a_link_that_cannot_be_opened_ahead_is_opened_for_the_first_message(
+    bus: Bus, sender: QueueSender
+) -> None:
+    bus.no_link = ServiceBusAuthorizationError(message="no right")
+    with pytest.raises(BusDeniedError):
+        await sender.open()
+    bus.no_link = None
+    assert await ended(await started(sender, "a")) == [None]
+    assert bus.links == ["messages", "messages"]
+
+
 async def test_who_goes_away_before_the_link_is_open_sends_nothing(
     bus: Bus, sender: QueueSender
 ) -> None:
@@ -391,11 +437,8 @@ def test_a_denial_names_the_request_that_the_endpoint_of_identities_has_on_recor
     [
         ServiceBusConnectionError(message="lost"),
         ServiceBusCommunicationError(message="no address"),
-        ServiceBusServerBusyError(message="throttled"),
-        ServiceBusQuotaExceededError(message="full"),
         OperationTimeoutError(message="late"),
         MessagingEntityNotFoundError(message="no queue"),
-        MessagingEntityDisabledError(message="off"),
         ServiceBusError("anything else"),
         TimeoutError(),
         ConnectionResetError(),
@@ -408,6 +451,21 @@ def test_any_other_failure_may_pass(error: Exception) -> None:
     found = map_error("messages", error)
     assert type(found) is BusUnavailableError
     assert str(found) == f"send to queue messages: no answer ({type(error).__name__})"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ServiceBusServerBusyError(message="throttled"),
+        ServiceBusQuotaExceededError(message="full"),
+        MessagingEntityDisabledError(message="off"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_queue_that_accepts_nothing_now_refuses_whatever_is_sent(error: Exception) -> None:
+    found = map_error("messages", error)
+    assert type(found) is QueueRefusedError
+    assert str(found) == f"send to queue messages: not now ({type(error).__name__})"
 
 
 def test_a_message_that_is_too_large_never_fits() -> None:
