@@ -24,7 +24,10 @@ async def slow_partner(running: RunningCloud, sizes: Sizes) -> Findings:
     await running.emptied(QUEUE, "receipts")
     return Findings(
         {
-            "slow partner": Figure(ours.rate / single.rate, spent(ours.cpu_ms)),
+            "slow partner": Figure(
+                ours.rate / single.rate,
+                f"{ours.rate:,.0f}/s of {single.rate:,.0f}/s; {spent(ours.cpu_ms)}",
+            ),
             "slow partner batched": Figure(batched.rate / single.rate, spent(batched.cpu_ms)),
         }
     )
