@@ -20,7 +20,7 @@ from checks.infra import INFRA
 from local.deployment.deployment import load as load_deployment
 from local.deployment.deployment import settings_of
 from local.deployment.resources import QueueSpec
-from local.host.host_json import HostJson
+from local.host.host_json import HostJson, ServiceBusOptions
 from shared.apps.receiver import CALL_SECONDS
 from shared.apps.receiver_queues import HOLD_SECONDS
 from shared.apps.recorder import PAUSE_SECONDS, SET_ASIDE_SECONDS
@@ -128,7 +128,8 @@ def _times(host: HostJson, deployed: Deployed) -> Iterator[str]:
         if isinstance(settings, ReceiverSettings):
             yield from _of_receiver(settings, deployed.queues, limit, renewal)
         if isinstance(settings, TrackerSettings):
-            yield from _of_tracker(settings, deployed.queues[settings.receipts_queue], limit)
+            queue = deployed.queues[settings.receipts_queue]
+            yield from _of_tracker(settings, queue, limit, host.service_bus)
 
 
 def _of_receiver(
@@ -157,9 +158,13 @@ def _of_receiver(
             )
 
 
-def _of_tracker(settings: TrackerSettings, queue: QueueSpec, limit: float) -> Iterator[str]:
+def _of_tracker(
+    settings: TrackerSettings, queue: QueueSpec, limit: float, options: ServiceBusOptions
+) -> Iterator[str]:
     wait = settings.receipt_wait_seconds
-    longest = wait + SET_ASIDE_SECONDS + PAUSE_SECONDS + _MARGIN
+    # The first message of a batch is locked while the host waits for more.
+    filling = options.max_batch_wait.total_seconds() if options.min_batch > 1 else 0.0
+    longest = filling + wait + SET_ASIDE_SECONDS + PAUSE_SECONDS + _MARGIN
     lock = queue.lock_duration.total_seconds()
     if longest > lock:
         yield (

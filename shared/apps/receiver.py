@@ -134,15 +134,20 @@ class Receiver:
         if isinstance(received, UnidentifiedMessage):
             await self._queues.set_aside(received, reject_unidentified(received))
             return
-        decided = self._queues.decided.of(received)
-        if decided and (left := decided.left(self._queues.clock())):
-            outcome, key = left, decided.key
-        else:
-            received = decided.resumed(received) if decided else received
-            outcome, key = await self._outcome(received)
-        await self._queues.carry_out(received, outcome, key)
+        if decided := self._queues.decided.of(received):
+            if left := decided.left(self._queues.clock()):
+                await self._carry_out(received, left, decided.key)
+                return
+            received = decided.resumed(received)
+        outcome, key = await self._outcome(received)
+        await self._carry_out(received, outcome, key)
+
+    async def _carry_out(
+        self, message: ReceivedMessage, outcome: Outcome, key: DataKey | None
+    ) -> None:
+        await self._queues.carry_out(message, outcome, key)
         if isinstance(outcome, Reject):
-            self._gate.ended(received.id.id)
+            self._gate.ended(message.id.id)
 
     async def _outcome(self, message: ReceivedMessage) -> tuple[Outcome, DataKey | None]:
         """Decide on a message; alone, where it may be what has ended its processes before."""

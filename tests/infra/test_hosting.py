@@ -58,6 +58,7 @@ def host(change: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
         (lambda h: h.update(functionTimeout="-1"), "functionTimeout must end"),
         (lambda h: h.update(functionTimeout="00:04:00"), "a call of the receiver 285 s"),
         (lambda h: h.update(functionTimeout="00:04:00"), "a batch may take 285 s"),
+        (lambda h: bus(h).update(maxBatchWaitTime="00:00:30"), "a batch may take 315 s"),
         (lambda h: h.update(functionTimeout="00:10:00"), "would be delivered twice"),
         (
             lambda h: bus(h).update(maxAutoLockRenewalDuration="00:01:00"),

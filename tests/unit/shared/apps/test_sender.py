@@ -99,15 +99,9 @@ def services() -> Services:
 @pytest.fixture
 def clients(services: Services) -> SenderClients:
     outages = Outages(logging.getLogger("test_sender"))
-    return SenderClients(
-        services,
-        services.send,
-        services,
-        outages,
-        services.bus_id_key,
-        services.prepare,
-        Admission(services.backlog, 1, lambda: services.now),
-    )
+    admission = Admission(services.backlog, 1, lambda: services.now)
+    of_ids, prepare = services.bus_id_key, services.prepare
+    return SenderClients(services, services.send, services, outages, of_ids, prepare, admission)
 
 
 @pytest.fixture
