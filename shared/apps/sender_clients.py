@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Protocol
 
 from shared.apps.admission import Admission
@@ -77,9 +78,12 @@ def connect_clients(settings: SenderSettings) -> SenderClients:
         with outages.watching(key.url, (VaultUnavailableError, VaultDeniedError)):
             return await key.encrypt(plaintext)
 
+    # One, so that no secret is kept that is not in use any more.
+    derived = lru_cache(maxsize=1)(bus_id_key)
+
     async def of_bus_ids() -> bytes:
         try:
-            return bus_id_key(await secret.value())
+            return derived(await secret.value())
         except VaultError as error:
             why = f"no secret of the database: {error}"
             raise LedgerUnavailableError(why, retry_after=error.retry_after) from None
