@@ -32,7 +32,7 @@ class Sizes:
     depths: Sequence[int] = (10, 100, 1000, 10_000, 100_000)
     depth_seconds: float = 60.0
     ledger_rows: int = 1_000_000
-    peer_seconds: float = 0.3
+    peer_seconds: float = 0.5
 
 
 FULL = Sizes()
