@@ -95,6 +95,10 @@ def test_the_settings_of_an_app_are_these(access: Access) -> None:
         "RELAY_ACCESS_SECRET_PARTNER_CONNECTION": (
             "secretUri of vaults/partner/secrets/partner-connection"
         ),
+        "RELAY_ACCESS_IDENTITY_PARTNER_STATE": "clientId of identities/partner_state",
+        "RELAY_ACCESS_SECRET_PARTNER_STATE": "secretUri of vaults/state/secrets/partner-state",
+        "RELAY_IDENTITY_PARTNER_STATE": "clientId of identities/partner_state",
+        "RELAY_SECRET_PARTNER_STATE": "secretUri of vaults/state/secrets/partner-state",
         "RELAY_APP": "receiver",
         "RELAY_BUS__clientId": "clientId of identities/receiver_bus",
         "RELAY_BUS__credential": "managedidentity",
