@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from azure.servicebus.aio import ServiceBusClient
 
-from ops.actions import dropping, replaying
+from ops.actions import by_queue, dropping, replaying
 from ops.listing import listed, named
 from ops.listing import show as show_table
 from ops.output import cause, notify, plain
@@ -83,7 +83,7 @@ async def discard(target: Target, selection: Selection, *, as_json: bool, sure: 
         if found and not sure and not _confirmed(found):
             notify("nothing is dropped")
             return 1
-        action = dropping(QueueSender(client, target.receipts))
+        action = dropping(by_queue(QueueSender(client, target.receipts)))
         return await _Task("dropped", as_json=as_json).run(sources, there, selection, action)
 
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 import pytest
 from azure.servicebus import ServiceBusMessage
 
-from ops.actions import MessageSender, dropping, resend
+from ops.actions import MessageSender, by_queue, dropping, resend
 from ops.replay import Destination, NotReplayable, Resend
 from shared.azure.queues import BusUnavailableError, MessageTooLargeError
+from shared.message.receipt import Receipt
+from shared.message.state import State
+
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
 
 
 class Sent:
@@ -54,4 +59,17 @@ async def test_a_bus_that_is_away_ends_the_job() -> None:
 
 
 async def test_dropping_lets_each_be_completed() -> None:
-    assert await dropping(Sent())([]) == []
+    assert await dropping(by_queue(Sent()))([]) == []
+
+
+async def test_drops_are_reported_on_the_queue_of_receipts() -> None:
+    receipts = Sent()
+    receipt = Receipt("a", State.DROPPED, NOW, is_proven=False)
+    await by_queue(receipts)([receipt, receipt])
+    assert [Receipt.from_json(body) for body in receipts.bodies] == [receipt, receipt]
+
+
+async def test_what_cannot_be_reported_is_not_dropped() -> None:
+    away = by_queue(Sent(BusUnavailableError("away")))
+    with pytest.raises(BusUnavailableError):
+        await away([Receipt("a", State.DROPPED, NOW)])
