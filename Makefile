@@ -8,14 +8,15 @@ BIN    := $(VENV)/bin
 # What `make run` needs, and all of it.
 LOCAL  := $(VENV)/local
 READY  := $(VENV)/ready
-# Checkov pins a hundred packages, and what writes the locks must run where one of them fails to
-# install: so both have an environment of their own.
+# Checkov pins a hundred packages, what the bench measures beside needs fifty, and what writes the
+# locks must run where one of them fails to install: so each has an environment of its own.
 CHECKOV := .venv-checkov/ready
+BENCH  := .venv-bench/ready
 LOCKER := .venv-lock/ready
 
 # Each lock holds what its .in asks for and all that it needs; those further down hold those above.
 LOCKS := requirements requirements-ops requirements-local requirements-dev \
-         requirements-checkov requirements-lock
+         requirements-bench requirements-checkov requirements-lock
 
 # More processes than cores: the tests wait for one another's sockets most of the time. A file's tests
 # share what they start, so they stay in one process; the order is that of pyproject.toml, longest first.
@@ -25,7 +26,7 @@ TESTS := -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 # kept.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help run demo quick test test-long test-all azure bench check format lock infra clean FORCE
+.PHONY: help run demo quick test test-long test-all azure bench bench-quick check format lock infra clean FORCE
 
 help:
 	@echo "make run      start everything here, send five messages, stay up"
@@ -36,7 +37,8 @@ help:
 	@echo "              and with a ledger of a million"
 	@echo "make test-all both"
 	@echo "make azure    try in a subscription what only Azure can show; costs money, asks first"
-	@echo "make bench    measure the ledger, and write down what came of it"
+	@echo "make bench    measure what is fast, beside other ways to do it; twelve minutes"
+	@echo "make bench-quick  the same with tiny sizes, to see that it works; its figures mean nothing"
 	@echo "make check    format, lint, types, layers, locks, workflows, infrastructure, documents"
 	@echo "make format   fix what a machine can fix"
 	@echo "make lock     write the locks of the packages anew, where an input was changed"
@@ -67,13 +69,14 @@ test-all: test test-long
 
 # What takes longer: the tests marked long, the pipeline in the deployment that differs most from the
 # usual one, a stream of messages through every fault with the machine for itself, a ledger of a
-# million. SEED=N repeats a run's faults.
-test-long: $(READY) $(CHECKOV)
+# million, and the bench, for its own sake. SEED=N repeats a run's faults.
+test-long: $(READY) $(CHECKOV) $(BENCH)
 	$(BIN)/python -m pytest -n 4 --dist worksteal -m long --ignore=tests/faults
 	SNAPSHOT=local-policies-private.snapshot.json \
 	  $(BIN)/python $(TESTS) -m "not long" tests/pipeline
 	SEED=$(SEED) $(BIN)/python -m pytest -s tests/faults
 	ROWS=1000000 $(BIN)/python -m pytest tests/integration/shared/ledger/test_ledger_plans.py
+	.venv-bench/bin/python -m bench --quick
 
 # Where az and azd are not signed in, nothing is run, and the exit code says so. The steps, their time
 # and cost: make azure LIST=1. Other variables: docs/deploying.md, "In your own subscription".
@@ -83,8 +86,11 @@ azure: $(READY)
 	  $(if $(SUBSCRIPTION),--subscription $(SUBSCRIPTION)) $(if $(YES),--yes) \
 	  $(if $(AWAY_MINUTES),--away-minutes $(AWAY_MINUTES)) $(if $(CLEAN),--clean $(CLEAN))
 
-bench: $(READY)
-	$(BIN)/python -m bench
+bench: $(BENCH)
+	.venv-bench/bin/python -m bench
+
+bench-quick: $(BENCH)
+	.venv-bench/bin/python -m bench --quick
 
 check: $(READY) $(CHECKOV)
 	$(BIN)/python -m checks.locks
@@ -124,7 +130,7 @@ infra: $(READY)
 	$(BIN)/python -m checks.infra build
 
 clean:
-	rm -rf $(VENV) .venv .venv-3.11 .venv-checkov .venv-lock
+	rm -rf $(VENV) .venv .venv-3.11 .venv-bench .venv-checkov .venv-lock
 	rm -rf .local .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -155,6 +161,9 @@ $(READY): requirements-dev.txt $(LOCAL)
 
 $(CHECKOV): requirements-checkov.txt
 	$(call environment,.venv-checkov,$<)
+
+$(BENCH): requirements-bench.txt
+	$(call environment,.venv-bench,$<)
 
 $(LOCKER): requirements-lock.txt
 	$(call environment,.venv-lock,$<)

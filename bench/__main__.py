@@ -1,48 +1,77 @@
-"""`python -m bench`: measure, print, and write `bench/README.md`."""
+"""`python -m bench`: measure, print the table, write `bench/results.json` and the plots.
+
+With `--quick` everything is measured in tiny sizes, and nothing is kept: what it shows is that the
+bench works. The exit code is 1 where a row has no figure, whatever the figures are.
+"""
 
 from __future__ import annotations
 
+import argparse
 import asyncio
-import platform
+import json
+import sys
 import tempfile
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from bench.ledger import MANY, measured
-from tests.postgres import NoPostgresError, running
+from rich.console import Console
+from rich.table import Table
 
-_README = Path(__file__).parent / "README.md"
-_TEXT = """# What is fast
+from bench import machine, plots
+from bench.expectations import EXPECTED
+from bench.figures import Row, as_json, rows, shown
+from bench.groups import Run, run_all
+from bench.sizes import FULL, QUICK
 
-Written by `make bench` on {machine}. Each figure is a ratio of two times of
-the same run, so that it says more of the ledger than of the machine; below one is faster.
-
-- *status*: one message of {many:,} beside one of 1,000
-- *page*: the newest hundred of {many:,} beside those of 1,000
-- *at once*: two hundred requests at once, which share statements, beside one after the other
-
-| database | status | page | at once |
-|---|---|---|---|
-{rows}
-"""
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "bench" / "results.json"
+PLOTS = ROOT / "docs" / "images"
 
 
-def main() -> None:
-    """Measure both databases, or the one that is available."""
-    rows = []
-    with tempfile.TemporaryDirectory(prefix="relay-bench-") as folder:
-        rows.append(("SQLite", asyncio.run(measured(Path(folder), None))))
-        try:
-            with running(durable=True) as server:
-                rows.append(("PostgreSQL", asyncio.run(measured(Path(folder), server))))
-        except NoPostgresError as error:
-            print(f"PostgreSQL is left out: {error}")
-    lines = "\n".join(
-        f"| {name} | " + " | ".join(f"{r:.2f}" for r in row) + " |" for name, row in rows
-    )
-    machine = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
-    _README.write_text(_TEXT.format(machine=machine, many=MANY, rows=lines))
-    print(_README.read_text())
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure; return 0 if every row has a figure."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="tiny sizes, nothing is kept")
+    is_quick = parser.parse_args(arguments).quick
+    before, begun = machine.load(), time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="relay-bench-") as name:
+        folder = Path(name)
+        run = Run(QUICK if is_quick else FULL, folder, _say)
+        asyncio.run(run_all(run))
+        table = rows(EXPECTED, run.figures, run.failures)
+        results = {
+            "machine": machine.describe(),
+            "before": before,
+            "after": machine.load(),
+            "seconds": round(time.monotonic() - begun),
+            "rows": [as_json(row) for row in table],
+            "failed": run.failures,
+            "series": run.series,
+        }
+        to = folder / "results.json" if is_quick else RESULTS
+        to.write_text(json.dumps(results, indent=1) + "\n")
+        plots.draw(json.loads(to.read_text()), folder / "plots" if is_quick else PLOTS)
+    _show(table)
+    return 1 if run.failures or any(row.figure is None for row in table) else 0
+
+
+def _say(line: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {line}", file=sys.stderr, flush=True)
+
+
+def _show(table: Sequence[Row]) -> None:
+    shows = Table("what", "before", "must be", "measured", "", show_edge=False)
+    for row in table:
+        bound = str(row.expected.bound or "")
+        figure = "" if row.figure is None else shown(row.figure)
+        shows.add_row(row.expected.name, row.expected.before, bound, figure, row.verdict)
+    console = Console()
+    console.print(shows)
+    for row in table:
+        if row.verdict.startswith("not"):
+            console.print(f"{row.verdict}: {row.expected.name}: {row.note}", soft_wrap=True)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

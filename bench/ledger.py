@@ -3,38 +3,45 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import statistics
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from shared.ledger.ledger import Ledger, NewMessage
+from bench.figures import Figure
+from shared.ledger.entry import NewMessage
+from shared.ledger.ledger import Ledger
 from tests import databases
 from tests.databases import Secret
 from tests.millions import fill
 from tests.postgres import Postgres
 
-MANY = int(os.environ.get("ROWS", "1000000"))
 _FEW = 1000
 _REQUESTS = 200
 _TIMES = 200  # of each reading, of which the median counts
 _NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
-async def measured(folder: Path, server: Postgres | None) -> tuple[float, float, float]:
-    """Return the ratios for a status, a page of a list, and requests that share statements."""
+async def measured(folder: Path, server: Postgres | None, many: int) -> dict[str, Figure]:
+    """Return the rows of SQLite in a folder, or of a server of PostgreSQL."""
+    name = "PostgreSQL" if server else "SQLite"
     urls = [await _database(folder, server) for _ in range(2)]
-    few, many = (Ledger(Secret(url)) for url in urls)
-    for url, count in zip(urls, (_FEW, MANY), strict=True):
+    small, large = (Ledger(Secret(url)) for url in urls)
+    for url, count in zip(urls, (_FEW, many), strict=True):
         await fill(url, count)
-    status = await _ratio(lambda: many.entry("m0000500"), lambda: few.entry("m0000500"))
-    page = await _ratio(lambda: many.entries(None, None, 100), lambda: few.entries(None, None, 100))
-    alone, together = await _one_by_one(few), await _at_once(few)
-    for ledger in (few, many):
+    status = await _ratio(lambda: large.entry("m0000500"), lambda: small.entry("m0000500"))
+    page = await _ratio(
+        lambda: large.entries(None, None, 100), lambda: small.entries(None, None, 100)
+    )
+    alone, together = await _one_by_one(small), await _at_once(small)
+    for ledger in (small, large):
         await ledger.close()
-    return status, page, together / alone
+    return {
+        f"ledger status {name}": Figure(status),
+        f"ledger page {name}": Figure(page),
+        f"ledger at once {name}": Figure(together / alone),
+    }
 
 
 async def _database(folder: Path, server: Postgres | None) -> str:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from checks.declaration import Access, DeclaredApp
 from checks.snapshot import SUFFIX
 from shared.settings.settings import SenderSettings
+from shared.settings.version import DEPLOYMENT_VERSION
 
 
 def declared_settings(
@@ -20,6 +21,7 @@ def declared_settings(
     largest = int(chosen.get("RELAY_MAX_PAYLOAD_BYTES") or SenderSettings.max_payload_bytes)
     settings = {
         "RELAY_APP": app["name"],
+        "RELAY_DEPLOYMENT_VERSION": str(DEPLOYMENT_VERSION),
         "AzureWebJobsStorage__blobServiceUri": (
             f"https://{app['name']}{SUFFIX}.blob.core.windows.net"
         ),

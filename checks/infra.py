@@ -24,6 +24,7 @@ from checks.compiler import (
 from checks.compiler import template as compile_template
 from checks.declaration import Access
 from checks.differences import differences
+from checks.partner_limits import chosen_settings
 from checks.properties import unexplained
 from checks.property_rules import TableError
 from checks.snapshot import Snapshot
@@ -71,7 +72,7 @@ def judged(declared: Access, made: Snapshot, name: str) -> list[str]:
     if name not in (*VARIANTS, *COMPILED):
         return [f"{name} is named after no variant: add its parameters to checks/variants.py"]
     parameters = parameters_of(name, declared)
-    found = differences(declared, made, parameters["appSettings"])
+    found = differences(declared, made, chosen_settings(declared, parameters))
     return [*map(str, found), *unexplained(declared, made, parameters)]
 
 

@@ -13,6 +13,8 @@ import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from bench import capacity_tables
+from bench.figures import made_on, markdown
 from shared.settings.inventory import ACCESS_PREFIXES
 from shared.settings.settings import APPS, AppName
 
@@ -108,10 +110,22 @@ def layers() -> str:
     return "\n".join(lines)
 
 
+def figures() -> str:
+    """Return the table of `make bench`, from what it wrote last."""
+    results = json.loads((_ROOT / "bench" / "results.json").read_text())
+    return f"{made_on(results)}\n\n{markdown(results['rows'])}"
+
+
 TABLES: Mapping[tuple[str, str], Callable[[], str]] = {
     ("docs/settings.md", "settings"): settings,
     ("docs/deploying.md", "grants"): grants,
     ("docs/architecture.md", "layers"): layers,
+    ("docs/performance.md", "figures"): figures,
+    ("docs/scaling.md", "inputs"): capacity_tables.inputs,
+    ("docs/scaling.md", "message"): capacity_tables.per_message,
+    ("docs/scaling.md", "limits"): capacity_tables.one_deployment,
+    ("docs/scaling.md", "plans"): capacity_tables.plans,
+    ("docs/scaling.md", "million"): capacity_tables.per_million,
 }
 
 

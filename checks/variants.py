@@ -45,6 +45,8 @@ COMPILED: Mapping[str, Mapping[str, Any]] = {
         },
         "updateStrategy": "Recreate",
         "logRetentionDays": 30,
+        "partnerConcurrency": 50,
+        "partnerRate": 5,
         "appSettings": {"sender": {"RELAY_MAX_PAYLOAD_BYTES": "1000", "RELAY_APP": "tracker"}},
     },
     "policies-private-options": {

@@ -3,6 +3,7 @@ targetScope = 'subscription'
 metadata description = 'Everything that access.json declares, in a resource group of its own.'
 
 import { BusTier, Network, Scale, StorageGB, UpdateStrategy, VaultAuthorization } from 'modules/access.bicep'
+import { partnerSettings } from 'modules/partner.bicep'
 
 @description('Name of the resource group.')
 @minLength(1)
@@ -78,6 +79,17 @@ param updateStrategy UpdateStrategy = 'RollingUpdate'
 @minValue(30)
 @maxValue(730)
 param logRetentionDays int = 90
+
+// Each instance knows only of itself: it gets its part of these, by how far the app scales.
+@description('Most posts to the partner at once, of all instances together; 0 for the default of each instance.')
+@minValue(0)
+@maxValue(100000)
+param partnerConcurrency int = 0
+
+@description('Most posts to the partner a second, of all instances together; 0 for no limit.')
+@minValue(0)
+@maxValue(10000)
+param partnerRate int = 0
 
 @description('Optional settings of the apps, by name of the app.')
 param appSettings { *: { *: string } } = {}
@@ -364,6 +376,7 @@ module apps 'modules/app.bicep' = [
       queueGrants: access.queueGrants
       appSettings: union(
         app.?status == null ? {} : { RELAY_STATUS_URL: 'https://relay-${app.?status}-${suffix}.azurewebsites.net' },
+        partnerSettings(app, access.queues, scale[?app.name] ?? {}, partnerConcurrency, partnerRate),
         appSettings[?app.name] ?? {}
       )
     }

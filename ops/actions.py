@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import takewhile
 from typing import Protocol, TypeVar
 
 from azure.servicebus import ServiceBusMessage, ServiceBusReceivedMessage
@@ -14,8 +15,9 @@ from ops.queue_job import Action, Messages
 from ops.rejected import Rejected
 from ops.replay import Content, Destination, NotReplayable, Resend, decide
 from shared.azure.queues import MessageTooLargeError
-from shared.message.bus_message import receipt_message
+from shared.message.bus_message import receipts_message
 from shared.message.receipt import Receipt
+from shared.message.receipt_lines import LinesInOne
 
 Report = Callable[[Sequence[Receipt]], Awaitable[None]]
 """Reports steps of messages to the ledger."""
@@ -82,7 +84,11 @@ def by_queue(receipts: MessageSender) -> Report:
     """Report on the queue of receipts, from which the tracker records."""
 
     async def report(dropped: Sequence[Receipt]) -> None:
-        await _all_of(receipts.send(receipt_message(receipt)) for receipt in dropped)
+        lines = [receipt.to_json() for receipt in dropped]
+        while lines:
+            together = list(takewhile(LinesInOne().fits, lines))
+            await receipts.send(receipts_message(together))
+            lines = lines[len(together) :]
 
     return report
 

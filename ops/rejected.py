@@ -21,6 +21,7 @@ from shared.message.rejected import (
     RECEIPT,
     UNRECORDED,
 )
+from shared.message.text_properties import text_properties
 
 _ATTEMPTS = re.compile(r"\d{1,4}", re.ASCII)
 
@@ -139,20 +140,6 @@ def is_receipt(message: ServiceBusReceivedMessage) -> bool:
     source, and properties that are its sender's.
     """
     return message.dead_letter_source is None and text_properties(message).get(KIND) == RECEIPT
-
-
-def text_properties(message: ServiceBusReceivedMessage) -> Mapping[str, str]:
-    """Read the application properties that are texts; the SDK gives them as bytes."""
-    given: Mapping[str | bytes, object] = message.application_properties or {}
-    return {_text(name): _text(value) for name, value in given.items() if _is_text(value)}
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str | bytes)
-
-
-def _text(value: object) -> str:
-    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
 def _size(message: ServiceBusReceivedMessage) -> int:

@@ -12,7 +12,8 @@ from joserfc.jwk import RSAKey
 from jwcrypto.jwe import JWE
 from jwcrypto.jwk import JWK
 
-from shared.message.envelope import ALGORITHM, ENCRYPTION, DataKey, MessageHeader
+from shared.message.envelope import DataKey
+from shared.message.protected_header import ALGORITHM, ENCRYPTION, MessageHeader
 
 
 def open_by_jwcrypto(token: str, key: rsa.RSAPrivateKey) -> bytes:

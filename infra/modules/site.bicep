@@ -77,6 +77,10 @@ param appSettings { *: string }
 
 func settingName(family string, name string) string => 'RELAY_${family}_${toUpper(replace(name, '-', '_'))}'
 
+// The code of an older version ignores settings that it does not know, until it is replaced: see
+// shared/settings/version.py, which the checks hold this to.
+var deploymentVersion = '1'
+
 var storageName = '${name}${suffix}'
 var blobUri = 'https://${storageName}.blob.${storageSuffix}'
 
@@ -85,6 +89,7 @@ var settings = union(
   appSettings,
   {
     RELAY_APP: name
+    RELAY_DEPLOYMENT_VERSION: deploymentVersion
     // A page that says which software answers here is for nobody.
     AzureWebJobsDisableHomepage: 'true'
     // The host refuses what is larger before it reads it, with 500. Between the limit of payloads and

@@ -28,6 +28,7 @@ from local.runtime.cloud import Cloud, CloudOptions, UnsupportedDeploymentError
 from local.runtime.redeployment import DeploymentRefusedError
 
 _FOLDER = ROOT / ".local"
+_MAX_LATENCY = 10_000  # milliseconds; the apps wait for no answer for much longer
 _MAX_DECISIONS = 1_000_000  # about a gigabyte
 _DATABASE = "RELAY_DATABASE_URL"  # of another database than the file in the folder
 _ERRORS = (
@@ -92,6 +93,14 @@ def command_line() -> argparse.ArgumentParser:
         "--no-keys",
         action="store_true",
         help="no access keys for the apps' HTTP functions, as with func start",
+    )
+    starting.add_argument(
+        "--latency",
+        type=_milliseconds,
+        default=0.0,
+        metavar="MS",
+        help="milliseconds of a round trip to vaults, bus and database, to simulate a region's "
+        "distance (default: 0)",
     )
 
     up = commands.add_parser("up", parents=[folder, starting], help="start the cloud, until Ctrl-C")
@@ -221,6 +230,7 @@ def _start(options: argparse.Namespace) -> Start:
             audit_size=options.decisions,
             free_ports=options.free_ports,
             keys=not options.no_keys,
+            round_trip=options.latency / 1000,
         ),
     )
 
@@ -230,6 +240,13 @@ def _size(text: str) -> int:
     if not 1 <= size <= _MAX_DECISIONS:
         raise argparse.ArgumentTypeError(f"must be from 1 to {_MAX_DECISIONS}")
     return size
+
+
+def _milliseconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= _MAX_LATENCY:
+        raise argparse.ArgumentTypeError(f"must be from 0 to {_MAX_LATENCY}")
+    return value
 
 
 def _payload(file: str) -> tuple[bytes, str]:

@@ -31,6 +31,8 @@ def control_app(cloud: Cloud, key: str) -> web.Application:
     - `GET /apps/{app}/environment`, `/operators/{operator}/environment`,
       `/machines/{machine}/environment`
     - `POST /apps/{app}/start`, `/stop`, `/kill`, `/restart`
+    - `PUT /apps/{app}/package` with the path of a folder as body: another version of this project,
+      or what is deployed of one, which the app runs from its next start on
     - `POST /bus/stop`, `/bus/start`; `/bus/drop`: break its connections, as networks do;
       `/bus/cut`: each one in the middle of the next frame sent on it
     - `POST /keys/{vault}/{name}/rotate`
@@ -53,6 +55,7 @@ def control_app(cloud: Cloud, key: str) -> web.Application:
     app.router.add_get("/operators/{operator}/environment", control.operator_environment)
     app.router.add_get("/machines/{machine}/environment", control.machine_environment)
     app.router.add_post("/apps/{app}/{command:start|stop|kill|restart}", control.command)
+    app.router.add_put("/apps/{app}/package", control.package)
     app.router.add_post("/bus/{command:start|stop|drop|cut}", control.bus)
     app.router.add_post("/keys/{vault}/{name}/rotate", control.rotate)
     app.router.add_put("/secrets/{vault}/{name}", control.set_secret)
@@ -94,6 +97,13 @@ class _Control:
         if command in {"start", "restart"} and app.state != "up":
             await app.start()
         return web.json_response({"app": app.spec.app, "state": app.state})
+
+    async def package(self, request: web.Request) -> web.Response:
+        # Any code, but only of whoever can read the control key, and so is the user who started
+        # the cloud.
+        app = self._app(request)
+        app.take(Path(await request.text()))
+        return web.json_response({"app": app.spec.app, "package": str(app.package)})
 
     async def bus(self, request: web.Request) -> web.Response:
         command = request.match_info["command"]
@@ -148,7 +158,12 @@ def status(cloud: Cloud) -> Mapping[str, object]:
     """Return the state of a cloud: apps, queues, versions of keys, what the partner received."""
     return {
         "apps": {
-            name: {"url": app.url, "state": app.state, "log": str(app.log)}
+            name: {
+                "url": app.url,
+                "state": app.state,
+                "log": str(app.log),
+                "package": str(app.package),
+            }
             for name, app in cloud.apps.items()
         },
         "operators": list(cloud.operators),

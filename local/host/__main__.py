@@ -62,6 +62,12 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         choices=logs.LEVELS,
         help="instead of logging.logLevel in host.json",
     )
+    parser.add_argument(
+        "--database-latency",
+        type=float,
+        metavar="MS",
+        help="milliseconds that each round trip to a SQLite database takes more",
+    )
     return parser.parse_args(arguments)
 
 
@@ -72,7 +78,11 @@ async def _run(root: Path, host: HostJson, options: argparse.Namespace) -> None:
     # variables are inherited by whatever the app starts. Azure's host reads its keys itself, too.
     keys = AppKeys.read(options.keys) if options.keys else None
     level = ("--log-level", options.log_level) if options.log_level else ()
-    dispatcher = Dispatcher(("--root", str(root), "--loader", loader.default_loader(), *level))
+    latency = options.database_latency
+    away = ("--database-latency", str(latency)) if latency else ()
+    dispatcher = Dispatcher(
+        ("--root", str(root), "--loader", loader.default_loader(), *level, *away)
+    )
     functions = await dispatcher.start()
     try:
         settings = Settings(os.environ)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from local.net.distance import distant
 from local.net.http_limits import protocols, refusal
 from local.net.loopback import LOOPBACK
 
@@ -98,10 +99,12 @@ async def serve(
     *,
     finish: float = 1,
     patience: Patience | None = None,
+    round_trip: float = 0.0,
 ) -> str:
     """Serve an application until the stack ends; return its URL without a slash at the end.
 
-    At the end, requests in progress have `finish` seconds left.
+    At the end, requests in progress have `finish` seconds left. `round_trip`: the seconds that
+    clients seem to be away.
     """
     watch = _Watchdog(patience or Patience())
     app.middlewares.insert(0, _only_this_machine)
@@ -114,7 +117,7 @@ async def serve(
     watching = asyncio.create_task(_look(watch, runner.server))
     stack.push_async_callback(_cancel, watching)
     server = await asyncio.get_running_loop().create_server(
-        protocols(runner.server),
+        distant(protocols(runner.server), round_trip),
         sock=listening,
         ssl=tls,
         ssl_handshake_timeout=TLS_HANDSHAKE_SECONDS if tls else None,

@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 _START = 60.0  # seconds that an app may take to come up
 _STOP = 15.0  # seconds that an app may take to finish its requests and messages
 _TAIL = 20  # lines of a log shown when an app fails
+_OF_A_PACKAGE = ("function_app.py", "host.json")
 _OF_A_PROCESS = ("PATH", "HOME", "LANG", "TMPDIR")
 
 
@@ -37,6 +38,8 @@ class AppProcess:
     """An app and its process. `environment` is all that the app is given by the deployment.
 
     `port` is reserved for it. `keys` is the file of its access keys; without it none is needed.
+    `package` is the folder that it runs from: this project's, or that of another version of it.
+    `round_trip`: the seconds that a database in a file seems to be away.
     """
 
     spec: AppSpec
@@ -46,8 +49,10 @@ class AppProcess:
     port: int
     on_event: Callable[[str], None]
     keys: Path | None = None
+    round_trip: float = 0.0
     url: str | None = None
     process: asyncio.subprocess.Process | None = None
+    package: Path = ROOT
 
     @property
     def state(self) -> str:
@@ -86,6 +91,17 @@ class AppProcess:
             raise AppFailedError(self.spec.app, f"does not run: {'; '.join(problems)}", self.log)
         self._watching = asyncio.create_task(self._watch(self.process))
 
+    def take(self, package: Path) -> None:
+        """Run from another folder when it is started next. Raises `ValueError` for one of no app.
+
+        The host stays this project's, as Azure's is the same for each package.
+        """
+        missing = [name for name in _OF_A_PACKAGE if not (package / name).is_file()]
+        if missing or not package.is_absolute():
+            wrong = f"it has no {' and no '.join(missing)}" if missing else "its path is relative"
+            raise ValueError(f"{package} is not the folder of a package: {wrong}")
+        self.package = package
+
     async def stop(self) -> None:
         """Let it finish its requests and messages, then stop it; kill it if that takes too long."""
         await self._end(signal.SIGTERM)
@@ -123,7 +139,9 @@ class AppProcess:
         level = ("--log-level", self.log_level) if self.log_level else ()
         port = ("--port", str(self.port), "--reserved")
         keys = ("--keys", str(self.keys)) if self.keys else ()
-        return (sys.executable, "-m", "local.host", *port, "--root", str(ROOT), *level, *keys)
+        away = ("--database-latency", str(1000 * self.round_trip)) if self.round_trip else ()
+        host = (sys.executable, "-m", "local.host")
+        return (*host, *port, "--root", str(self.package), *level, *keys, *away)
 
 
 async def _wrong_settings(url: str) -> list[str]:

@@ -57,6 +57,7 @@ class RunningBus:
                 journal=journal,
                 audit=audit,
                 availability=FaultyAvailability(context.faults, self.namespace.name),
+                round_trip=context.round_trip,
             )
         except BaseException:
             journal.close()

@@ -17,6 +17,7 @@ from local.runtime.apps import AppProcess
 from local.runtime.bus import RunningBus, start_bus
 from local.runtime.changes import beyond_permissions
 from local.runtime.context import ServiceContext
+from local.runtime.database import database_url
 from local.runtime.endpoints import Endpoints
 from local.runtime.identity import new_callers, replace_callers, start_identity
 from local.runtime.machines import RunningMachine, start_machines
@@ -48,7 +49,8 @@ class CloudOptions:
 
     `database` is the URL of another database than a file in the folder; `audit_size` how many
     decisions are kept. With `free_ports` a new folder's cloud leaves the usual ports to others.
-    Without `keys` the apps require no access key.
+    Without `keys` the apps require no access key. `round_trip`: the seconds that vaults, bus and
+    database seem to be away.
     """
 
     log_level: str | None = None
@@ -56,6 +58,7 @@ class CloudOptions:
     audit_size: int = DEFAULT_SIZE
     free_ports: bool = False
     keys: bool = True
+    round_trip: float = 0.0
 
 
 @dataclass
@@ -117,7 +120,7 @@ async def start_cloud(
     machines = await start_machines(stack, context, deployment.machines, urls_by_id(vaults))
     bus = await start_bus(stack, context, namespace)
     partner = await start_partner(stack, context)
-    ledger = options.database or f"sqlite+aiosqlite:///{folder.path / 'database.sqlite3'}"
+    ledger = await database_url(stack, context, options.database)
     values = {_PARTNER: partner.secrets()["webhook"], _DATABASE: ledger}
     deploy_secrets(context, vaults, values, redeployment.rewritten)
     await _migrate(newest_value(vaults, _DATABASE))
@@ -157,6 +160,7 @@ def _context(
         audit_log=AuditLog(Names(deployment), options.audit_size),
         faults=Faults(),
         on_event=on_event,
+        round_trip=options.round_trip,
     )
 
 

@@ -18,7 +18,10 @@ from local.runtime.ports import Ports
 
 @dataclass(frozen=True)
 class ServiceContext:
-    """What each service is given; `on_event` gets a line for each event that a user should see."""
+    """What each service is given; `on_event` gets a line for each event that a user should see.
+
+    `round_trip`: the seconds that vaults, bus and database seem to be away from the apps.
+    """
 
     folder: Folder
     ports: Ports
@@ -29,6 +32,7 @@ class ServiceContext:
     audit_log: AuditLog
     faults: Faults
     on_event: Callable[[str], None]
+    round_trip: float = 0.0
 
     def reserve_port(self, stack: AsyncExitStack, name: str, usual: int) -> int:
         """Keep a port until the stack ends, whether anything listens there or not."""

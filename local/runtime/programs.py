@@ -74,6 +74,7 @@ def make_apps(
             log_level=log_level,
             port=ports[spec.app],
             on_event=context.on_event,
+            round_trip=context.round_trip,
             keys=_keys_file(context, spec.app) if keys else None,
         )
         for spec in specs

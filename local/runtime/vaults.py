@@ -39,7 +39,7 @@ async def start_vaults(
         store = VaultStore(folder / spec.name, spec)
         app = vault_app(spec, store, context.issuer, context.authorization, url, context.audit_log)
         app.middlewares.append(vault_faults(context.faults, spec.name))
-        await serve(stack, app, listening, context.tls)
+        await serve(stack, app, listening, context.tls, round_trip=context.round_trip)
         vaults[spec.name] = RunningVault(spec, store, url)
     return vaults
 

@@ -28,7 +28,7 @@ from shared.azure.key_vault_id import KeyVaultId
 from shared.azure.network import ConnectionOptions
 from shared.azure.queues import connect
 from shared.azure.vault import client_options
-from shared.message.envelope import ALGORITHM
+from shared.message.protected_header import ALGORITHM
 from shared.settings.inventory import Inventory
 from shared.standards.base64url import encode
 

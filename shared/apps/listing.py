@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 import azure.functions as func
 
 from shared.apps.failures import InvalidRequestError
-from shared.ledger.ledger import LedgerEntry, Position
+from shared.ledger.entry import LedgerEntry, Position
 from shared.message.message_id import is_message_id
 from shared.message.state import State
 

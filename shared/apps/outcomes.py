@@ -10,13 +10,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from shared.apps.holds import growing_delay, hold_delay
 from shared.azure.vault import VaultDeniedError, VaultError
+from shared.errors import RelayError
 from shared.message.envelope import DataKey, DecryptionError, SealedMessage
-from shared.message.pending_receipt import PendingReceipt
+from shared.message.formats import NewerFormatError
+from shared.message.pending_receipt import NewerPendingReceipt, PendingReceipt
 from shared.message.receipt import Receipt
 from shared.message.received import BusMessage, ReceivedMessage, UnidentifiedMessage
 from shared.message.state import State
 from shared.partner.delivery import (
+    MessageDeniedError,
+    PartnerBlockedError,
     PartnerDeniedError,
     PartnerRefusedError,
     PartnerSecretError,
@@ -25,10 +30,7 @@ from shared.partner.delivery import (
 from shared.partner.retries import Schedule
 
 _LONGEST_DETAIL = 200
-# With the default of 30 s: ten pauses of 30 s, then growing ones to 10 min; a week in all.
-_EQUAL_HOLDS = 10
-_LONGEST_GROWTH = 20.0
-MAX_DENIED_HOLDS = 1000
+_LONGEST_ASKED = 86_400.0  # seconds, by a `Retry-After`
 
 
 @dataclass(frozen=True)
@@ -43,18 +45,23 @@ class Delivered:
 
 @dataclass(frozen=True)
 class Retry:
-    """The attempt failed, and a later one may not: the next is in `delay` seconds."""
+    """The attempt failed, and a later one may not: the next is in `delay` seconds.
+
+    `schedule_used` are the seconds of the retry schedule that are used up by then; None for what so
+    many attempts use up by the schedule alone.
+    """
 
     delay: float
     attempts: int
     detail: str
+    schedule_used: int | None = None
 
 
 @dataclass(frozen=True)
 class Hold:
     """It is not the message's fault: it waits `delay` seconds, and no attempt is counted.
 
-    `is_recorded` is as of `Reject`.
+    `is_recorded` is as of `Reject`, and false as well where the ledger has heard of it before.
     """
 
     delay: float
@@ -100,15 +107,18 @@ def reject_unidentified(message: UnidentifiedMessage, policy: Policy) -> Reject:
     return before_delivery(message, policy) or _undecryptable(message, message.fault)
 
 
-def before_opening(message: ReceivedMessage, policy: Policy) -> Reject | None:
+def before_opening(message: ReceivedMessage, policy: Policy) -> Hold | Reject | None:
     """Decide whether a message is to be opened at all: None if it is."""
+    if isinstance(message.pending, NewerPendingReceipt):
+        # It may say that the partner has the message: opened without it, it would be posted again.
+        return _bounded_hold(message, "newer-format", message.pending.error, policy)
     # One with a pending receipt is opened all the same: its key alone can tell whose receipt it is.
     return None if message.pending else before_delivery(message, policy)
 
 
 def after_opening(message: ReceivedMessage, key: DataKey) -> Record | None:
     """Decide whether an opened message is to be delivered: None if it is. `key` opened it."""
-    if message.pending and message.pending.is_authentic(key):
+    if isinstance(message.pending, PendingReceipt) and message.pending.is_authentic(key):
         return Record(message.pending)
     return None
 
@@ -131,7 +141,7 @@ def after_delivery(message: ReceivedMessage, sealed: SealedMessage, size: int) -
     return Delivered(
         message.attempts + 1,
         size,
-        sealed.header.content_type,
+        sealed.fields.content_type,
         sealed.wrapped.version,
     )
 
@@ -151,21 +161,40 @@ def after_failure(
     match error:
         case DecryptionError():
             return _undecryptable(message, error)
+        case PartnerBlockedError():
+            # The ledger hears of it once, and not each time that the message comes and waits again.
+            wait = max(1.0, error.retry_after or policy.hold_seconds)
+            return Hold(wait, str(error), is_recorded=message.id.hop == 0)
         case PartnerRefusedError():
             return Reject("partner-refused", str(error), message.attempts + 1)
         case PartnerUnavailableError():
-            return _retry(message, str(error), error.retry_after, policy.schedule, chance)
+            return _retry(message, error, policy.schedule, chance)
+        case MessageDeniedError():
+            # Others get through, so that the secret is right, and no operator can let this one
+            # through: it ends as a message that the partner refuses.
+            return _retry(message, error, policy.schedule, chance, "partner-refused")
+        case NewerFormatError():
+            return _bounded_hold(message, "newer-format", error, policy)
         case VaultDeniedError() if not is_opened:
-            return _denied(message, error, policy)
-        case PartnerDeniedError() | PartnerSecretError() | VaultError():
+            return _bounded_hold(message, "key-denied", error, policy)
+        case PartnerDeniedError():
+            # However long it takes: a wrong secret must reject nothing. Ever more seldom, since one
+            # message alone does not have the gate closed.
+            pause = max(
+                growing_delay(_holds(message), policy.hold_seconds),
+                min(error.retry_after or 0, _LONGEST_ASKED),
+            )
+            return Hold(pause, str(error))
+        case PartnerSecretError() | VaultError():
             # However long it takes: the vault has to come back, or an operator has to act.
-            return Hold(max(policy.hold_seconds, error.retry_after or 0), str(error))
+            pause = max(policy.hold_seconds, min(error.retry_after or 0, _LONGEST_ASKED))
+            return Hold(pause, str(error))
         case _:
             # A fault of ours counts as an attempt: left on the queue, the message would come back
             # at once, and use up its deliveries within minutes instead of the days of the schedule.
             # The text of an error that nobody foresaw may repeat what is secret.
-            detail = f"an unforeseen error ({type(error).__name__})"
-            return _retry(message, detail, None, policy.schedule, chance)
+            unforeseen = RelayError(f"an unforeseen error ({type(error).__name__})")
+            return _retry(message, unforeseen, policy.schedule, chance)
 
 
 def receipt_of(
@@ -210,32 +239,38 @@ def _undecryptable(message: BusMessage, error: DecryptionError) -> Reject:
     return Reject(f"undecryptable-{error.fault}", error.detail, message.attempts)
 
 
-def _denied(message: ReceivedMessage, error: VaultDeniedError, policy: Policy) -> Hold | Reject:
-    """Let a message wait that the vault does not decrypt, because of a right or its key version.
+def _bounded_hold(
+    message: ReceivedMessage, reason: str, error: Exception, policy: Policy
+) -> Hold | Reject:
+    """Let a message wait that nobody here can open: the vault denies it, or its format is newer.
 
-    Whoever may send can name a version that is disabled. So the pause grows, and after about a week
-    it is an operator's to replay the message, when the version is enabled or given up.
+    Whoever may send can name a version that is disabled, or a format. So the pause grows, and after
+    about a week it is an operator's to replay the message, once it can be opened or is given up.
     """
+    holds = _holds(message)
+    delay = hold_delay(holds, policy.hold_seconds)
+    if delay is None:
+        return Reject(reason, f"{error}; held {holds} times", message.attempts)
+    return Hold(delay, str(error))
+
+
+def _holds(message: ReceivedMessage) -> int:
     # Each hop but those after an attempt was a hold. Whoever writes another id rejects their own.
-    holds = max(0, message.id.hop - message.attempts)
-    if holds >= MAX_DENIED_HOLDS:
-        return Reject("key-denied", f"{error}; held {holds} times", message.attempts)
-    growth = min(2.0 ** max(0, holds - _EQUAL_HOLDS), _LONGEST_GROWTH)
-    return Hold(policy.hold_seconds * growth, str(error))
+    return max(0, message.id.hop - message.attempts)
 
 
 def _retry(
     message: ReceivedMessage,
-    detail: str,
-    retry_after: float | None,
+    error: RelayError,
     schedule: Schedule,
     chance: float,
+    at_last: str = "retries-exhausted",
 ) -> Retry | Reject:
     attempts = message.attempts + 1
-    delay = schedule.delay(attempts, retry_after, chance)
-    if delay is None:
-        return Reject("retries-exhausted", detail, attempts)
-    return Retry(delay, attempts, detail)
+    later = schedule.next(message.attempts, message.schedule_used, error.retry_after, chance)
+    if later is None:
+        return Reject(at_last, str(error), attempts)
+    return Retry(later.delay, attempts, str(error), later.used)
 
 
 def _receipt(

@@ -23,17 +23,12 @@ from shared.apps.outcomes import (
 )
 from shared.apps.receiver_clients import ReceiverClients, connect_clients
 from shared.apps.triage import Triage
-from shared.azure.vault import VaultError
 from shared.concurrency.holding import pausing
 from shared.errors import RelayError
 from shared.message.envelope import DataKey
+from shared.message.formats import KNOWN_FORMATS, Formats
 from shared.message.received import ReceivedMessage, UnidentifiedMessage, read_message
-from shared.partner.delivery import (
-    Delivery,
-    PartnerDeniedError,
-    PartnerSecretError,
-    PartnerUnavailableError,
-)
+from shared.partner.delivery import Delivery
 from shared.settings.settings import ReceiverSettings
 from shared.telemetry.logs import location
 
@@ -47,10 +42,15 @@ def blueprint(settings: ReceiverSettings) -> func.Blueprint:
     """Register the receiver's functions."""
     functions = func.Blueprint()
     clients = connect_clients(settings)
-    receiver = Receiver(clients, policy_of(settings))
+    accepted = settings.formats_accepted
+    receiver = Receiver(clients, policy_of(settings), accepted=accepted)
     dead_letters = Triage(
-        clients.keys, clients.queues, settings.receipts_queue, settings.max_deliveries
+        clients.keys, clients.queues, settings.receipts_queue, settings.max_deliveries, accepted
     )
+
+    async def handle(message: func.ServiceBusMessage) -> None:
+        async with pausing(message.delivery_count or 1, CALL_SECONDS):
+            await receiver.handle(message)
 
     @functions.service_bus_queue_trigger(
         arg_name="message",
@@ -62,8 +62,18 @@ def blueprint(settings: ReceiverSettings) -> func.Blueprint:
         auto_complete_messages=True,  # that of host.json never reaches a Python function
     )
     async def receive(message: func.ServiceBusMessage) -> None:
-        async with pausing(message.delivery_count or 1, CALL_SECONDS):
-            await receiver.handle(message)
+        await handle(message)
+
+    @functions.service_bus_queue_trigger(
+        arg_name="message",
+        queue_name="%RELAY_QUEUE_RETRIES%",
+        connection="RELAY_BUS",
+        data_type=func.DataType.BINARY,  # this and what follows: as above
+        cardinality=func.Cardinality.ONE,
+        auto_complete_messages=True,
+    )
+    async def retry(message: func.ServiceBusMessage) -> None:
+        await handle(message)
 
     @functions.service_bus_queue_trigger(
         arg_name="letter",
@@ -87,17 +97,24 @@ def policy_of(settings: ReceiverSettings) -> Policy:
 
 
 class Receiver:
-    """What is done with a message of the queue of messages. `chance` gives numbers from 0 to 1."""
+    """What is done with a message of the queue of messages.
+
+    `chance` gives numbers from 0 to 1. Of newer formats than `accepted` it opens nothing.
+    """
 
     def __init__(
-        self, clients: ReceiverClients, policy: Policy, chance: Callable[[], float] = random.random
+        self,
+        clients: ReceiverClients,
+        policy: Policy,
+        chance: Callable[[], float] = random.random,
+        accepted: Formats = KNOWN_FORMATS,
     ) -> None:
         self._keys = clients.keys
-        self._partner = clients.partner
+        self._gate = clients.gate
         self._queues = clients.queues
-        self._outages = clients.outages
         self._policy = policy
         self._chance = chance
+        self._accepted = accepted
         self._confirmed = ConfirmedDeliveries()
 
     async def handle(self, message: func.ServiceBusMessage) -> None:
@@ -107,7 +124,11 @@ class Receiver:
         What it raises, when a queue does not accept what follows, leaves the message on its queue,
         to be delivered again.
         """
-        received = read_message(message)
+        with self._queues.receipts.call():
+            await self._handle(message)
+
+    async def _handle(self, message: func.ServiceBusMessage) -> None:
+        received = read_message(message, self._accepted)
         if isinstance(received, UnidentifiedMessage):
             await self._queues.set_aside(received, reject_unidentified(received, self._policy))
             return
@@ -123,15 +144,17 @@ class Receiver:
             return Record(receipt), None
         key = None
         try:
-            if rejected := before_opening(message, self._policy):
-                return rejected, None
-            sealed = message.sealed()
+            if unopened := before_opening(message, self._policy):
+                return unopened, None
+            if not message.pending:  # one with a receipt may have to be reported, and not posted
+                self._gate.check(message.id.id)
+            sealed = message.sealed(self._accepted)
             data_key = await self._keys.open(sealed.wrapped)
             payload = sealed.open(data_key)
             key = data_key  # only now does it prove anything of the message
             if done := after_opening(message, key) or before_delivery(message, self._policy):
                 return done, key
-            await self._deliver(Delivery(sealed.header, payload, message.trace))
+            await self._gate.deliver(Delivery(sealed.header, payload, message.trace))
             return after_delivery(message, sealed, len(payload)), key
         except Exception as error:  # noqa: BLE001 - each failure is decided on, also a fault of ours
             if not isinstance(error, RelayError):
@@ -141,8 +164,3 @@ class Receiver:
                 message, error, self._policy, self._chance(), is_opened=key is not None
             )
             return outcome, key
-
-    async def _deliver(self, delivery: Delivery) -> None:
-        away = (VaultError, PartnerSecretError, PartnerDeniedError, PartnerUnavailableError)
-        with self._outages.watching("the partner", away):
-            await self._partner.deliver(delivery)

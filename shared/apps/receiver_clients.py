@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import logging
+import random
 from dataclasses import dataclass
 from typing import Protocol
 
+from shared.apps.catch_up import catching_up
+from shared.apps.receipt_publisher import ReceiptPublisher
 from shared.apps.receiver_queues import ReceiverQueues
 from shared.apps.sending import sending
 from shared.azure.vault import VaultDeniedError, VaultUnavailableError
 from shared.message.data_keys import DataKeyCache
-from shared.message.envelope import ALGORITHM, DataKey, WrappedKey
+from shared.message.envelope import DataKey, WrappedKey
 from shared.message.payload_key import PayloadKey
-from shared.partner.delivery import Delivery
+from shared.message.protected_header import ALGORITHM
+from shared.message.ramp import Ramp
+from shared.partner.breaker import BreakerPolicy
+from shared.partner.gate import GatePolicy, PartnerGate
 from shared.partner.partner import Partner
 from shared.settings.settings import ReceiverSettings
 from shared.telemetry.outages import Outages
@@ -27,22 +33,12 @@ class KeyOpener(Protocol):
         """Return the data key in `wrapped`. Raises `DecryptionError` and `VaultError`."""
 
 
-class PartnerClient(Protocol):
-    """What delivers a payload."""
-
-    async def deliver(self, delivery: Delivery) -> None:
-        """Return when the partner has accepted it.
-
-        Raises `DeliveryError`, `PartnerSecretError` and `VaultError`.
-        """
-
-
 @dataclass(frozen=True)
 class ReceiverClients:
-    """What the receiver reaches: the payload key, the partner, its queues."""
+    """What the receiver reaches: the payload key, the partner behind its gate, its queues."""
 
     keys: KeyOpener
-    partner: PartnerClient
+    gate: PartnerGate
     queues: ReceiverQueues
     outages: Outages
 
@@ -55,20 +51,49 @@ def connect_clients(settings: ReceiverSettings) -> ReceiverClients:
         settings.partner_secret, settings.partner_identity, settings.partner_secret_seconds
     )
     bus = azure.bus(settings.bus_identity)
+    to_receipts = sending(bus, settings.receipts_queue, outages)
 
     async def decrypt(wrapped: WrappedKey) -> bytes:
         with outages.watching(key.url, (VaultUnavailableError, VaultDeniedError)):
             return await key.decrypt(wrapped)
 
+    partner = Partner.connect(
+        secret,
+        settings.partner_timeout_seconds,
+        settings.network,
+        settings.partner_final_statuses,
+    )
+    gate = PartnerGate(partner, gate_policy_of(settings), outages, chance=random.random)
+    to_retries = sending(bus, settings.retries_queue, outages)
+    ramp = Ramp.up_to(settings.partner_rate or Ramp.limit)
+    gate.on_back = catching_up(
+        bus, settings.retries_queue, to_retries, lambda: gate.lets_through, ramp
+    ).on_back
     return ReceiverClients(
         DataKeyCache(decrypt, settings.data_key_cache_entries, settings.data_key_cache_seconds),
-        Partner.connect(secret, settings.partner_timeout_seconds, settings.network),
+        gate,
         ReceiverQueues(
-            sending(bus, settings.retries_queue, outages),
+            to_retries,
             sending(bus, settings.rejected_queue, outages),
-            sending(bus, settings.receipts_queue, outages),
+            to_receipts,
+            ReceiptPublisher(to_receipts),
             settings.wait_seconds,
             outages,
+            format_emitted=settings.format_emitted,
         ),
         outages,
+    )
+
+
+def gate_policy_of(settings: ReceiverSettings) -> GatePolicy:
+    """Return what the settings say of the gate before the partner."""
+    return GatePolicy(
+        BreakerPolicy(
+            settings.partner_breaker_failures,
+            settings.partner_probe_seconds,
+            settings.wait_seconds,
+        ),
+        settings.partner_concurrency,
+        settings.partner_rate,
+        settings.wait_seconds,
     )

@@ -19,14 +19,17 @@ from shared.apps.outcomes import (
     Retry,
     receipt_of,
 )
+from shared.apps.receipt_publisher import ReceiptPublisher
 from shared.apps.sending import Send
 from shared.azure.queues import BusDeniedError, BusError, BusUnavailableError
 from shared.concurrency.holding import held
-from shared.message.bus_message import receipt_message, rejected, requeued
+from shared.message.bus_message import rejected, requeued
 from shared.message.envelope import DataKey
+from shared.message.formats import EMITTED_FORMAT
 from shared.message.pending_receipt import PendingReceipt
 from shared.message.received import BusMessage, ReceivedMessage
 from shared.message.state import State
+from shared.message.waiting import Wait, WaitsFor
 from shared.telemetry.outages import Outages
 
 # How long a message is held under its lock while the queue that it is to go to refuses it. With the
@@ -52,10 +55,12 @@ class ReceiverQueues:
     to_retries: Send
     to_rejected: Send
     to_receipts: Send
+    receipts: ReceiptPublisher
     pending_seconds: float
     outages: Outages
     clock: Callable[[], datetime] = _now
     hold_seconds: float = HOLD_SECONDS
+    format_emitted: int = EMITTED_FORMAT
 
     async def carry_out(
         self, message: ReceivedMessage, outcome: Outcome, key: DataKey | None
@@ -75,7 +80,10 @@ class ReceiverQueues:
             case Delivered():
                 _log.info("delivered %s: %d bytes", message.id.id, outcome.size)
             case Retry():
-                await self._requeue(message, outcome.delay, outcome.attempts)
+                later = replace(message, schedule_used=outcome.schedule_used)
+                await self._requeue(
+                    later, outcome.delay, outcome.attempts, WaitsFor.ATTEMPT, outcome.detail
+                )
                 _log.info("retry %s in %.0f s: %s", message.id.id, outcome.delay, outcome.detail)
             case Hold():
                 await self._hold(message, outcome)
@@ -91,7 +99,8 @@ class ReceiverQueues:
         key: DataKey | None,
     ) -> PendingReceipt:
         """Return the receipt of an outcome of this moment, as it can wait on the message."""
-        receipt = receipt_of(message, outcome, self.clock(), is_proven=key is not None)
+        found = receipt_of(message, outcome, self.clock(), is_proven=key is not None)
+        receipt = replace(found, format=self.format_emitted)
         return PendingReceipt.by(key, receipt) if key else PendingReceipt(receipt)
 
     async def _reject_unopened(self, message: ReceivedMessage, outcome: Reject) -> None:
@@ -102,17 +111,17 @@ class ReceiverQueues:
         """
         if outcome.is_recorded:
             try:
-                await self.to_receipts(
-                    receipt_message(self.receipt(message, outcome, None).receipt)
-                )
+                await self.receipts.publish(self.receipt(message, outcome, None).receipt)
             except BusError as error:
                 await self._hold(message, Hold(self.pending_seconds, f"no receipt yet: {error}"))
                 return
         await self.set_aside(message, outcome)
 
     async def _hold(self, message: ReceivedMessage, outcome: Hold) -> None:
-        await self._requeue(message, outcome.delay, message.attempts)
-        level = self.outages.level
+        await self._requeue(
+            message, outcome.delay, message.attempts, WaitsFor.SERVICE, outcome.detail
+        )
+        level = self.outages.level if outcome.is_recorded else logging.DEBUG
         _log.log(level, "waits %s for %.0f s: %s", message.id.id, outcome.delay, outcome.detail)
 
     async def set_aside(self, message: BusMessage, outcome: Reject) -> None:
@@ -127,9 +136,17 @@ class ReceiverQueues:
         shown = repr(own[:128])
         _log.warning("rejected %s: %s: %s", shown, outcome.reason, outcome.detail)
 
-    async def _requeue(self, message: ReceivedMessage, delay: float, attempts: int) -> None:
+    async def _requeue(
+        self,
+        message: ReceivedMessage,
+        delay: float,
+        attempts: int,
+        waits_for: WaitsFor,
+        detail: str,
+    ) -> None:
         due = self.clock() + timedelta(seconds=delay)
-        await self._until_taken(self.to_retries, requeued(message, due, attempts))
+        wait = Wait(waits_for, detail, message.accepted_at)
+        await self._until_taken(self.to_retries, requeued(message, due, attempts, wait))
 
     async def _until_taken(self, send: Send, message: ServiceBusMessage) -> None:
         refused = (BusUnavailableError, BusDeniedError)
@@ -143,10 +160,12 @@ class ReceiverQueues:
         """
         receipt = pending.receipt
         try:
-            await self.to_receipts(receipt_message(receipt.until(self.clock())))
+            await self.receipts.publish(receipt.until(self.clock()))
         except BusError as error:
             _log.log(self.outages.level, "no receipt for %s yet: %s", receipt.message_id, error)
             # A retry's receipt is not kept: that of a later step says more.
             if receipt.state is not State.RETRYING:
                 waiting = replace(message, pending=pending)
-                await self._requeue(waiting, self.pending_seconds, receipt.attempts)
+                await self._requeue(
+                    waiting, self.pending_seconds, receipt.attempts, WaitsFor.RECEIPT, str(error)
+                )

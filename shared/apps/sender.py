@@ -20,6 +20,7 @@ from shared.concurrency.single_flight import SingleFlight
 from shared.ledger.errors import LedgerError, LedgerUnavailableError
 from shared.message.bus_message import outgoing
 from shared.message.envelope import seal
+from shared.message.formats import EMITTED_FORMAT
 from shared.message.message_id import initial_bus_id
 from shared.message.state import State
 from shared.settings.settings import SenderSettings
@@ -43,6 +44,7 @@ def blueprint(settings: SenderSettings) -> func.Blueprint:
         settings.max_payload_bytes,
         settings.status_url,
         binds_keys_to_callers=settings.binds_keys_to_callers,
+        format_emitted=settings.format_emitted,
     )
 
     @functions.route("messages", methods=["POST"])
@@ -57,6 +59,7 @@ class Sender:
 
     `max_payload_bytes` is the largest payload accepted; `status_url` is where the tracker is.
     `binds_keys_to_callers`: the platform authenticates callers, and each has keys of their own.
+    `format_emitted` is the number of the format that messages are sealed in.
     """
 
     def __init__(
@@ -66,12 +69,14 @@ class Sender:
         status_url: str,
         *,
         binds_keys_to_callers: bool = False,
+        format_emitted: int = EMITTED_FORMAT,
     ) -> None:
         self._clients = clients
         self._outages = clients.outages
         self._max_payload_bytes = max_payload_bytes
         self._status_url = status_url
         self._binds_keys_to_callers = binds_keys_to_callers
+        self._format_emitted = format_emitted
         self._flights: SingleFlight[tuple[str, bytes], State] = SingleFlight()
 
     async def answer(self, request: func.HttpRequest) -> func.HttpResponse:
@@ -116,7 +121,7 @@ class Sender:
     async def _enqueue(self, submission: Submission) -> None:
         header, payload = submission.header, submission.payload
         key, wrapped = await self._clients.keys.acquire(len(payload))
-        token = seal(payload, header, key, wrapped)
+        token = seal(payload, header, key, wrapped, self._format_emitted)
         bus_id = initial_bus_id(
             header.message_id, submission.fingerprint, await self._clients.bus_id_key()
         )

@@ -10,13 +10,15 @@ from typing import Protocol
 
 from shared.apps.sending import Send, sending
 from shared.azure.vault import VaultDeniedError, VaultError, VaultUnavailableError
+from shared.ledger.entry import LedgerEntry, NewMessage
 from shared.ledger.errors import LedgerUnavailableError
-from shared.ledger.ledger import Ledger, LedgerEntry, NewMessage
+from shared.ledger.ledger import Ledger
 from shared.message.bus_message import LATER_HOP_BYTES
 from shared.message.data_keys import DataKeyProvider, Limits
-from shared.message.envelope import ALGORITHM, DataKey, WrappedKey
+from shared.message.envelope import DataKey, WrappedKey
 from shared.message.message_id import bus_id_key
 from shared.message.payload_key import PayloadKey
+from shared.message.protected_header import ALGORITHM
 from shared.settings.settings import SenderSettings
 from shared.telemetry.outages import Outages
 

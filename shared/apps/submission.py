@@ -14,8 +14,8 @@ import azure.functions as func
 from shared.apps.failures import InvalidRequestError
 from shared.apps.idempotency import IdempotencyKey
 from shared.apps.representation import refuse_what_would_be_lost
-from shared.ledger.ledger import LedgerEntry, NewMessage
-from shared.message.envelope import MessageHeader
+from shared.ledger.entry import LedgerEntry, NewMessage
+from shared.message.protected_header import MessageHeader
 from shared.message.state import State
 from shared.standards.trace_context import HEADER, traceparent
 

@@ -9,7 +9,8 @@ from typing import Protocol
 
 from shared.apps.recorder import Recorder
 from shared.azure.queues import QueueSender
-from shared.ledger.ledger import Ledger, LedgerEntry, Position
+from shared.ledger.entry import LedgerEntry, Position
+from shared.ledger.ledger import Ledger
 from shared.message.state import State
 from shared.settings.settings import TrackerSettings
 from shared.telemetry.outages import Outages
@@ -45,6 +46,13 @@ def connect_clients(settings: TrackerSettings) -> TrackerClients:
         settings.database_secret, settings.database_identity, settings.database_secret_seconds
     )
     ledger = Ledger(secret, settings.network.ca_bundle)
-    rejected = QueueSender(azure.bus(settings.bus_identity), settings.rejected_queue)
-    recorder = Recorder(ledger.record, rejected.send, settings.receipt_wait_seconds, outages)
+    bus = azure.bus(settings.bus_identity)
+    recorder = Recorder(
+        ledger.record,
+        QueueSender(bus, settings.rejected_queue).send,
+        QueueSender(bus, settings.receipts_queue).send,
+        settings.receipt_wait_seconds,
+        outages,
+        settings.formats_accepted,
+    )
     return TrackerClients(ledger, recorder, outages)

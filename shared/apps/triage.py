@@ -17,7 +17,9 @@ from shared.apps.receiver_queues import ReceiverQueues
 from shared.azure.vault import VaultError
 from shared.message.dead_letter import DeadLetter
 from shared.message.envelope import DataKey, DecryptionError
-from shared.message.receipt import Receipt
+from shared.message.formats import KNOWN_FORMATS, Formats, NewerFormatError
+from shared.message.pending_receipt import NewerPendingReceipt
+from shared.message.receipt_lines import read_lines
 from shared.message.received import ReceivedMessage, UnidentifiedMessage
 from shared.message.unrecorded import rejected_receipt, returned
 from shared.telemetry.logs import location
@@ -43,11 +45,11 @@ class RejectReceipt:
 
 
 def sort_receipt(letter: DeadLetter, max_deliveries: int) -> ReturnReceipt | RejectReceipt:
-    """Decide on what was on the queue of receipts."""
-    try:
-        Receipt.from_json(letter.message.body)
-    except ValueError as error:
-        return RejectReceipt("not-a-receipt", str(error))
+    """Decide on what was on the queue of receipts, one or several in one message."""
+    lines = read_lines(letter.message.body)
+    # With one good one, all go back: the tracker rejects the others of them one by one.
+    if len(lines) == 1 and isinstance(lines[0].receipt, ValueError):
+        return RejectReceipt("not-a-receipt", str(lines[0].receipt))
     # The last delivery does not depend on the queue of receipts, which may be what failed.
     if letter.returns >= MAX_RETURNS or letter.message.deliveries >= max_deliveries:
         detail = f"returned {letter.returns} times; {letter.reason}: {letter.detail}"
@@ -74,15 +76,17 @@ class Triage:
         queues: ReceiverQueues,
         receipts_queue: str,
         max_deliveries: int,
+        accepted: Formats = KNOWN_FORMATS,
     ) -> None:
         self._keys = keys
         self._queues = queues
         self._receipts_queue = receipts_queue.lower()
         self._max_deliveries = max_deliveries
+        self._accepted = accepted
 
     async def handle(self, message: func.ServiceBusMessage) -> None:
         """Return when a dead letter is where it belongs; what it raises leaves it on the queue."""
-        letter = DeadLetter.from_trigger(message)
+        letter = DeadLetter.from_trigger(message, self._accepted)
         # By where it was, never by what it looks like: otherwise a right to send to `messages`
         # would be one to write into the ledger, by a message that the bus is made to give up.
         if letter.source == self._receipts_queue:
@@ -101,34 +105,41 @@ class Triage:
                 _log.debug("returned a receipt: %s: %s", letter.reason, letter.detail)
             case RejectReceipt():
                 reason, detail = outcome.reason, outcome.detail
-                await self._queues.to_rejected(rejected_receipt(body, reason, detail))
+                # Each apart: an operator finds it by its message's id, and replays or drops it.
+                for line in read_lines(body):
+                    await self._queues.to_rejected(rejected_receipt(line.body, reason, detail))
                 _log.error("rejected from the queue of receipts: %s: %s", reason, detail)
 
     async def _outcome(
         self, letter: DeadLetter, message: ReceivedMessage
     ) -> tuple[Outcome, DataKey | None]:
-        """Decide on a message, with the key that opened it. Raises `VaultError` but at the last."""
+        """Decide on a message, with the key that opened it.
+
+        Raises `VaultError` and `NewerFormatError`, after which it comes again, but at the last.
+        """
         is_last = message.deliveries >= self._max_deliveries
-        # The last delivery does not depend on the vault, which may be what failed; unless the
-        # message says that the partner has it.
+        # The last delivery does not depend on the vault, which may be what failed, nor on a newer
+        # version of this app; unless the message says that the partner has it.
         if is_last and not message.pending:
             return _reject(letter, is_recorded=False), None
         try:
             key = await self._key_of(message)
-        except VaultError as error:
+        except (VaultError, NewerFormatError) as error:
             if not is_last:
                 raise
-            # Rejected, it could be replayed and delivered twice. Its next hop asks the vault again.
+            # Rejected, it could be replayed and delivered twice. Its next hop tries to open it.
             return Hold(self._queues.pending_seconds, str(error), is_recorded=False), None
         return sort_message(letter, message, key), key
 
     async def _key_of(self, message: ReceivedMessage) -> DataKey | None:
-        """Return the data key if it opens the message. Raises `VaultError`."""
+        """Return the data key if it opens the message; raise what `_outcome` raises."""
+        if isinstance(message.pending, NewerPendingReceipt):
+            raise message.pending.error
         try:
-            sealed = message.sealed()
+            sealed = message.sealed(self._accepted)
             key = await self._keys.open(sealed.wrapped)
             sealed.open(key)
-        except VaultError:
+        except (VaultError, NewerFormatError):
             raise
         except DecryptionError:
             return None

@@ -22,6 +22,10 @@ class Batch(Generic[Item, Outcome]):
     _waiting: _Waiting[Item, Outcome]
     _taken: list[tuple[Item, asyncio.Future[Outcome]]] = field(default_factory=list)
 
+    def __len__(self) -> int:
+        """Count the items that wait, without those taken."""
+        return sum(not outcome.done() for _, outcome in self._waiting)
+
     def take(self, fits: Callable[[Item], bool]) -> Sequence[Item]:
         """Take items in their order, up to the first that does not fit; return all taken so far.
 

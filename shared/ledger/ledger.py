@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
@@ -14,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.concurrency.batches import Batch, Batches
 from shared.ledger.database import Database, DatabaseSecret
+from shared.ledger.entry import LedgerEntry, NewMessage, Position
 from shared.ledger.errors import LedgerUnavailableError
 from shared.ledger.table import IS_PROVEN, LISTED, messages, upsert
 from shared.message.receipt import Receipt
@@ -22,67 +22,6 @@ from shared.message.state import State
 _MAX_BATCH = 200  # of what goes together in one transaction
 _STATEMENTS = {dialect: upsert(dialect) for dialect in ("sqlite", "postgresql")}
 _RowUpdate = Mapping[str, Any]  # a value for each column of the table, and IS_PROVEN
-
-
-@dataclass(frozen=True)
-class NewMessage:
-    """A message that a caller sends. `size` is of the payload, in bytes.
-
-    `fingerprint` differs for another message under the same id: an HMAC under a key that only the
-    caller has, so that nobody else learns anything of the payload from it.
-    """
-
-    id: str
-    content_type: str
-    size: int
-    accepted_at: datetime
-    fingerprint: bytes | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True)
-class Position:
-    """A position in the list of all entries: directly after one of them."""
-
-    at: datetime
-    id: str
-
-
-@dataclass(frozen=True)
-class LedgerEntry:
-    """What the ledger knows of one message. Times are in UTC, and `None` for what has not happened.
-
-    `accepted_at` is missing only where the ledger knows a message from its receipts alone.
-    `queued_at` and `delivered_at` are of the first time, `retrying_at`, `rejected_at` and
-    `dropped_at` of the last. `first_seen_at` is when the ledger first had a row of it:
-    acceptance, as a rule.
-    """
-
-    id: str
-    state: State
-    content_type: str | None
-    size: int | None
-    key_version: str | None
-    attempts: int
-    detail: str | None
-    first_seen_at: datetime
-    accepted_at: datetime | None
-    queued_at: datetime | None
-    retrying_at: datetime | None
-    delivered_at: datetime | None
-    rejected_at: datetime | None
-    fingerprint: bytes | None = field(repr=False)
-    dropped_at: datetime | None = None
-
-    @property
-    def position(self) -> Position:
-        """Where the next page begins when this is the last entry of one."""
-        return Position(self.first_seen_at, self.id)
-
-    @classmethod
-    def from_row(cls, row: Row[Any]) -> LedgerEntry:
-        """Read a row of the table."""
-        values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
-        return cls(**{**values, "state": State(values["state"])})
 
 
 _COLUMNS = [messages.c[name] for name in LedgerEntry.__dataclass_fields__]
@@ -120,7 +59,7 @@ class Ledger:
 
         async def read(connection: AsyncConnection) -> LedgerEntry | None:
             row = (await connection.execute(one_entry(message_id))).one_or_none()
-            return None if row is None else LedgerEntry.from_row(row)
+            return None if row is None else _entry(row)
 
         return await self._database.run(read)
 
@@ -134,7 +73,7 @@ class Ledger:
 
         async def read(connection: AsyncConnection) -> Sequence[LedgerEntry]:
             rows = await connection.execute(some_entries(state, after, limit))
-            return [LedgerEntry.from_row(row) for row in rows]
+            return [_entry(row) for row in rows]
 
         return await self._database.run(read)
 
@@ -158,7 +97,7 @@ class Ledger:
         async def write(connection: AsyncConnection) -> Mapping[str, LedgerEntry]:
             await _upsert(connection, updates)
             rows = await connection.execute(select(*_COLUMNS).where(messages.c.id.in_(ids)))
-            return {row.id: LedgerEntry.from_row(row) for row in rows}
+            return {row.id: _entry(row) for row in rows}
 
         entries = await self._database.run(write)
         return [entries[message.id] for message in accepted]
@@ -172,6 +111,11 @@ class Ledger:
 
         await self._database.run(write)
         return [None] * len(taken)
+
+
+def _entry(row: Row[Any]) -> LedgerEntry:
+    values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
+    return LedgerEntry(**{**values, "state": State(values["state"])})
 
 
 def one_entry(message_id: str) -> Select[Any]:

@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.ledger.database import Database, DatabaseSecret
-from shared.ledger.ledger import Position
+from shared.ledger.entry import Position
 from shared.ledger.table import LISTED, PRUNED, messages
 from shared.message.state import State
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from azure.servicebus import ServiceBusMessage
 
 from shared.message.envelope import MEDIA_TYPE
-from shared.message.receipt import Receipt
 from shared.message.received import BusMessage, ReceivedMessage
-from shared.message.rejected import ATTEMPTS, UNRECORDED, why
+from shared.message.rejected import ATTEMPTS, SCHEDULE_USED, UNRECORDED, why
+from shared.message.waiting import Wait
 from shared.standards.trace_context import HEADER
 
 LATER_HOP_BYTES = 6 * 1024
@@ -20,15 +21,18 @@ A message is accepted only with this room left, so that it can be retried, rejec
 """
 
 
-def outgoing(token: str, message_id: str, trace: str | None) -> ServiceBusMessage:
+def outgoing(token: bytes, message_id: str, trace: str | None) -> ServiceBusMessage:
     """Return a sealed message for the queue of messages. `trace` is a `traceparent`."""
     return _message(token, message_id, {HEADER: trace})
 
 
-def requeued(message: ReceivedMessage, due: datetime, attempts: int) -> ServiceBusMessage:
+def requeued(
+    message: ReceivedMessage, due: datetime, attempts: int, wait: Wait
+) -> ServiceBusMessage:
     """Return the same message for the queue of retries, under the id of its next hop.
 
-    The bus delivers it at `due` (UTC), when `attempts` have been made at the partner.
+    The bus delivers it at `due` (UTC), when `attempts` have been made at the partner. `wait` is for
+    operators, who see it by `ops retries`.
     """
     again = _message(
         message.body,
@@ -36,6 +40,8 @@ def requeued(message: ReceivedMessage, due: datetime, attempts: int) -> ServiceB
         {
             HEADER: message.trace,
             ATTEMPTS: str(attempts),
+            SCHEDULE_USED: None if message.schedule_used is None else str(message.schedule_used),
+            **wait.to_properties(),
             **(message.pending.to_properties() if message.pending else {}),
         },
     )
@@ -55,13 +61,14 @@ def rejected(
     )
 
 
-def receipt_message(receipt: Receipt) -> ServiceBusMessage:
-    """Return a receipt for the queue of receipts."""
-    return ServiceBusMessage(receipt.to_json(), content_type="application/json")
+def receipts_message(receipts: Sequence[str]) -> ServiceBusMessage:
+    """Return receipts, each in JSON, as one message for the queue of receipts."""
+    kind = "application/json" if len(receipts) == 1 else "application/jsonl"
+    return ServiceBusMessage("\n".join(receipts), content_type=kind)
 
 
 def _message(
-    body: str | bytes, message_id: str | None, properties: dict[str, str | None]
+    body: bytes, message_id: str | None, properties: dict[str, str | None]
 ) -> ServiceBusMessage:
     return ServiceBusMessage(
         body,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import azure.functions as func
 
+from shared.message.formats import KNOWN_FORMATS, Formats
 from shared.message.received import ReceivedMessage, UnidentifiedMessage, read_message
 from shared.message.rejected import BUS_DETAIL, BUS_REASON, read_count
 from shared.message.unrecorded import RETURNS
@@ -30,7 +31,9 @@ class DeadLetter:
     message: ReceivedMessage | UnidentifiedMessage
 
     @classmethod
-    def from_trigger(cls, message: func.ServiceBusMessage) -> DeadLetter:
+    def from_trigger(
+        cls, message: func.ServiceBusMessage, accepted: Formats = KNOWN_FORMATS
+    ) -> DeadLetter:
         """Read one, whatever is in it."""
         properties = message.application_properties or {}
         source = message.dead_letter_source
@@ -40,5 +43,5 @@ class DeadLetter:
             writable(properties.get(BUS_REASON) or _NO_REASON),
             "; ".join([*detail, f"dead-lettered from {source}"] if source else detail),
             read_count(properties.get(RETURNS)),
-            read_message(message),
+            read_message(message, accepted),
         )

@@ -3,49 +3,52 @@
 from __future__ import annotations
 
 import hmac
-import json
 import os
-import re
 from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from hashlib import sha256
 from typing import Literal
 
-import pybase64
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from shared.errors import RelayError
-from shared.message.message_id import is_message_id
-from shared.standards.base64url import encode
-from shared.standards.plain_text import is_writable
+from shared.message.formats import FIRST_FORMAT, KNOWN_FORMATS, Formats
+from shared.message.protected_header import (
+    HeaderFields,
+    MessageHeader,
+    RetiredFormatError,
+    read_header,
+    write_header,
+)
+from shared.standards.base64url import decode_unpadded, encode, encode_ascii, refuse_base64
 
-ALGORITHM = "RSA-OAEP-256"
-ENCRYPTION = "A256GCM"
 MEDIA_TYPE = "application/jose"
 
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
 _TAG_BYTES = 16
-_MAX_HEADER_CHARS = 8192
-_HEADER_MEMBERS = frozenset({"alg", "enc", "kid", "mid", "cty", "dkc"})
-_WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_QUOTED = r'"(?:[\t !#-\[\]-~]|\\[\t -~])*"'
-# Possessive throughout: the blanks behind a `;` could also be those in front of the next one, and
-# an expression that tries both takes time exponential in their number.
-_CONTENT_TYPE = re.compile(
-    rf"{_WORD}/{_WORD}(?:[ \t]*+;[ \t]*+(?:{_WORD}=(?:{_WORD}|{_QUOTED}))?+)*+", re.ASCII
-)
-_MAX_CONTENT_TYPE = 255
-_BASE64URL = re.compile(r"[A-Za-z0-9_-]*", re.ASCII)
+# Of nonce and tag in base64url. The nonce's are whole groups, so both can be encoded as one.
+_NONCE_CHARS = 16
+_TAG_CHARS = 22
+_REMEMBERED = 128  # wrapped keys of messages
+_MAX_REMEMBERED_CHARS = 1024  # an RSA key of 4096 bits makes 683
 
-Fault = Literal["malformed", "wrong-key", "tampered"]
+# glibc gives large blocks back to the system when they are freed, and has each mapped and cleared
+# anew: for 190 KB that takes longer than all the rest. Once a larger block was freed, it keeps
+# as much (mallopt(3), M_MMAP_THRESHOLD).
+_freed = bytes(8 * 1024 * 1024)
+del _freed
+
+Fault = Literal["malformed", "retired-format", "wrong-key", "tampered"]
 
 
 class DecryptionError(RelayError):
     """A sealed message that can never be opened here.
 
-    `fault` is `malformed` (not a sealed message at all), `wrong-key` (sealed with a key that is not
-    this receiver's) or `tampered` (authentication failed, or it is sealed for another message id).
+    `fault` is `malformed` (not a sealed message at all), `retired-format` (of a format that is not
+    accepted any more), `wrong-key` (sealed with a key that is not this receiver's) or `tampered`
+    (authentication failed, or it is sealed for another message id).
     """
 
     def __init__(self, fault: Fault, detail: str) -> None:
@@ -65,6 +68,11 @@ class WrappedKey:
     def version(self) -> str:
         """The last part of `key_id`: which version of the vault's key it was."""
         return self.key_id.rpartition("/")[2]
+
+    @cached_property
+    def encoded(self) -> bytes:
+        """`ciphertext` in base64url, as all messages of the data key have it."""
+        return encode_ascii(self.ciphertext)
 
 
 class DataKey:
@@ -110,138 +118,107 @@ class DataKey:
             raise DecryptionError("tampered", "the message does not authenticate") from None
 
 
-@dataclass(frozen=True)
-class MessageHeader:
-    """What a sealed message is bound to beside its bytes: its id and its content type.
-
-    The id is of letters, digits, `_` and `-`, at most 80; the content type is a media type as in
-    RFC 9110 section 8.3.1, at most 255 characters. Raises `ValueError` on anything else.
-    """
-
-    message_id: str
-    content_type: str
-
-    def __post_init__(self) -> None:
-        # Both become HTTP header fields at the partner, so neither may end one or begin another.
-        if not is_message_id(self.message_id):
-            raise ValueError("the message id must be 1 to 80 letters, digits, _ and -")
-        short = len(self.content_type) <= _MAX_CONTENT_TYPE
-        if not short or not _CONTENT_TYPE.fullmatch(self.content_type):
-            raise ValueError("the content type is not a media type such as text/plain")
-
-
-@dataclass(frozen=True)
+@dataclass(eq=False, slots=True)
 class SealedMessage:
     """A parsed sealed message, not yet opened: nothing in it is to be trusted."""
 
-    header: MessageHeader
+    message_id: str
+    fields: HeaderFields
     wrapped: WrappedKey
-    commitment: str
     _associated: bytes = field(repr=False)
     _nonce: bytes = field(repr=False)
     _ciphertext: bytes = field(repr=False)
 
     @classmethod
-    def from_token(cls, token: str) -> SealedMessage:
-        """Parse a compact JWE. Raises `DecryptionError` (`malformed`) on anything else."""
-        parts = token.split(".", 5)
-        if len(parts) != 5:
-            raise DecryptionError("malformed", "a sealed message has five parts")
-        protected, wrapped, nonce, ciphertext, tag = parts
-        header = _header(protected)
-        nonce_bytes, tag_bytes = _decode(nonce, "nonce"), _decode(tag, "tag")
-        if len(nonce_bytes) != _NONCE_BYTES:
-            raise DecryptionError("malformed", "the nonce is not 96 bits long")
-        # A shorter tag would be easier to guess; GCM itself would accept it.
-        if len(tag_bytes) != _TAG_BYTES:
-            raise DecryptionError("malformed", "the tag is not 128 bits long")
+    def from_token(cls, token: bytes | str, accepted: Formats = KNOWN_FORMATS) -> SealedMessage:
+        """Parse a compact JWE of a format that is accepted.
+
+        Raises `NewerFormatError` for a later one, of which nothing else is looked at, and
+        `DecryptionError` (`malformed`, `retired-format`) on anything else.
+        """
         try:
-            message_header = MessageHeader(header["mid"], header["cty"])
+            return cls._parse(token.encode() if isinstance(token, str) else token, accepted)
+        except RetiredFormatError as error:
+            raise DecryptionError("retired-format", str(error)) from None
         except ValueError as error:
             raise DecryptionError("malformed", str(error)) from None
+
+    @classmethod
+    def _parse(cls, token: bytes, accepted: Formats) -> SealedMessage:
+        # Not `split`, which looks at a large ciphertext byte by byte.
+        first = token.find(b".")
+        second = token.find(b".", first + 1)
+        third = token.find(b".", second + 1)
+        fourth = token.find(b".", third + 1)
+        five = 0 <= first < second < third < fourth
+        if not five or token.find(b".", fourth + 1) > 0:
+            raise ValueError("a sealed message has five parts")
+        associated = token[:first]
+        message_id, fields = read_header(associated, accepted)
+        if third - second - 1 != _NONCE_CHARS:
+            raise ValueError("the nonce is not 96 bits long")
+        # A shorter tag would be easier to guess; GCM itself would accept it.
+        if len(token) - fourth - 1 != _TAG_CHARS:
+            raise ValueError("the tag is not 128 bits long")
+        refuse_base64(token)
+        nonce_and_tag = decode_unpadded(token[second + 1 : third] + token[fourth + 1 :])
         return cls(
-            message_header,
-            WrappedKey(header["kid"], _decode(wrapped, "encrypted key")),
-            header["dkc"],
-            protected.encode("ascii"),
-            nonce_bytes,
-            _decode(ciphertext, "ciphertext") + tag_bytes,
+            message_id,
+            fields,
+            _wrapped_key(fields.key_id, token[first + 1 : second]),
+            associated,
+            nonce_and_tag[:_NONCE_BYTES],
+            decode_unpadded(memoryview(token)[third + 1 : fourth]) + nonce_and_tag[_NONCE_BYTES:],
         )
+
+    @property
+    def header(self) -> MessageHeader:
+        """What it is bound to."""
+        return MessageHeader(self.message_id, self.fields.content_type)
 
     def open(self, key: DataKey) -> bytes:
         """Return the payload. Raises `DecryptionError` for another key or a changed bit."""
-        if not hmac.compare_digest(key.commitment.encode(), self.commitment.encode()):
+        # Both are in headers for everybody to see: the time that this takes is no secret either.
+        if key.commitment != self.fields.commitment:
             raise DecryptionError("tampered", "the key commitment does not match the data key")
         return key.decrypt(self._nonce, self._ciphertext, self._associated)
 
 
-def seal(payload: bytes, header: MessageHeader, key: DataKey, wrapped: WrappedKey) -> str:
-    """Seal `payload` as a compact JWE. `wrapped` is `key` as Key Vault encrypted it.
+def seal(
+    payload: bytes,
+    header: MessageHeader,
+    key: DataKey,
+    wrapped: WrappedKey,
+    emitted: int = FIRST_FORMAT,
+) -> bytes:
+    """Seal `payload` as a compact JWE, in ASCII. `wrapped` is `key` as Key Vault encrypted it.
+
+    `emitted` is the number of the format, one that this code knows.
 
     The protected header is the associated data (RFC 7516 section 5.1), so the id, the content
-    type and the key's version cannot be exchanged between messages.
+    type, the key's version and the format cannot be exchanged between messages.
     """
-    members = {
-        "alg": ALGORITHM,
-        "enc": ENCRYPTION,
-        "kid": wrapped.key_id,
-        "mid": header.message_id,
-        "cty": header.content_type,
-        "dkc": key.commitment,
-    }
-    protected = encode(json.dumps(members, separators=(",", ":")).encode())
-    nonce, ciphertext = key.encrypt(payload, protected.encode())
-    view = memoryview(ciphertext)
-    return ".".join(
+    protected = write_header(header, wrapped.key_id, key.commitment, emitted)
+    nonce, ciphertext = key.encrypt(payload, protected)
+    nonce_and_tag = encode_ascii(nonce + ciphertext[-_TAG_BYTES:])
+    return b".".join(
         (
             protected,
-            encode(wrapped.ciphertext),
-            encode(nonce),
-            encode(view[:-_TAG_BYTES]),
-            encode(view[-_TAG_BYTES:]),
+            wrapped.encoded,
+            nonce_and_tag[:_NONCE_CHARS],
+            encode_ascii(memoryview(ciphertext)[:-_TAG_BYTES]),
+            nonce_and_tag[_NONCE_CHARS:],
         )
     )
 
 
-def _header(protected: str) -> dict[str, str]:
-    if len(protected) > _MAX_HEADER_CHARS:
-        raise DecryptionError("malformed", "the protected header is too long")
-    try:
-        header = json.loads(_decode(protected, "protected header"), object_pairs_hook=_unique)
-    except (ValueError, RecursionError):
-        raise DecryptionError("malformed", "the protected header is not JSON") from None
-    # Only the members that `seal` writes, all of them strings: `zip`, `crit`, `jku` and whatever
-    # else a header may carry have no meaning here, so nothing can be smuggled in by them.
-    if not isinstance(header, dict) or header.keys() != _HEADER_MEMBERS:
-        raise DecryptionError(
-            "malformed", "the protected header does not have the members of a sealed message"
-        )
-    if not all(isinstance(value, str) for value in header.values()):
-        raise DecryptionError("malformed", "the protected header has a member that is not text")
-    # JSON can say what is not a character: nothing that encodes, logs or compares it would take it.
-    if not all(map(is_writable, header.values())):
-        raise DecryptionError(
-            "malformed", "the protected header has half a surrogate pair or a NUL in it"
-        )
-    if (header["alg"], header["enc"]) != (ALGORITHM, ENCRYPTION):
-        raise DecryptionError("malformed", f"it is not sealed with {ALGORITHM} and {ENCRYPTION}")
-    return header
+def _wrapped_key(key_id: str, encoded: bytes) -> WrappedKey:
+    # Others can put anything there: what is too long for a key takes no place in memory.
+    if len(encoded) > _MAX_REMEMBERED_CHARS:
+        return WrappedKey(key_id, decode_unpadded(encoded))
+    return _remembered_wrapped_key(key_id, encoded)
 
 
-def _unique(members: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(members)
-    if len(found) != len(members):
-        raise ValueError("a member is there twice")
-    return found
-
-
-def _decode(text: str, what: str) -> bytes:
-    # Strict: no padding, no other alphabet, and no stray bits in the last character. A value has
-    # one encoding only, so that no altered token ever decodes to the same message.
-    if not _BASE64URL.fullmatch(text) or len(text) % 4 == 1:
-        raise DecryptionError("malformed", f"the {what} is not base64url")
-    data = pybase64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    tail = len(data) % 3
-    if tail and encode(data[-tail:]) != text[-(tail + 1) :]:
-        raise DecryptionError("malformed", f"the {what} is not canonical base64url")
-    return data
+@lru_cache(_REMEMBERED)
+def _remembered_wrapped_key(key_id: str, encoded: bytes) -> WrappedKey:
+    return WrappedKey(key_id, decode_unpadded(encoded))

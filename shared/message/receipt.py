@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from shared.message.formats import FIRST_FORMAT, KNOWN_FORMATS, LAST_FORMAT, Formats
 from shared.message.message_id import is_message_id
 from shared.message.state import State
 from shared.standards.plain_text import is_writable, writable
@@ -26,7 +27,8 @@ class Receipt:
     message was rejected before an operator replayed it, 0 before any replay: a step after a later
     replay takes precedence over all earlier ones. `key_version` is that of the vault's key.
     `is_proven` is false where the message did not open under its id: then anybody who may send to a
-    queue can have caused the step, and it changes nothing of a message that is delivered.
+    queue can have caused the step, and it changes nothing of a message that is delivered. `format`
+    is the number of the format that it is written in.
     """
 
     message_id: str
@@ -39,6 +41,7 @@ class Receipt:
     content_type: str | None = None
     size: int | None = None
     is_proven: bool = True
+    format: int = FIRST_FORMAT
 
     def until(self, now: datetime) -> Receipt:
         """Return it with its time, or `now` if that is earlier: nothing has happened later.
@@ -60,18 +63,25 @@ class Receipt:
             "content_type": self.content_type,
             "size": self.size,
             "proven": None if self.is_proven else False,
+            "format": None if self.format == FIRST_FORMAT else self.format,
         }
         return json.dumps({name: value for name, value in members.items() if value is not None})
 
     @classmethod
-    def from_json(cls, text: str | bytes) -> Receipt:
-        """Read such a body. Raises `ValueError`, which names what is wrong and repeats nothing."""
+    def from_json(cls, text: str | bytes, accepted: Formats = KNOWN_FORMATS) -> Receipt:
+        """Read such a body of a format that is accepted.
+
+        Raises `NewerFormatError` for a later one, of which nothing else is looked at, and
+        `ValueError` otherwise, which names what is wrong and repeats nothing.
+        """
         try:
             members = json.loads(text)
         except (ValueError, RecursionError):
             raise ValueError("a receipt must be JSON") from None
         if not isinstance(members, dict):
             raise ValueError("a receipt must be a JSON object")  # noqa: TRY004 - one kind of error
+        number = _later_format(members["format"]) if "format" in members else FIRST_FORMAT
+        accepted.check(number)
         return cls(
             _id(members.get("id")),
             _state(members.get("state")),
@@ -83,6 +93,7 @@ class Receipt:
             _text("content_type", members.get("content_type")),
             None if members.get("size") is None else _number("size", members["size"]),
             _boolean("proven", members.get("proven", True)),
+            number,
         )
 
 
@@ -111,6 +122,13 @@ def _time(value: Any) -> datetime:
 def _number(name: str, value: Any) -> int:
     if type(value) is not int or not 0 <= value <= _LARGEST:
         raise ValueError(f"{name} must be a whole number")
+    return value
+
+
+def _later_format(value: Any) -> int:
+    # Never written for format 1: a pending receipt has one text, which its MAC is of.
+    if type(value) is not int or not FIRST_FORMAT < value <= LAST_FORMAT:
+        raise ValueError(f"format must be a whole number from 2 to {LAST_FORMAT}")
     return value
 
 

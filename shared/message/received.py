@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import azure.functions as func
 
 from shared.message.envelope import DecryptionError, SealedMessage
+from shared.message.formats import KNOWN_FORMATS, Formats, NewerFormatError
 from shared.message.message_id import MessageId
-from shared.message.pending_receipt import PendingReceipt
-from shared.message.rejected import ATTEMPTS, read_count
+from shared.message.pending_receipt import NewerPendingReceipt, PendingReceipt, pending_receipt
+from shared.message.rejected import ATTEMPTS, SCHEDULE_USED, read_count, read_seconds
+from shared.message.waiting import ACCEPTED_AT, read_time
 from shared.standards.plain_text import encodable
 from shared.standards.trace_context import HEADER, traceparent
 
@@ -22,8 +25,10 @@ class BusMessage:
     """What every message has, also one that this relay did not send.
 
     `bus_id` is its id on the bus, which may be anything. `attempts` were made at the partner so
-    far. `deliveries` counts how often its queue has delivered it, this delivery included. `trace`
-    is a `traceparent`.
+    far; `schedule_used` are the seconds of the retry schedule that they used up, None where the
+    message does not say. `deliveries` counts how often its queue has delivered it, this delivery
+    included. `trace` is a `traceparent`. `accepted_at` is when the queue of messages accepted it,
+    as far as that is known.
     """
 
     bus_id: str
@@ -31,6 +36,8 @@ class BusMessage:
     deliveries: int
     trace: str | None
     body: bytes = field(repr=False)
+    schedule_used: int | None = None
+    accepted_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,9 +48,11 @@ class UnidentifiedMessage(BusMessage):
     def fault(self) -> DecryptionError:
         """Why it can never be opened."""
         try:
-            _sealed(self.body)
+            SealedMessage.from_token(self.body)
         except DecryptionError as error:
             return error
+        except NewerFormatError:
+            pass  # every format has an id of the relay
         return _other_id()
 
 
@@ -55,20 +64,25 @@ class ReceivedMessage(BusMessage):
     """
 
     id: MessageId
-    pending: PendingReceipt | None
+    pending: PendingReceipt | NewerPendingReceipt | None
 
-    def sealed(self) -> SealedMessage:
-        """Return the sealed message in it, not yet opened. Raises `DecryptionError`."""
-        sealed = _sealed(self.body)
+    def sealed(self, accepted: Formats = KNOWN_FORMATS) -> SealedMessage:
+        """Return the sealed message in it, not yet opened.
+
+        Raises `DecryptionError`, and `NewerFormatError` where it has a format above those accepted.
+        """
+        sealed = SealedMessage.from_token(self.body, accepted)
         # A sealed message belongs to one id: under another one it would pass the duplicate
         # detection, and the ledger would record it as what it is not.
-        if sealed.header.message_id != self.id.id:
+        if sealed.message_id != self.id.id:
             raise _other_id()
         return sealed
 
 
-def read_message(message: func.ServiceBusMessage) -> ReceivedMessage | UnidentifiedMessage:
-    """Read what a trigger hands over."""
+def read_message(
+    message: func.ServiceBusMessage, accepted: Formats = KNOWN_FORMATS
+) -> ReceivedMessage | UnidentifiedMessage:
+    """Read what a trigger hands over. A pending receipt above `accepted` is left unread."""
     properties: dict[str, Any] = message.application_properties or {}
     # As text that can be sent again: it goes along to the queue of rejected messages.
     bus_id = encodable(message.message_id or "")[:_LONGEST_BUS_ID]
@@ -78,20 +92,19 @@ def read_message(message: func.ServiceBusMessage) -> ReceivedMessage | Unidentif
         "deliveries": message.delivery_count or 1,
         "trace": traceparent(properties.get(HEADER)),
         "body": message.get_body(),
+        "schedule_used": read_seconds(properties.get(SCHEDULE_USED)),
+        "accepted_at": read_time(properties.get(ACCEPTED_AT)) or _utc(message.enqueued_time_utc),
     }
     message_id = MessageId.parse(bus_id)
     if message_id is None:
         return UnidentifiedMessage(**read)
-    pending = PendingReceipt.from_properties(properties, message_id)
+    pending = pending_receipt(properties, message_id, accepted)
     return ReceivedMessage(**read, id=message_id, pending=pending)
 
 
-def _sealed(body: bytes) -> SealedMessage:
-    try:
-        token = body.decode("ascii")
-    except UnicodeDecodeError:
-        raise DecryptionError("malformed", "the body is not text") from None
-    return SealedMessage.from_token(token)
+def _utc(at: datetime | None) -> datetime | None:
+    # The worker's library gives a time without a zone, which is in UTC.
+    return at.replace(tzinfo=UTC) if at and at.tzinfo is None else at
 
 
 def _other_id() -> DecryptionError:

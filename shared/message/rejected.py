@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from shared.standards.plain_text import writable
 
 ATTEMPTS = "relay-attempts"
+SCHEDULE_USED = "relay-schedule-used"
 REASON = "relay-reason"
 DETAIL = "relay-detail"
 REJECTED_AT = "relay-rejected-at"
@@ -22,6 +23,7 @@ RECEIPT = "receipt"  # the one value of KIND; without it, it is a message for th
 BUS_REASON = "DeadLetterReason"
 BUS_DETAIL = "DeadLetterErrorDescription"
 
+_SECONDS = re.compile(r"\d{1,9}", re.ASCII)
 _COUNT = re.compile(r"\d{1,4}", re.ASCII)
 _LONGEST_REASON = 100
 _LONGEST_DETAIL = 200
@@ -40,3 +42,9 @@ def read_count(value: object) -> int:
     """Read a property that counts, up to 9,999; 0 for one that is missing or not a count."""
     found = _COUNT.fullmatch(str(value))
     return int(found[0]) if found else 0
+
+
+def read_seconds(value: object) -> int | None:
+    """Read a property of whole seconds; None for one that is missing or not that."""
+    found = _SECONDS.fullmatch(str(value))
+    return int(found[0]) if found else None

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from datetime import datetime
+
 from azure.servicebus import ServiceBusMessage
 
+from shared.message.formats import NewerFormatError
 from shared.message.receipt import Receipt
-from shared.message.rejected import KIND, RECEIPT, why
+from shared.message.rejected import KIND, RECEIPT, read_count, why
 
 RETURNS = "relay-returns"
+# In the body, and so a part of every format: of a batch, the tracker cannot rely on properties.
+HOLDS = "held"
+MAX_HELD_BYTES = 16 * 1024
+"""A larger receipt is not held, but an operator's: written anew, it may be six times as large."""
 _JSON = "application/json"
 
 
@@ -16,6 +24,19 @@ def returned(body: bytes, returns: int) -> ServiceBusMessage:
     return ServiceBusMessage(
         body, content_type=_JSON, application_properties={RETURNS: str(returns)}
     )
+
+
+def holds_of(body: bytes) -> int:
+    """Return how often a receipt of a newer format was held; 0 for what is not a count."""
+    return read_count(json.loads(body).get(HOLDS))
+
+
+def held_receipt(body: bytes, due: datetime) -> ServiceBusMessage:
+    """Return a receipt of a newer format for its queue again, held once more, until `due` (UTC)."""
+    members = json.loads(body) | {HOLDS: holds_of(body) + 1}
+    message = ServiceBusMessage(json.dumps(members), content_type=_JSON)
+    message.scheduled_enqueue_time_utc = due
+    return message
 
 
 def rejected_receipt(body: bytes, reason: str, detail: str) -> ServiceBusMessage:
@@ -35,5 +56,5 @@ def rejected_receipt(body: bytes, reason: str, detail: str) -> ServiceBusMessage
 def _id_of(body: bytes) -> str | None:
     try:
         return Receipt.from_json(body).message_id
-    except ValueError:
+    except (ValueError, NewerFormatError):
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from shared.errors import RelayError
-from shared.message.envelope import MessageHeader
+from shared.message.protected_header import MessageHeader
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,16 @@ class Delivery:
 
 
 class DeliveryError(RelayError):
-    """The partner did not accept a message; the text says why, and nothing of the message."""
+    """The partner did not accept a message; the text says why, and nothing of the message.
+
+    `status` is that of its answer, None without one or where the partner is a queue.
+    """
+
+    def __init__(
+        self, message: str, *, retry_after: float | None = None, status: int | None = None
+    ) -> None:
+        super().__init__(message, retry_after=retry_after)
+        self.status = status
 
 
 class PartnerUnavailableError(DeliveryError):
@@ -32,6 +41,21 @@ class PartnerDeniedError(DeliveryError):
 
     transient = True
     is_denial = True
+
+
+class MessageDeniedError(DeliveryError):
+    """It does not accept our credentials for this message, and does for others."""
+
+    transient = True
+
+
+class PartnerBlockedError(DeliveryError):
+    """It was not asked, so that no attempt was made; the message waits for `retry_after` seconds.
+
+    It is away, an operator has paused it, or it gets as many messages as it bears.
+    """
+
+    transient = True
 
 
 class PartnerRefusedError(DeliveryError):

@@ -7,6 +7,7 @@ import logging
 from typing import Protocol, TypeVar
 
 from shared.azure.network import ConnectionOptions
+from shared.partner.answers import DEFAULT_FINAL, FinalStatuses
 from shared.partner.delivery import (
     Delivery,
     DeliveryError,
@@ -83,9 +84,19 @@ class Partner:
         self._queues = queues
 
     @classmethod
-    def connect(cls, secret: SecretReader, timeout: float, network: ConnectionOptions) -> Partner:
+    def connect(
+        cls,
+        secret: SecretReader,
+        timeout: float,
+        network: ConnectionOptions,
+        final: FinalStatuses = DEFAULT_FINAL,
+    ) -> Partner:
         """Return a partner with the real clients. `timeout` is in seconds, for one exchange."""
-        return cls(secret, WebhookClient(timeout, network), PartnerQueueClient(network))
+        return cls(
+            secret,
+            WebhookClient(timeout, network, final=final),
+            PartnerQueueClient(network, final=final),
+        )
 
     async def deliver(self, delivery: Delivery) -> None:
         """Return when the partner has accepted it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -9,11 +10,23 @@ _UNITS = {"s": 1, "m": 60, "h": 3600}
 _DELAY = re.compile(r"(\d{1,5})([smh])", re.ASCII)
 _LONGEST = 24 * 3600
 _JITTER = 0.2
+_MOST_FOR_A_DELAY = 10  # attempts, where the partner asks for shorter delays
+
+
+@dataclass(frozen=True)
+class NextAttempt:
+    """The next attempt is in `delay` seconds, and `used` of the schedule are used up by then."""
+
+    delay: float
+    used: int
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """The delays between the attempts, in seconds: as many attempts as delays, and one more."""
+    """The delays between the attempts, in seconds: as many attempts as delays, and one more.
+
+    More attempts where the partner asks to come back sooner than that.
+    """
 
     delays: tuple[int, ...]
 
@@ -30,23 +43,45 @@ class Schedule:
         """Write it in the form that `parse` reads."""
         return ",".join(_written(delay) for delay in self.delays)
 
-    def delay(
+    def next(
         self,
         attempts: int,
-        retry_after: float | None = None,
+        used: int | None = None,
+        asked: float | None = None,
         chance: float = 0.0,
-    ) -> float | None:
-        """Return the seconds to the next attempt after `attempts` of them, None if it was the last.
+    ) -> NextAttempt | None:
+        """Return when the next attempt is, after `attempts` before this one, which failed.
 
-        What the partner asks for (`retry_after`) counts if it is from 1 s to 24 h. Otherwise up
-        to a fifth is added to the schedule's delay by `chance`, a random number from 0 to 1, so
-        that what failed together does not come back together.
+        `used` are the seconds of the schedule that those have used up; None, or more than it has,
+        is what so many attempts use up by the schedule alone. None is returned if it is used up.
+
+        What the partner asks for (`asked`, from 1 s; more than 24 h counts as 24 h) is waited. But
+        not less than a tenth of the schedule's own delay, so that the attempts stay bounded: at
+        most ten for each delay, and one. And no more is used up than was waited, nor than the
+        schedule's own: however short or long the delays asked for are, the schedule lasts as long.
+        Up to a fifth is added by `chance`, a random number from 0 to 1, so that what failed
+        together does not come back together.
         """
-        if attempts > len(self.delays):
+        total = sum(self.delays)
+        if used is None or not 0 <= used <= total:
+            used = sum(self.delays[:attempts])
+        own = self._delay_at(used)
+        if own is None:
             return None
-        if retry_after is not None and 1 <= retry_after <= _LONGEST:
-            return retry_after
-        return self.delays[attempts - 1] * (1 + _JITTER * chance)
+        delay: float = own
+        if asked is not None and asked >= 1:
+            delay = max(min(asked, _LONGEST), math.ceil(own / _MOST_FOR_A_DELAY))
+        spent = min(math.floor(delay), own)
+        return NextAttempt(delay * (1 + _JITTER * chance), used + spent)
+
+    def _delay_at(self, used: int) -> int | None:
+        """Return the delay that is under way after `used` seconds; None after the last."""
+        end = 0
+        for delay in self.delays:
+            end += delay
+            if used < end:
+                return delay
+        return None
 
 
 def _written(delay: int) -> str:

@@ -18,6 +18,7 @@ from shared.azure.queues import (
     QueueSender,
     connect_by_string,
 )
+from shared.partner.answers import DEFAULT_FINAL, TOO_LARGE, FinalStatuses
 from shared.partner.delivery import (
     Delivery,
     PartnerDeniedError,
@@ -67,13 +68,18 @@ class SendsMessages(Protocol):
 
 
 class PartnerQueueClient:
-    """Sends to the partner's queue; the connection is kept until its secret changes."""
+    """Sends to the partner's queue; the connection is kept until its secret changes.
+
+    A message that is too large for the queue is refused for good where 413 is in `final`.
+    """
 
     def __init__(
         self,
         network: ConnectionOptions,
         connect: Callable[[PartnerQueue, ConnectionOptions], SendsMessages] | None = None,
+        final: FinalStatuses = DEFAULT_FINAL,
     ) -> None:
+        self._final = final
         self._network = network
         self._connect = connect or _connect
         self._kept: tuple[PartnerQueue, SendsMessages] | None = None
@@ -94,9 +100,11 @@ class PartnerQueueClient:
                 )
             )
         except BusDeniedError as error:
-            raise PartnerDeniedError(str(error)) from error
+            raise PartnerDeniedError(str(error), retry_after=error.retry_after) from error
         except MessageTooLargeError as error:
-            raise PartnerRefusedError(str(error)) from error
+            if TOO_LARGE in self._final:
+                raise PartnerRefusedError(str(error)) from error
+            raise PartnerUnavailableError(str(error)) from error
         except BusUnavailableError as error:
             raise PartnerUnavailableError(str(error), retry_after=error.retry_after) from error
 

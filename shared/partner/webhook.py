@@ -17,16 +17,9 @@ import aiohttp
 from yarl import URL
 
 from shared.azure.network import ConnectionOptions
-from shared.partner.delivery import (
-    Delivery,
-    DeliveryError,
-    PartnerDeniedError,
-    PartnerRefusedError,
-    PartnerSecretError,
-    PartnerUnavailableError,
-)
+from shared.partner.answers import DEFAULT_FINAL, FinalStatuses, error_for_status
+from shared.partner.delivery import Delivery, PartnerSecretError, PartnerUnavailableError
 from shared.standards.host_name import host_name_problem
-from shared.standards.retry_after import retry_after
 from shared.standards.trace_context import HEADER
 
 _SECRET_PREFIX = "whsec_"  # noqa: S105 - the prefix of every secret of Standard Webhooks
@@ -77,14 +70,19 @@ class Webhook:
 
 
 class WebhookClient:
-    """Posts to webhooks. `timeout` is in seconds, for a whole exchange; `clock` since 1970."""
+    """Posts to webhooks. `timeout` is in seconds, for a whole exchange; `clock` since 1970.
+
+    `final` are the answers after which a message is not posted again.
+    """
 
     def __init__(
         self,
         timeout: float,
         network: ConnectionOptions,
         clock: Callable[[], float] = time.time,
+        final: FinalStatuses = DEFAULT_FINAL,
     ) -> None:
+        self._final = final
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._network = network
         self._clock = clock
@@ -109,7 +107,7 @@ class WebhookClient:
                 allow_redirects=False,
                 proxy=self._network.proxy_to(host),
             ) as answer:
-                failure = error_for_status(answer.status, answer.headers)
+                failure = error_for_status(answer.status, answer.headers, self._final)
         except (aiohttp.InvalidURL, UnicodeError):
             # `UnicodeError` is what IDNA raises for a host name, at the look-up and not before.
             raise _unusable_url() from None
@@ -134,18 +132,6 @@ class WebhookClient:
                 trust_env=False,
             )
         return self._session
-
-
-def error_for_status(status: int, headers: Mapping[str, str]) -> DeliveryError | None:
-    """Return what an answer means for a message; None where it is accepted."""
-    why = f"it answered {status}"
-    if 200 <= status < 300:
-        return None
-    if status in (401, 403):
-        return PartnerDeniedError(why)
-    if status in (408, 425, 429) or status >= 500:
-        return PartnerUnavailableError(why, retry_after=retry_after(headers))
-    return PartnerRefusedError(why)
 
 
 def _unusable_url() -> PartnerSecretError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
@@ -10,13 +11,16 @@ from urllib.parse import urlsplit
 
 from shared.azure.key_vault_id import KeyVaultId
 from shared.errors import RelayError
+from shared.settings.format_settings import restrict_formats
 from shared.settings.inventory import ACCESS_PREFIXES, Inventory, read_inventory
 from shared.settings.platform_variables import environment_problems
 from shared.settings.settings import APPS, AppName, AppSettings, optional_names, required_names
+from shared.settings.version import DEPLOYMENT_VERSION
 from shared.standards.addresses import is_loopback
 
 # One setting for each identity and object that an app was given; the names are the deployment's.
 PREFIXES = ("RELAY_IDENTITY_", "RELAY_KEY_", "RELAY_SECRET_", "RELAY_QUEUE_")
+_log = logging.getLogger(__name__)
 
 
 class SettingsError(RelayError):
@@ -32,11 +36,19 @@ def load(environ: Mapping[str, str]) -> dict[AppName, AppSettings]:
     """Read the settings of each app that `RELAY_APP` names, or raise `SettingsError`.
 
     A message names settings and what is wrong with them, never a value: one in the wrong
-    setting may well be a secret.
+    setting may well be a secret. Settings that are unknown because the deployment is newer than
+    this code are named in a warning, and ignored: a deployment is applied before the code of it.
     """
     apps, problems = _apps(environ.get("RELAY_APP", ""))
     read = {app: _read(APPS[app], environ, problems) for app in apps}
-    problems += _unknown(apps, environ) if apps else []
+    unknown = _unknown(apps, environ) if apps else []
+    is_newer = any(map(_is_newer, read.values()))
+    for values in read.values():
+        unknown += restrict_formats(values, problems)
+    if is_newer:
+        _warn_of(unknown)
+    else:
+        problems += unknown
     problems += environment_problems(environ)
     for values in read.values():
         problems += _unverified(values)
@@ -109,6 +121,19 @@ def _unknown(apps: list[AppName], environ: Mapping[str, str]) -> list[str]:
         if name.startswith("RELAY_") and name not in known and not name.startswith(prefixes)
     ]
     return [f"{name} is not a setting of this app{_suggestion(name, known)}" for name in unknown]
+
+
+def _is_newer(values: Mapping[str, Any]) -> bool:
+    return bool(values.get("deployment_version", 0) > DEPLOYMENT_VERSION)
+
+
+def _warn_of(unknown: list[str]) -> None:
+    for problem in unknown:
+        _log.warning(
+            "ignored, since the deployment is newer than this code (version %d): %s",
+            DEPLOYMENT_VERSION,
+            problem,
+        )
 
 
 def _suggestion(name: str, known: frozenset[str]) -> str:

@@ -18,6 +18,8 @@ _GUID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", re.IGNORECASE)
 _ENDPOINT = re.compile(r"sb://[A-Za-z0-9.-]+(:\d{1,5})?/?")
 _PROXY = re.compile(r"http://[A-Za-z0-9.-]+:\d{1,5}/?", re.IGNORECASE)
+_RATE = re.compile(r"\d{1,5}(\.\d{1,3})?", re.ASCII)
+_LARGEST_RATE = 10_000
 _BASE_URL = re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?/?")
 
 
@@ -98,6 +100,15 @@ def boolean(text: str) -> bool:
     if text.lower() not in ("true", "false"):
         raise ValueError("must be true or false")
     return text.lower() == "true"
+
+
+def rate(text: str) -> float:
+    """Read a number of times a second, 0 for any number."""
+    if not _RATE.fullmatch(text) or not (float(text) == 0 or float(text) <= _LARGEST_RATE):
+        raise ValueError(
+            f"must be a number from 0.001 to {_LARGEST_RATE} with three decimals at most, or 0"
+        )
+    return float(text)
 
 
 def between(low: int, high: int) -> Callable[[str], int]:

@@ -14,8 +14,11 @@ from typing import Any, Literal
 from shared.azure.clients import AzureClients
 from shared.azure.key_vault_id import KeyVaultId
 from shared.azure.network import ConnectionOptions
+from shared.message.formats import EMITTED_FORMAT, KNOWN_FORMATS, LAST_FORMAT, Formats
+from shared.partner.answers import DEFAULT_FINAL, FinalStatuses
 from shared.partner.retries import Schedule
 from shared.settings import forms
+from shared.settings.version import DEPLOYMENT_VERSION
 
 AppName = Literal["sender", "receiver", "tracker"]
 
@@ -47,6 +50,24 @@ def _database_secret_seconds() -> Any:
         "seconds until the database secret is read again",
         forms.between(1, 86_400),
         300,
+    )
+
+
+def _formats_accepted() -> Any:
+    return _setting(
+        "RELAY_FORMATS_ACCEPTED",
+        "formats of sealed messages and receipts that are read; newer ones wait",
+        Formats.parse,
+        KNOWN_FORMATS,
+    )
+
+
+def _format_emitted() -> Any:
+    return _setting(
+        "RELAY_FORMAT_EMITTED",
+        "format of the sealed messages and receipts that are written",
+        forms.between(1, LAST_FORMAT),
+        EMITTED_FORMAT,
     )
 
 
@@ -92,6 +113,13 @@ class AppSettings:
         "`false` for no function `access`, which `ops prove` asks",
         forms.boolean,
         default=True,
+    )
+    deployment_version: int = _setting(
+        "RELAY_DEPLOYMENT_VERSION",
+        "version of the deployment, which Bicep sets: an app of an older one ignores settings that "
+        "it does not know, with a warning, instead of refusing them",
+        forms.between(1, 9999),
+        DEPLOYMENT_VERSION,
     )
 
     @property
@@ -156,6 +184,7 @@ class SenderSettings(AppSettings):
         forms.boolean,
         default=False,
     )
+    format_emitted: int = _format_emitted()
     data_key_messages: int = _setting(
         "RELAY_DATA_KEY_MESSAGES", "messages that one data key seals", forms.between(1, 2**20), 1000
     )
@@ -198,6 +227,8 @@ class ReceiverSettings(TriggerSettings):
         "queue of dead letters, of messages and of receipts",
         forms.queue,
     )
+    formats_accepted: Formats = _formats_accepted()
+    format_emitted: int = _format_emitted()
     data_key_cache_entries: int = _setting(
         "RELAY_DATA_KEY_CACHE_ENTRIES",
         "opened data keys kept in memory",
@@ -238,6 +269,38 @@ class ReceiverSettings(TriggerSettings):
         forms.between(1, 60),
         30,
     )
+    partner_final_statuses: FinalStatuses = _setting(
+        "RELAY_PARTNER_FINAL_STATUSES",
+        "answers of the partner after which a message is rejected, or `none`; all others but `2xx` "
+        "are tried again",
+        FinalStatuses.parse,
+        DEFAULT_FINAL,
+    )
+    partner_breaker_failures: int = _setting(
+        "RELAY_PARTNER_BREAKER_FAILURES",
+        "messages in a row that fail until the partner is asked by probes only",
+        forms.between(1, 1000),
+        10,
+    )
+    partner_probe_seconds: int = _setting(
+        "RELAY_PARTNER_PROBE_SECONDS",
+        "longest seconds between the probes of one instance",
+        forms.between(1, 3600),
+        300,
+    )
+    partner_concurrency: int = _setting(
+        "RELAY_PARTNER_CONCURRENCY",
+        "posts that one instance makes at once",
+        forms.between(1, 100_000),
+        16,
+    )
+    partner_rate: float = _setting(
+        "RELAY_PARTNER_RATE",
+        "posts that one instance makes a second, evenly spaced, like `20` or `0.25`; 0 for no "
+        "limit",
+        forms.rate,
+        0.0,
+    )
     partner_secret_seconds: int = _setting(
         "RELAY_PARTNER_SECRET_SECONDS",
         "seconds until the partner's secret is read again",
@@ -258,6 +321,7 @@ class TrackerSettings(TriggerSettings):
     rejected_queue: str = _setting(
         "RELAY_QUEUE_REJECTED", "queue of what cannot be recorded", forms.queue
     )
+    formats_accepted: Formats = _formats_accepted()
     # 240 s are 360 deliveries of a batch in a day without a database. The queue's
     # maxDeliveryCount of 50 is used up after 3 h 20 min; then the receiver sends receipts here
     # anew, up to 200 times, which is four weeks. A batch that the host itself cannot bind fails

@@ -40,16 +40,18 @@ class Outages:
         self._now: dict[str, _Outage] = {}
         self._announced: dict[str, deque[float]] = {}
 
-    def failed(self, service: str, error: RelayError | TimeoutError) -> None:
-        """Record a failure."""
+    def failed(
+        self, service: str, error: RelayError | TimeoutError, *, is_news: bool = True
+    ) -> None:
+        """Record a failure; `is_news` is false where it may be of one request, not the service."""
         is_denial = isinstance(error, RelayError) and error.is_denial
         outage = self._now.get(service)
         if outage is None:
             outage = self._now[service] = _Outage(self._clock())
         outage.failures += 1
         # A denial is news during an outage, but a service that denies may also be away at times.
-        is_news = not outage.announced or (is_denial and not outage.is_denial)
-        if is_news and self._may_announce(service):
+        is_first = not outage.announced or (is_denial and not outage.is_denial)
+        if is_news and is_first and self._may_announce(service):
             outage.announced, outage.is_denial = True, is_denial
             level = logging.ERROR if is_denial else logging.WARNING
             state = "refuses" if is_denial else "is away"
@@ -57,8 +59,8 @@ class Outages:
         else:
             self._log.debug("%s: %s", service, error)
 
-    def works(self, service: str) -> None:
-        """Record a success."""
+    def works(self, service: str, note: str = "") -> None:
+        """Record a success. `note` ends the line that says so."""
         outage = self._now.pop(service, None)
         if outage is None:
             return
@@ -66,10 +68,11 @@ class Outages:
         seconds = self._clock() - outage.since
         self._log.log(
             level,
-            "%s serves again, after %.0f s and %d failures",
+            "%s serves again, after %.0f s and %d failures%s",
             service,
             seconds,
             outage.failures,
+            f"; {note}" if note else "",
         )
 
     @property

@@ -14,8 +14,9 @@ import pytest
 from azure.servicebus import ServiceBusMessage
 
 from shared.apps.idempotency import IdempotencyKey
-from shared.message.envelope import DataKey, MessageHeader, WrappedKey, seal
+from shared.message.envelope import DataKey, WrappedKey, seal
 from shared.message.message_id import digest_suffix
+from shared.message.protected_header import MessageHeader
 from shared.message.receipt import Receipt
 from shared.message.state import State
 from shared.standards.base64url import encode
@@ -47,7 +48,7 @@ class Sealer:
 
     def seal(self, message_id: str, kid: str | None = None, cty: str = "text/plain") -> str:
         wrapped = WrappedKey(kid or self.wrapped.key_id, self.wrapped.ciphertext)
-        return seal(PAYLOAD, MessageHeader(message_id, cty), self.key, wrapped)
+        return seal(PAYLOAD, MessageHeader(message_id, cty), self.key, wrapped).decode()
 
 
 async def send(cloud: Running, messages: dict[str, str], queue: str = "messages") -> None:

@@ -18,7 +18,8 @@ import pytest
 from azure.servicebus import ServiceBusMessage
 from azure.servicebus.amqp import AmqpAnnotatedMessage, AmqpMessageProperties
 
-from shared.message.envelope import DataKey, MessageHeader, WrappedKey, seal
+from shared.message.envelope import DataKey, WrappedKey, seal
+from shared.message.protected_header import MessageHeader
 from shared.partner.delivery import PartnerSecretError
 from shared.partner.partner import read_secret
 from tests.pipeline.cloud_process import SNAPSHOT, Running, running
@@ -189,7 +190,7 @@ def _token(chance: random.Random, key_url: str, message_id: str) -> str:
     wrapped = WrappedKey(f"{key_url}/{chance.randbytes(16).hex()}", chance.randbytes(384))
     return seal(
         PLANTED.encode(), MessageHeader(message_id, "text/plain"), DataKey.generate(), wrapped
-    )
+    ).decode()
 
 
 def _altered(chance: random.Random, token: str) -> str:

@@ -56,10 +56,12 @@ def test_the_declaration_is_the_table_of_the_design(access: Access) -> None:
         ("receiver_bus", "receive", "messages"),
         ("receiver_bus", "receive", "dead-letters"),
         ("receiver_bus", "send", "retries"),
+        ("receiver_bus", "receive", "retries"),
         ("receiver_bus", "send", "rejected"),
         ("receiver_bus", "send", "receipts"),
         ("tracker_bus", "receive", "receipts"),
         ("tracker_bus", "send", "rejected"),
+        ("tracker_bus", "send", "receipts"),
         ("sender_package", "store", "sender"),
         ("receiver_package", "store", "receiver"),
         ("tracker_package", "store", "tracker"),
@@ -146,7 +148,7 @@ def trigger_of_another(access: Access) -> None:
 
 
 def trigger_without_right(access: Access) -> None:
-    access["apps"][1]["trigger"] = {"identity": "receiver_bus", "queues": ["messages", "retries"]}
+    access["apps"][1]["trigger"] = {"identity": "receiver_bus", "queues": ["messages", "rejected"]}
 
 
 def status_of_nobody(access: Access) -> None:
@@ -194,7 +196,7 @@ def grant_twice(access: Access) -> None:
 
 
 def scale_by_nothing(access: Access) -> None:
-    access["scaleGrants"].append({"identity": "receiver_bus", "queue": "retries"})
+    access["scaleGrants"].append({"identity": "receiver_bus", "queue": "rejected"})
 
 
 def scale_blindly(access: Access) -> None:
@@ -250,7 +252,7 @@ def telemetry_twice(access: Access) -> None:
 @pytest.mark.parametrize(
     ("contradict", "said"),
     [
-        (scale_by_nothing, "receiver_bus sees retries, which triggers no app under it"),
+        (scale_by_nothing, "receiver_bus sees rejected, which triggers no app under it"),
         (scale_blindly, "nobody scales with messages: receiver_bus may not see it"),
         (scale_as_nobody, "identity nobody, which is not declared"),
         (store_as_another, "sender stores its package under receiver_package, which it has not"),
@@ -277,7 +279,7 @@ def telemetry_twice(access: Access) -> None:
         (machine_with_two_secrets, "machine split may read 2 secrets instead of one"),
         (machine_with_a_name_of_an_app, "app or machine sender is declared 2 times"),
         (trigger_of_another, "receiver is triggered under tracker_bus, which it has not"),
-        (trigger_without_right, "by retries, which receiver_bus may not receive"),
+        (trigger_without_right, "by rejected, which receiver_bus may not receive"),
         (forward_ahead, "messages forwards to dead-letters, which is not declared before it"),
         (forward_to_itself, "rejected forwards to rejected, which is not declared before it"),
         (idle_operator, "operator auditor may do nothing"),

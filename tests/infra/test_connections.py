@@ -66,7 +66,7 @@ def test_groups_are_those_of_the_code(made: Snapshot) -> None:
     found = {app: connections.groups(app, given) for app, given in settings.items()}
     assert found == {
         "sender": ["http"],
-        "receiver": ["function:receive", "function:triage", "http"],
+        "receiver": ["function:receive", "function:retry", "function:triage", "http"],
         "tracker": ["function:record", "http"],
     }
 

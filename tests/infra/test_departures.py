@@ -427,9 +427,14 @@ def short_lock(made: Snapshot) -> None:
     the(made, "'relay-local/receipts'", "/queues")["properties"]["lockDuration"] = "PT30S"
 
 
-@named("missing: retries forwards to messages")
-def lost_forward(made: Snapshot) -> None:
-    del the(made, "relay-local/retries", "/queues")["properties"]["forwardTo"]
+@named("undeclared: retries forwards to messages")
+def one_more_forward(made: Snapshot) -> None:
+    the(made, "relay-local/retries", "/queues")["properties"]["forwardTo"] = "messages"
+
+
+@named("missing: retries drops duplicates within PT10M")
+def kept_duplicates(made: Snapshot) -> None:
+    the(made, "relay-local/retries", "/queues")["properties"]["requiresDuplicateDetection"] = False
 
 
 @named(

@@ -28,6 +28,7 @@ FUNCTIONS = {
         "access": "httpTrigger",
         "health": "httpTrigger",
         "receive": "serviceBusTrigger",
+        "retry": "serviceBusTrigger",
         "triage": "serviceBusTrigger",
     },
     "tracker": {

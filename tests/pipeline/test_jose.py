@@ -9,7 +9,8 @@ import pytest
 from azure.servicebus import ServiceBusMessage
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from shared.message.envelope import MessageHeader, SealedMessage
+from shared.message.envelope import SealedMessage
+from shared.message.protected_header import MessageHeader
 from tests import jose
 from tests.pipeline.cloud_process import Running
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from azure.servicebus import ServiceBusMessage
 
-from shared.message.envelope import DataKey, MessageHeader, SealedMessage, WrappedKey, seal
+from shared.message.envelope import DataKey, SealedMessage, WrappedKey, seal
+from shared.message.protected_header import MessageHeader
 from tests.pipeline.cloud_process import SNAPSHOT, Running, running
 
 PLANTED = "planted-payload-Zq3xW9"
@@ -92,7 +93,9 @@ async def garbage(cloud: Running) -> str:
     """Put messages on the queue that cannot be opened, and wait until they are dead letters."""
     key_url = (await cloud.environment("sender"))["RELAY_KEY_PAYLOAD"]
     wrapped = WrappedKey(f"{key_url}/{'0' * 32}", DataKey.generate().secret)
-    token = seal(PLANTED.encode(), MessageHeader("foreign", "a/b"), DataKey.generate(), wrapped)
+    token = seal(
+        PLANTED.encode(), MessageHeader("foreign", "a/b"), DataKey.generate(), wrapped
+    ).decode()
     assert SealedMessage.from_token(token)
     async with (
         cloud.bus("sender", "sender_bus") as client,

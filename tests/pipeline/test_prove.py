@@ -89,6 +89,7 @@ async def test_a_suspended_grant_is_named(cloud: Running) -> None:
         for one in found["differences"]
     } == {
         ("narrower", "tracker_bus", "receive", "receipts"),
+        ("narrower", "tracker_bus", "send", "receipts"),
         ("narrower", "tracker_bus", "send", "rejected"),
     }
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from azure.servicebus import ServiceBusMessage, ServiceBusReceivedMessage
 
+from shared.message.bus_message import receipts_message
 from shared.message.envelope import SealedMessage
 from shared.message.receipt import Receipt
 from shared.message.state import State
@@ -113,15 +114,16 @@ async def test_triage(cloud: Running, folder: Path, tmp_path: Path) -> None:
         assert Receipt.from_json(b"".join(receipt.body)).message_id == receipt_of
 
 
-def delivered(message_id: str) -> ServiceBusMessage:
-    return ServiceBusMessage(
-        Receipt(message_id, State.DELIVERED, datetime.now(UTC), attempts=1).to_json(),
-        content_type="application/json",
-    )
+def delivered(*message_ids: str) -> ServiceBusMessage:
+    lines = [
+        Receipt(one, State.DELIVERED, datetime.now(UTC), attempts=1).to_json()
+        for one in message_ids
+    ]
+    return receipts_message(lines)
 
 
 async def test_record_and_ask(cloud: Running, folder: Path, tmp_path: Path) -> None:
-    ids = [str(uuid.uuid4()) for _ in range(8)]
+    ids = [str(uuid.uuid4()) for _ in range(11)]
     poison = [b"", b"planted", b"\xff\xfe", b"[" * 400, b'{"id": 1}']
     async with app(cloud, folder, "tracker", tmp_path / "log") as worker:
         await put(cloud, "receipts", delivered(ids[0]))
@@ -130,9 +132,11 @@ async def test_record_and_ask(cloud: Running, folder: Path, tmp_path: Path) -> N
         await put(cloud, "receipts", *map(delivered, ids[1:4]))
         async with taken(cloud, "receipts", 3) as batch:
             assert (await worker.record(*batch)).ok
-        between = [*map(ServiceBusMessage, poison)]
-        await put(cloud, "receipts", delivered(ids[4]), *between, *map(delivered, ids[5:]))
-        async with taken(cloud, "receipts", 4 + len(poison)) as batch:
+        # Without an id or a content type: of a batch, the host gives texts to the wrong messages.
+        between = [ServiceBusMessage(body, message_id="", content_type="") for body in poison]
+        good = [*map(delivered, ids[5:8]), delivered(*ids[8:])]
+        await put(cloud, "receipts", delivered(ids[4]), *between, *good)
+        async with taken(cloud, "receipts", 1 + len(between) + len(good)) as batch:
             assert (await worker.record(*batch)).ok
         for one in ids:
             answer = await worker.http("status", params={"id": one})

@@ -38,6 +38,7 @@ OWN = {
     "sender": {"send": http("messages", "FUNCTION", "POST")},
     "receiver": {
         "receive": queue("message", "RELAY_QUEUE_MESSAGES", cardinality="ONE"),
+        "retry": queue("message", "RELAY_QUEUE_RETRIES", cardinality="ONE"),
         "triage": queue("letter", "RELAY_QUEUE_DEAD_LETTERS", cardinality="ONE"),
     },
     "tracker": {
@@ -97,7 +98,7 @@ async def test_the_host_takes_what_is_indexed(folder: Path, tmp_path: Path, apps
     bound = {one.name: one for one in bind(raw, Settings(settings))}
     assert bound.keys() == functions.keys()
     for name, one in bound.items():
-        if name in {"receive", "triage", "record"}:
+        if name in {"receive", "retry", "triage", "record"}:
             assert isinstance(one, QueueFunction)
             assert one.many == (name == "record")
         else:

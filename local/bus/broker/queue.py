@@ -115,13 +115,15 @@ class Queue:
         )
         return number
 
-    def cancel(self, sequence_number: int, now: float) -> None:
-        """Cancel a scheduled message."""
+    def cancel(self, numbers: Sequence[int], now: float) -> None:
+        """Cancel scheduled messages; none of them if one is not there."""
         self.advance(now)
-        entry = self.store.get(sequence_number)
-        if entry is None or entry.state is not EntryState.SCHEDULED:
-            raise MessageNotFoundError
-        self.store.remove(sequence_number)
+        found = [self.store.get(number) for number in dict.fromkeys(numbers)]
+        for entry in found:
+            if entry is None or entry.state is not EntryState.SCHEDULED:
+                raise MessageNotFoundError
+        for number in dict.fromkeys(numbers):
+            self.store.remove(number)
 
     # Receiving
 

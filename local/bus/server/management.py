@@ -14,6 +14,7 @@ from local.bus.amqp.errors import (
     ENTITY_DISABLED,
     LOCK_LOST,
     MESSAGE_NOT_FOUND,
+    NOT_ALLOWED,
     NOT_IMPLEMENTED,
     RESOURCE_LIMIT,
     SERVER_BUSY,
@@ -76,6 +77,13 @@ def management_node(queue: Queue) -> Node:
 def _run(link: Link, queue: Queue, request: Request) -> Value:
     right, operation = _OPERATIONS.get(request.operation, ("listen", _unknown))
     holder = link.session.claims.require(right, link.address)
+    if queue.forward_to is not None:
+        # Of all operations, also to schedule a message (azure-service-bus-dotnet 626): one that is
+        # sent with its time as a property is taken.
+        raise AmqpError(
+            NOT_ALLOWED,
+            "Cannot create a message browser on an entity with auto-forwarding enabled.",
+        )
     if right == "listen":  # one to send is checked where the messages are put
         step: QueueStep = "browse" if operation is _peek else "receive"
         link.session.namespace.availability.require(queue, step)
@@ -130,8 +138,7 @@ def _schedule(namespace: Namespace, queue: Queue, arguments: Arguments) -> Value
 
 
 def _cancel(namespace: Namespace, queue: Queue, arguments: Arguments) -> Value:
-    for number in _numbers(arguments):
-        queue.cancel(number, namespace.clock())
+    queue.cancel(_numbers(arguments), namespace.clock())
     namespace.changed(queue)
     return {}
 

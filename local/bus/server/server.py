@@ -20,6 +20,7 @@ from local.bus.security.audit_sink import AuditSink
 from local.bus.security.principal import AccessControl
 from local.bus.server.connection import BusServices, Connection
 from local.deployment.resources import NamespaceSpec
+from local.net.distance import distant
 
 TLS_HANDSHAKE_SECONDS = 20
 MAX_CONNECTIONS = 1000
@@ -31,9 +32,10 @@ logger = logging.getLogger("local.bus")
 class BusServer:
     """A Service Bus namespace for one machine, speaking AMQP 1.0.
 
-    `clock`: seconds since 1970. With a `journal`, nothing acknowledged is lost or comes again
-    when the process is killed; it is the caller's to close, after the server. Raises ValueError
-    for queues that forward to nowhere, JournalError for a journal that does not fit.
+    `clock`: seconds since 1970. `round_trip`: the seconds that clients seem to be away. With a
+    `journal`, nothing acknowledged is lost or comes again when the process is killed; it is the
+    caller's to close, after the server. Raises ValueError for queues that forward to nowhere,
+    JournalError for a journal that does not fit.
     """
 
     def __init__(
@@ -44,9 +46,11 @@ class BusServer:
         journal: Journal | None = None,
         audit: AuditSink | None = None,
         availability: QueueAvailability | None = None,
+        round_trip: float = 0.0,
     ) -> None:
         self._clock = clock
         self._clock_offset = 0.0
+        self._round_trip = round_trip
         self._namespace = Namespace(namespace, self._now, self._set_timer, journal, availability)
         commit = journal.commit if journal is not None else lambda: None
         self._services = BusServices(self._namespace, access, clock, commit, audit or AuditSink())
@@ -63,7 +67,10 @@ class BusServer:
         """Do the same on a socket that listens already; it is closed with the server."""
         loop = asyncio.get_running_loop()
         server = await loop.create_server(
-            lambda: Connection(self._services, self._connections, MAX_CONNECTIONS),
+            distant(
+                lambda: Connection(self._services, self._connections, MAX_CONNECTIONS),
+                self._round_trip,
+            ),
             sock=listening,
             ssl=ssl,
             ssl_handshake_timeout=TLS_HANDSHAKE_SECONDS if ssl else None,

@@ -45,6 +45,10 @@ def main() -> None:
     os.chdir(root)
     sys.path.insert(0, str(root))
     logs.configure(HostJson.load(root / "host.json", os.environ), options.log_level)
+    if options.database_latency:
+        from local.host.worker.distant_database import move_away
+
+        move_away(options.database_latency / 1000)
     asyncio.run(_work(connection, options.loader, root))
 
 
@@ -54,6 +58,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--root", type=Path, required=True, help="folder of function_app.py")
     parser.add_argument("--loader", choices=LOADERS, required=True)
     parser.add_argument("--log-level", choices=logs.LEVELS)
+    parser.add_argument("--database-latency", type=float)
     return parser.parse_args()
 
 

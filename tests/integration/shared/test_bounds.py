@@ -25,7 +25,7 @@ from shared.azure.queues import BusUnavailableError, QueueSender, connect
 from shared.azure.vault import VaultUnavailableError
 from shared.azure.vault_key import VaultKey
 from shared.azure.vault_secret import VaultSecret
-from shared.message.envelope import ALGORITHM, MessageHeader
+from shared.message.protected_header import ALGORITHM, MessageHeader
 from shared.partner.delivery import Delivery, PartnerUnavailableError
 from shared.partner.webhook import Webhook, WebhookClient
 

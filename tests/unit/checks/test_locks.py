@@ -281,7 +281,8 @@ IMPORTING = {
     "requirements": ("function_app.py", "shared"),
     "requirements-ops": ("ops", "migrations"),
     "requirements-local": ("local",),
-    "requirements-dev": ("checks", "tests", "bench"),
+    "requirements-dev": ("checks", "tests"),
+    "requirements-bench": ("bench",),
 }
 
 

@@ -12,6 +12,7 @@ from ops.actions import MessageSender, by_queue, dropping, resend
 from ops.replay import Destination, NotReplayable, Resend
 from shared.azure.queues import BusUnavailableError, MessageTooLargeError
 from shared.message.receipt import Receipt
+from shared.message.receipt_lines import read_lines
 from shared.message.state import State
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -64,9 +65,12 @@ async def test_dropping_lets_each_be_completed() -> None:
 
 async def test_drops_are_reported_on_the_queue_of_receipts() -> None:
     receipts = Sent()
-    receipt = Receipt("a", State.DROPPED, NOW, is_proven=False)
-    await by_queue(receipts)([receipt, receipt])
-    assert [Receipt.from_json(body) for body in receipts.bodies] == [receipt, receipt]
+    dropped = [Receipt(f"m{n}", State.DROPPED, NOW, detail="\N{SNOWMAN}" * 250) for n in range(50)]
+    await by_queue(receipts)(dropped)
+    read = [line.receipt for body in receipts.bodies for line in read_lines(body)]
+    assert (read, len(receipts.bodies)) == (dropped, 2)
+    await by_queue(receipts)([])
+    assert len(receipts.bodies) == 2
 
 
 async def test_what_cannot_be_reported_is_not_dropped() -> None:

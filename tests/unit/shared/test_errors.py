@@ -32,8 +32,12 @@ from shared.ledger.errors import (
     PoolerRefusedError,
 )
 from shared.message.envelope import DecryptionError
+from shared.message.formats import NewerFormatError
+from shared.message.protected_header import RetiredFormatError
 from shared.partner.delivery import (
     DeliveryError,
+    MessageDeniedError,
+    PartnerBlockedError,
     PartnerDeniedError,
     PartnerRefusedError,
     PartnerSecretError,
@@ -47,6 +51,8 @@ TRANSIENT: set[type[RelayError]] = {
     LedgerUnavailableError,
     PoolerRefusedError,
     PartnerUnavailableError,
+    PartnerBlockedError,
+    MessageDeniedError,
     CallCancelledError,
 }
 DENIALS: set[type[RelayError]] = {  # transient as well: nothing is wrong with the request
@@ -67,6 +73,8 @@ FINAL: set[type[RelayError]] = {
     DeliveryError,
     PartnerRefusedError,
     DecryptionError,
+    NewerFormatError,
+    RetiredFormatError,
     SettingsError,
     NotDeclaredError,
     InvalidRequestError,

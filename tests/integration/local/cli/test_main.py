@@ -329,7 +329,7 @@ def test_a_deployment_of_other_things_is_refused_while_it_runs(folder: Path) -> 
     [
         ("/keys/payload", '"keyOps": ["encrypt", "decrypt"]', '"keyOps": ["sign"]', "vaults"),
         ("/namespaces/relay-local", 'LocalAuth": true', 'LocalAuth": false', "namespaces"),
-        ("/queues/retries", '"forwardTo": "messages"', '"forwardTo": "rejected"', "namespaces"),
+        ("/queues/retries", '"PT10M"', '"PT20M"', "namespaces"),
         ("/sites/relay-sender-local", '"name": "RELAY_', '"name": "PLANTED_', "apps"),
     ],
 )

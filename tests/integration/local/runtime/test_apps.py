@@ -39,3 +39,17 @@ def test_an_identity_header_is_never_shown(tmp_path: Path) -> None:
     environment = common.variables("planted-header")
     assert environment["IDENTITY_HEADER"] == "planted-header"
     assert "planted-header" not in repr(app(tmp_path, environment))
+
+
+async def test_an_app_runs_from_another_folder_once_that_has_a_package(tmp_path: Path) -> None:
+    other = app(tmp_path, {})
+    package = tmp_path / "package"
+    for wrong, said in ((package, "no function_app.py and no host.json"), (Path("a"), "is not")):
+        with pytest.raises(ValueError, match=said):
+            other.take(wrong)
+    package.mkdir()
+    (package / "host.json").write_text('{"version": "2.0"}')
+    (package / "function_app.py").write_text("raise ValueError('this is the other one')")
+    other.take(package)
+    with pytest.raises(AppFailedError, match="this is the other one"):
+        await other.start()

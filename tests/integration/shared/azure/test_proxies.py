@@ -19,7 +19,7 @@ import pytest
 from aiohttp import web
 
 from shared.azure.network import ConnectionOptions
-from shared.message.envelope import MessageHeader
+from shared.message.protected_header import MessageHeader
 from shared.partner.delivery import Delivery, PartnerUnavailableError
 from shared.partner.webhook import Webhook, WebhookClient
 from shared.settings.settings import APPS, AppName

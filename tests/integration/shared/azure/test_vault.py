@@ -28,8 +28,9 @@ from shared.azure.vault import (
 )
 from shared.azure.vault_key import VaultKey
 from shared.azure.vault_secret import VaultSecret
-from shared.message.envelope import ALGORITHM, DecryptionError, WrappedKey
+from shared.message.envelope import DecryptionError, WrappedKey
 from shared.message.payload_key import PayloadKey
+from shared.message.protected_header import ALGORITHM
 
 SNAPSHOT = Path(__file__).resolve().parents[4] / "infra" / "local.snapshot.json"
 DATA_KEY = bytes(range(32))

@@ -22,8 +22,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 import shared.ledger.engine
 from shared.azure.vault import VaultDeniedError
 from shared.ledger.database import Database
+from shared.ledger.entry import LedgerEntry, NewMessage
 from shared.ledger.errors import LedgerError, LedgerUnavailableError
-from shared.ledger.ledger import Ledger, LedgerEntry, NewMessage
+from shared.ledger.ledger import Ledger
 from shared.message.receipt import Receipt
 from shared.message.state import State
 from tests import databases

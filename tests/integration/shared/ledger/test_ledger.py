@@ -10,8 +10,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine, event
 
+from shared.ledger.entry import LedgerEntry, NewMessage, Position
 from shared.ledger.errors import LedgerError
-from shared.ledger.ledger import Ledger, LedgerEntry, NewMessage, Position
+from shared.ledger.ledger import Ledger
 from shared.message.receipt import Receipt
 from shared.message.state import State
 from tests.databases import Secret

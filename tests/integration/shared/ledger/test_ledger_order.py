@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.ledger.ledger import Ledger, LedgerEntry, NewMessage
+from shared.ledger.entry import LedgerEntry, NewMessage
+from shared.ledger.ledger import Ledger
 from shared.message.receipt import Receipt
 from shared.message.state import State
 

@@ -18,7 +18,8 @@ from sqlalchemy import Engine, event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.ledger.engine import make_engine
-from shared.ledger.ledger import Ledger, NewMessage, Position
+from shared.ledger.entry import NewMessage, Position
+from shared.ledger.ledger import Ledger
 from shared.ledger.retention import RetainedLedger
 from shared.message.receipt import Receipt
 from shared.message.state import State

@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import select
 
 from shared.ledger.engine import make_engine
-from shared.ledger.ledger import Ledger, LedgerEntry, NewMessage, Position
+from shared.ledger.entry import LedgerEntry, NewMessage, Position
+from shared.ledger.ledger import Ledger
 from shared.ledger.retention import FINAL, OPEN, Erased, Erasure, RetainedLedger
 from shared.ledger.table import messages
 from shared.message.receipt import Receipt

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shared.azure.network import ConnectionOptions
-from shared.message.envelope import MessageHeader
+from shared.message.protected_header import MessageHeader
 from shared.partner.delivery import Delivery, PartnerUnavailableError
 from shared.partner.service_bus import PartnerQueue, PartnerQueueClient
 

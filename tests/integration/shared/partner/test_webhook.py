@@ -10,10 +10,9 @@ import pytest
 from aiohttp import web
 
 from shared.azure.network import ConnectionOptions
-from shared.message.envelope import MessageHeader
+from shared.message.protected_header import MessageHeader
 from shared.partner.delivery import (
     Delivery,
-    PartnerRefusedError,
     PartnerSecretError,
     PartnerUnavailableError,
 )
@@ -71,7 +70,7 @@ async def test_no_redirect_and_no_cookie_is_followed(
     webhook = Webhook(await serve_tls(endpoint.app), (bytes(24),))
     endpoint.status, endpoint.headers = 307, {"Location": "/elsewhere", "Set-Cookie": "a=b"}
     for _ in range(2):
-        with pytest.raises(PartnerRefusedError, match="it answered 307"):
+        with pytest.raises(PartnerUnavailableError, match="it answered 307"):
             await client.send(webhook, DELIVERY)
     assert len(endpoint.got) == 2
     assert "Cookie" not in endpoint.got[1][0]

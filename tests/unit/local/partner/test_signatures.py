@@ -14,7 +14,7 @@ from standardwebhooks import Webhook as ReferenceWebhook
 from standardwebhooks.webhooks import WebhookVerificationError
 
 from local.partner.signatures import TOLERANCE, SigningSecret, verify
-from shared.message.envelope import MessageHeader
+from shared.message.protected_header import MessageHeader
 from shared.partner.delivery import Delivery
 from shared.partner.webhook import Webhook
 

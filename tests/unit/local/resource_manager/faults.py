@@ -131,7 +131,6 @@ PLANTED = (
     Planted(QUEUE, "maxMessageSizeInKilobytes", 200_000, "BadRequest"),
     Planted("queues/retries", "forwardTo", "nowhere", "BadRequest"),
     Planted("queues/rejected", "forwardDeadLetteredMessagesTo", "rejected", "BadRequest"),
-    Planted("queues/retries", "requiresSession", True, "BadRequest", "forwardTo"),
     Planted(SERVER, "storage.storageSizeGB", 50, DATABASE),
     Planted(SERVER, "storage.storageSizeGB", GONE, DATABASE),
     Planted(SERVER, "storage.autoGrow", True, DATABASE),

@@ -51,6 +51,12 @@ def edited(ending: str, *changes: tuple[str, object], name: str = "local.snapsho
     return document
 
 
+def _circle() -> Json:
+    document = edited("queues/messages", ("forwardTo", "retries"))
+    put(resource(document, "queues/retries"), "forwardTo", "messages")
+    return document
+
+
 def _of(kind: str, name: str = "local.snapshot.json") -> tuple[Json, Json]:
     document = snapshot(name)
     found = [one for one in document["predictedResources"] if one["type"].endswith(kind)]
@@ -148,7 +154,12 @@ TOGETHER: dict[str, tuple[Json, str, str]] = {
         "BadRequest",
     ),
     "a circle of forwards": (
-        edited("queues/messages", ("forwardTo", "retries")),
+        _circle(),
+        "forwardTo",
+        "BadRequest",
+    ),
+    "sessions and a forward": (
+        edited("queues/retries", ("requiresSession", True), ("forwardTo", "messages")),
         "forwardTo",
         "BadRequest",
     ),

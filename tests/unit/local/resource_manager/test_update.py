@@ -49,7 +49,7 @@ def forgetting(document: Json) -> Json:
 # Over the deployment as it is, or over the one with machines in it.
 FIXED = (
     Planted(QUEUE, "requiresDuplicateDetection", False, "BadRequest"),
-    Planted("queues/retries", "requiresDuplicateDetection", True, "BadRequest"),
+    Planted("queues/receipts", "requiresDuplicateDetection", True, "BadRequest"),
     Planted(QUEUE, "requiresSession", True, "BadRequest"),
     Planted(QUEUE, "enablePartitioning", True, "BadRequest"),
     Planted(BUS, "/sku", {"name": "Premium", "tier": "Premium"}, "BadRequest", "sku.name"),

@@ -10,14 +10,19 @@ from typing import Any
 from azure.functions.servicebus import ServiceBusMessage as Triggered
 from azure.servicebus import ServiceBusMessage
 
+from shared.apps.receipt_publisher import ReceiptPublisher
+from shared.apps.receiver_clients import ReceiverClients
 from shared.apps.receiver_queues import ReceiverQueues
 from shared.apps.sending import Send
 from shared.azure.queues import BusDeniedError
-from shared.message.envelope import DataKey, DecryptionError, MessageHeader, WrappedKey, seal
+from shared.message.envelope import DataKey, DecryptionError, WrappedKey, seal
 from shared.message.message_id import MessageId
+from shared.message.protected_header import MessageHeader
 from shared.message.receipt import Receipt
 from shared.message.received import ReceivedMessage, UnidentifiedMessage, read_message
+from shared.partner.breaker import BreakerPolicy
 from shared.partner.delivery import Delivery
+from shared.partner.gate import GatePolicy, PartnerGate
 from shared.telemetry.outages import Outages
 from tests.unit.shared.message.triggered import triggered
 
@@ -25,7 +30,12 @@ NOW = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
 PENDING_SECONDS = 30.0
 KEY = DataKey.generate()
 WRAPPED = WrappedKey("https://vault.example/keys/payload/version", b"key")
-TOKEN = seal(b"payload", MessageHeader("mine", "a/b"), KEY, WRAPPED)
+TOKEN = seal(b"payload", MessageHeader("mine", "a/b"), KEY, WRAPPED).decode()
+
+
+def token_of(message_id: str) -> str:
+    """Return a sealed message of an id."""
+    return seal(b"payload", MessageHeader(message_id, "a/b"), KEY, WRAPPED).decode()
 
 
 def message_of(body: bytes | str = TOKEN, message_id: str = "mine", **more: Any) -> Triggered:
@@ -75,6 +85,7 @@ class Queues:
             self.to("retries"),
             self.to("rejected"),
             self.to("receipts"),
+            ReceiptPublisher(self.to("receipts")),
             PENDING_SECONDS,
             self.outages,
             lambda: NOW,
@@ -129,3 +140,10 @@ class PartnerDouble:
         if self.error:
             raise self.error
         self.accepted.append(delivery)
+
+
+def clients_of(keys: Keys, partner: PartnerDouble, queues: Queues) -> ReceiverClients:
+    """Return the clients of a receiver, with the real gate before the partner."""
+    policy = GatePolicy(BreakerPolicy(failures=10, longest_interval=0.001))
+    gate = PartnerGate(partner, policy, queues.outages)
+    return ReceiverClients(keys, gate, queues.of_receiver, queues.outages)

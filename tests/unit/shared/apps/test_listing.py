@@ -12,7 +12,7 @@ import pytest
 
 from shared.apps.failures import InvalidRequestError
 from shared.apps.listing import Query, entry_answer
-from shared.ledger.ledger import LedgerEntry, NewMessage, Position
+from shared.ledger.entry import LedgerEntry, NewMessage, Position
 from shared.message.state import State
 from tests.unit.shared.ledger.entries import NOW, entry_of
 

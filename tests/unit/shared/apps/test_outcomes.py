@@ -7,8 +7,8 @@ from typing import get_args
 
 import pytest
 
+from shared.apps.holds import MAX_HOLDS
 from shared.apps.outcomes import (
-    MAX_DENIED_HOLDS,
     Delivered,
     Hold,
     Policy,
@@ -26,11 +26,14 @@ from shared.apps.outcomes import (
 from shared.azure.queues import BusDeniedError
 from shared.azure.vault import VaultDeniedError, VaultRefusedError, VaultUnavailableError
 from shared.message.envelope import DataKey, DecryptionError, Fault
+from shared.message.formats import NewerFormatError
 from shared.message.message_id import MessageId
 from shared.message.pending_receipt import PendingReceipt
 from shared.message.receipt import Receipt
 from shared.message.state import State
 from shared.partner.delivery import (
+    MessageDeniedError,
+    PartnerBlockedError,
     PartnerDeniedError,
     PartnerRefusedError,
     PartnerSecretError,
@@ -52,11 +55,12 @@ def away(retry_after: float | None = None) -> PartnerUnavailableError:
 @pytest.mark.parametrize(
     ("attempts", "error", "outcome"),
     [
-        (0, away(), Retry(5.0, 1, "it answered 503")),
-        (1, away(), Retry(300.0, 2, "it answered 503")),
-        (1, away(60.0), Retry(60.0, 2, "it answered 503")),
-        (1, away(0.0), Retry(300.0, 2, "it answered 503")),
-        (1, away(1e9), Retry(300.0, 2, "it answered 503")),
+        (0, away(), Retry(5.0, 1, "it answered 503", 5)),
+        (1, away(), Retry(300.0, 2, "it answered 503", 305)),
+        (1, away(60.0), Retry(60.0, 2, "it answered 503", 65)),
+        (1, away(2.0), Retry(30.0, 2, "it answered 503", 35)),
+        (1, away(0.0), Retry(300.0, 2, "it answered 503", 305)),
+        (1, away(1e9), Retry(86_400.0, 2, "it answered 503", 305)),
         (2, away(), Reject("retries-exhausted", "it answered 503", 3)),
         (2, away(60.0), Reject("retries-exhausted", "it answered 503", 3)),
         (9999, away(), Reject("retries-exhausted", "it answered 503", 10_000)),
@@ -67,14 +71,38 @@ def away(retry_after: float | None = None) -> PartnerUnavailableError:
         ),
         (4, PartnerRefusedError("too large"), Reject("partner-refused", "too large", 5)),
         (2, PartnerDeniedError("it answered 401"), Hold(30.0, "it answered 401")),
+        (
+            2,
+            PartnerDeniedError("it answered 401", retry_after=3600),
+            Hold(3600.0, "it answered 401"),
+        ),
+        (2, PartnerDeniedError("it answered 401", retry_after=2), Hold(30.0, "it answered 401")),
+        (
+            2,
+            PartnerDeniedError("it answered 401", retry_after=1e9),
+            Hold(86_400.0, "it answered 401"),
+        ),
+        (0, MessageDeniedError("it answered 403"), Retry(5.0, 1, "it answered 403", 5)),
+        (
+            1,
+            MessageDeniedError("it answered 403", retry_after=60),
+            Retry(60.0, 2, "it answered 403", 65),
+        ),
+        (
+            2,
+            MessageDeniedError("it answered 403"),
+            Reject("partner-refused", "it answered 403", 3),
+        ),
+        (2, PartnerBlockedError("away", retry_after=70), Hold(70, "away")),
+        (9, PartnerBlockedError("away", retry_after=0), Hold(30.0, "away")),
         (2, PartnerSecretError("no JSON"), Hold(30.0, "no JSON")),
         (2, VaultUnavailableError("read", "away"), Hold(30.0, "read: away")),
         (2, VaultUnavailableError("read", "away", 503, retry_after=7), Hold(30.0, "read: away")),
         (2, VaultUnavailableError("read", "away", 429, retry_after=31), Hold(31, "read: away")),
         (2, VaultDeniedError("read", "status 403", 403), Hold(30.0, "read: status 403")),
         (2, VaultRefusedError("read", "status 404", 404), Hold(30.0, "read: status 404")),
-        (0, KeyError("planted"), Retry(5.0, 1, "an unforeseen error (KeyError)")),
-        (0, TimeoutError(), Retry(5.0, 1, "an unforeseen error (TimeoutError)")),
+        (0, KeyError("planted"), Retry(5.0, 1, "an unforeseen error (KeyError)", 5)),
+        (0, TimeoutError(), Retry(5.0, 1, "an unforeseen error (TimeoutError)", 5)),
         (2, BusDeniedError("no"), Reject("retries-exhausted", UNFORESEEN_BUS, 3)),
     ],
 )
@@ -120,15 +148,74 @@ def test_what_the_vault_denies_waits_longer_each_time_and_not_for_ever(
 def test_what_the_vault_denies_waits_for_about_a_week() -> None:
     outcomes = [
         after_failure(received(f"mine.{hop}"), DENIED, POLICY, 0.0, is_opened=False)
-        for hop in range(MAX_DENIED_HOLDS)
+        for hop in range(MAX_HOLDS)
     ]
     waited = sum(one.delay for one in outcomes if isinstance(one, Hold))
     assert 6.5 < waited / 86_400 < 7.5
 
 
+def test_a_short_retry_after_does_not_use_up_the_schedule() -> None:
+    message, waited = received(), 0.0
+    while isinstance(outcome := after_failure(message, away(2.0), POLICY, chance=0.0), Retry):
+        waited += outcome.delay
+        message = received(
+            properties={
+                "relay-attempts": str(outcome.attempts),
+                "relay-schedule-used": str(outcome.schedule_used),
+            }
+        )
+    assert waited >= 305
+    assert outcome == Reject("retries-exhausted", "it answered 503", 14)
+
+
+@pytest.mark.parametrize("used", ["", "x", "-1", "1.5", "306", "9" * 30, "\ud800", "٣"])
+def test_what_the_schedule_used_up_is_foreign_input(used: str) -> None:
+    message = received(properties={"relay-attempts": "1", "relay-schedule-used": used})
+    assert after_failure(message, away(), POLICY, 0.0) == Retry(300.0, 2, "it answered 503", 305)
+
+
+@pytest.mark.parametrize(("hop", "is_recorded"), [(0, True), (1, False), (9, False)])
+def test_the_ledger_hears_once_that_a_message_waits_for_the_partner(
+    hop: int, is_recorded: bool
+) -> None:
+    blocked = PartnerBlockedError("away", retry_after=70)
+    outcome = after_failure(received(f"mine.{hop}"), blocked, POLICY, 0.0)
+    assert outcome == Hold(70, "away", is_recorded=is_recorded)
+
+
+@pytest.mark.parametrize(("hop", "delay"), [(0, 30), (10, 30), (11, 60), (15, 600), (99_999, 600)])
+def test_what_the_partner_denies_comes_ever_more_seldom_and_is_never_rejected(
+    hop: int, delay: int
+) -> None:
+    denied = PartnerDeniedError("it answered 401")
+    assert after_failure(received(f"mine.{hop}"), denied, POLICY, 0.0) == Hold(
+        delay, "it answered 401"
+    )
+
+
+NEWER = NewerFormatError(2)
+
+
+@pytest.mark.parametrize("is_opened", [False, True])
+@pytest.mark.parametrize(
+    ("hop", "attempts", "outcome"),
+    [
+        (0, 0, Hold(30.0, str(NEWER))),
+        (18, 3, Hold(600.0, str(NEWER))),
+        (999, 0, Hold(600.0, str(NEWER))),
+        (1003, 3, Reject("newer-format", f"{NEWER}; held 1000 times", 3)),
+    ],
+)
+def test_a_newer_format_waits_for_an_upgrade_as_a_denied_key_does(
+    hop: int, attempts: int, outcome: Hold | Reject, is_opened: bool
+) -> None:
+    message = received(f"mine.{hop}", properties={"relay-attempts": str(attempts)})
+    assert after_failure(message, NEWER, POLICY, 0.0, is_opened=is_opened) == outcome
+
+
 def test_what_failed_together_does_not_come_back_together() -> None:
     delays = [after_failure(received(), away(), POLICY, chance) for chance in (0.0, 0.5, 1.0)]
-    assert delays == [Retry(delay, 1, "it answered 503") for delay in (5.0, 5.5, 6.0)]
+    assert delays == [Retry(delay, 1, "it answered 503", 5) for delay in (5.0, 5.5, 6.0)]
 
 
 @pytest.mark.parametrize("deliveries", [1, 8])

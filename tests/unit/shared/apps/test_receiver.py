@@ -15,11 +15,12 @@ from azure.servicebus import ServiceBusMessageBatch
 
 from shared.apps.outcomes import Policy
 from shared.apps.receiver import Receiver, blueprint, policy_of
-from shared.apps.receiver_clients import ReceiverClients
 from shared.azure.queues import BusDeniedError
 from shared.azure.vault import VaultDeniedError, VaultRefusedError, VaultUnavailableError
-from shared.message.envelope import DataKey, MessageHeader, WrappedKey, seal
+from shared.message.envelope import DataKey, WrappedKey, seal
+from shared.message.formats import Formats
 from shared.message.pending_receipt import PendingReceipt
+from shared.message.protected_header import MessageHeader
 from shared.message.receipt import Receipt
 from shared.message.state import State
 from shared.partner.delivery import (
@@ -41,7 +42,9 @@ from tests.unit.shared.apps.receiver_doubles import (
     Keys,
     PartnerDouble,
     Queues,
+    clients_of,
     message_of,
+    token_of,
 )
 from tests.unit.shared.message.triggered import TRACE
 from tests.unit.shared.settings.test_settings import environment
@@ -66,7 +69,7 @@ def partner() -> PartnerDouble:
 
 @pytest.fixture
 def receiver(queues: Queues, keys: Keys, partner: PartnerDouble) -> Receiver:
-    clients = ReceiverClients(keys, partner, queues.of_receiver, queues.outages)
+    clients = clients_of(keys, partner, queues)
     return Receiver(clients, Policy(Schedule.parse("5s,5m"), 30.0, 9), lambda: 0.0)
 
 
@@ -167,6 +170,74 @@ async def test_what_cannot_be_opened_is_rejected_as_it_came(
     assert queues.order == ["receipts", "rejected"][1 - recorded :]
     assert not any(receipt.is_proven for receipt in queues.receipts())
     assert not partner.accepted
+
+
+NEWER = seal(b"payload", MessageHeader("mine", "a/b"), KEY, WRAPPED, 2).decode()
+
+
+async def test_a_message_of_a_newer_format_waits_with_no_attempt_and_is_not_opened(
+    receiver: Receiver, queues: Queues, keys: Keys, partner: PartnerDouble
+) -> None:
+    await receiver.handle(message_of(NEWER, properties={"relay-attempts": "1"}))
+    assert queues.order == ["retries", "receipts"]
+    assert queues.bodies("retries") == [NEWER.encode()]
+    assert queues.properties("retries")[0]["relay-attempts"] == "1"
+    (receipt,) = queues.receipts()
+    assert (receipt.state, receipt.is_proven) == (State.RETRYING, False)
+    assert "format 2, which is newer" in str(receipt.detail)
+    assert not keys.opened
+    assert not partner.accepted
+
+
+async def test_a_message_of_a_newer_format_that_has_waited_for_a_week_is_an_operators(
+    receiver: Receiver, queues: Queues
+) -> None:
+    await receiver.handle(message_of(NEWER, "mine.1000"))
+    assert queues.order == ["receipts", "rejected"]
+    assert queues.properties("rejected")[0]["relay-reason"] == "newer-format"
+    assert queues.bodies("rejected") == [NEWER.encode()]
+
+
+async def test_a_newer_format_under_an_id_that_is_not_the_relays_is_rejected(
+    receiver: Receiver, queues: Queues
+) -> None:
+    await receiver.handle(message_of(NEWER, "not ours"))
+    assert queues.order == ["rejected"]
+    assert queues.properties("rejected")[0]["relay-reason"] == "undecryptable-tampered"
+
+
+@pytest.mark.parametrize(
+    ("message_id", "queue"), [("mine.3", "retries"), ("mine.1000", "rejected")]
+)
+async def test_a_newer_pending_receipt_keeps_its_message_from_the_partner(
+    receiver: Receiver,
+    queues: Queues,
+    keys: Keys,
+    partner: PartnerDouble,
+    message_id: str,
+    queue: str,
+) -> None:
+    pending = PendingReceipt.by(KEY, replace(DONE, format=2)).to_properties()
+    await receiver.handle(message_of(message_id=message_id, properties=pending))
+    assert sorted(queues.order) == sorted([queue, "receipts"])
+    if queue == "retries":
+        assert pending.items() <= queues.properties(queue)[0].items()
+    else:
+        assert queues.properties(queue)[0]["relay-reason"] == "newer-format"
+    assert not keys.opened
+    assert not partner.accepted
+
+
+async def test_what_is_accepted_is_what_the_receiver_is_given(
+    queues: Queues, keys: Keys, partner: PartnerDouble
+) -> None:
+    clients = clients_of(keys, partner, queues)
+    policy = Policy(Schedule.parse("5s"), 30.0, 9)
+    later = Receiver(clients, policy, accepted=Formats(frozenset({2})))
+    await later.handle(message_of(NEWER))
+    assert [delivery.payload for delivery in partner.accepted] == [b"payload"]
+    await later.handle(message_of())
+    assert queues.properties("rejected")[0]["relay-reason"] == "undecryptable-retired-format"
 
 
 def with_header(**changes: object) -> str:
@@ -379,8 +450,8 @@ async def test_a_partner_that_is_away_is_one_line_of_the_log(
 ) -> None:
     caplog.set_level(logging.WARNING)
     partner.error = PartnerUnavailableError("away")
-    for _ in range(20):
-        await receiver.handle(message_of())
+    for message_id in map(str, range(20)):
+        await receiver.handle(message_of(token_of(message_id), message_id))
     partner.error = None
     await receiver.handle(message_of())
     assert [line.partition(",")[0] for line in caplog.messages] == [
@@ -407,7 +478,7 @@ def test_the_real_clients_are_made_from_the_settings() -> None:
         built = [one.build() for one in functions._function_builders]
         return [one.get_function_name() for one in built]
 
-    assert asyncio.run(make()) == ["receive", "triage"]
+    assert asyncio.run(make()) == ["receive", "retry", "triage"]
     assert policy_of(settings()) == Policy(Schedule.parse("7s"), 12, 5)
 
 

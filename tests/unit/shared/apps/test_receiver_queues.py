@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from dataclasses import replace
 from datetime import timedelta
@@ -15,8 +16,9 @@ from shared.apps.receiver_queues import HOLD_SECONDS
 from shared.azure.queues import BusDeniedError, BusUnavailableError, MessageTooLargeError
 from shared.concurrency.holding import LONGEST_PAUSE_AFTER_FAILURE
 from shared.message.envelope import DataKey
+from shared.message.formats import Formats
 from shared.message.message_id import digest_suffix
-from shared.message.pending_receipt import PendingReceipt
+from shared.message.pending_receipt import PendingReceipt, pending_receipt
 from shared.message.receipt import Receipt
 from shared.message.state import State
 from tests.fast_clock import run
@@ -63,15 +65,23 @@ async def test_an_outcome_is_carried_out_before_its_receipt_is_sent(
 
 
 @pytest.mark.parametrize(
-    ("outcome", "attempts"), [(Retry(5.0, 3, "w"), "3"), (Hold(5.0, "w"), "2")]
+    ("outcome", "attempts", "waits_for"),
+    [(Retry(5.0, 3, "w"), "3", "attempt"), (Hold(5.0, "w"), "2", "service")],
 )
 async def test_a_message_that_waits_is_the_same_under_the_id_of_its_next_hop(
-    queues: Queues, outcome: Outcome, attempts: str
+    queues: Queues, outcome: Outcome, attempts: str, waits_for: str
 ) -> None:
     await queues.of_receiver.carry_out(MESSAGE, outcome, KEY)
     (waiting,) = queues.on("retries")
     assert queues.bodies("retries") == [TOKEN.encode()]
-    assert queues.properties("retries") == [{"traceparent": TRACE, "relay-attempts": attempts}]
+    assert queues.properties("retries") == [
+        {
+            "traceparent": TRACE,
+            "relay-attempts": attempts,
+            "relay-waits-for": waits_for,
+            "relay-detail": "w",
+        }
+    ]
     assert waiting.message_id == NEXT_ID
     assert waiting.scheduled_enqueue_time_utc == NOW + timedelta(seconds=5)
 
@@ -107,11 +117,25 @@ async def test_the_receipt_of_a_final_outcome_stays_pending_until_it_can_be_sent
     (waiting,) = queues.on("retries")
     assert waiting.scheduled_enqueue_time_utc == NOW + timedelta(seconds=PENDING_SECONDS)
     (properties,) = queues.properties("retries")
-    assert properties["relay-attempts"] == "3"
+    assert (properties["relay-attempts"], properties["relay-waits-for"]) == ("3", "receipt")
     back = received(NEXT_ID, properties=properties)
-    assert back.pending
+    assert isinstance(back.pending, PendingReceipt)
     assert back.pending.receipt.attempts == 3
     assert back.pending.is_authentic(KEY) == authentic
+
+
+async def test_receipts_are_written_in_the_format_that_is_set(queues: Queues) -> None:
+    later = replace(queues.of_receiver, format_emitted=2)
+    await later.carry_out(MESSAGE, DELIVERED, KEY)
+    assert json.loads(queues.bodies("receipts")[0])["format"] == 2
+    queues.denied.add("receipts")
+    await later.carry_out(MESSAGE, DELIVERED, KEY)
+    pending = pending_receipt(
+        queues.properties("retries")[0], MESSAGE.id, Formats(frozenset({1, 2}))
+    )
+    assert isinstance(pending, PendingReceipt)
+    assert pending.receipt.format == 2
+    assert pending.is_authentic(KEY)
 
 
 async def test_what_nothing_opened_is_rejected_after_its_receipt(queues: Queues) -> None:
@@ -128,7 +152,9 @@ async def test_without_its_receipt_what_nothing_opened_waits_and_is_not_rejected
     queues.denied.add("receipts")
     await queues.of_receiver.carry_out(MESSAGE, Reject("r", "why", 3), None)
     assert queues.order == ["retries"]
-    assert queues.properties("retries") == [{"traceparent": TRACE, "relay-attempts": "2"}]
+    (properties,) = queues.properties("retries")
+    assert properties["relay-attempts"] == "2"
+    assert "relay-pending-receipt" not in properties
 
 
 @pytest.mark.parametrize(("key", "is_proven"), [(KEY, True), (None, False)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from shared.apps.recorder import Recorder
 from shared.azure.queues import BusDeniedError
 from shared.ledger.errors import LedgerError, LedgerUnavailableError
+from shared.message.formats import KNOWN_FORMATS, Formats
 from shared.message.receipt import Receipt
 from shared.message.state import State
 from shared.telemetry.outages import Outages
@@ -76,12 +78,18 @@ class Ledger:
 class Aside:
     def __init__(self) -> None:
         self.messages: list[ServiceBusMessage] = []
+        self.back: list[ServiceBusMessage] = []
         self.error: Exception | None = None
 
     async def send(self, message: ServiceBusMessage) -> None:
         if self.error:
             raise self.error
         self.messages.append(message)
+
+    async def send_back(self, message: ServiceBusMessage) -> None:
+        if self.error:
+            raise self.error
+        self.back.append(message)
 
     @property
     def bodies(self) -> list[bytes]:
@@ -92,11 +100,16 @@ class Aside:
         return [cast("dict[str, Any]", message.application_properties) for message in self.messages]
 
 
+def recorder_of(ledger: Ledger, aside: Aside, accepted: Formats = KNOWN_FORMATS) -> Recorder:
+    outages = Outages(logging.getLogger("test"))
+    return Recorder(ledger.record, aside.send, aside.send_back, 240, outages, accepted)
+
+
 def recording(ledger: Ledger, aside: Aside, batch: Sequence[Triggered]) -> float:
     """Record a batch; return how many seconds that took."""
 
     async def main() -> float:
-        recorder = Recorder(ledger.record, aside.send, 240, Outages(logging.getLogger("test")))
+        recorder = recorder_of(ledger, aside)
         await recorder.record(batch)
         return asyncio.get_running_loop().time()
 
@@ -109,7 +122,7 @@ def failing(
     """Record a batch, which fails; return how many seconds that took."""
 
     async def main() -> float:
-        recorder = Recorder(ledger.record, aside.send, 240, Outages(logging.getLogger("test")))
+        recorder = recorder_of(ledger, aside)
         with pytest.raises(error):
             await recorder.record(batch)
         return asyncio.get_running_loop().time()
@@ -134,6 +147,57 @@ def test_what_is_no_receipt_is_set_aside_as_it_was_and_the_others_are_recorded(
     assert "planted" not in caplog.text + str(aside.properties)
 
 
+def newer(**members: object) -> bytes:
+    return json.dumps({"format": 2, "\ud800": "\u00e4", "of later": [1.5, None]} | members).encode()
+
+
+@pytest.mark.parametrize(
+    ("held", "seconds"), [(0, 30), (9, 30), (11, 60), (15, 600), (999, 600), ("x", 30), (-1, 30)]
+)
+def test_a_receipt_of_a_newer_format_waits_and_the_others_are_recorded(
+    held: object, seconds: float
+) -> None:
+    ledger, aside = Ledger(), Aside()
+    before = datetime.now(UTC)
+    recording(ledger, aside, [triggered(newer(held=held)), triggered(receipt("other"))])
+    assert ledger.ids == {"other"}
+    assert not aside.messages
+    (back,) = aside.back
+    count = held + 1 if isinstance(held, int) and held >= 0 else 1
+    assert json.loads(b"".join(back.body)) == json.loads(newer(held=count))
+    assert back.scheduled_enqueue_time_utc
+    waits = back.scheduled_enqueue_time_utc - before
+    assert seconds <= waits.total_seconds() < seconds + 20
+
+
+@pytest.mark.parametrize("body", [newer(held=1000), newer(held=9999), newer(more="x" * 20_000)])
+def test_one_that_has_waited_for_a_week_or_is_too_large_is_an_operators(
+    body: bytes,
+) -> None:
+    aside = Aside()
+    recording(Ledger(), aside, [triggered(body)])
+    assert aside.bodies == [body]
+    assert aside.properties[0]["relay-reason"] == "newer-format"
+    assert not aside.back
+
+
+def test_a_newer_receipt_that_cannot_be_sent_back_stays_on_the_queue() -> None:
+    ledger, aside = Ledger(), Aside()
+    aside.error = BusDeniedError("refused")
+    batch = [triggered(newer()), triggered(receipt("other"))]
+    assert failing(ledger, aside, batch, BusDeniedError) > 0
+    assert ledger.ids == {"other"}
+
+
+async def test_which_formats_are_recorded_is_what_the_tracker_is_given() -> None:
+    ledger, aside = Ledger(), Aside()
+    later = Receipt("later", State.DELIVERED, datetime.now(UTC), format=2).to_json().encode()
+    recorder = recorder_of(ledger, aside, Formats(frozenset({2})))
+    await recorder.record([triggered(later), triggered(receipt("retired"))])
+    assert ledger.ids == {"later"}
+    assert aside.properties[0]["relay-detail"] == "format 1 is not accepted any more"
+
+
 async def test_no_receipt_is_dated_ahead_of_the_trackers_own_clock() -> None:
     recorded: list[Receipt] = []
 
@@ -143,7 +207,8 @@ async def test_no_receipt_is_dated_ahead_of_the_trackers_own_clock() -> None:
     ahead = datetime.now(UTC) + timedelta(days=9000)
     past = datetime.now(UTC) - timedelta(days=30)
     bodies = [Receipt("a", State.REJECTED, at).to_json().encode() for at in (ahead, past)]
-    recorder = Recorder(record, Aside().send, 240, Outages(logging.getLogger("test")))
+    outages = Outages(logging.getLogger("test"))
+    recorder = Recorder(record, Aside().send, Aside().send, 240, outages)
     await recorder.record([triggered(body) for body in bodies])
     assert recorded[0].at <= datetime.now(UTC)
     assert recorded[1].at == past
@@ -208,3 +273,24 @@ def test_no_way_to_the_operator_is_no_hot_loop() -> None:
     batch = [triggered(receipt("one"), 30), triggered(b"bad", 30)]
     assert failing(ledger, aside, batch, BusDeniedError) == pytest.approx(20)
     assert ledger.ids == {"one"}
+
+
+def test_of_receipts_in_one_message_each_has_its_own_outcome() -> None:
+    ledger, aside = Ledger("unholdable"), Aside()
+    bad = [b"planted", b"", b"{}"]
+    first = b"\n".join([receipt("a"), bad[0], receipt("unholdable"), bad[1], receipt("b")])
+    batch = [triggered(first), triggered(receipt("alone")), triggered(bad[2])]
+    assert recording(ledger, aside, batch) == 0
+    assert ledger.ids == {"a", "b", "alone"}
+    reasons = [one["relay-reason"] for one in aside.properties]
+    assert reasons == ["not-a-receipt"] * 3 + ["receipt-not-recorded"]
+    assert aside.bodies[:3] == bad
+    assert Receipt.from_json(aside.bodies[3]).message_id == "unholdable"
+
+
+def test_a_receipt_that_fails_for_an_unknown_reason_repeats_its_batch_and_rejects_none() -> None:
+    ledger, aside = Ledger("odd", error=ZeroDivisionError()), Aside()
+    batch = [triggered(b"\n".join([receipt("a"), receipt("odd"), b"bad"])), triggered(receipt("b"))]
+    assert failing(ledger, aside, batch, ZeroDivisionError) == pytest.approx(1)
+    assert ledger.ids == {"a", "b"}
+    assert aside.bodies == []

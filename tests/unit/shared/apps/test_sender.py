@@ -20,9 +20,10 @@ from shared.apps.sender import Sender
 from shared.apps.sender_clients import SenderClients
 from shared.azure.queues import BusDeniedError, BusUnavailableError, MessageTooLargeError
 from shared.azure.vault import VaultDeniedError, VaultRefusedError, VaultUnavailableError
+from shared.ledger.entry import LedgerEntry, NewMessage
 from shared.ledger.errors import LedgerError, LedgerUnavailableError
-from shared.ledger.ledger import LedgerEntry, NewMessage
 from shared.message.envelope import DataKey, SealedMessage, WrappedKey
+from shared.message.formats import Formats
 from shared.message.message_id import bus_id_key, initial_bus_id
 from shared.message.state import State
 from shared.telemetry.outages import Outages
@@ -79,9 +80,13 @@ def services() -> Services:
 
 
 @pytest.fixture
-def sender(services: Services) -> Sender:
+def clients(services: Services) -> SenderClients:
     outages = Outages(logging.getLogger("test_sender"))
-    clients = SenderClients(services, services.send, services, outages, services.bus_id_key)
+    return SenderClients(services, services.send, services, outages, services.bus_id_key)
+
+
+@pytest.fixture
+def sender(clients: SenderClients) -> Sender:
     return Sender(clients, 100, "https://tracker.example")
 
 
@@ -97,12 +102,21 @@ async def test_a_message_is_in_the_ledger_then_on_the_queue_then_answered(
     assert content(response)["state"] == "queued"
     assert services.done == ["accept", "key for 7 bytes", "send", f"queued under {VERSION}"]
     (message,) = services.sent
-    sealed = SealedMessage.from_token(b"".join(message.body).decode())
+    sealed = SealedMessage.from_token(b"".join(message.body))
     assert sealed.open(services.key) == b"payload"
     assert sealed.wrapped == WRAPPED
     assert sealed.header.content_type == "a/b"
     assert sealed.header.message_id == content(response)["id"] == message.message_id
     assert message.application_properties == {"traceparent": TRACE}
+
+
+async def test_messages_are_sealed_in_the_format_that_is_set(
+    clients: SenderClients, services: Services
+) -> None:
+    await Sender(clients, 100, "", format_emitted=2).answer(request())
+    token = b"".join(services.sent[0].body).decode()
+    sealed = SealedMessage.from_token(token, Formats(frozenset({2})))
+    assert sealed.open(services.key) == b"payload"
 
 
 @pytest.mark.parametrize(

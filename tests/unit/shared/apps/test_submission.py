@@ -10,7 +10,7 @@ import pytest
 
 from shared.apps.failures import InvalidRequestError
 from shared.apps.submission import Submission, accepted
-from shared.ledger.ledger import LedgerEntry
+from shared.ledger.entry import LedgerEntry
 from shared.message.state import State
 from tests.unit.shared.apps.sender_requests import KEY, TRACE, request
 from tests.unit.shared.ledger.entries import NOW, entry_of

@@ -15,8 +15,8 @@ from shared.apps.recorder import Recorder
 from shared.apps.tracker import Tracker
 from shared.apps.tracker_clients import TrackerClients
 from shared.ledger.database import SecretDeniedError
+from shared.ledger.entry import LedgerEntry, NewMessage, Position
 from shared.ledger.errors import AuthenticationFailedError, LedgerError, LedgerUnavailableError
-from shared.ledger.ledger import LedgerEntry, NewMessage, Position
 from shared.message.receipt import Receipt
 from shared.message.state import State
 from shared.telemetry.outages import Outages
@@ -67,7 +67,7 @@ def tracker(ledger: Ledger) -> Tracker:
         pass
 
     outages = Outages(logging.getLogger("test_tracker"))
-    recorder = Recorder(ledger.record, set_aside, 1.0, outages)
+    recorder = Recorder(ledger.record, set_aside, set_aside, 1.0, outages)
     return Tracker(TrackerClients(ledger, recorder, outages))
 
 

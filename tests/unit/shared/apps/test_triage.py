@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from azure.functions.servicebus import ServiceBusMessage as Triggered
@@ -19,8 +20,10 @@ from shared.apps.triage import (
 from shared.azure.queues import BusDeniedError
 from shared.azure.vault import VaultUnavailableError
 from shared.message.dead_letter import DeadLetter
-from shared.message.envelope import DataKey, MessageHeader, WrappedKey, seal
+from shared.message.envelope import DataKey, WrappedKey, seal
+from shared.message.formats import NewerFormatError
 from shared.message.pending_receipt import PendingReceipt
+from shared.message.protected_header import MessageHeader
 from shared.message.receipt import Receipt
 from shared.message.received import ReceivedMessage
 from shared.message.state import State
@@ -169,6 +172,20 @@ async def test_a_receipt_that_cannot_be_returned_is_set_aside_before_the_bus_giv
     assert queues.bodies("rejected") == [RECEIPT]
 
 
+async def test_receipts_that_came_together_are_returned_together_and_rejected_each_apart(
+    triage: Triage, queues: Queues
+) -> None:
+    several = b"\n".join([RECEIPT, b"planted", RECEIPT])
+    await triage.handle(letter(several, "receipts"))
+    assert queues.bodies("receipts") == [several]
+    await triage.handle(letter(several, "receipts", more={"relay-returns": str(MAX_RETURNS)}))
+    assert queues.bodies("rejected") == [RECEIPT, b"planted", RECEIPT]
+    assert {one["relay-reason"] for one in queues.properties("rejected")} == {
+        "receipt-not-recorded"
+    }
+    assert queues.on("rejected")[0].message_id == "other"
+
+
 async def test_what_is_not_a_receipt_goes_to_an_operator_at_once(
     triage: Triage, queues: Queues
 ) -> None:
@@ -207,6 +224,52 @@ async def test_a_message_goes_to_an_operator_with_the_reason_of_the_bus_and_the_
     assert receipt.detail.startswith("MaxDeliveryCountExceeded: ")
 
 
+NEWER = seal(b"payload", MessageHeader("mine", "a/b"), KEY, WRAPPED, 2)
+
+
+async def test_a_newer_format_comes_again_until_the_last_delivery(
+    triage: Triage, queues: Queues
+) -> None:
+    """By then another instance of the receiver may be newer."""
+    for deliveries in range(1, 9):
+        with pytest.raises(NewerFormatError):
+            await triage.handle(letter(NEWER, "messages", deliveries=deliveries))
+    assert not queues.sent
+    await triage.handle(letter(NEWER, "messages", deliveries=9))
+    assert queues.order == ["rejected"]
+    assert queues.properties("rejected")[0]["relay-reason"] == "MaxDeliveryCountExceeded"
+
+
+async def test_a_newer_format_with_a_pending_receipt_is_never_an_operators_to_replay(
+    triage: Triage, queues: Queues
+) -> None:
+    await triage.handle(letter(NEWER, "messages", deliveries=9, more=AUTHENTIC.to_properties()))
+    assert queues.order == ["retries"]
+    assert queues.bodies("retries") == [NEWER]
+    assert "relay-pending-receipt" in queues.properties("retries")[0]
+
+
+async def test_a_newer_pending_receipt_is_never_an_operators_to_replay_either(
+    triage: Triage, queues: Queues
+) -> None:
+    newer = PendingReceipt.by(KEY, replace(DONE, format=2)).to_properties()
+    for deliveries in range(1, 9):
+        with pytest.raises(NewerFormatError):
+            await triage.handle(
+                letter(TOKEN.encode(), "messages", deliveries=deliveries, more=newer)
+            )
+    await triage.handle(letter(TOKEN.encode(), "messages", deliveries=9, more=newer))
+    assert queues.order == ["retries"]
+    assert newer.items() <= queues.properties("retries")[0].items()
+
+
+async def test_a_receipt_of_a_newer_format_goes_to_the_ledger_again(
+    triage: Triage, queues: Queues
+) -> None:
+    await triage.handle(letter(b'{"format": 2}', "receipts"))
+    assert queues.bodies("receipts") == [b'{"format": 2}']
+
+
 @pytest.mark.parametrize(
     ("body", "message_id"),
     [
@@ -215,8 +278,8 @@ async def test_a_message_goes_to_an_operator_with_the_reason_of_the_bus_and_the_
         (TOKEN.encode(), "other"),
         (TOKEN.encode(), ""),
         (TOKEN.replace(".", "..", 1).encode(), "mine"),
-        (seal(b"x", MessageHeader("mine", "a/b"), KEY, WrappedKey("x", b"y")).encode(), "mine"),
-        (seal(b"x", MessageHeader("mine", "a/b"), DataKey.generate(), WRAPPED).encode(), "mine"),
+        (seal(b"x", MessageHeader("mine", "a/b"), KEY, WrappedKey("x", b"y")), "mine"),
+        (seal(b"x", MessageHeader("mine", "a/b"), DataKey.generate(), WRAPPED), "mine"),
     ],
 )
 async def test_what_does_not_open_under_its_own_id_moves_no_row(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from shared.ledger.ledger import LedgerEntry, NewMessage
+from shared.ledger.entry import LedgerEntry, NewMessage
 from shared.message.state import State
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from shared.message.envelope import (
     DataKey,
     DecryptionError,
-    MessageHeader,
     SealedMessage,
     WrappedKey,
     seal,
 )
+from shared.message.formats import Formats, NewerFormatError
+from shared.message.protected_header import MessageHeader
 from tests import jose
 
 OAEP = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
@@ -30,6 +31,15 @@ WRAPPED = WrappedKey(KEY_ID, b"as the vault encrypted it")
 CONTENT_TYPES = st.sampled_from(
     ["application/json", "image/png", 'multipart/mixed; boundary="a b"', "text/x-a.b+c;q=1"]
 )
+
+
+def sealed(
+    payload: bytes = b"payload",
+    header: MessageHeader = CONTEXT,
+    key: DataKey = KEY,
+    wrapped: WrappedKey = WRAPPED,
+) -> str:
+    return seal(payload, header, key, wrapped).decode("ascii")
 
 
 def opened(token: str, key: DataKey = KEY) -> bytes:
@@ -58,14 +68,14 @@ def with_header(token: str, **changes: Any) -> str:
 @given(payload=st.binary(max_size=5000), content_type=CONTENT_TYPES)
 def test_what_is_sealed_opens(payload: bytes, content_type: str) -> None:
     header = MessageHeader("id-1", content_type)
-    message = SealedMessage.from_token(seal(payload, header, KEY, WRAPPED))
+    message = SealedMessage.from_token(sealed(payload, header, KEY, WRAPPED))
     assert (message.header, message.wrapped) == (header, WRAPPED)
     assert message.open(KEY) == payload
 
 
 @given(data=st.data(), payload=st.binary(min_size=1, max_size=60))
 def test_no_altered_character_is_accepted(data: st.DataObject, payload: bytes) -> None:
-    token = seal(payload, CONTEXT, KEY, WRAPPED)
+    token = sealed(payload, CONTEXT, KEY, WRAPPED)
     at = data.draw(st.integers(0, len(token) - 1))
     other = data.draw(st.characters(codec="latin-1").filter(lambda c: c != token[at]))
     changed = token[:at] + other + token[at + 1 :]
@@ -74,7 +84,7 @@ def test_no_altered_character_is_accepted(data: st.DataObject, payload: bytes) -
 
 
 def test_no_altered_byte_is_accepted_anywhere_in_a_token() -> None:
-    token = seal(b"every byte counts", CONTEXT, KEY, WRAPPED)
+    token = sealed(b"every byte counts", CONTEXT, KEY, WRAPPED)
     alphabet = string.ascii_letters + string.digits + "-_.=+/ \n\x00"
     accepted = []
     for at, was in enumerate(token):
@@ -107,12 +117,12 @@ json_values = st.recursive(st.none() | st.booleans() | st.integers() | st.text()
 )
 def test_no_other_header_is_accepted(changes: dict[str, Any]) -> None:
     with pytest.raises(DecryptionError):
-        opened(with_header(seal(b"payload", CONTEXT, KEY, WRAPPED), **changes))
+        opened(with_header(sealed(), **changes))
 
 
 @given(cut=st.integers(0, 400))
 def test_no_part_of_a_token_is_accepted(cut: int) -> None:
-    token = seal(b"payload", CONTEXT, KEY, WRAPPED)
+    token = sealed()
     with pytest.raises(DecryptionError):
         opened(token[: min(cut, len(token) - 1)])
 
@@ -129,7 +139,7 @@ def test_no_part_of_a_token_is_accepted(cut: int) -> None:
     ],
 )
 def test_a_header_that_is_not_that_of_a_sealed_message_is_malformed(header: bytes) -> None:
-    rest = seal(b"payload", CONTEXT, KEY, WRAPPED).split(".", 1)[1]
+    rest = sealed().split(".", 1)[1]
     with pytest.raises(DecryptionError) as caught:
         opened(f"{encoded(header)}.{rest}")
     assert caught.value.fault == "malformed"
@@ -138,20 +148,81 @@ def test_a_header_that_is_not_that_of_a_sealed_message_is_malformed(header: byte
 @pytest.mark.parametrize("change", [{"mid": "other"}, {"cty": "text/html"}, {"kid": KEY_ID[:-1]}])
 def test_the_header_is_bound_to_the_payload(change: dict[str, str]) -> None:
     with pytest.raises(DecryptionError) as caught:
-        opened(with_header(seal(b"payload", CONTEXT, KEY, WRAPPED), **change))
+        opened(with_header(sealed(), **change))
     assert caught.value.fault == "tampered"
 
 
+BOTH = Formats(frozenset({1, 2}))
+
+
+def test_a_later_format_is_sealed_and_opened_once_it_is_known() -> None:
+    token = seal(b"payload", CONTEXT, KEY, WRAPPED, 2)
+    assert SealedMessage.from_token(token, BOTH).open(KEY) == b"payload"
+    first = seal(b"payload", CONTEXT, KEY, WRAPPED)
+    assert SealedMessage.from_token(first, BOTH).open(KEY) == b"payload"
+
+
+def test_the_format_is_bound_to_the_payload() -> None:
+    for emitted, change in ((2, "3"), (2, ...), (1, "2")):
+        token = with_header(seal(b"payload", CONTEXT, KEY, WRAPPED, emitted).decode(), fmt=change)
+        message = SealedMessage.from_token(token, Formats(frozenset({1, 2, 3})))
+        with pytest.raises(DecryptionError, match="tampered"):
+            message.open(KEY)
+
+
+@pytest.mark.parametrize("number", ["2", "3", "10", "9999"])
+@pytest.mark.parametrize("change", [{}, {"dkc": ...}, {"alg": "none", "more": {"a": [1]}}])
+def test_of_a_newer_format_nothing_but_its_number_is_read(
+    number: str, change: dict[str, Any]
+) -> None:
+    token = with_header(sealed(), fmt=number, **change)
+    with pytest.raises(NewerFormatError) as caught:
+        opened(token)
+    assert caught.value.number == int(number)
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        *("", "0", "1", "01", "02", "10000", "-2", "+2", "2.0", "2 ", " 2", "2\n", "1e3", "x"),
+        *("\u0662", "2" * 5000, 2, 2.0, True, None, ["2"], {"2": 2}),
+    ],
+)
+def test_what_is_not_the_number_of_a_later_format_is_malformed(number: object) -> None:
+    token = with_header(sealed(), fmt=number)
+    with pytest.raises(DecryptionError) as caught:
+        SealedMessage.from_token(token, BOTH)
+    assert caught.value.fault == "malformed"
+
+
+@pytest.mark.parametrize(("numbers", "sealed"), [({2}, 1), ({1, 3}, 2), ({9}, 8)])
+def test_a_format_that_is_not_accepted_any_more_is_refused_as_such(
+    numbers: set[int], sealed: int
+) -> None:
+    token = seal(b"payload", CONTEXT, KEY, WRAPPED, sealed)
+    with pytest.raises(DecryptionError) as caught:
+        SealedMessage.from_token(token, Formats(frozenset(numbers)))
+    assert caught.value.fault == "retired-format"
+    assert caught.value.detail == f"format {sealed} is not accepted any more"
+
+
+def test_a_newer_format_excuses_no_header_that_is_not_one() -> None:
+    twice = encoded(b'{"fmt":"2","fmt":"2"}')
+    for token in ("", "2", f"{encoded(b'[]')}.a.b.c.d", f"{twice}.a.b.c.d", "e.a.b.c.d"):
+        with pytest.raises(DecryptionError, match="malformed"):
+            opened(token)
+
+
 def test_parts_of_two_messages_do_not_mix() -> None:
-    one = seal(b"payload", MessageHeader("one", "a/b"), KEY, WRAPPED).split(".")
-    two = seal(b"payload", MessageHeader("two", "a/b"), KEY, WRAPPED).split(".")
+    one = sealed(b"payload", MessageHeader("one", "a/b"), KEY, WRAPPED).split(".")
+    two = sealed(b"payload", MessageHeader("two", "a/b"), KEY, WRAPPED).split(".")
     with pytest.raises(DecryptionError):
         opened(".".join(one[:2] + two[2:]))
 
 
 def test_another_data_key_is_recognized_by_its_commitment() -> None:
     with pytest.raises(DecryptionError, match="commitment"):
-        opened(seal(b"payload", CONTEXT, KEY, WRAPPED), DataKey(bytes(32)))
+        opened(sealed(), DataKey(bytes(32)))
 
 
 def test_a_data_key_of_another_size_is_refused() -> None:
@@ -174,7 +245,7 @@ def test_a_content_type_that_is_none_is_refused(content_type: str) -> None:
 
 
 def test_nothing_secret_is_in_what_is_printed() -> None:
-    message = SealedMessage.from_token(seal(b"planted payload", CONTEXT, KEY, WRAPPED))
+    message = SealedMessage.from_token(sealed(b"planted payload", CONTEXT, KEY, WRAPPED))
     shown = f"{KEY!r} {KEY} {message!r}"
     assert "planted" not in shown
     assert KEY.secret.hex() not in shown
@@ -194,7 +265,7 @@ def wrap(private_key: rsa.RSAPrivateKey, key: DataKey) -> WrappedKey:
 def test_any_jose_library_opens_it(
     private_key: rsa.RSAPrivateKey, open_by: Callable[[str, rsa.RSAPrivateKey], bytes]
 ) -> None:
-    token = seal(b"\x00 payload \xff", CONTEXT, KEY, wrap(private_key, KEY))
+    token = sealed(b"\x00 payload \xff", CONTEXT, KEY, wrap(private_key, KEY))
     assert open_by(token, private_key) == b"\x00 payload \xff"
 
 

@@ -7,13 +7,15 @@ from datetime import UTC, datetime
 from azure.servicebus import ServiceBusMessage, ServiceBusMessageBatch
 
 from shared.message.bus_message import LATER_HOP_BYTES, outgoing, rejected, requeued
-from shared.message.envelope import DataKey, MessageHeader, WrappedKey, seal
+from shared.message.envelope import DataKey, WrappedKey, seal
 from shared.message.message_id import MessageId
 from shared.message.pending_receipt import PendingReceipt
+from shared.message.protected_header import MessageHeader
 from shared.message.receipt import _LARGEST, _LONGEST, Receipt
 from shared.message.received import ReceivedMessage
 from shared.message.rejected import BUS_DETAIL, BUS_REASON
 from shared.message.state import State
+from shared.message.waiting import Wait, WaitsFor
 
 KEY = DataKey.generate()
 ID = "i" * 80
@@ -47,6 +49,7 @@ def received(body: str) -> ReceivedMessage:
     return ReceivedMessage(
         bus_id="i" * 128,
         attempts=9999,
+        schedule_used=10**9 - 1,
         deliveries=1,
         trace=TRACE,
         body=body.encode(),
@@ -56,10 +59,11 @@ def received(body: str) -> ReceivedMessage:
 
 
 def test_no_later_hop_adds_more_than_is_kept_free() -> None:
-    first = size(outgoing("body", f"{ID}~{'d' * 16}", TRACE))
+    first = size(outgoing(b"body", f"{ID}~{'d' * 16}", TRACE))
     message = received("body")
+    wait = Wait(WaitsFor.RECEIPT, FOUR_BYTES * 300, datetime.now(UTC))
     hops = [
-        requeued(message, datetime.now(UTC), 9999),
+        requeued(message, datetime.now(UTC), 9999, wait),
         rejected(message, FOUR_BYTES * 100, FOUR_BYTES * 200, 9999, is_recorded=False),
     ]
     for hop in hops:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.message.formats import Formats, NewerFormatError
 from shared.message.receipt import Receipt
 from shared.message.state import State
 
@@ -36,6 +38,25 @@ text = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"
 def test_reads_what_it_writes(receipt: Receipt) -> None:
     assert Receipt.from_json(receipt.to_json()) == receipt
     assert Receipt.from_json(receipt.to_json().encode()) == receipt
+
+
+@pytest.mark.parametrize("change", [{}, {"id": None}, {"state": "of later", "at": 5, "size": []}])
+def test_of_a_newer_format_nothing_but_its_number_is_read(change: dict[str, Any]) -> None:
+    with pytest.raises(NewerFormatError) as caught:
+        Receipt.from_json(json.dumps(GOOD | change | {"format": 3}))
+    assert caught.value.number == 3
+
+
+def test_a_later_format_is_written_and_read_once_it_is_known() -> None:
+    receipt = Receipt("a", State.DELIVERED, AT, format=2)
+    assert json.loads(receipt.to_json())["format"] == 2
+    assert Receipt.from_json(receipt.to_json(), Formats(frozenset({1, 2}))) == receipt
+    assert "format" not in json.loads(replace(receipt, format=1).to_json())
+
+
+def test_a_format_that_is_not_accepted_any_more_is_named() -> None:
+    with pytest.raises(ValueError, match="format 1 is not accepted any more"):
+        Receipt.from_json(json.dumps(GOOD), Formats(frozenset({2})))
 
 
 def test_a_long_detail_is_cut_and_times_are_in_utc() -> None:
@@ -69,6 +90,7 @@ def test_a_long_detail_is_cut_and_times_are_in_utc() -> None:
         ({"attempts": "1"}, "attempts"),
         ({"replay": 2**63}, "replay"),
         ({"size": 1.5}, "size"),
+        *(({"format": value}, "format") for value in (0, 1, -2, 10_000, "2", 2.0, True, None, [2])),
         ({"proven": 0}, "proven"),
         ({"proven": None}, "proven"),
         ({"detail": "x" * 251}, "detail"),

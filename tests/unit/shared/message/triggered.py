@@ -7,13 +7,14 @@ from typing import Any
 
 from azure.functions.servicebus import ServiceBusMessage
 
-from shared.message.envelope import DataKey, MessageHeader, WrappedKey, seal
+from shared.message.envelope import DataKey, WrappedKey, seal
+from shared.message.protected_header import MessageHeader
 from shared.message.received import ReceivedMessage, UnidentifiedMessage, read_message
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 TOKEN = seal(
     b"payload", MessageHeader("id-1", "a/b"), DataKey.generate(), WrappedKey("kid", b"key")
-)
+).decode()
 
 
 def triggered(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from shared.azure.network import ConnectionOptions
 from shared.azure.vault import VaultUnavailableError
-from shared.message.envelope import MessageHeader
+from shared.message.protected_header import MessageHeader
 from shared.partner.delivery import (
     Delivery,
     PartnerDeniedError,

@@ -9,7 +9,7 @@ from azure.servicebus import ServiceBusMessage
 
 from shared.azure.network import ConnectionOptions
 from shared.azure.queues import BusDeniedError, BusError, BusUnavailableError, MessageTooLargeError
-from shared.message.envelope import MessageHeader
+from shared.message.protected_header import MessageHeader
 from shared.partner.delivery import (
     Delivery,
     DeliveryError,

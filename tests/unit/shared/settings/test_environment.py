@@ -13,6 +13,7 @@ from shared.settings.settings import (
     optional_names,
     required_names,
 )
+from shared.settings.version import DEPLOYMENT_VERSION
 from tests.unit.shared.settings.test_settings import ID, environment
 
 
@@ -69,6 +70,44 @@ def test_an_unknown_app_is_named(value: str) -> None:
 def test_a_misspelt_setting_is_named_with_the_one_that_is_meant() -> None:
     with pytest.raises(SettingsError, match="did you mean RELAY_MAX_PAYLOAD_BYTES"):
         load(environment("sender", RELAY_MAX_PAYLOAD_BYTE="1000"))
+
+
+NEWER = {"RELAY_DEPLOYMENT_VERSION": str(DEPLOYMENT_VERSION + 1)}
+
+
+def test_an_unknown_setting_of_a_newer_deployment_is_ignored_with_a_warning(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert list(load(environment("sender", RELAY_OF_LATER="planted", **NEWER))) == ["sender"]
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert "RELAY_OF_LATER is not a setting of this app" in record.getMessage()
+    assert "planted" not in record.getMessage()
+
+
+@pytest.mark.parametrize(
+    "version",
+    [
+        {},
+        {"RELAY_DEPLOYMENT_VERSION": str(DEPLOYMENT_VERSION)},
+        {"RELAY_DEPLOYMENT_VERSION": "0"},
+        {"RELAY_DEPLOYMENT_VERSION": "10000"},
+        {"RELAY_DEPLOYMENT_VERSION": "2.0"},
+        {"RELAY_DEPLOYMENT_VERSION": "newest"},
+    ],
+)
+def test_without_a_newer_deployment_an_unknown_setting_is_refused(version: dict[str, str]) -> None:
+    with pytest.raises(SettingsError, match="RELAY_OF_LATER is not a setting of this app"):
+        load(environment("sender", RELAY_OF_LATER="x", **version))
+
+
+def test_a_newer_deployment_excuses_no_setting_that_is_wrong_or_missing() -> None:
+    wrong = environment("sender", RELAY_MAX_PAYLOAD_BYTES="many", **NEWER)
+    del wrong["RELAY_KEY_PAYLOAD"]
+    with pytest.raises(SettingsError) as caught:
+        load(wrong)
+    named = [problem.split()[0] for problem in caught.value.problems]
+    assert named == ["RELAY_KEY_PAYLOAD", "RELAY_MAX_PAYLOAD_BYTES"]
 
 
 def test_a_setting_of_another_app_is_named() -> None:

@@ -1,8 +1,26 @@
 from __future__ import annotations
 
-import pytest
+import base64
+import re
+import string
 
-from shared.standards.base64url import encode
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from shared.standards.base64url import decode_ascii, encode, encode_ascii
+
+ALPHABET = string.ascii_letters + string.digits + "-_"
+
+
+def decoded_slowly(text: bytes) -> bytes:
+    """Decode by the standard library, strictly: what a text is decoded to has to encode to it."""
+    if not re.fullmatch(rb"[A-Za-z0-9_-]*", text) or len(text) % 4 == 1:
+        raise ValueError("not base64url")
+    data = base64.urlsafe_b64decode(text + b"=" * (-len(text) % 4))
+    if base64.urlsafe_b64encode(data).rstrip(b"=") != text:
+        raise ValueError("not canonical")
+    return data
 
 
 @pytest.mark.parametrize(
@@ -13,3 +31,53 @@ def test_bytes_are_written_in_the_alphabet_of_urls_and_without_padding(
     data: bytes, text: str
 ) -> None:
     assert encode(data) == encode(memoryview(data)) == text
+    assert encode_ascii(data) == text.encode()
+
+
+@given(data=st.binary(max_size=2000))
+def test_what_is_written_is_read(data: bytes) -> None:
+    assert decode_ascii(encode_ascii(data)) == data
+
+
+@given(
+    text=st.binary(max_size=70)
+    | st.text(ALPHABET, max_size=70).map(str.encode)
+    | st.text(ALPHABET + "+/= \n.~", max_size=70).map(str.encode)
+)
+@example(b"Zg==")
+@example(b"Zm8=")
+@example(b"Zh")
+@example(b"Zm9")
+@example(b"-+_/")
+@example(b"Zm9v\n")
+@example("ä".encode())
+def test_the_same_is_read_as_by_the_slow_way(text: bytes) -> None:
+    try:
+        expected = decoded_slowly(text)
+    except ValueError:
+        with pytest.raises(ValueError, match=r"base64|[Bb]ase64|[Pp]adding"):
+            decode_ascii(text)
+    else:
+        assert decode_ascii(text) == expected
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 4, 46, 47, 48, 300, 4000])
+def test_no_other_last_character_is_read_as_the_same(length: int) -> None:
+    text = encode_ascii(bytes(length))
+    for other in range(256):
+        changed = text[:-1] + bytes([other])
+        try:
+            data = decode_ascii(changed)
+        except ValueError:
+            continue
+        assert encode_ascii(data) == changed
+
+
+@pytest.mark.parametrize("character", [*b"+/=\n .", 0, 0xC3])
+def test_a_character_outside_the_alphabet_is_refused_wherever_it_is(character: int) -> None:
+    text = bytearray(encode_ascii(bytes(range(256)) * 2))
+    for at in range(len(text)):
+        changed = text.copy()
+        changed[at] = character
+        with pytest.raises(ValueError, match=r"base64|[Bb]ase64|[Pp]adding"):
+            decode_ascii(bytes(changed))

@@ -291,7 +291,10 @@ async def test_time_to_live_ends_in_the_dead_letter_queue(bus: Bus) -> None:
 async def test_forwarding_of_due_and_of_dead_messages(bus: Bus) -> None:
     soon = datetime.now(UTC) + timedelta(seconds=0.3)
     async with bus.client() as client, client.get_queue_sender("retries") as sender:
-        await sender.schedule_messages(ServiceBusMessage("x", message_id="m.1"), soon)
+        with pytest.raises(ServiceBusError, match="auto-forwarding"):
+            await sender.schedule_messages(ServiceBusMessage("x", message_id="m.1"), soon)
+        later = ServiceBusMessage("x", message_id="m.1", scheduled_enqueue_time_utc=soon)
+        await sender.send_messages(later)
         async with client.get_queue_receiver("messages") as receiver:
             (message,) = await receive(receiver)
             assert message.message_id == "m.1"
@@ -305,6 +308,8 @@ async def test_forwarding_of_due_and_of_dead_messages(bus: Bus) -> None:
             await receiver.complete_message(message)
         with pytest.raises(ServiceBusError, match="forwards"):
             await client.get_queue_receiver("retries").receive_messages(1, max_wait_time=1)
+        with pytest.raises(ServiceBusError, match="forwards"):
+            await client.get_queue_receiver("retries").peek_messages(1)
 
 
 async def test_receive_and_delete(bus: Bus) -> None:

@@ -132,7 +132,7 @@ def test_every_state_survives(bus: Bus) -> None:
         assert sorted(again.queue("plain").store, key=number) == sorted(plain.store, key=number)
         assert list(again.queue("plain/$DeadLetterQueue").store) == list(dead.store)
         assert again.queue("plain").counts(1000.0) == plain.counts(1000.0)
-        again.queue("plain").cancel(scheduled, 1000.0)
+        again.queue("plain").cancel([scheduled], 1000.0)
 
 
 def number(entry: QueueEntry) -> int:

@@ -223,11 +223,11 @@ def test_scheduled_messages_wait_for_their_time() -> None:
 def test_cancel_takes_a_scheduled_message_back() -> None:
     q = queue()
     number = q.send(message("a", at=100), 0)
-    q.cancel(number, 50)
+    q.cancel([number], 50)
     assert q.receive(100) is None
     for unknown in (number, q.send(message("b"), 0)):
         with pytest.raises(MessageNotFoundError):
-            q.cancel(unknown, 50)
+            q.cancel([unknown], 50)
 
 
 def test_duplicates_are_taken_and_dropped_within_the_window() -> None:

@@ -83,6 +83,21 @@ def test_schedule_and_cancel(session: Session) -> None:
     assert ask(session, "cancel-scheduled-message", cancel)[0] == 404
 
 
+@pytest.mark.parametrize(
+    ("operation", "body"),
+    [
+        ("peek-message", {"from-sequence-number": Long(1), "message-count": Int(1)}),
+        ("schedule-message", {"messages": [{"message": DATA}]}),
+        ("cancel-scheduled-message", {"sequence-numbers": Array(0x81, (1,))}),
+    ],
+)
+def test_a_queue_that_forwards_is_neither_browsed_nor_scheduled_on(
+    session: Session, operation: str, body: dict[Value, Value]
+) -> None:
+    session.queue("retries").send(parse(DATA), session.now)
+    assert ask(session, operation, body, "retries")[0] == 400
+
+
 def test_nothing_is_sent_to_a_dead_letter_queue(session: Session) -> None:
     body: Value = {"messages": [{"message": DATA}]}
     assert ask(session, "schedule-message", body, "plain/$deadletterqueue")[0] == 400

@@ -1,0 +1,97 @@
+"""From callers to partner: beside the bare SDK, and what a message costs the services."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from contextlib import AsyncExitStack
+
+from bench.cloud import Host, RunningCloud, host, run
+from bench.figures import Figure, Findings, spent, steady
+from bench.load import Plan, post
+from bench.sizes import Sizes
+from bench.throughput import QUEUE
+
+_QUEUES = (QUEUE, "receipts")
+
+
+async def end_to_end(running: RunningCloud, sizes: Sizes) -> Findings:
+    """Measure the whole relay under load: its rate, operations, executions."""
+    bare = await _bare_rate(running, sizes)
+    sender, receiver = running.app("sender"), running.app("receiver")
+    payload = os.urandom(sizes.payload)
+    url = f"{sender.url}/api/messages"
+    await post(url, Plan(sizes.callers, payload, requests=sizes.callers))
+    await running.emptied(*_QUEUES, seconds=sizes.drain_seconds)
+    counted, executed = await running.counters(), _executions(running)
+    begun, at = await running.received(), time.monotonic()
+    plan = Plan(sizes.callers, payload, seconds=sizes.load_seconds)
+    posting = asyncio.create_task(post(url, plan))
+    arriving = asyncio.create_task(running.arrivals(begun, 10**9, receiver, sizes.load_seconds))
+    load, samples = await posting, await arriving
+    messages = len(load.latencies)
+    await running.arrivals(begun, messages, receiver, sizes.drain_seconds)
+    rate = (await running.received() - begun) / (time.monotonic() - at)
+    await running.emptied(*_QUEUES, seconds=sizes.drain_seconds)
+    since = (await running.counters()).since(counted)
+    calls = {app: count - executed[app] for app, count in _executions(running).items()}
+    return Findings(
+        {
+            "end to end": Figure(
+                rate / bare, f"{rate:,.0f}/s of {bare:,.0f}/s; {spent(steady(samples).cpu_ms)}"
+            ),
+            "bus operations": Figure(
+                since.bus_operations / messages, f"{messages:,} messages: {since}"
+            ),
+            "executions": Figure(
+                sum(calls.values()) / messages,
+                ", ".join(f"{app} {count:,}" for app, count in calls.items()),
+            ),
+            "vault operations": Figure(since.vault_operations * 1000 / messages, str(since)),
+        }
+    )
+
+
+async def several_instances(running: RunningCloud, sizes: Sizes) -> Findings:
+    """Count operations of the vault with three senders and receivers."""
+    async with AsyncExitStack() as stack:
+        senders = [running.app("sender")]
+        for _ in range(2):
+            senders.append(await stack.enter_async_context(host(running, "sender")))
+            await stack.enter_async_context(host(running, "receiver"))
+        counted = await running.counters()
+        await asyncio.gather(*(_post_share(one, len(senders), sizes) for one in senders))
+        await running.emptied(*_QUEUES, seconds=sizes.drain_seconds)
+        since = (await running.counters()).since(counted)
+    return Findings(
+        {
+            "vault operations, several": Figure(
+                since.vault_operations * 1000 / sizes.several_messages, str(since)
+            )
+        }
+    )
+
+
+async def _post_share(sender: Host, of: int, sizes: Sizes) -> None:
+    payload = os.urandom(sizes.payload)
+    plan = Plan(max(1, sizes.callers // of), payload, requests=sizes.several_messages // of)
+    await post(f"{sender.url}/api/messages", plan)
+
+
+async def _bare_rate(running: RunningCloud, sizes: Sizes) -> float:
+    """Return messages a second that the SDK sends, receives and completes."""
+    await running.command("stop", "receiver")
+    count = str(sizes.bare_messages)
+    sent, received = await asyncio.gather(
+        run(running, "sender", "bench.bare_sdk", "send", count, str(sizes.payload)),
+        run(running, "receiver", "bench.bare_sdk", "receive", count),
+    )
+    await running.command("start", "receiver")
+    seconds = received["ended"] - sent["begun"]
+    return float((sizes.bare_messages - received["left"]) / seconds)
+
+
+def _executions(running: RunningCloud) -> dict[str, int]:
+    # The sender's are one for each request, whatever it does.
+    return {app: running.executions(app) for app in ("receiver", "tracker")}

@@ -1,0 +1,192 @@
+"""The table of figures: what each must be, and whether it is. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+BUSY = 0.5
+"""Processes a processor, in the last minute, from which on a machine was not quiet."""
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What a figure must be: at most, or at least, a value."""
+
+    kind: Literal["at most", "at least"]
+    value: float
+
+    def holds(self, figure: float) -> bool:
+        """Return whether `figure` is within the bound."""
+        return figure <= self.value if self.kind == "at most" else figure >= self.value
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.value:g}"
+
+
+@dataclass(frozen=True)
+class Expected:
+    """A row of the table before it is measured; `before` is what it was when the bound was set."""
+
+    name: str
+    bound: Bound | None = None
+    before: str = ""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What was measured for a row: a value, and where the time went or what was counted."""
+
+    value: float
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a group of measurements found: figures by row, and series for the plots by name."""
+
+    figures: Mapping[str, Figure] = field(default_factory=dict)
+    series: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the table. `figure` is None where nothing was measured; `note` then says why."""
+
+    expected: Expected
+    figure: float | None
+    note: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """`reached`, `not reached`, `not measured`, or nothing for a row without a bound."""
+        if self.figure is None:
+            return "not measured"
+        if self.expected.bound is None:
+            return ""
+        return "reached" if self.expected.bound.holds(self.figure) else "not reached"
+
+
+def rows(
+    expected: Mapping[str, Expected], figures: Mapping[str, Figure], failures: Mapping[str, str]
+) -> list[Row]:
+    """Join what was expected with what was measured; `failures` has why a row has no figure.
+
+    Raises `ValueError` for a figure that no row expects: it would be lost without a word.
+    """
+    if unknown := sorted(figures.keys() - expected.keys()):
+        raise ValueError(f"no row of the table is named {', '.join(unknown)}")
+    joined = []
+    for name, row in expected.items():
+        figure = figures.get(name)
+        note = figure.note if figure else failures.get(name, "nothing measured it")
+        joined.append(Row(row, figure.value if figure else None, note))
+    return joined
+
+
+def as_json(row: Row) -> dict[str, object]:
+    """Return a row as results.json has it."""
+    bound = row.expected.bound
+    return {
+        "name": row.expected.name,
+        "before": row.expected.before,
+        "bound": str(bound) if bound else "",
+        "figure": row.figure,
+        "verdict": row.verdict,
+        "note": row.note,
+    }
+
+
+def made_on(results: Mapping[str, Any]) -> str:
+    """Return where and when results.json was made, and whether anything else ran there."""
+    machine, before = results["machine"], results["before"]
+    load = before["load_average"][0]
+    busy = ", so that the figures mean little" if load > BUSY * machine["processors"] else ""
+    return (
+        f"{machine['system']}, {machine['processors']} processors, Python {machine['python']}, "
+        f"{before['at'][:10]}, in {results['seconds'] / 60:.0f} minutes; "
+        f"{load:g} processes ran before{busy}."
+    )
+
+
+def markdown(results: Iterable[Mapping[str, object]]) -> str:
+    """Return the rows of results.json as a table of a document."""
+    lines = [
+        "| what | before | must be | measured | |",
+        "|---|---|---|---|---|",
+    ]
+    for row in results:
+        figure = row["figure"]
+        measured = "" if figure is None else shown(float(str(figure)))
+        verdict = str(row["verdict"])
+        note = f": {row['note']}" if row["note"] and verdict.startswith("not") else ""
+        lines.append(
+            f"| {row['name']} | {row['before']} | {row['bound']} | {measured} | {verdict}{note} |"
+        )
+    return "\n".join(lines)
+
+
+def shown(value: float) -> str:
+    """Return a figure with three significant digits, but all of a whole number."""
+    if value == int(value) or abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """Return the smallest value that at least `share` of them (0 to 1) do not exceed.
+
+    Raises `ValueError` where there are none.
+    """
+    if not values:
+        raise ValueError("there are no values")
+    ordered = sorted(values)
+    position = max(0, -(-round(share * len(ordered) * 1e9) // 10**9) - 1)
+    return ordered[min(position, len(ordered) - 1)]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """How many messages had arrived at a time, and the CPU used by then; all in seconds."""
+
+    at: float
+    count: int
+    cpu: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Steady:
+    """What holds between the first and the last tenth: a rate a second, milliseconds a message."""
+
+    rate: float
+    cpu_ms: Mapping[str, float]
+
+
+def steady(samples: Sequence[Sample]) -> Steady:
+    """Return rate and CPU without the first and the last tenth, where parts of it stand still.
+
+    Raises `ValueError` where fewer than two samples differ in their count.
+    """
+    if not samples:
+        raise ValueError("nothing was sampled")
+    first, last = samples[0].count, samples[-1].count
+    low, high = first + (last - first) * 0.1, first + (last - first) * 0.9
+    begin = next(one for one in samples if one.count >= low)
+    end = next(one for one in samples if one.count >= high)
+    if end.count == begin.count or end.at <= begin.at:
+        # So few messages that they came at once: from the sample before them.
+        position = samples.index(begin)
+        begin = samples[max(0, position - 1)]
+        end = samples[-1]
+    count, seconds = end.count - begin.count, end.at - begin.at
+    if count <= 0 or seconds <= 0:
+        raise ValueError("no message arrived between two samples")
+    used = {name: (end.cpu[name] - begin.cpu.get(name, 0.0)) * 1000 / count for name in end.cpu}
+    return Steady(count / seconds, used)
+
+
+def spent(cpu_ms: Mapping[str, float]) -> str:
+    """Return where the CPU time of a message went, the most first."""
+    ordered = sorted(cpu_ms.items(), key=lambda item: -item[1])
+    return "CPU ms a message: " + ", ".join(f"{name} {ms:.2f}" for name, ms in ordered)

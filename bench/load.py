@@ -1,0 +1,83 @@
+"""Callers who post to a URL, each one request after the other."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+
+import aiohttp
+
+_REQUEST_SECONDS = 120.0  # a slow machine is slow; an answer that never comes is a failure
+
+
+@dataclass(frozen=True)
+class Load:
+    """What callers got: seconds in all and for each accepted request, and what was refused."""
+
+    seconds: float
+    latencies: Sequence[float]
+    failures: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def rate(self) -> float:
+        """Accepted requests a second."""
+        return len(self.latencies) / self.seconds if self.seconds else 0.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How many callers post what, until so many requests are made or so many seconds are over."""
+
+    callers: int
+    payload: bytes
+    requests: int = 1_000_000
+    seconds: float = 600.0
+    content_type: str = "application/octet-stream"
+    # Every so many-th request has the other content type, for a fault that chooses by it.
+    every: int = 0
+    other_content_type: str = ""
+
+
+async def post(url: str, plan: Plan) -> Load:
+    """Post as planned. Raises `aiohttp.ClientError` only where nothing at all is accepted."""
+    numbers = count(1)
+    latencies: list[float] = []
+    failures: dict[str, int] = {}
+    timeout = aiohttp.ClientTimeout(total=_REQUEST_SECONDS)
+    connector = aiohttp.TCPConnector(limit=plan.callers)
+    async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
+        begun = time.perf_counter()
+        until = begun + plan.seconds
+
+        async def call() -> None:
+            while (number := next(numbers)) <= plan.requests and time.perf_counter() < until:
+                is_other = plan.every and number % plan.every == 0
+                kind = plan.other_content_type if is_other else plan.content_type
+                asked = time.perf_counter()
+                problem = await _post_once(session, url, plan.payload, kind)
+                if problem:
+                    failures[problem] = failures.get(problem, 0) + 1
+                else:
+                    latencies.append(time.perf_counter() - asked)
+
+        await asyncio.gather(*(call() for _ in range(plan.callers)))
+        seconds = time.perf_counter() - begun
+    if not latencies:
+        raise aiohttp.ClientError(f"{url} accepted nothing: {failures}")
+    return Load(seconds, latencies, failures)
+
+
+async def _post_once(
+    session: aiohttp.ClientSession, url: str, payload: bytes, content_type: str
+) -> str | None:
+    """Return None where it was accepted, else what was wrong."""
+    try:
+        headers = {"Content-Type": content_type}
+        async with session.post(url, data=payload, headers=headers) as answer:
+            await answer.read()
+            return None if answer.status == 202 else f"status {answer.status}"
+    except (aiohttp.ClientError, TimeoutError) as error:
+        return type(error).__name__

@@ -1,0 +1,57 @@
+"""Receipts on their queue: those of calls that run at once travel in one message."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+from shared.apps.sending import Send
+from shared.concurrency.batches import Batch, Batches
+from shared.message.bus_message import receipts_message
+from shared.message.receipt import Receipt
+from shared.message.receipt_lines import LinesInOne
+
+# A bus message for each receipt is half of what a delivery costs. A call that waits has delivered
+# its message already, so that this delays no partner; it only takes one of the host's calls.
+LONGEST_WAIT = 0.075  # seconds for which a receipt waits for those of other calls
+
+
+class ReceiptPublisher:
+    """Sends receipts; `send` is that of their queue.
+
+    A receipt waits until those of half of the calls in flight are there, and not for longer than
+    `LONGEST_WAIT`. So one of a call alone does not wait at all.
+    """
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._calls = 0
+        self._changed = asyncio.Event()
+        self._sends: Batches[str, None] = Batches(self._send_next)
+
+    @contextmanager
+    def call(self) -> Iterator[None]:
+        """Count a call in flight, whose receipt others may wait for."""
+        self._calls += 1
+        try:
+            yield
+        finally:
+            self._calls -= 1
+            self._changed.set()
+
+    async def publish(self, receipt: Receipt) -> None:
+        """Return when the queue has accepted a message with the receipt. Raises `BusError`."""
+        self._changed.set()
+        await self._sends.run(receipt.to_json())
+
+    async def _send_next(self, batch: Batch[str, None]) -> Sequence[None]:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LONGEST_WAIT):
+                while 2 * len(batch) < self._calls:
+                    self._changed.clear()
+                    await self._changed.wait()
+        taken = batch.take(LinesInOne().fits)
+        if taken:
+            await self._send(receipts_message(taken))
+        return [None] * len(taken)
