@@ -13,7 +13,7 @@ from pathlib import Path
 
 from azure.core.exceptions import AzureError
 
-from ops import access_audit_command
+from ops import access_audit_command, records_command
 from ops.commands import Selection, discard, replay, show
 from ops.output import cause, notify
 from ops.partner_secret import OFFICER, SECRET, NotSetError, prompt_secret, set_partner
@@ -35,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.command == "prove":
         return access_audit_command.run(parser, options)
+    if options.command in records_command.COMMANDS:
+        return records_command.run(parser, options)
     _check(parser, options)
     try:
         if options.command == "migrate":
@@ -144,6 +146,7 @@ def command_line() -> argparse.ArgumentParser:
     _add_local_options(migration.add_mutually_exclusive_group())
     migration.add_argument("--json", action="store_true", help="print the outcome as JSON")
     access_audit_command.add_to(commands)
+    records_command.add_to(commands)
     commands.add_parser("post-provision", help="do what is left to do after `azd provision`")
     _secrets_options(commands.add_parser("secrets", help="set the partner's secret"))
     return parser

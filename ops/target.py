@@ -35,6 +35,7 @@ class Target:
     messages: str
     is_local: bool
     receipts: str = "receipts"
+    retries: str = "retries"
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str], *, is_local: bool = False) -> Target:
@@ -51,7 +52,8 @@ class Target:
         rejected = environ.get("RELAY_QUEUE_REJECTED", "rejected")
         messages = environ.get("RELAY_QUEUE_MESSAGES", "messages")
         receipts = environ.get("RELAY_QUEUE_RECEIPTS", "receipts")
-        return cls(bus.bus_namespace, bus.network, rejected, messages, is_local, receipts)
+        retries = environ.get("RELAY_QUEUE_RETRIES", "retries")
+        return cls(bus.bus_namespace, bus.network, rejected, messages, is_local, receipts, retries)
 
     @classmethod
     def in_folder(cls, folder: Path | None) -> Target:

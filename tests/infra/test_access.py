@@ -71,6 +71,7 @@ def test_the_declaration_is_the_table_of_the_design(access: Access) -> None:
         ("operator", "send", "messages"),
         ("operator", "send", "receipts"),
         ("records_officer", "receive", "rejected"),
+        ("records_officer", "receive", "retries"),
     }
 
 
