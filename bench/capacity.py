@@ -103,7 +103,7 @@ def instances(design: Design, rate: float) -> Instances:
     def of(cpu: float) -> int:
         return math.ceil(rate * cpu / inputs.BUSY.value) if cpu else 0
 
-    waiting = math.ceil(rate * inputs.PARTNER_SECONDS.value / inputs.CALLS_AT_ONCE.value)
+    waiting = math.ceil(rate * inputs.PARTNER_SECONDS.value / inputs.POSTS_AT_ONCE.value)
     return Instances(
         of(design.sender_cpu), max(of(design.receiver_cpu), waiting), of(design.tracker_cpu)
     )

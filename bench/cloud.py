@@ -28,6 +28,7 @@ _START_SECONDS = 180.0
 _STOP_SECONDS = 60.0
 _EXECUTED = re.compile(r"Executed 'Functions\.")
 _ENVIRONMENT = ("PATH", "HOME", "LANG", "TMPDIR")
+_APPS = ("sender", "receiver", "tracker")
 _POLL_SECONDS = 0.1
 _TAIL = 2000  # characters of a log
 
@@ -76,6 +77,11 @@ class RunningCloud:
         for app in apps:
             await self.control("POST", f"/apps/{app}/{command}")
 
+    async def reset(self) -> None:
+        """Let all apps be up and no fault be active, however the last group ended."""
+        await self.control("DELETE", "/faults")
+        await self.command("start", *_APPS)
+
     async def counters(self) -> Counters:
         """Return what the services were asked for so far."""
         return Counters.from_used(await self.control("GET", "/grants/used"))
@@ -86,9 +92,9 @@ class RunningCloud:
         return {**own, **await self.control("GET", f"/apps/{app}/environment")}
 
     async def depth(self, queue: str) -> int:
-        """Return how many messages a queue has, whatever their state."""
+        """Return how many messages a queue has to deliver, now or later, or has delivered."""
         counts = (await self.control("GET", "/status"))["queues"][queue]
-        return sum(int(count) for state, count in counts.items() if state != "deferred")
+        return sum(int(counts[state]) for state in ("active", "scheduled", "locked"))
 
     def app(self, name: str) -> Host:
         """Return the host of an app of the deployment. Raises `BenchError` if it is not up."""

@@ -70,10 +70,10 @@ BESIDE = {
     "accepted empty": Expected("accepted/s over an empty function", _at_least(0.7), "0.45 (host)"),
     "delivered empty": Expected("delivered/s over an empty trigger", _at_least(0.8), "0.56 (host)"),
     "sender CPU": Expected(
-        "CPU of the sender's worker a message over the sample's", _at_most(0.17), "0.34 (host)"
+        "CPU of the sender's worker a message over the sample's", _at_most(0.085), "0.17"
     ),
     "receiver CPU": Expected(
-        "CPU of the receiver's worker a message over the sample's", _at_most(0.13), "0.26 (host)"
+        "CPU of the receiver's worker a message over the sample's", _at_most(0.2), "0.41"
     ),
     "accepted": Expected("accepted/s over the sample's", _at_least(5), "3.5"),
     "delivered": Expected("delivered/s over the sample's", _at_least(5), "1.7"),

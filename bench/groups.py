@@ -48,8 +48,7 @@ NEAR = (
     Group("three of each", ("vault operations, several",), end_to_end.several_instances),
     Group("a cold sender", ("cold first message",), single_messages.cold_first_message),
     Group("over the depth of the queue", (), sweeps.drains),
-    Group("over callers", (), sweeps.callers),
-    Group("over payloads", (), sweeps.payloads),
+    Group("over callers and payloads", (), sweeps.accepting),
 )
 DISTANT = (Group("beside a sample, far away", (*expectations.DISTANT,), throughput.distant),)
 
@@ -90,13 +89,16 @@ class Run:
         async def all_groups() -> Findings:
             async with cloud(self.folder / name, *options) as running:
                 for group in groups:
-                    await self.measure(
-                        group.title, group.rows, partial(group.measure, running, self.sizes)
-                    )
+                    measuring = partial(self._anew, group, running)
+                    await self.measure(group.title, group.rows, measuring)
             return Findings()
 
         rows = [row for group in groups for row in group.rows]
         await self.measure(f"a cloud, {name}", rows, all_groups)
+
+    async def _anew(self, group: Group, running: RunningCloud) -> Findings:
+        await running.reset()
+        return await group.measure(running, self.sizes)
 
 
 async def run_all(run: Run) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from shared.settings.settings import ReceiverSettings
+
 _LEARN = "https://learn.microsoft.com/azure"
 _VAULT = f"[Key Vault service limits]({_LEARN}/key-vault/general/service-limits)"
 _THROTTLING = f"[Service Bus throttling]({_LEARN}/service-bus-messaging/service-bus-throttling)"
@@ -57,8 +59,11 @@ WRITES_OF_A_CORE = Input(
     "a second",
     "an assumption, and the weakest number here: measure your server",
 )
-CALLS_AT_ONCE = Input(
-    "messages that an instance of the receiver handles", 32, "at once", "`host.json`"
+POSTS_AT_ONCE = Input(
+    "posts of an instance of the receiver",
+    ReceiverSettings.partner_concurrency,
+    "at once",
+    "`RELAY_PARTNER_CONCURRENCY`",
 )
 PARTNER_SECONDS = Input("time that the partner takes to answer", 0.1, "seconds", "a choice")
 VAULTS_OF_A_REGION = Input(

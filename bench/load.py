@@ -35,15 +35,11 @@ class Plan:
     payload: bytes
     requests: int = 1_000_000
     seconds: float = 600.0
-    content_type: str = "application/octet-stream"
-    # Every so many-th request has the other content type, for a fault that chooses by it.
-    every: int = 0
-    other_content_type: str = ""
 
 
 async def post(url: str, plan: Plan) -> Load:
     """Post as planned. Raises `aiohttp.ClientError` only where nothing at all is accepted."""
-    numbers = count(1)
+    numbers = count(1)  # of the requests of all callers together
     latencies: list[float] = []
     failures: dict[str, int] = {}
     timeout = aiohttp.ClientTimeout(total=_REQUEST_SECONDS)
@@ -53,11 +49,9 @@ async def post(url: str, plan: Plan) -> Load:
         until = begun + plan.seconds
 
         async def call() -> None:
-            while (number := next(numbers)) <= plan.requests and time.perf_counter() < until:
-                is_other = plan.every and number % plan.every == 0
-                kind = plan.other_content_type if is_other else plan.content_type
+            while next(numbers) <= plan.requests and time.perf_counter() < until:
                 asked = time.perf_counter()
-                problem = await _post_once(session, url, plan.payload, kind)
+                problem = await _post_once(session, url, plan.payload)
                 if problem:
                     failures[problem] = failures.get(problem, 0) + 1
                 else:
@@ -70,13 +64,10 @@ async def post(url: str, plan: Plan) -> Load:
     return Load(seconds, latencies, failures)
 
 
-async def _post_once(
-    session: aiohttp.ClientSession, url: str, payload: bytes, content_type: str
-) -> str | None:
+async def _post_once(session: aiohttp.ClientSession, url: str, payload: bytes) -> str | None:
     """Return None where it was accepted, else what was wrong."""
     try:
-        headers = {"Content-Type": content_type}
-        async with session.post(url, data=payload, headers=headers) as answer:
+        async with session.post(url, data=payload) as answer:
             await answer.read()
             return None if answer.status == 202 else f"status {answer.status}"
     except (aiohttp.ClientError, TimeoutError) as error:

@@ -11,7 +11,6 @@ class Sizes:
     """Sizes in bytes, times in seconds, numbers of messages, callers and rows."""
 
     payload: int = 1024
-    largest_payload: int = 190_000
     callers: int = 64
     load_seconds: float = 6.0
     drain_seconds: float = 60.0
@@ -27,10 +26,10 @@ class Sizes:
     cold_starts: int = 3
     latency_ms: int = 5
     sweep_seconds: float = 2.5
-    sweep_callers: Sequence[int] = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+    sweep_callers: Sequence[int] = (1, 4, 16, 64, 256)
     sweep_payloads: Sequence[int] = (1, 1024, 16 * 1024, 64 * 1024, 128 * 1024, 190_000)
     depths: Sequence[int] = (10, 100, 1000, 10_000, 100_000)
-    depth_seconds: float = 75.0
+    depth_seconds: float = 60.0
     ledger_rows: int = 1_000_000
     peer_seconds: float = 0.3
 
@@ -53,7 +52,7 @@ QUICK = Sizes(
     sweep_seconds=0.3,
     sweep_callers=(1, 8),
     sweep_payloads=(1, 190_000),
-    depths=(10, 50),
+    depths=(20,),
     depth_seconds=20.0,
     ledger_rows=2000,
     peer_seconds=0.01,

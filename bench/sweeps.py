@@ -37,34 +37,32 @@ async def drains(running: RunningCloud, sizes: Sizes) -> Findings:
         )
         if samples[-1].count < depth:
             break  # a deeper one would begin with what is left of this one
-    await running.command("stop", "receiver")  # what follows measures only accepting
     return Findings(series={"drain": found})
 
 
-async def callers(running: RunningCloud, sizes: Sizes) -> Findings:
-    """Measure accepted messages a second over callers, beside an empty function."""
-    found = []
+async def accepting(running: RunningCloud, sizes: Sizes) -> Findings:
+    """Measure accepted messages a second over callers and payloads, beside an empty function."""
+    await running.command("stop", "receiver")
+    sender = running.app("sender")
     async with host(running, "sender", "empty_function") as empty:
-        for number in sizes.sweep_callers:
-            at = replace(sizes, callers=number)
-            ours = await _rate(running.app("sender"), at, sizes.payload)
-            beside = await _rate(empty, at, sizes.payload)
-            found.append({"callers": number, **ours, "empty": beside})
-    return Findings(series={"callers": found})
+
+        async def point(at: Sizes, name: str, value: int) -> dict[str, object]:
+            ours = await _rate(sender, at)
+            return {name: value, **ours, "empty": await _rate(empty, at)}
+
+        by_callers = [
+            await point(replace(sizes, callers=number), "callers", number)
+            for number in sizes.sweep_callers
+        ]
+        by_payload = [
+            await point(replace(sizes, payload=size), "bytes", size)
+            for size in sizes.sweep_payloads
+        ]
+    return Findings(series={"callers": by_callers, "payloads": by_payload})
 
 
-async def payloads(running: RunningCloud, sizes: Sizes) -> Findings:
-    """Measure accepted messages a second over the size of the payload, beside an empty function."""
-    found = []
-    async with host(running, "sender", "empty_function") as empty:
-        for size in sizes.sweep_payloads:
-            ours = await _rate(running.app("sender"), sizes, size)
-            found.append({"bytes": size, **ours, "empty": await _rate(empty, sizes, size)})
-    return Findings(series={"payloads": found})
-
-
-async def _rate(sender: Host, sizes: Sizes, payload: int) -> dict[str, object]:
-    plan = Plan(sizes.callers, os.urandom(payload), seconds=sizes.sweep_seconds)
+async def _rate(sender: Host, sizes: Sizes) -> dict[str, object]:
+    plan = Plan(sizes.callers, os.urandom(sizes.payload), seconds=sizes.sweep_seconds)
     load = await post(f"{sender.url}/api/messages", plan)
     return {
         "per_second": load.rate,

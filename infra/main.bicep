@@ -457,6 +457,9 @@ output RELAY_VAULT_PAYLOAD string = 'payload-${suffix}'
 @description('Name of the vault of the partner secret.')
 output RELAY_VAULT_PARTNER string = 'partner-${suffix}'
 
+@description('Name of the vault of the partner state.')
+output RELAY_VAULT_STATE string = 'state-${suffix}'
+
 @description('Name of the vault of the database secret.')
 output RELAY_VAULT_DATABASE string = 'database-${suffix}'
 

@@ -36,14 +36,18 @@ class MessageSender(Protocol):
         """Return when the queue has taken it. Raises `BusError`."""
 
 
-def replaying(senders: Mapping[Destination, MessageSender]) -> Action:
+def replaying(
+    senders: Mapping[Destination, MessageSender],
+    due: Callable[[], datetime | None] = lambda: None,
+) -> Action:
     """Send first; the message is completed after that, so a crash between the two can only repeat.
 
     The repeat has the same id, and the queue drops it within its window of duplicate detection.
+    `due` returns when the next message is to be delivered, in UTC; None for at once.
     """
 
     def send(message: ServiceBusReceivedMessage) -> Awaitable[str | None]:
-        return resend(senders, decide(Content.from_received(message)))
+        return resend(senders, decide(Content.from_received(message)), due)
 
     async def replay(messages: Messages) -> list[str | None]:
         return await _all_of(map(send, messages))
@@ -52,13 +56,18 @@ def replaying(senders: Mapping[Destination, MessageSender]) -> Action:
 
 
 async def resend(
-    senders: Mapping[Destination, MessageSender], decision: Resend | NotReplayable
+    senders: Mapping[Destination, MessageSender],
+    decision: Resend | NotReplayable,
+    due: Callable[[], datetime | None] = lambda: None,
 ) -> str | None:
     """Carry out a decision; return why it failed, or None. Raises `BusError` of the bus itself."""
     if isinstance(decision, NotReplayable):
         return decision.why
+    message = decision.message()
+    if decision.destination == "messages" and (at := due()):  # a receipt is not for the partner
+        message.scheduled_enqueue_time_utc = at
     try:
-        await senders[decision.destination].send(decision.message())
+        await senders[decision.destination].send(message)
     except MessageTooLargeError as error:
         return str(error)
     return None

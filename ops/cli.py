@@ -13,16 +13,18 @@ from pathlib import Path
 
 from azure.core.exceptions import AzureError
 
-from ops import access_audit_command, records_command
+from ops import access_audit_command, partner_command, records_command, retries
 from ops.commands import Selection, discard, replay, show
 from ops.output import cause, notify
 from ops.partner_secret import OFFICER, SECRET, NotSetError, prompt_secret, set_partner
+from ops.retries import retry, show_waiting
 from ops.secret_target import SecretTarget
 from ops.target import NAMESPACE, Target, TargetNotGivenError
 from shared.azure.queues import BusError
 
 _LIMIT = 100
 _ID_HELP = "an id, #SEQUENCE, or dead#SEQUENCE for one that is dead-lettered"
+_WAITING_HELP = "an id, or #SEQUENCE"
 _DAYS = 365
 _ID = re.compile(r"(dead)?#\d{1,19}|(?!(dead)?#)\S+", re.ASCII)
 
@@ -43,6 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _migrate(options)
         if options.command == "secrets":
             return _set_secret(options)
+        if options.command == "partner":
+            return partner_command.run(options)
         if options.command == "post-provision":
             return _post_provision()
         target = _target(options)
@@ -69,7 +73,11 @@ async def _run(target: Target, options: argparse.Namespace) -> int:
         return await show(target, options.reason, options.limit, as_json=options.json)
     if options.command == "replay":
         selection = Selection(options.ids, options.reason)
-        return await replay(target, selection, as_json=options.json)
+        return await replay(target, selection, options.rate, as_json=options.json)
+    if options.command == "retries":
+        return await show_waiting(target, options.limit, options.after, as_json=options.json)
+    if options.command == "retry":
+        return await retry(target, options.ids, options.rate, as_json=options.json)
     selection = Selection(options.ids, None)
     return await discard(target, selection, as_json=options.json, sure=options.yes)
 
@@ -100,17 +108,21 @@ def _set_secret(options: argparse.Namespace) -> int:
 
 def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     """Refuse options that contradict one another."""
-    if options.command == "replay":
+    if options.command in ("replay", "retry"):
         if bool(options.ids) == options.all:
             parser.error("no messages given: ID..., or --all")
-        if options.reason and not options.all:
-            parser.error("--reason goes with --all")
+        if options.rate and not options.all:
+            parser.error("--rate goes with --all")
+    if options.command == "replay" and options.reason and not options.all:
+        parser.error("--reason goes with --all")
     if options.command == "drop" and not options.yes and not sys.stdin.isatty():
         parser.error("no terminal to ask on: --yes drops without asking")
 
 
 def _target(options: argparse.Namespace) -> Target:
     if options.local or options.folder:
+        if options.command in ("retries", "retry"):
+            return Target.in_folder(options.folder, retries.OPERATOR)
         return Target.in_folder(options.folder)
     given = {NAMESPACE: options.namespace} if options.namespace else {}
     return Target.from_environment({**os.environ, **given})
@@ -134,6 +146,8 @@ def command_line() -> argparse.ArgumentParser:
     again.add_argument("ids", nargs="*", type=_id, metavar="ID", help=_ID_HELP)
     again.add_argument("--all", action="store_true", help="all that are rejected now")
     again.add_argument("--reason", help="with --all: only those of this reason")
+    _add_rate(again)
+    _retries_options(commands, target)
     drop = commands.add_parser("drop", parents=[target], help="remove rejected messages for good")
     drop.add_argument("ids", nargs="+", type=_id, metavar="ID", help=_ID_HELP)
     drop.add_argument("--yes", action="store_true", help="without asking")
@@ -148,8 +162,35 @@ def command_line() -> argparse.ArgumentParser:
     access_audit_command.add_to(commands)
     records_command.add_to(commands)
     commands.add_parser("post-provision", help="do what is left to do after `azd provision`")
+    partner_command.add_to(commands)
     _secrets_options(commands.add_parser("secrets", help="set the partner's secret"))
     return parser
+
+
+def _retries_options(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], target: argparse.ArgumentParser
+) -> None:
+    waiting = commands.add_parser(
+        "retries", parents=[target], help="list what waits for its next attempt"
+    )
+    waiting.add_argument(
+        "--limit", type=_count, default=_LIMIT, metavar="N", help=f"at most N of them ({_LIMIT})"
+    )
+    waiting.add_argument(
+        "--after", type=_number, default=0, metavar="SEQUENCE", help="only those behind this one"
+    )
+    sooner = commands.add_parser(
+        "retry", parents=[target], help="bring forward what waits for its next attempt"
+    )
+    sooner.add_argument("ids", nargs="*", type=_waiting_id, metavar="ID", help=_WAITING_HELP)
+    sooner.add_argument("--all", action="store_true", help="all that wait now")
+    _add_rate(sooner)
+
+
+def _add_rate(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--rate", type=_count, metavar="N", help="with --all: at most N messages a second"
+    )
 
 
 def _secrets_options(secrets: argparse.ArgumentParser) -> None:
@@ -192,6 +233,18 @@ def _id(text: str) -> str:
     if not _ID.fullmatch(text):
         raise argparse.ArgumentTypeError(f"{text!r} is not {_ID_HELP}")
     return text
+
+
+def _waiting_id(text: str) -> str:
+    if not _ID.fullmatch(text) or text.startswith("dead#"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not {_WAITING_HELP}")
+    return text
+
+
+def _number(text: str) -> int:
+    if not re.fullmatch(r"#?\d{1,19}", text, re.ASCII):
+        raise argparse.ArgumentTypeError("must be a sequence number")
+    return int(text.removeprefix("#"))
 
 
 def _count(text: str) -> int:

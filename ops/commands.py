@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from azure.servicebus.aio import ServiceBusClient
 
@@ -22,6 +23,7 @@ from ops.rejected import Rejected, chosen
 from ops.target import Target
 from ops.worklist import Worklist
 from shared.azure.queues import QueueSender
+from shared.message.ramp import Ramp
 
 _NO_SUCH = "there is no such rejected message"
 _SHOWN = 10  # messages named before they are dropped
@@ -59,15 +61,18 @@ async def show(target: Target, reason: str | None, limit: int, *, as_json: bool)
     return 0
 
 
-async def replay(target: Target, selection: Selection, *, as_json: bool) -> int:
-    """Send rejected messages again."""
+async def replay(
+    target: Target, selection: Selection, rate: int | None = None, *, as_json: bool
+) -> int:
+    """Send rejected messages again, at `rate` messages a second; None for all at once."""
     async with target.client() as client:
         sources = _sources(client, target)
         action = replaying(
             {
                 "messages": QueueSender(client, target.messages),
                 "receipts": QueueSender(client, target.receipts),
-            }
+            },
+            _due_times(rate) if rate else lambda: None,
         )
         there = await _all(sources)
         return await _Task("replayed", as_json=as_json).run(sources, there, selection, action)
@@ -84,6 +89,11 @@ async def discard(target: Target, selection: Selection, *, as_json: bool, sure: 
             return 1
         action = dropping(by_queue(QueueSender(client, target.receipts)))
         return await _Task("dropped", as_json=as_json).run(sources, there, selection, action)
+
+
+def _due_times(rate: int) -> Callable[[], datetime]:
+    ramp, start, position = Ramp.constant(rate), datetime.now(UTC), itertools.count()
+    return lambda: start + timedelta(seconds=ramp.seconds(next(position)))
 
 
 def _sources(client: ServiceBusClient, target: Target) -> Sequence[Source]:

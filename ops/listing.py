@@ -15,7 +15,7 @@ from rich.text import Text
 from ops.output import plain
 from ops.rejected import Rejected
 
-_WIDE = 320  # where there is no terminal whose width would count: no line is broken
+WIDE = 320  # where there is no terminal whose width would count: no line is broken
 
 
 def show(messages: Sequence[Rejected], now: datetime, file: TextIO | None = None) -> None:
@@ -23,7 +23,7 @@ def show(messages: Sequence[Rejected], now: datetime, file: TextIO | None = None
     file = file or sys.stdout
     console = Console(
         file=file,
-        width=None if file.isatty() else _WIDE,
+        width=None if file.isatty() else WIDE,
         highlight=False,
         markup=False,
         emoji=False,

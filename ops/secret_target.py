@@ -19,6 +19,8 @@ from shared.settings import forms
 
 _VAULT = re.compile(r"[A-Za-z](?!.*--)[A-Za-z0-9-]{1,22}[A-Za-z0-9]", re.ASCII)
 _PROXY = "RELAY_PROXY"
+# Where azd's outputs name the vault of each secret that an operator sets.
+_VARIABLES = {"partner-connection": "RELAY_VAULT_PARTNER", "partner-state": "RELAY_VAULT_STATE"}
 _HOST = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+", re.ASCII)
 
 
@@ -33,7 +35,7 @@ class SecretTarget:
     @classmethod
     def in_azure(cls, secret: str, vault: str | None, environ: Mapping[str, str]) -> SecretTarget:
         """Take the vault by name, by host, or from `azd`. Raises `TargetNotGivenError`."""
-        variable = f"RELAY_VAULT_{secret.partition('-')[0].upper()}"
+        variable = _VARIABLES[secret]
         given = vault or environ.get(variable, "")
         if not given:
             raise TargetNotGivenError(f"no vault given: --vault NAME, or {variable}, or --local")

@@ -56,9 +56,9 @@ class Target:
         return cls(bus.bus_namespace, bus.network, rejected, messages, is_local, receipts, retries)
 
     @classmethod
-    def in_folder(cls, folder: Path | None) -> Target:
+    def in_folder(cls, folder: Path | None, operator: str = _OPERATOR) -> Target:
         """Ask the local cloud that is up in a folder. Raises `TargetNotGivenError`."""
-        environment = local_environment(_OPERATOR, folder)
+        environment = local_environment(operator, folder)
         return cls.from_environment(environment, is_local=True)
 
     @asynccontextmanager

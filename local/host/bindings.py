@@ -47,6 +47,11 @@ class QueueFunction:
     max_batch: int = _MAX_BATCH
     completes: bool = True
 
+    @property
+    def label(self) -> str:
+        """What the log calls it."""
+        return f"'Functions.{self.name}' on queue '{self.queue}'"
+
 
 BoundFunction = HttpFunction | QueueFunction
 

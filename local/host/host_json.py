@@ -35,6 +35,7 @@ _WITHOUT_EFFECT = (
     "watchDirectories",
     "watchFiles",
 )
+_LONGEST_BATCH_WAIT = timedelta(seconds=150)  # ServiceBusHostBuilderExtensions refuses more
 _OVERRIDE = "azurefunctionsjobhost"
 
 
@@ -49,6 +50,8 @@ class ServiceBusOptions:
     max_concurrent_calls: int = 16 * (os.cpu_count() or 1)
     prefetch_count: int = 0
     max_auto_lock_renewal: timedelta = timedelta(minutes=5)
+    min_batch: int = 1
+    max_batch_wait: timedelta = timedelta(seconds=30)
 
 
 @dataclass(frozen=True)
@@ -154,11 +157,16 @@ def _log_levels(levels: _Section) -> Mapping[str, int]:
 def _service_bus(section: _Section) -> ServiceBusOptions:
     default = ServiceBusOptions()
     renewal = section.raw("maxAutoLockRenewalDuration", "00:05:00")
+    wait = section.raw("maxBatchWaitTime", "00:00:30")
     options = ServiceBusOptions(
         section.number("maxConcurrentCalls", default.max_concurrent_calls, low=1),
         section.number("prefetchCount", default.prefetch_count),
         _duration(renewal, section.found_at / "maxAutoLockRenewalDuration"),
+        section.number("minMessageBatchSize", default.min_batch, low=1),
+        _duration(wait, section.found_at / "maxBatchWaitTime"),
     )
+    if options.max_batch_wait > _LONGEST_BATCH_WAIT:
+        raise (section.found_at / "maxBatchWaitTime").error("must be at most '00:02:30'")
     section.ignore("autoCompleteMessages", "maxMessageBatchSize")
     section.reject_unread()
     return options

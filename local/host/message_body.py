@@ -12,9 +12,7 @@ import re
 from collections.abc import Sequence
 from enum import StrEnum
 
-from azure.servicebus import ServiceBusReceivedMessage
-from azure.servicebus.amqp import AmqpMessageBodyType
-
+from local.host.service_bus.received import TriggerMessage
 from local.host.worker.messages import Data
 
 _MAX_DEPTH = 64  # MaxDepth of Json.NET
@@ -33,13 +31,13 @@ class BindingError(Exception):
     """The host cannot convert a message to what its function takes: Python is not called."""
 
 
-def one(message: ServiceBusReceivedMessage, data_type: DataType) -> Data:
+def one(message: TriggerMessage, data_type: DataType) -> Data:
     """Return the body for a function of cardinality one. Raises BindingError."""
     body = _data(message)
     return ("bytes", body) if data_type is DataType.BINARY else ("string", _text(body))
 
 
-def many(messages: Sequence[ServiceBusReceivedMessage], data_type: DataType) -> Data:
+def many(messages: Sequence[TriggerMessage], data_type: DataType) -> Data:
     """Return all bodies for one of cardinality many. Raises BindingError for all if one fails."""
     bodies = [_data(message) for message in messages]
     if data_type is DataType.BINARY:
@@ -51,8 +49,8 @@ def many(messages: Sequence[ServiceBusReceivedMessage], data_type: DataType) -> 
     return "json", _SURROGATE.sub("\ufffd", parsed)
 
 
-def _data(message: ServiceBusReceivedMessage) -> bytes:
-    if message.body_type is not AmqpMessageBodyType.DATA:
+def _data(message: TriggerMessage) -> bytes:
+    if message.body_type != "data":
         raise BindingError("the body is an AMQP value or sequence, which cannot be bound")
     return b"".join(message.body)
 

@@ -16,8 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from azure.servicebus import ServiceBusReceivedMessage
-
+from local.host.service_bus.received import TriggerMessage
 from local.host.tracing import Trace
 from local.host.worker.messages import Data
 
@@ -39,7 +38,7 @@ _OBJECTS: Mapping[str, Data] = dict.fromkeys(
 )
 
 
-def of_one(message: ServiceBusReceivedMessage) -> Mapping[str, Data]:
+def of_one(message: TriggerMessage) -> Mapping[str, Data]:
     """Return the metadata for a call with one message."""
     found: dict[str, Data] = dict(_OBJECTS)
     for name, value in _values(message).items():
@@ -48,7 +47,7 @@ def of_one(message: ServiceBusReceivedMessage) -> Mapping[str, Data]:
     return found
 
 
-def of_many(messages: Sequence[ServiceBusReceivedMessage]) -> Mapping[str, Data]:
+def of_many(messages: Sequence[TriggerMessage]) -> Mapping[str, Data]:
     """Return the metadata for a call with several: an array by each name.
 
     A text that is missing or empty leaves no gap: those of later messages move up.
@@ -66,13 +65,13 @@ def of_many(messages: Sequence[ServiceBusReceivedMessage]) -> Mapping[str, Data]
     return found
 
 
-def trace_of(message: ServiceBusReceivedMessage) -> Trace:
+def trace_of(message: TriggerMessage) -> Trace:
     """Return the trace of the call for one message, below the sender's."""
     properties = _properties(message)
     return Trace.below(properties.get("Diagnostic-Id") or properties.get("traceparent"))
 
 
-def _values(message: ServiceBusReceivedMessage) -> Mapping[str, Any]:
+def _values(message: TriggerMessage) -> Mapping[str, Any]:
     properties = _properties(message)
     enqueued = _time(message.enqueued_time_utc)
     expires = _time(message.expires_at_utc) if message.expires_at_utc else _NEVER
@@ -102,7 +101,7 @@ def _values(message: ServiceBusReceivedMessage) -> Mapping[str, Any]:
     }
 
 
-def _properties(message: ServiceBusReceivedMessage) -> Mapping[str, Any]:
+def _properties(message: TriggerMessage) -> Mapping[str, Any]:
     given: Mapping[str | bytes, object] = message.application_properties or {}
     return {_text(name): _value(value) for name, value in given.items()}
 
@@ -135,4 +134,4 @@ def _time(moment: datetime | None) -> str:
 
 
 def _json(value: object) -> str:
-    return json.dumps(value, separators=(",", ":"))
+    return json.dumps(value, separators=(",", ":"), default=str)

@@ -36,6 +36,7 @@ from migrations import upgrading
 from shared.ledger.errors import LedgerError
 
 _PARTNER = "partner-connection"
+_STATE = "partner-state"
 _DATABASE = "database-connection"
 
 
@@ -121,7 +122,11 @@ async def start_cloud(
     bus = await start_bus(stack, context, namespace)
     partner = await start_partner(stack, context)
     ledger = await database_url(stack, context, options.database)
-    values = {_PARTNER: partner.secrets()["webhook"], _DATABASE: ledger}
+    values = {
+        _PARTNER: partner.secrets()["webhook"],
+        _STATE: '{"kind": "unset"}',  # as a deployment makes it: nobody has paused anything
+        _DATABASE: ledger,
+    }
     deploy_secrets(context, vaults, values, redeployment.rewritten)
     await _migrate(newest_value(vaults, _DATABASE))
     environment = AppEnvironment(f"{identity}/msi/token", context.ca_file, bus.url)

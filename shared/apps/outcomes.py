@@ -179,7 +179,7 @@ def after_failure(
             return _bounded_hold(message, "key-denied", error, policy)
         case PartnerDeniedError():
             # However long it takes: a wrong secret must reject nothing. Ever more seldom, since one
-            # message alone does not have the gate closed.
+            # message alone does not open the circuit breaker.
             pause = max(
                 growing_delay(_holds(message), policy.hold_seconds),
                 min(error.retry_after or 0, _LONGEST_ASKED),

@@ -14,6 +14,7 @@ from shared.apps.outcomes import (
     Outcome,
     Policy,
     Record,
+    Reject,
     after_delivery,
     after_failure,
     after_opening,
@@ -111,6 +112,7 @@ class Receiver:
     ) -> None:
         self._keys = clients.keys
         self._gate = clients.gate
+        self._follow_operator = clients.follow_operator
         self._queues = clients.queues
         self._policy = policy
         self._chance = chance
@@ -137,6 +139,8 @@ class Receiver:
             self._confirmed.add(received, self._queues.receipt(received, outcome, key))
         await self._queues.carry_out(received, outcome, key)
         self._confirmed.remove(received)
+        if isinstance(outcome, Reject):
+            self._gate.ended(received.id.id)
 
     async def _outcome(self, message: ReceivedMessage) -> tuple[Outcome, DataKey | None]:
         """Decide on a message, with the data key that opened it; None if nothing did."""
@@ -147,6 +151,7 @@ class Receiver:
             if unopened := before_opening(message, self._policy):
                 return unopened, None
             if not message.pending:  # one with a receipt may have to be reported, and not posted
+                await self._follow_operator()
                 self._gate.check(message.id.id)
             sealed = message.sealed(self._accepted)
             data_key = await self._keys.open(sealed.wrapped)

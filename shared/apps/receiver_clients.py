@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,6 +20,7 @@ from shared.message.protected_header import ALGORITHM
 from shared.message.ramp import Ramp
 from shared.partner.breaker import BreakerPolicy
 from shared.partner.gate import GatePolicy, PartnerGate
+from shared.partner.operator_watch import OperatorWatch
 from shared.partner.partner import Partner
 from shared.settings.settings import ReceiverSettings
 from shared.telemetry.outages import Outages
@@ -35,12 +37,17 @@ class KeyOpener(Protocol):
 
 @dataclass(frozen=True)
 class ReceiverClients:
-    """What the receiver reaches: the payload key, the partner behind its gate, its queues."""
+    """What the receiver reaches: the payload key, the partner behind its gate, its queues.
+
+    `follow_operator` returns when the gate is as an operator has it, paused or not. Raises
+    `PartnerBlockedError` where that is not known.
+    """
 
     keys: KeyOpener
     gate: PartnerGate
     queues: ReceiverQueues
     outages: Outages
+    follow_operator: Callable[[], Awaitable[None]]
 
 
 def connect_clients(settings: ReceiverSettings) -> ReceiverClients:
@@ -66,9 +73,12 @@ def connect_clients(settings: ReceiverSettings) -> ReceiverClients:
     gate = PartnerGate(partner, gate_policy_of(settings), outages, chance=random.random)
     to_retries = sending(bus, settings.retries_queue, outages)
     ramp = Ramp.up_to(settings.partner_rate or Ramp.limit)
-    gate.on_back = catching_up(
+    on_back = catching_up(
         bus, settings.retries_queue, to_retries, lambda: gate.lets_through, ramp
     ).on_back
+    gate.on_back = on_back
+    state = azure.secret(settings.partner_state, settings.partner_state_identity, seconds=1)
+    watch = OperatorWatch(state, gate, outages, on_back)
     return ReceiverClients(
         DataKeyCache(decrypt, settings.data_key_cache_entries, settings.data_key_cache_seconds),
         gate,
@@ -82,6 +92,7 @@ def connect_clients(settings: ReceiverSettings) -> ReceiverClients:
             format_emitted=settings.format_emitted,
         ),
         outages,
+        watch.follow,
     )
 
 

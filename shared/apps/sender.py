@@ -77,6 +77,7 @@ class Sender:
         self._status_url = status_url
         self._binds_keys_to_callers = binds_keys_to_callers
         self._format_emitted = format_emitted
+        self._preparing: asyncio.Future[None] | None = None
         self._flights: SingleFlight[tuple[str, bytes], State] = SingleFlight()
 
     async def answer(self, request: func.HttpRequest) -> func.HttpResponse:
@@ -111,6 +112,10 @@ class Sender:
 
     async def _accept_and_enqueue(self, submission: Submission) -> State:
         """Return where the message is: on the queue, or further if it was sent before."""
+        if self._preparing is None:
+            # Once, and beside the ledger: a cold app's first message waits for the longest of
+            # what it needs instead of for all of it in turn.
+            self._preparing = asyncio.ensure_future(self._clients.prepare())
         with self._outages.watching(_LEDGER, LedgerUnavailableError):
             entry = await self._clients.ledger.accept(submission.as_new(datetime.now(UTC)))
         if not submission.must_be_queued(entry):

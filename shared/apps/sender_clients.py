@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from shared.apps.sending import Send, sending
+from shared.apps.sending import Send, watched
+from shared.azure.queues import QueueSender
 from shared.azure.vault import VaultDeniedError, VaultError, VaultUnavailableError
+from shared.ledger.background import BackgroundLedger
 from shared.ledger.entry import LedgerEntry, NewMessage
 from shared.ledger.errors import LedgerUnavailableError
-from shared.ledger.ledger import Ledger
 from shared.message.bus_message import LATER_HOP_BYTES
 from shared.message.data_keys import DataKeyProvider, Limits
 from shared.message.envelope import DataKey, WrappedKey
@@ -48,7 +50,8 @@ class SenderClients:
 
     `bus_id_key` gives the key of `initial_bus_id`, of the database's secret as it is now: after a
     rotation, requests that are sent again have other ids on the bus, and only the ledger knows
-    them. It raises `LedgerUnavailableError`.
+    them. It raises `LedgerUnavailableError`. `prepare` makes the first data key and opens the link
+    to the queue; it never raises, since whoever needs what is missing then tries for it again.
     """
 
     keys: DataKeys
@@ -56,6 +59,7 @@ class SenderClients:
     ledger: SenderLedger
     outages: Outages
     bus_id_key: Callable[[], Awaitable[bytes]]
+    prepare: Callable[[], Awaitable[None]]
 
 
 def connect_clients(settings: SenderSettings) -> SenderClients:
@@ -78,12 +82,17 @@ def connect_clients(settings: SenderSettings) -> SenderClients:
             raise LedgerUnavailableError(why, retry_after=error.retry_after) from None
 
     limits = Limits(settings.data_key_messages, settings.data_key_seconds, settings.data_key_bytes)
+    keys = DataKeyProvider(encrypt, limits)
+    queue = QueueSender(azure.bus(settings.bus_identity), settings.messages_queue, LATER_HOP_BYTES)
+
+    async def prepare() -> None:
+        await asyncio.gather(keys.prepare(), queue.open(), return_exceptions=True)
+
     return SenderClients(
-        DataKeyProvider(encrypt, limits),
-        sending(
-            azure.bus(settings.bus_identity), settings.messages_queue, outages, LATER_HOP_BYTES
-        ),
-        Ledger(secret, settings.network.ca_bundle),
+        keys,
+        watched(queue, settings.messages_queue, outages),
+        BackgroundLedger(secret, settings.network.ca_bundle),
         outages,
         of_bus_ids,
+        prepare,
     )

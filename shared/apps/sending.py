@@ -15,7 +15,11 @@ Send = Callable[[ServiceBusMessage], Awaitable[None]]
 
 def sending(bus: BusConnection, queue: str, outages: Outages, reserve: int = 0) -> Send:
     """Return what sends to a queue a message that would fit with `reserve` bytes more as well."""
-    sender = QueueSender(bus, queue, reserve)
+    return watched(QueueSender(bus, queue, reserve), queue, outages)
+
+
+def watched(sender: QueueSender, queue: str, outages: Outages) -> Send:
+    """Return what sends by a sender to its queue."""
 
     async def send(message: ServiceBusMessage) -> None:
         with outages.watching(f"queue {queue}", (BusUnavailableError, BusDeniedError)):

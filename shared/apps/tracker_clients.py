@@ -9,8 +9,8 @@ from typing import Protocol
 
 from shared.apps.recorder import Recorder
 from shared.azure.queues import QueueSender
+from shared.ledger.background import BackgroundLedger
 from shared.ledger.entry import LedgerEntry, Position
-from shared.ledger.ledger import Ledger
 from shared.message.state import State
 from shared.settings.settings import TrackerSettings
 from shared.telemetry.outages import Outages
@@ -45,7 +45,7 @@ def connect_clients(settings: TrackerSettings) -> TrackerClients:
     secret = azure.secret(
         settings.database_secret, settings.database_identity, settings.database_secret_seconds
     )
-    ledger = Ledger(secret, settings.network.ca_bundle)
+    ledger = BackgroundLedger(secret, settings.network.ca_bundle)
     bus = azure.bus(settings.bus_identity)
     recorder = Recorder(
         ledger.record,

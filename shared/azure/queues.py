@@ -124,7 +124,15 @@ class QueueSender:
         self._reserve = reserve
         self._connection = connection
         self._link: QueueLink | None = None
-        self._sends: Batches[ServiceBusMessage, None] = Batches(self._send_next)
+        # None is nobody's message: it only has the link opened.
+        self._sends: Batches[ServiceBusMessage | None, None] = Batches(self._send_next)
+
+    async def open(self) -> None:
+        """Return when the link is open, so that a message need not wait for it; raises `BusError`.
+
+        As part of a send like any other, since a link that is being opened carries nothing else.
+        """
+        await self._run(None)
 
     async def send(self, message: ServiceBusMessage) -> None:
         """Return when the queue has accepted `message`; raises `BusError` when it has not.
@@ -132,6 +140,15 @@ class QueueSender:
         After `BusUnavailableError` it may have been accepted all the same: send it again under
         the same message id, which the queue accepts once.
         """
+        await self._run(message)
+
+    async def close(self) -> None:
+        """Close the link and the connection; what is not sent yet gets `BusUnavailableError`."""
+        await self._sends.close()
+        await self._forget_link()
+        await _closed(self._connection)
+
+    async def _run(self, message: ServiceBusMessage | None) -> None:
         try:
             async with asyncio.timeout(_WAIT_SECONDS):
                 await self._sends.run(message)
@@ -141,13 +158,7 @@ class QueueSender:
         except CallCancelledError:
             raise BusUnavailableError(f"send to queue {self._queue}: cancelled") from None
 
-    async def close(self) -> None:
-        """Close the link and the connection; what is not sent yet gets `BusUnavailableError`."""
-        await self._sends.close()
-        await self._forget_link()
-        await _closed(self._connection)
-
-    async def _send_next(self, batch: Batch[ServiceBusMessage, None]) -> Sequence[None]:
+    async def _send_next(self, batch: Batch[ServiceBusMessage | None, None]) -> Sequence[None]:
         try:
             async with asyncio.timeout(_SEND_SECONDS):
                 return [None] * await self._send_batch(batch)
@@ -158,7 +169,7 @@ class QueueSender:
             await self._forget_link()
             raise
 
-    async def _send_batch(self, batch: Batch[ServiceBusMessage, None]) -> int:
+    async def _send_batch(self, batch: Batch[ServiceBusMessage | None, None]) -> int:
         if self._link is None:
             self._link = self._connection.get_queue_sender(self._queue)
         together = await self._link.create_message_batch()
@@ -168,11 +179,12 @@ class QueueSender:
         taken = batch.take(partial(_fits, together))
         if not taken:  # as large as a message may be: a batch around it would not fit
             taken = batch.take_at_most(1)
-            for message in taken:
+            for message in filter(None, taken):
                 self._fill_reserve(message)
-        if len(taken) == 1:
-            await self._link.send_messages(taken[0])
-        elif taken:
+        messages = [message for message in taken if message is not None]
+        if len(messages) == 1:
+            await self._link.send_messages(messages[0])
+        elif messages:
             await self._link.send_messages(together)
         return len(taken)
 
@@ -190,7 +202,9 @@ class QueueSender:
             await _closed(link)
 
 
-def _fits(batch: ServiceBusMessageBatch, message: ServiceBusMessage) -> bool:
+def _fits(batch: ServiceBusMessageBatch, message: ServiceBusMessage | None) -> bool:
+    if message is None:
+        return True
     try:
         batch.add_message(message)
     except Exception:  # noqa: BLE001 - too large, or nothing that can be encoded

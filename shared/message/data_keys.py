@@ -63,6 +63,11 @@ class DataKeyProvider:
         current.bytes += size
         return current.key, current.wrapped
 
+    async def prepare(self) -> None:
+        """Make the first key, so that no message waits for it."""
+        if self._current is None:
+            await self._making.run("data key", self._make)
+
     def _usable(self, size: int) -> _CurrentKey | None:
         current = self._current
         # Dropped after a fork: parent and child would otherwise each use all of its limits.

@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class GatePolicy:
-    """When the gate closes before the partner, and how much goes through it at most.
+    """When the circuit breaker opens, and how much goes through the gate at most.
 
     `rate` is in posts a second, 0 for any. A message waits for a place for `wait_seconds`; one that
     is not let through comes back after `shortest_wait` seconds or more.
@@ -130,6 +130,10 @@ class PartnerGate:
             self._pace.end()
             self._changed.set()
 
+    def ended(self, message_id: str) -> None:
+        """Count a message no more among those that wait: it is rejected."""
+        self._parked.handled(message_id)
+
     def pause(self, reason: str) -> None:
         """Post nothing until `resume`, as an operator wants it. Once more changes the reason."""
         if self._breaker.pause(reason):
@@ -195,6 +199,7 @@ class PartnerGate:
         asked = error.retry_after if isinstance(error, RelayError) else None
         shown = str(error) if isinstance(error, RelayError) else location(error)
         own = error
+        self._parked.failed(message_id)
         if isinstance(error, PartnerDeniedError) and self._denials.is_of_message(message_id):
             why = f"{error}, and accepts other messages"
             own = MessageDeniedError(why, retry_after=asked, status=error.status)
@@ -212,7 +217,7 @@ class PartnerGate:
             self._call_back()
 
     def _waiting(self) -> str:
-        return f"{self._parked.count()} messages that this instance has parked are waiting"
+        return f"{self._parked.count()} messages that this instance has sent back are waiting"
 
     def _call_back(self) -> None:
         if self.on_back is None:

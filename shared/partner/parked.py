@@ -1,4 +1,4 @@
-"""The messages that one instance has parked: how long each waits, and how many there are."""
+"""The messages that one instance has sent back: how long each waits, and how many there are."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Callable
 LONGEST_WAIT = 1800.0
 RETURNS_A_SECOND = 5
 _GRACE = 60.0  # after which a message that was due is taken to be handled by another instance
+_LONGEST_DELAY = 1.2 * 86_400.0  # of the retry schedule
 _MAX_ENTRIES = 50_000
 _PRUNE_SECONDS = 30.0
 
@@ -30,6 +31,7 @@ class Parked:
         self._clock = clock
         self._chance = chance
         self._due: dict[str, float] = {}
+        self._failed: dict[str, float] = {}
         self._pruned_at = -math.inf
         self._probe_at = -math.inf  # the last probe that a message was sent to wait for
 
@@ -54,16 +56,27 @@ class Parked:
             self._due[message_id] = now + delay
         return delay
 
+    def failed(self, message_id: str) -> None:
+        """Count a message whose post failed, and which waits as the retry schedule says."""
+        if len(self._failed) < _MAX_ENTRIES:
+            self._failed[message_id] = self._clock() + _LONGEST_DELAY
+
     def handled(self, message_id: str) -> None:
-        """Forget a message that came back."""
+        """Forget a message that came back, or does not come back."""
         self._due.pop(message_id, None)
+        self._failed.pop(message_id, None)
 
     def count(self) -> int:
-        """Return how many wait, of those that this instance has parked: 50,000 for any more."""
+        """Return how many wait of those that this instance has sent back; 50,000 of each at most.
+
+        One that was due for a minute and did not come back is another instance's.
+        """
         self._prune(self._clock(), at_once=True)
-        return len(self._due)
+        return len(self._due) + len(self._failed)
 
     def _prune(self, now: float, *, at_once: bool = False) -> None:
         if at_once or now - self._pruned_at >= _PRUNE_SECONDS:
             self._pruned_at = now
-            self._due = {one: due for one, due in self._due.items() if due + _GRACE > now}
+            for waiting in (self._due, self._failed):
+                for one in [one for one, due in waiting.items() if due + _GRACE <= now]:
+                    del waiting[one]

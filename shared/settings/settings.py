@@ -205,6 +205,9 @@ class ReceiverSettings(TriggerSettings):
 
     decrypt_identity: str = _identity("DECRYPT", "decrypt with the payload key")
     partner_identity: str = _identity("PARTNER", "read the partner's secret")
+    partner_state_identity: str = _identity(
+        "PARTNER_STATE", "read whether an operator has paused the partner"
+    )
     bus_identity: str = _identity(
         "RECEIVER_BUS", "receive messages and send what follows from them"
     )
@@ -214,6 +217,11 @@ class ReceiverSettings(TriggerSettings):
     partner_secret: KeyVaultId = _setting(
         "RELAY_SECRET_PARTNER_CONNECTION",
         "URL of the partner's secret, without a version",
+        forms.secret,
+    )
+    partner_state: KeyVaultId = _setting(
+        "RELAY_SECRET_PARTNER_STATE",
+        "URL of the secret that says whether the partner is paused, without a version",
         forms.secret,
     )
     messages_queue: str = _setting("RELAY_QUEUE_MESSAGES", "queue of sealed messages", forms.queue)

@@ -66,14 +66,13 @@ class Outages:
             return
         level = logging.WARNING if outage.announced else logging.DEBUG
         seconds = self._clock() - outage.since
-        self._log.log(
-            level,
-            "%s serves again, after %.0f s and %d failures%s",
-            service,
-            seconds,
-            outage.failures,
-            f"; {note}" if note else "",
-        )
+        failures = outage.failures
+        if note:
+            line = (service, seconds, failures, note)
+            self._log.log(level, "%s serves again, after %.0f s and %d failures; %s", *line)
+        else:
+            shown = (service, seconds, failures)
+            self._log.log(level, "%s serves again, after %.0f s and %d failures", *shown)
 
     @property
     def level(self) -> int:

@@ -271,7 +271,7 @@ async def test_a_message_sends_the_receiver_to_no_other_key(
     }
     asked, _ = await decisions(cloud, since)
     by_vault = {one["object"] for one in asked if one["service"] == "vault"}
-    assert by_vault <= {"key payload", "secret partner-connection"}
+    assert by_vault <= {"key payload", "secret partner-connection", "secret partner-state"}
     assert all(one["allowed"] for one in asked)
 
 

@@ -30,7 +30,7 @@ def test_the_declaration_is_valid(access: Access) -> None:
 def test_the_declaration_is_the_table_of_the_design(access: Access) -> None:
     assert {app["name"]: app["identities"] for app in access["apps"]} == {
         "sender": ["database", "encrypt", "sender_bus", "sender_package"],
-        "receiver": ["decrypt", "partner", "receiver_bus", "receiver_package"],
+        "receiver": ["decrypt", "partner", "partner_state", "receiver_bus", "receiver_package"],
         "tracker": ["database", "tracker_bus", "tracker_package"],
     }
     machines = {
@@ -53,6 +53,7 @@ def test_the_declaration_is_the_table_of_the_design(access: Access) -> None:
         ("sender_bus", "send", "messages"),
         ("decrypt", "decrypt", "payload"),
         ("partner", "get", "partner-connection"),
+        ("partner_state", "get", "partner-state"),
         ("receiver_bus", "receive", "messages"),
         ("receiver_bus", "receive", "dead-letters"),
         ("receiver_bus", "send", "retries"),
@@ -70,6 +71,8 @@ def test_the_declaration_is_the_table_of_the_design(access: Access) -> None:
         ("operator", "receive", "rejected"),
         ("operator", "send", "messages"),
         ("operator", "send", "receipts"),
+        ("retry_officer", "send", "retries"),
+        ("retry_officer", "receive", "retries"),
         ("records_officer", "receive", "rejected"),
         ("records_officer", "receive", "retries"),
     }

@@ -74,6 +74,18 @@ def test_an_app_is_its_functions_and_imports_only_what_it_runs(app: str) -> None
     assert (STRANGERS[app] | {"shared.access.probing"}).isdisjoint(modules)
 
 
+def test_no_app_waits_for_the_library_of_the_database() -> None:
+    program = """
+import sys
+import shared.apps.receiver, shared.apps.sender, shared.apps.tracker
+print({name.partition(".")[0] for name in sys.modules} & {"sqlalchemy", "asyncpg", "aiosqlite"})
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert run.stdout == "set()\n"
+
+
 def test_the_access_audit_can_be_switched_off() -> None:
     run = subprocess.run(
         [sys.executable, "-c", PROGRAM],

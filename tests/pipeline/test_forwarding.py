@@ -192,6 +192,54 @@ async def test_a_partner_that_does_not_know_us_any_more_gets_it_when_it_does(
     await cloud.received({await send(cloud)})
 
 
+async def posts(cloud: Running) -> int:
+    """Return how many posts met a fault so far."""
+    return int((await cloud.control("GET", "/faults"))["hits"]["partner"])
+
+
+@pytest.mark.parametrize(("status", "attempts"), [(404, {1, 2, 3}), (401, {1})])
+async def test_what_a_partner_answers_to_all_for_a_while_rejects_nothing(
+    cloud: Running, status: int, attempts: set[int]
+) -> None:
+    before = await posts(cloud)
+    await cloud.fault(service="partner", answer="status", status=status)
+    ids = {await send(cloud) for _ in range(30)}
+
+    async def is_open() -> bool:
+        return cloud.logs().count("until further notice: it answered " + str(status)) == 1
+
+    await until(is_open, lambda: "the log does not say that the partner is away")
+    # One line of the log is all that there is of it, and a few posts.
+    assert await posts(cloud) - before < 60
+    await cloud.heal()
+    await cloud.received(ids)
+    assert not ids & (await cloud.rejections()).keys()
+    for message_id in ids:
+        assert (await cloud.entry(message_id, "delivered"))["attempts"] in attempts
+    assert "messages that this instance has sent back are waiting" in cloud.logs()
+
+
+async def test_a_message_that_alone_is_denied_is_rejected_in_the_end_and_delays_nobody(
+    cloud: Running,
+) -> None:
+    await cloud.fault(service="partner", answer="status", status=403, body="disliked")
+    disliked = await send(cloud, b"disliked")
+    others = set()
+
+    async def is_rejected() -> bool:
+        others.add(await send(cloud))
+        return disliked in await cloud.rejections()
+
+    await until(is_rejected, lambda: f"{disliked} was not rejected")
+    message = await rejected(cloud, disliked)
+    assert message["relay-reason"] == "partner-refused"
+    assert message["relay-detail"] == "it answered 403, and accepts other messages"
+    assert message["relay-attempts"] == "3"
+    await cloud.received(others)
+    for message_id in others:
+        assert (await cloud.entry(message_id, "delivered"))["attempts"] == 1
+
+
 async def test_the_partner_can_be_a_queue(cloud: Running) -> None:
     path = f"/secrets/{cloud.vault('partner')}/partner-connection"
     secrets = await cloud.control("GET", "/partner/secrets")

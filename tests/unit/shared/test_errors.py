@@ -43,6 +43,7 @@ from shared.partner.delivery import (
     PartnerSecretError,
     PartnerUnavailableError,
 )
+from shared.partner.operator_state import PartnerStateError
 from shared.settings.environment import SettingsError
 
 TRANSIENT: set[type[RelayError]] = {
@@ -62,6 +63,7 @@ DENIALS: set[type[RelayError]] = {  # transient as well: nothing is wrong with t
     AuthenticationFailedError,
     PartnerDeniedError,
     PartnerSecretError,
+    PartnerStateError,
 }
 FINAL: set[type[RelayError]] = {
     RelayError,

@@ -157,7 +157,10 @@ def settings(app: AppName, vault: str, endpoint: str, ca_file: Path) -> dict[str
     }
     made = environment(app, **changes)
     where = {"RELAY_KEY_PAYLOAD": "keys/payload", "RELAY_SECRET_DATABASE_CONNECTION": "secrets/a"}
-    where |= {"RELAY_SECRET_PARTNER_CONNECTION": "secrets/b"}
+    where |= {
+        "RELAY_SECRET_PARTNER_CONNECTION": "secrets/b",
+        "RELAY_SECRET_PARTNER_STATE": "secrets/c",
+    }
     return made | {name: vault + path for name, path in where.items() if name in made}
 
 

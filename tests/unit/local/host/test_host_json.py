@@ -37,6 +37,8 @@ def test_everything_that_is_honoured_is_read() -> None:
                     "prefetchCount": 3,
                     "MaxAutoLockRenewalDuration": "00:02:00",
                     "autoCompleteMessages": False,
+                    "minMessageBatchSize": 5,
+                    "maxBatchWaitTime": "00:00:00.25",
                 },
             },
         }
@@ -44,7 +46,9 @@ def test_everything_that_is_honoured_is_read() -> None:
     assert host.route_prefix == "v1"
     assert host.function_timeout == timedelta(seconds=90)
     assert host.log_levels == {"default": logging.WARNING, "Function.send": logging.DEBUG}
-    assert host.service_bus == ServiceBusOptions(8, 3, timedelta(minutes=2))
+    assert host.service_bus == ServiceBusOptions(
+        8, 3, timedelta(minutes=2), 5, timedelta(seconds=0.25)
+    )
 
 
 def test_a_function_may_have_no_timeout() -> None:
@@ -63,6 +67,8 @@ def test_a_function_may_have_no_timeout() -> None:
         ({"extensions": {"serviceBus": []}}, "extensions.serviceBus"),
         ({"extensions": {"http": {"routePrefix": 1}}}, "routePrefix"),
         ({"extensions": {"serviceBus": {"prefetchCount": -1}}}, "serviceBus.prefetchCount"),
+        ({"extensions": {"serviceBus": {"minMessageBatchSize": 0}}}, "minMessageBatchSize"),
+        ({"extensions": {"serviceBus": {"maxBatchWaitTime": "00:02:31"}}}, "maxBatchWaitTime"),
         ({"extensions": {"http": {"hsts": {}}}}, "extensions.http.hsts"),
         ({"logging": {"logLevel": {"default": "Loud"}}}, "logging.logLevel.default"),
     ],

@@ -29,11 +29,12 @@ def test_the_declaration_is_read_as_single_grants() -> None:
     assert Grant("sender (system)", "app", "sender", "token") in declaration.grants
     assert declaration.operators == (
         *("operator", "secrets_officer", "migrator", "key_officer"),
-        "records_officer",
+        *("retry_officer", "partner_officer", "records_officer"),
     )
     assert declaration.packages == {"sender_package", "receiver_package", "tracker_package"}
     assert set(map(str, declaration.unprobed)) == {
         "secrets_officer: set secret partner-connection",
+        "partner_officer: set secret partner-state",
         "key_officer: rotate key payload",
         "key_officer: update key payload",
     }

@@ -146,4 +146,8 @@ def clients_of(keys: Keys, partner: PartnerDouble, queues: Queues) -> ReceiverCl
     """Return the clients of a receiver, with the real gate before the partner."""
     policy = GatePolicy(BreakerPolicy(failures=10, longest_interval=0.001))
     gate = PartnerGate(partner, policy, queues.outages)
-    return ReceiverClients(keys, gate, queues.of_receiver, queues.outages)
+    return ReceiverClients(keys, gate, queues.of_receiver, queues.outages, no_operator)
+
+
+async def no_operator() -> None:
+    """Leave the gate as it is: no operator has paused the partner."""

@@ -44,6 +44,7 @@ class Services:
     entries: dict[str, LedgerEntry] = field(default_factory=dict)
     key: DataKey = field(default_factory=DataKey.generate)
     secret: str = "postgresql+asyncpg://relay:password@database/relay"
+    prepared: int = 0
     gate: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -68,6 +69,9 @@ class Services:
     async def bus_id_key(self) -> bytes:
         return bus_id_key(self.secret)
 
+    async def prepare(self) -> None:
+        self.prepared += 1
+
     def _do(self, what: str, name: str) -> None:
         if name in self.fails:
             raise self.fails[name]
@@ -82,7 +86,8 @@ def services() -> Services:
 @pytest.fixture
 def clients(services: Services) -> SenderClients:
     outages = Outages(logging.getLogger("test_sender"))
-    return SenderClients(services, services.send, services, outages, services.bus_id_key)
+    of_ids, prepare = services.bus_id_key, services.prepare
+    return SenderClients(services, services.send, services, outages, of_ids, prepare)
 
 
 @pytest.fixture
@@ -108,6 +113,34 @@ async def test_a_message_is_in_the_ledger_then_on_the_queue_then_answered(
     assert sealed.header.content_type == "a/b"
     assert sealed.header.message_id == content(response)["id"] == message.message_id
     assert message.application_properties == {"traceparent": TRACE}
+
+
+async def test_the_key_and_the_link_are_prepared_once_and_beside_the_ledger(
+    clients: SenderClients, services: Services
+) -> None:
+    prepared = asyncio.Event()
+
+    async def prepare() -> None:
+        services.done.append("prepare")
+        prepared.set()
+
+    async def accept(message: NewMessage) -> LedgerEntry:
+        await prepared.wait()
+        return await Services.accept(services, message)
+
+    services.accept = accept  # type: ignore[method-assign]
+    sender = Sender(replace(clients, prepare=prepare), 100, "")
+    answers = await asyncio.gather(*(sender.answer(request()) for _ in range(3)))
+    assert [answer.status_code for answer in answers] == [202] * 3
+    assert services.done.count("prepare") == 1
+
+
+async def test_a_message_is_accepted_while_what_was_prepared_for_it_is_not_done(
+    clients: SenderClients, services: Services
+) -> None:
+    sender = Sender(replace(clients, prepare=asyncio.Event().wait), 100, "")  # type: ignore[arg-type]
+    assert (await sender.answer(request())).status_code == 202
+    assert services.sent
 
 
 async def test_messages_are_sealed_in_the_format_that_is_set(

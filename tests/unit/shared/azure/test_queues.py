@@ -217,6 +217,51 @@ async def test_without_a_link_all_who_wait_learn_it_at_once(bus: Bus, sender: Qu
     assert await ended(await started(sender, "d")) == [None]
 
 
+async def test_a_link_that_is_opened_ahead_is_the_one_that_messages_take(
+    bus: Bus, sender: QueueSender
+) -> None:
+    await sender.open()
+    assert (bus.links, bus.sends) == (["messages"], [])
+    assert await ended(await started(sender, "a")) == [None]
+    await sender.open()
+    assert (bus.links, bus.sends) == (["messages"], [["a"]])
+
+
+async def test_messages_that_come_while_a_link_is_opened_ahead_wait_for_it(
+    bus: Bus, sender: QueueSender
+) -> None:
+    bus.opening.clear()
+    opening = asyncio.create_task(sender.open())
+    running = await started(sender, "a", "b")
+    bus.opening.set()
+    assert await ended([opening, *running]) == [None] * 3
+    assert (bus.links, bus.sends) == (["messages"], [["a", "b"]])
+
+
+@pytest.mark.parametrize("size", [20, 10_000])
+async def test_what_does_not_fit_beside_an_opening_goes_after_it(
+    bus: Bus, sender: QueueSender, size: int
+) -> None:
+    bus.size = size
+    bus.opening.clear()
+    opening = asyncio.create_task(sender.open())
+    running = await started(sender, "a" * 100)
+    bus.opening.set()
+    assert await ended([opening, *running]) == [None, None]
+    assert bus.sends == [["a" * 100]]
+
+
+async def test_a_link_that_cannot_be_opened_ahead_is_opened_for_the_first_message(
+    bus: Bus, sender: QueueSender
+) -> None:
+    bus.no_link = ServiceBusAuthorizationError(message="no right")
+    with pytest.raises(BusDeniedError):
+        await sender.open()
+    bus.no_link = None
+    assert await ended(await started(sender, "a")) == [None]
+    assert bus.links == ["messages", "messages"]
+
+
 async def test_who_goes_away_before_the_link_is_open_sends_nothing(
     bus: Bus, sender: QueueSender
 ) -> None:

@@ -56,6 +56,24 @@ async def test_any_number_of_concurrent_users_make_one_call(vault: Vault) -> Non
     assert len({wrapped for _, wrapped in acquired}) == 1
 
 
+async def test_a_key_that_is_being_prepared_is_the_one_that_the_first_messages_wait_for(
+    vault: Vault,
+) -> None:
+    keys = DataKeyProvider(vault.encrypt, Limits(1000, 60, 2**30))
+    await asyncio.gather(keys.prepare(), *(keys.acquire(10) for _ in range(64)), keys.prepare())
+    await keys.prepare()
+    assert vault.calls == 1
+
+
+async def test_a_key_that_could_not_be_prepared_is_made_for_the_first_message(vault: Vault) -> None:
+    vault.failing = True
+    keys = DataKeyProvider(vault.encrypt, Limits(1000, 60, 2**30))
+    with pytest.raises(ConnectionError):
+        await keys.prepare()
+    vault.failing = False
+    assert await keys.acquire(10)
+
+
 async def test_a_key_seals_no_more_messages_than_its_limit(vault: Vault) -> None:
     keys = DataKeyProvider(vault.encrypt, Limits(3, 60, 2**30))
     acquired = await asyncio.gather(*(keys.acquire(10) for _ in range(10)))

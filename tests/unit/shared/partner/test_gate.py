@@ -27,7 +27,7 @@ AWAY = PartnerUnavailableError("it answered 503", status=503)
 DENIED = PartnerDeniedError("it answered 403", status=403)
 SOON = 0.01  # seconds between probes, for those that wait for one
 LATER = 3600.0
-WAITING = "messages that this instance has parked are waiting"
+WAITING = "messages that this instance has sent back are waiting"
 
 
 @dataclass
@@ -247,7 +247,7 @@ async def test_the_log_has_one_line_when_it_goes_and_one_when_it_is_back(
     await post_all(gate, "9", "10")
     assert caplog.messages == [
         "the partner is away, until further notice: it answered 503",
-        f"the partner serves again, after 0 s and 4 failures; 38 {WAITING}",
+        f"the partner serves again, after 0 s and 4 failures; 42 {WAITING}",
     ]
 
 

@@ -73,6 +73,18 @@ def test_those_that_came_back_or_did_not_when_they_were_due_are_not_counted(
     assert parked.count() == 0, "another instance has got them"
 
 
+def test_what_failed_waits_as_well_until_it_comes_back_or_is_rejected(clock: ManualClock) -> None:
+    parked = Parked(30.0, clock)
+    for message_id in "abc":
+        parked.failed(message_id)
+    parked.handled("a")
+    assert parked.count() == 2
+    clock.now += 86_400
+    assert parked.count() == 2
+    clock.now += 86_400
+    assert parked.count() == 0
+
+
 def test_its_memory_is_bounded(clock: ManualClock) -> None:
     parked = Parked(30.0, clock)
     for n in range(60_000):

@@ -45,6 +45,7 @@ def test_the_network_of_a_private_deployment(tmp_path: Path) -> None:
         "RELAY_VERIFY_CHALLENGE": "False",
         "RELAY_KEY_PAYLOAD": "https://127.0.0.1:8443/keys/payload",
         "RELAY_SECRET_PARTNER_CONNECTION": "https://127.0.0.1:8444/secrets/partner",
+        "RELAY_SECRET_PARTNER_STATE": "https://127.0.0.1:8446/secrets/state",
     }
     settings = load(environment("receiver", **changes))["receiver"]
     assert isinstance(settings, ReceiverSettings)

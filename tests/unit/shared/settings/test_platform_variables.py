@@ -80,6 +80,7 @@ def test_a_vault_goes_unverified_on_loopback_alone(vault: str, starts: bool) -> 
     changes = {
         "RELAY_KEY_PAYLOAD": f"{vault}/keys/payload",
         "RELAY_SECRET_PARTNER_CONNECTION": "https://127.0.0.1:8443/secrets/partner",
+        "RELAY_SECRET_PARTNER_STATE": "https://127.0.0.1:8446/secrets/state",
         "RELAY_VERIFY_CHALLENGE": "false",
     }
     if starts:

@@ -19,6 +19,7 @@ VALUES = {
     "RELAY_KEY_PAYLOAD": "https://payload.vault.azure.net/keys/payload",
     "RELAY_SECRET_DATABASE_CONNECTION": "https://db.vault.azure.net/secrets/database-connection",
     "RELAY_SECRET_PARTNER_CONNECTION": "https://p.vault.azure.net/secrets/partner-connection/",
+    "RELAY_SECRET_PARTNER_STATE": "https://s.vault.azure.net/secrets/partner-state",
 }
 
 

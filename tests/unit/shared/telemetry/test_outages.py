@@ -106,3 +106,20 @@ def test_what_is_watched_ends_an_outage_by_being_done(
     with outages.watching("the vault", AwayError):
         pass
     assert len(lines(caplog)) == 2
+
+
+def test_what_may_be_of_one_request_is_no_line_until_it_is_known_to_be_of_the_service(
+    outages: Outages, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    outages.failed("the partner", AwayError("503"), is_news=False)
+    outages.works("the partner", "nobody waits")
+    assert lines(caplog) == []
+    outages.failed("the partner", AwayError("503"), is_news=False)
+    clock.now += 60
+    outages.failed("the partner", AwayError("504"))
+    clock.now += 10
+    outages.works("the partner", "7 messages wait")
+    assert lines(caplog) == [
+        ("WARNING", "the partner is away, until further notice: 504"),
+        ("WARNING", "the partner serves again, after 70 s and 2 failures; 7 messages wait"),
+    ]
