@@ -15,6 +15,7 @@ from pathlib import Path
 
 from bench import capacity_tables
 from bench.figures import made_on, markdown
+from checks import ledger_size
 from shared.settings.inventory import ACCESS_PREFIXES
 from shared.settings.settings import APPS, AppName
 
@@ -120,6 +121,7 @@ TABLES: Mapping[tuple[str, str], Callable[[], str]] = {
     ("docs/settings.md", "settings"): settings,
     ("docs/deploying.md", "grants"): grants,
     ("docs/architecture.md", "layers"): layers,
+    ("docs/operating.md", "ledger"): ledger_size.table,
     ("docs/performance.md", "figures"): figures,
     ("docs/scaling.md", "inputs"): capacity_tables.inputs,
     ("docs/scaling.md", "message"): capacity_tables.per_message,
