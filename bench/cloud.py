@@ -26,6 +26,7 @@ from local.net.folder import KEY_FILE, PARTNER_KEY_FILE
 ROOT = Path(__file__).resolve().parents[1]
 _START_SECONDS = 180.0
 _STOP_SECONDS = 60.0
+_PATIENCE_SECONDS = 300.0  # of a slow machine
 _EXECUTED = re.compile(r"Executed 'Functions\.")
 _ENVIRONMENT = ("PATH", "HOME", "LANG", "TMPDIR")
 _APPS = ("sender", "receiver", "tracker")
@@ -114,15 +115,17 @@ class RunningCloud:
         """Return the CPU seconds of bus, vault, identity endpoint and partner, one process."""
         return cpu_seconds([self._pid])
 
-    async def emptied(self, *queues: str, seconds: float) -> bool:
-        """Wait until the queues are empty; return whether they are within so many seconds."""
+    async def emptied(self, *queues: str) -> None:
+        """Wait until the queues are empty. Raises `BenchError` if they are not within minutes.
+
+        What a group leaves behind would be counted in the next.
+        """
         loop = asyncio.get_running_loop()
-        until = loop.time() + seconds
+        until = loop.time() + _PATIENCE_SECONDS
         while any([await self.depth(queue) for queue in queues]):
             if loop.time() > until:
-                return False
+                raise BenchError(f"not empty after minutes: {', '.join(queues)}")
             await asyncio.sleep(_POLL_SECONDS)
-        return True
 
     async def received(self) -> int:
         """Return how many messages the partner received so far."""

@@ -23,7 +23,7 @@ async def end_to_end(running: RunningCloud, sizes: Sizes) -> Findings:
     payload = os.urandom(sizes.payload)
     url = f"{sender.url}/api/messages"
     await post(url, Plan(sizes.callers, payload, requests=sizes.callers))
-    await running.emptied(*_QUEUES, seconds=sizes.drain_seconds)
+    await running.emptied(*_QUEUES)
     counted, executed = await running.counters(), _executions(running)
     begun, at = await running.received(), time.monotonic()
     plan = Plan(sizes.callers, payload, seconds=sizes.load_seconds)
@@ -33,7 +33,7 @@ async def end_to_end(running: RunningCloud, sizes: Sizes) -> Findings:
     messages = len(load.latencies)
     await running.arrivals(begun, messages, receiver, sizes.drain_seconds)
     rate = (await running.received() - begun) / (time.monotonic() - at)
-    await running.emptied(*_QUEUES, seconds=sizes.drain_seconds)
+    await running.emptied(*_QUEUES)
     since = (await running.counters()).since(counted)
     calls = {app: count - executed[app] for app, count in _executions(running).items()}
     return Findings(
@@ -62,7 +62,7 @@ async def several_instances(running: RunningCloud, sizes: Sizes) -> Findings:
             await stack.enter_async_context(host(running, "receiver"))
         counted = await running.counters()
         await asyncio.gather(*(_post_share(one, len(senders), sizes) for one in senders))
-        await running.emptied(*_QUEUES, seconds=sizes.drain_seconds)
+        await running.emptied(*_QUEUES)
         since = (await running.counters()).since(counted)
     return Findings(
         {

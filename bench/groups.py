@@ -11,6 +11,7 @@ from pathlib import Path
 from bench import (
     end_to_end,
     expectations,
+    import_time,
     ledger,
     peers,
     single_messages,
@@ -46,6 +47,7 @@ NEAR = (
     Group("beside a sample", (*expectations.BESIDE,), throughput.near),
     Group("a partner of slow answers", (*expectations.SLOW_PARTNER,), slow_partner.slow_partner),
     Group("three of each", ("vault operations, several",), end_to_end.several_instances),
+    Group("importing the apps", (*expectations.IMPORTS,), import_time.import_time),
     Group("a cold sender", ("cold first message",), single_messages.cold_first_message),
     Group("over the depth of the queue", (), sweeps.drains),
     Group("over callers and payloads", (), sweeps.accepting),
@@ -112,9 +114,13 @@ async def run_all(run: Run) -> None:
 
 async def _envelopes(run: Run) -> Findings:
     measured = await asyncio.to_thread(peers.measure, run.sizes.peer_seconds)
-    relay = measured["Sealed Relay"]
-    assert isinstance(relay, dict)  # noqa: S101 - it is always installed
-    figures = {f"seal {size}": Figure(over) for size, over in relay.items()}
+    relay, base64 = measured[peers.RELAY], measured[peers.BASE64]
+    assert isinstance(relay, dict)  # noqa: S101 - both are always installed
+    assert isinstance(base64, dict)  # noqa: S101
+    figures = {
+        f"seal {size}": Figure(over, f"base64 alone takes {base64[size]:.1f} of it")
+        for size, over in relay.items()
+    }
     return Findings(figures, {"envelopes": measured})
 
 

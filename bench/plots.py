@@ -8,6 +8,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import ScalarFormatter
 
 _SIZE = (7.0, 4.0)  # inches
 
@@ -31,11 +32,13 @@ def draw(results: Mapping[str, Any], folder: Path) -> list[Path]:
 def _callers(axes: Axes, points: Sequence[Mapping[str, Any]]) -> None:
     _rates(axes, points, "callers", "callers at once")
     axes.set_xscale("log", base=2)
+    axes.set_xticks([point["callers"] for point in points])
+    axes.xaxis.set_major_formatter(ScalarFormatter())
 
 
 def _payloads(axes: Axes, points: Sequence[Mapping[str, Any]]) -> None:
     _rates(axes, points, "bytes", "bytes of payload")
-    axes.set_xscale("symlog", linthresh=100)
+    axes.set_xscale("log")
 
 
 def _rates(axes: Axes, points: Sequence[Mapping[str, Any]], x: str, label: str) -> None:
@@ -79,7 +82,8 @@ def _envelopes(axes: Axes, series: Mapping[str, Any]) -> None:
     axes.set_yticks([row + 0.4 for row in range(len(sizes))], sizes)
     axes.set(xlabel="seal + open, times that of AES-GCM alone")
     axes.set_xscale("log")
-    axes.legend(fontsize="small")
+    axes.set_xlim(left=1)
+    axes.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=2)
 
 
 _PLOTS: Mapping[str, tuple[str, Callable[[Axes, Any], None]]] = {

@@ -26,7 +26,7 @@ async def cold_callers(running: RunningCloud, sizes: Sizes) -> Findings:
     counted = await running.counters()
     url = f"{running.app('sender').url}/api/messages"
     await post(url, Plan(_COLD_CALLERS, os.urandom(sizes.payload), requests=_COLD_CALLERS))
-    await running.emptied(QUEUE, "receipts", seconds=sizes.drain_seconds)
+    await running.emptied(QUEUE, "receipts")
     since = (await running.counters()).since(counted)
     return Findings(
         {
@@ -96,7 +96,7 @@ async def _one_by_one(running: RunningCloud, sizes: Sizes) -> tuple[list[float],
                 accepted.append(time.time() - at)
                 posted[content["id"]] = at
             await asyncio.sleep(_IDLE_SECONDS)
-    await running.emptied(QUEUE, seconds=sizes.drain_seconds)
+    await running.emptied(QUEUE)
     arrived = [
         datetime.fromisoformat(one["received_at"]).timestamp() - posted[one["id"]]
         for one in await running.deliveries()

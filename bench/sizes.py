@@ -24,6 +24,7 @@ class Sizes:
     answer_seconds: float = 0.05
     slow_bound_seconds: float = 40.0
     cold_starts: int = 3
+    imports: int = 7
     latency_ms: int = 5
     sweep_seconds: float = 2.5
     sweep_callers: Sequence[int] = (1, 4, 16, 64, 256)
@@ -31,7 +32,7 @@ class Sizes:
     depths: Sequence[int] = (10, 100, 1000, 10_000, 100_000)
     depth_seconds: float = 60.0
     ledger_rows: int = 1_000_000
-    peer_seconds: float = 0.3
+    peer_seconds: float = 0.5
 
 
 FULL = Sizes()
@@ -49,6 +50,7 @@ QUICK = Sizes(
     answer_seconds=0.01,
     slow_bound_seconds=20.0,
     cold_starts=1,
+    imports=1,
     sweep_seconds=0.3,
     sweep_callers=(1, 8),
     sweep_payloads=(1, 190_000),

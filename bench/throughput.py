@@ -120,7 +120,7 @@ async def compare(running: RunningCloud, sizes: Sizes) -> Comparison:
     async with host(running, "receiver", "sample_receiver", SAMPLE_PARTNER=secret) as sample:
         arrivals = await running.arrivals(begun, depth, sample, sizes.drain_seconds)
         delivered_by_sample = steady(arrivals)
-        await running.emptied(QUEUE, seconds=sizes.drain_seconds)
+        await running.emptied(QUEUE)
     accepted = await accept(running, running.app("sender"), sizes)
     delivered = await deliver(running, sizes)
     async with host(running, "sender", "empty_function") as empty:
@@ -151,7 +151,7 @@ async def deliver(running: RunningCloud, sizes: Sizes) -> Steady:
     await running.command("start", "receiver")
     receiver = running.app("receiver")
     arrivals = await running.arrivals(begun, depth, receiver, sizes.drain_seconds)
-    await running.emptied(QUEUE, "receipts", seconds=sizes.drain_seconds)
+    await running.emptied(QUEUE, "receipts")
     return steady(arrivals)
 
 

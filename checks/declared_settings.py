@@ -6,17 +6,22 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from checks.declaration import Access, DeclaredApp
+from checks.queue_sizes import DEFAULTS, max_waiting_mb
 from checks.snapshot import SUFFIX
 from shared.settings.settings import SenderSettings
 from shared.settings.version import DEPLOYMENT_VERSION
 
 
 def declared_settings(
-    access: Access, app: DeclaredApp, chosen: Mapping[str, str] = MappingProxyType({})
+    access: Access,
+    app: DeclaredApp,
+    chosen: Mapping[str, str] = MappingProxyType({}),
+    queue_sizes: Mapping[str, int] = DEFAULTS,
 ) -> dict[str, str]:
     """Return the settings of an app; a value known at run time only is as `render` returns it.
 
     `chosen` are its optional settings, of which the limit of payloads decides that of bodies.
+    `queue_sizes` are in MB: they decide how much may be under way.
     """
     largest = int(chosen.get("RELAY_MAX_PAYLOAD_BYTES") or SenderSettings.max_payload_bytes)
     settings = {
@@ -40,6 +45,9 @@ def declared_settings(
     if trigger := app.get("trigger"):
         settings["RELAY_BUS__credential"] = "managedidentity"
         settings["RELAY_BUS__clientId"] = f"clientId of identities/{trigger['identity']}"
+    if app["name"] == "sender":
+        waiting = chosen.get("RELAY_MAX_WAITING_MB") or str(max_waiting_mb(queue_sizes))
+        settings["RELAY_MAX_WAITING_MB"] = waiting
     if status := app.get("status"):
         settings["RELAY_STATUS_URL"] = f"https://relay-{status}-{SUFFIX}.azurewebsites.net"
     return settings

@@ -18,6 +18,7 @@ from checks.machines import (
     declared_commands,
     deployed_commands,
 )
+from checks.queue_sizes import DEFAULTS
 from checks.redaction import HIDDEN, shown
 from checks.rights import Right, covers, given_twice, half_given, rights, without_effect
 from checks.snapshot import (
@@ -192,6 +193,15 @@ def _deployed_queues(snapshot: Snapshot) -> Iterator[str]:
             yield f"{name} delivers {given['maxDeliveryCount']} times"
 
 
+def _deployed_sizes(snapshot: Snapshot) -> dict[str, int]:
+    """Return the size of each queue in MB; `checks.properties` compares them with the choice."""
+    return {
+        queue["name"].rsplit("/", 1)[1]: properties(queue)["maxSizeInMegabytes"]
+        for queue in of_type(snapshot, "Microsoft.ServiceBus/namespaces/queues")
+        if isinstance(properties(queue).get("maxSizeInMegabytes"), int)
+    }
+
+
 # What `render` makes of a value that exists only at run time.
 _REFERENCE = re.compile(r"\w+ of \w+/[\w/.-]+")
 
@@ -206,13 +216,14 @@ def _settings(
     access: Access, snapshot: Snapshot, optional: Mapping[str, Mapping[str, str]]
 ) -> Iterator[Difference]:
     sites = {place(snapshot, s["id"]): s for s in of_type(snapshot, "Microsoft.Web/sites")}
+    sizes = {**DEFAULTS, **_deployed_sizes(snapshot)}
     for app in access["apps"]:
         here = f"apps/{app['name']}"
         if here not in sites:
             continue
         given = deployed_settings(snapshot, sites[here])
         chosen = optional.get(app["name"], {})
-        wanted = {**chosen, **declared_settings(access, app, chosen)}
+        wanted = {**chosen, **declared_settings(access, app, chosen, sizes)}
         yield from _compared(
             (f"{here} has the setting {name} = {value}" for name, value in wanted.items()),
             (f"{here} has the setting {n} = {_shown(n, v, wanted)}" for n, v in given),

@@ -16,6 +16,7 @@ from checks.property_rules import (
     filled,
     holds,
 )
+from checks.queue_sizes import DEFAULTS
 from checks.roles import KEY_ACTIONS
 from local.resource_manager.expressions import guid
 
@@ -103,7 +104,11 @@ def _kinds(access: Access, facts: Facts) -> dict[str, list[dict[str, Any]]]:
             for one in access["secrets"]
         ],
         "queue": [
-            {"queue": one["name"], "deduplicates": "duplicateDetection" in one}
+            {
+                "queue": one["name"],
+                "deduplicates": "duplicateDetection" in one,
+                "size": {**DEFAULTS, **facts["queueSizesMB"]}.get(one["name"]),
+            }
             for one in access["queues"]
         ],
         "role": list(_roles(access, str(facts["group"]))),

@@ -20,8 +20,9 @@ from checks.infra import INFRA
 from local.deployment.deployment import load as load_deployment
 from local.deployment.deployment import settings_of
 from local.deployment.resources import QueueSpec
-from local.host.host_json import HostJson
+from local.host.host_json import HostJson, ServiceBusOptions
 from shared.apps.receiver import CALL_SECONDS
+from shared.apps.receiver_queues import HOLD_SECONDS
 from shared.apps.recorder import PAUSE_SECONDS, SET_ASIDE_SECONDS
 from shared.apps.triage import MAX_RETURNS
 from shared.concurrency.holding import LONGEST_PAUSE_AFTER_FAILURE
@@ -31,6 +32,7 @@ from shared.settings.settings import AppSettings, ReceiverSettings, TrackerSetti
 ROOT = Path(__file__).resolve().parents[1]
 _MARGIN = 10.0  # seconds: for what goes by between the bus, the host and the function
 _PATIENCE = timedelta(days=7)  # so long at least receipts wait for a database
+_REFUSAL_PATIENCE = timedelta(days=3)  # so long at least messages wait for a queue that refuses
 # The worker library writes these into each trigger, so that those of host.json never count.
 # Source: Microsoft.Azure.WebJobs.Extensions.ServiceBus, `ServiceBusTriggerAttributeBindingProvider`
 # (an attribute's own value goes before the options), and seen on the real host. The others of
@@ -126,7 +128,8 @@ def _times(host: HostJson, deployed: Deployed) -> Iterator[str]:
         if isinstance(settings, ReceiverSettings):
             yield from _of_receiver(settings, deployed.queues, limit, renewal)
         if isinstance(settings, TrackerSettings):
-            yield from _of_tracker(settings, deployed.queues[settings.receipts_queue], limit)
+            queue = deployed.queues[settings.receipts_queue]
+            yield from _of_tracker(settings, queue, limit, host.service_bus)
 
 
 def _of_receiver(
@@ -140,18 +143,28 @@ def _of_receiver(
             f"host.json: maxAutoLockRenewalDuration is {renewal:.0f} s: "
             f"a call may take {limit:.0f} s, and its message would be delivered twice"
         )
-    for name in (settings.messages_queue, settings.dead_letters_queue):
-        count = queues[name].max_delivery_count
-        if settings.max_deliveries >= count:
+    received = (settings.messages_queue, settings.retries_queue, settings.dead_letters_queue)
+    for queue in (queues[name] for name in received):
+        patience = timedelta(seconds=HOLD_SECONDS * queue.max_delivery_count)
+        if patience < _REFUSAL_PATIENCE:
             yield (
-                f"RELAY_MAX_DELIVERIES is {settings.max_deliveries}: queue {name} gives up after "
-                f"{count}, before the receiver could reject it with a reason"
+                f"queue {queue.name} delivers {queue.max_delivery_count} times: while the next "
+                f"queue refuses its messages, they wait only {patience}"
+            )
+        if settings.max_deliveries >= queue.max_delivery_count:
+            yield (
+                f"RELAY_MAX_DELIVERIES is {settings.max_deliveries}: queue {queue.name} gives up "
+                f"after {queue.max_delivery_count}, before the receiver could reject with a reason"
             )
 
 
-def _of_tracker(settings: TrackerSettings, queue: QueueSpec, limit: float) -> Iterator[str]:
+def _of_tracker(
+    settings: TrackerSettings, queue: QueueSpec, limit: float, options: ServiceBusOptions
+) -> Iterator[str]:
     wait = settings.receipt_wait_seconds
-    longest = wait + SET_ASIDE_SECONDS + PAUSE_SECONDS + _MARGIN
+    # The first message of a batch is locked while the host waits for more.
+    filling = options.max_batch_wait.total_seconds() if options.min_batch > 1 else 0.0
+    longest = filling + wait + SET_ASIDE_SECONDS + PAUSE_SECONDS + _MARGIN
     lock = queue.lock_duration.total_seconds()
     if longest > lock:
         yield (

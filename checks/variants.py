@@ -32,6 +32,7 @@ COMPILED: Mapping[str, Mapping[str, Any]] = {
         "vaultNetworkDefault": "Deny",
         "allowedAddresses": ["203.0.113.4/32", "198.51.100.0/24"],
         "alertAddresses": ["somebody@relay.example"],
+        "queueSizesMB": {"retries": 4096, "rejected": 5120},
         "keySize": 4096,
         "databaseAdministrator": "ledger",
         "databaseSku": {"name": "Standard_D2ds_v5", "tier": "GeneralPurpose"},

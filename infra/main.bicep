@@ -2,7 +2,7 @@ targetScope = 'subscription'
 
 metadata description = 'Everything that access.json declares, in a resource group of its own.'
 
-import { BusTier, Network, Scale, StorageGB, UpdateStrategy, VaultAuthorization } from 'modules/access.bicep'
+import { BusTier, Network, QueueSizeMB, Scale, StorageGB, UpdateStrategy, VaultAuthorization } from 'modules/access.bicep'
 import { partnerSettings } from 'modules/partner.bicep'
 
 @description('Name of the resource group.')
@@ -26,6 +26,9 @@ param network Network = 'public'
 
 @description('Tier of the Service Bus namespace.')
 param busTier BusTier = 'Standard'
+
+@description('Size in MB of queues that are to have another than their default, by name: reckoned in docs/deploying.md. A queue can be made larger, and smaller where it is emptier.')
+param queueSizesMB { *: QueueSizeMB } = {}
 
 @description('Whether vaults in a public network let in whoever has a right, or only the allowed addresses. Apps outside of a virtual network have no address of their own.')
 param vaultNetworkDefault 'Allow' | 'Deny' = 'Allow'
@@ -123,6 +126,11 @@ var tags = { 'azd-env-name': environmentName }
 var tier = network == 'private' && busTier != 'Premium'
   ? fail('network private needs busTier Premium: no other tier of Service Bus has private endpoints')
   : busTier
+var unknownQueues = filter(objectKeys(queueSizesMB), name => !contains(map(access.queues, queue => queue.name), name))
+// What a day's outage of 10 messages a second takes (python -m checks.queue_sizes).
+var sizesMB = empty(unknownQueues)
+  ? union({ messages: 5120, retries: 5120, receipts: 2048, rejected: 4096, 'dead-letters': 1024 }, queueSizesMB)
+  : fail('queueSizesMB has a queue that is not declared: ${join(unknownQueues, ', ')}')
 var byRoles = vaultAuthorization == 'rbac'
 var operatorSecretGrants = flatten(map(
   access.operatorSecretGrants,
@@ -230,6 +238,7 @@ module bus 'modules/bus.bicep' = {
     tier: tier
     network: network
     queues: access.queues
+    queueSizesMB: sizesMB
     queueGrants: filter(access.queueGrants, grant => !contains(operatorNames, grant.identity))
     operatorGrants: flatten(map(
       filter(access.queueGrants, grant => contains(operatorNames, grant.identity)),
@@ -376,6 +385,8 @@ module apps 'modules/app.bicep' = [
       queueGrants: access.queueGrants
       appSettings: union(
         app.?status == null ? {} : { RELAY_STATUS_URL: 'https://relay-${app.?status}-${suffix}.azurewebsites.net' },
+        // Callers are refused before a queue is full: what is under way may all be on one of the two.
+        app.name == 'sender' ? { RELAY_MAX_WAITING_MB: string(min(sizesMB.messages, sizesMB.retries) * 80 / 100) } : {},
         partnerSettings(app, access.queues, scale[?app.name] ?? {}, partnerConcurrency, partnerRate),
         appSettings[?app.name] ?? {}
       )

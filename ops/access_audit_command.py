@@ -1,4 +1,4 @@
-"""The options of `prove`: which apps, by which keys, and as which operators."""
+"""The command `prove`: which apps it asks, by which keys, and as which operators it tries."""
 
 from __future__ import annotations
 
@@ -6,17 +6,15 @@ import argparse
 import asyncio
 import getpass
 import os
-import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from pathlib import Path
-from urllib.parse import urlsplit
 
 from azure.core.credentials_async import AsyncTokenCredential
 
 from ops.access_audit import AskedApp, OperatorSession, prove
+from ops.access_audit_options import MASTER_KEY, app_url
 from ops.access_comparison import NoAnswerError
 from ops.credentials import operator_credential
 from ops.output import notify
@@ -26,8 +24,6 @@ from shared.access.probes import USER_AGENT
 from shared.azure.network import ConnectionOptions
 from shared.settings.environment import SettingsError, bus_settings
 
-_APP = re.compile(r"([a-z][a-z0-9]*)=(https?://[A-Za-z0-9.-]+(?::\d{1,5})?)/?")
-_KEY = "RELAY_MASTER_KEY_"  # the app's name, in upper case, follows
 _IDENTITY = ("IDENTITY_ENDPOINT", "IDENTITY_HEADER")
 
 
@@ -46,35 +42,6 @@ class _Deployment:
     apps: Sequence[AskedApp]
     operators: Sequence[_OperatorTarget]
     used: object = None
-
-
-def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command to a command line."""
-    proving = commands.add_parser(
-        "prove",
-        help="try what every identity may do, and compare it with infra/access.json",
-        description="Ask every app to try, harmlessly, what its identities may do on everything "
-        f"there is. In Azure each app's master key is asked for, or taken from {_KEY}<APP>.",
-    )
-    where = proving.add_mutually_exclusive_group()
-    where.add_argument("--local", action="store_true", help="the local cloud that is up in .local")
-    where.add_argument("--folder", type=Path, help="the local cloud that is up in this folder")
-    where.add_argument(
-        "--app",
-        action="append",
-        type=_app,
-        metavar="NAME=URL",
-        help="an app in Azure, such as sender=https://relay-sender-x.azurewebsites.net; each one "
-        "that azd's outputs in the environment (SENDER_URL, ...) do not name",
-    )
-    proving.add_argument(
-        "--operator", metavar="NAME", help="you are signed in as this operator: prove it, too"
-    )
-    proving.add_argument("--namespace", metavar="HOST", help="of Service Bus; with --operator")
-    proving.add_argument(
-        "--used", action="store_true", help="local: also report what is declared and never used"
-    )
-    proving.add_argument("--json", action="store_true", help="print the outcome as JSON")
 
 
 def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
@@ -171,22 +138,12 @@ def _in_azure(
 def _from_azd(declaration: Declaration) -> Iterator[tuple[str, str]]:
     for app in declaration.objects["app"]:
         if url := os.environ.get(f"{app.upper()}_URL"):
-            yield _app(f"{app}={url}")
+            yield app_url(f"{app}={url}")
 
 
 def _with_key(parser: argparse.ArgumentParser, app: str, url: str) -> AskedApp:
-    key = os.environ.get(_KEY + app.upper())
+    key = os.environ.get(MASTER_KEY + app.upper())
     if not key and not sys.stdin.isatty():
-        parser.error(f"no terminal to ask for the master key of {app}: set {_KEY}...")
+        parser.error(f"no terminal to ask for the master key of {app}: set {MASTER_KEY}...")
     # Typed without being shown, and never an argument, which every process list shows.
     return AskedApp(app, url, key or getpass.getpass(f"master key of {app}: "))
-
-
-def _app(text: str) -> tuple[str, str]:
-    found = _APP.fullmatch(text)
-    if not found:
-        raise argparse.ArgumentTypeError("must look like sender=https://host")
-    url = urlsplit(found[2])
-    if url.scheme != "https" and url.hostname != "127.0.0.1":
-        raise argparse.ArgumentTypeError("a master key goes over https only")
-    return found[1], found[2]

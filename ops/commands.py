@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -92,8 +92,14 @@ async def discard(target: Target, selection: Selection, *, as_json: bool, sure: 
 
 
 def _due_times(rate: int) -> Callable[[], datetime]:
-    ramp, start, position = Ramp.constant(rate), datetime.now(UTC), itertools.count()
-    return lambda: start + timedelta(seconds=ramp.seconds(next(position)))
+    """Return what gives the times of messages at a rate, from the first that is asked for on."""
+
+    def times() -> Iterator[datetime]:
+        ramp, start = Ramp.constant(rate), datetime.now(UTC)
+        for position in itertools.count():
+            yield start + timedelta(seconds=ramp.seconds(position))
+
+    return times().__next__
 
 
 def _sources(client: ServiceBusClient, target: Target) -> Sequence[Source]:

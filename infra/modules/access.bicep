@@ -90,6 +90,10 @@ type Network = 'public' | 'private'
 type BusTier = 'Standard' | 'Premium'
 
 @export()
+@description('Sizes that a queue can have, in MB: Standard has those up to 5120, Premium all.')
+type QueueSizeMB = 1024 | 2048 | 3072 | 4096 | 5120 | 10240 | 20480 | 40960 | 81920
+
+@export()
 @description('Sizes of the disk that a PostgreSQL server can have, in GB.')
 type StorageGB = 32 | 64 | 128 | 256 | 512 | 1024 | 2048 | 4095 | 4096 | 8192 | 16384 | 32767
 

@@ -1,6 +1,6 @@
 metadata description = 'The Service Bus namespace, its queues, and who may send to or receive from each.'
 
-import { BusTier, Network, Queue, QueueGrant, OperatorGrant, ScaleGrant } from 'access.bicep'
+import { BusTier, Network, Queue, QueueGrant, QueueSizeMB, OperatorGrant, ScaleGrant } from 'access.bicep'
 
 @description('Ends every name.')
 param suffix string
@@ -19,6 +19,9 @@ param network Network
 
 @description('Queues; one that forwards comes after the queues it forwards to.')
 param queues Queue[]
+
+@description('Size of each queue in MB, by its name.')
+param queueSizesMB { *: QueueSizeMB }
 
 @description('Grants on queues to identities.')
 param queueGrants QueueGrant[]
@@ -59,6 +62,7 @@ resource namespaceQueues 'Microsoft.ServiceBus/namespaces/queues@2026-01-01' = [
     properties: {
       lockDuration: queue.?lockDuration ?? 'PT1M'
       maxDeliveryCount: queue.?maxDeliveryCount ?? 10
+      maxSizeInMegabytes: queueSizesMB[queue.name]
       deadLetteringOnMessageExpiration: true
       requiresDuplicateDetection: queue.?duplicateDetection != null
       ...(queue.?duplicateDetection == null ? {} : { duplicateDetectionHistoryTimeWindow: queue.?duplicateDetection })

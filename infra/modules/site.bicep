@@ -79,7 +79,7 @@ func settingName(family string, name string) string => 'RELAY_${family}_${toUppe
 
 // The code of an older version ignores settings that it does not know, until it is replaced: see
 // shared/settings/version.py, which the checks hold this to.
-var deploymentVersion = '1'
+var deploymentVersion = '2'
 
 var storageName = '${name}${suffix}'
 var blobUri = 'https://${storageName}.blob.${storageSuffix}'

@@ -93,6 +93,9 @@ def _add_set(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(f"--{name}", metavar="PART", help="only messages that have this in it")
     parser.add_argument("--vault", metavar="NAME", help="only requests to this vault")
     parser.add_argument("--queue", metavar="NAME", help="only this queue of the bus")
+    parser.add_argument(
+        "--above", type=int, metavar="BYTES", help="full only while the queue holds so much"
+    )
     parser.add_argument("--operation", metavar="NAME", help=f"one of {', '.join(OPERATIONS)}")
     parser.set_defaults(command=_set)
 

@@ -34,6 +34,7 @@ OPERATIONS = (
 MAX_ACTIVE = 100
 MAX_SECONDS = 3600.0
 _MAX_TIMES = 1_000_000_000
+_MAX_BYTES = 80 * 1024**3  # of the largest queue
 # What a fault may only have with one service, or with one answer.
 _OF_SERVICE = {
     "id": "partner",
@@ -60,14 +61,19 @@ _REFUSED: dict[Answer, frozenset[str]] = {
     "throttled": frozenset({"attach-send", "send", "attach-receive", "receive", "browse"}),
 }
 _COUNTABLE = ("full", "throttled")  # those of a queue that refuse single requests
-_OF_ANSWER = {"status": ("status", "redirect"), "retry_after": ("status",), "seconds": ("slow",)}
+_OF_ANSWER = {
+    "status": ("status", "redirect"),
+    "retry_after": ("status",),
+    "seconds": ("slow",),
+    "above": ("full",),
+}
 
 
 @dataclass(frozen=True)
 class ObservedRequest:
     """A request, as far as faults look at it.
 
-    `operation` is `keys/decrypt`, for example; at a `queue`, `send`.
+    `operation` is `keys/decrypt`, for example; at a `queue`, which holds `held` bytes, `send`.
     """
 
     service: Service
@@ -77,6 +83,7 @@ class ObservedRequest:
     vault: str = ""
     operation: str = ""
     queue: str = ""
+    held: int = 0
 
 
 @dataclass(frozen=True)
@@ -93,8 +100,9 @@ class Fault:
     A request must match every property given: `id`, `content_type` (in any case) and `body` are
     substrings of a message's; `vault` and `operation` name a vault and the requested operation,
     `keys/decrypt` or `decrypt`. It hits the next `times` of these requests, or all, each with
-    `probability`. The partner keeps no message that hit a fault, unless `deliver_first`: then it
-    accepts the message before it answers.
+    `probability`. A queue is `full` always, or with `above` while it holds so many bytes: as one is
+    of a size that Azure does not have. The partner keeps no message that hit a fault, unless
+    `deliver_first`: then it accepts the message before it answers.
     """
 
     service: Service
@@ -112,6 +120,7 @@ class Fault:
     vault: str | None = None
     operation: str | None = None
     queue: str | None = None
+    above: int | None = None
 
     @classmethod
     def from_json(cls, document: object) -> Fault:
@@ -136,6 +145,7 @@ class Fault:
             vault=given.matcher("vault"),
             operation=_operation(given),
             queue=given.matcher("queue"),
+            above=given.whole("above", 0, _MAX_BYTES),
         )
         given.reject_unread()
         return fault
@@ -157,6 +167,7 @@ class Fault:
             and (self.vault is None or self.vault.lower() == request.vault.lower())
             and (self.operation is None or _names(self.operation, request.operation))
             and (self.queue is None or self.queue.lower() == request.queue.lower())
+            and (self.above is None or request.held >= self.above)
             and (self.service != "bus" or request.operation in _REFUSED[self.answer])
         )
 

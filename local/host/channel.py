@@ -21,6 +21,7 @@ from local.host.worker.messages import (
     Stop,
     encode,
 )
+from local.host.worker.outbox import Outbox
 
 _ROOT = Path(__file__).resolve().parents[2]  # where `local` can be imported from
 _ENDING = 2.0  # seconds that a worker has to end by itself
@@ -91,7 +92,7 @@ class Channel(asyncio.Protocol):
             raise WorkerLostError("the worker has ended")
         answer: asyncio.Future[Outcome] = asyncio.Future()
         self._pending[invocation.id] = answer
-        self._transport.write(encode(invocation))
+        self._outbox.send(encode(invocation))
         try:
             return await answer
         finally:
@@ -108,7 +109,7 @@ class Channel(asyncio.Protocol):
 
     async def stop(self) -> None:
         """End it after its last call, by force if it takes too long."""
-        self._transport.write(encode(Stop()))
+        self._outbox.send(encode(Stop()))
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.ended.wait(), _ENDING)
         self._kill()
@@ -118,6 +119,7 @@ class Channel(asyncio.Protocol):
         """Keep the transport to the worker."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - for mypy
         self._transport = transport
+        self._outbox = Outbox(transport)
         self._watching = asyncio.create_task(self._watch())
 
     def data_received(self, data: bytes) -> None:

@@ -44,4 +44,4 @@ class FaultyAvailability(QueueAvailability):
 
 def _request(queue: Queue, step: QueueStep) -> ObservedRequest:
     # A dead-letter queue is a part of its queue, and in the same state.
-    return ObservedRequest("bus", queue=queue.spec.name, operation=step)
+    return ObservedRequest("bus", queue=queue.spec.name, operation=step, held=queue.size_in_bytes)

@@ -101,19 +101,31 @@ class Policy:
     hold_seconds: float
     max_deliveries: int
 
+    @property
+    def suspect_from(self) -> int:
+        """The delivery from which on a message is handled alone, in case it ends its process."""
+        return max(2, min(3, self.max_deliveries - 1))
 
-def reject_unidentified(message: UnidentifiedMessage, policy: Policy) -> Reject:
+    @property
+    def max_crashes(self) -> int:
+        """How often a message may end a process of one instance, from that delivery on."""
+        return max(1, min(2, self.max_deliveries - self.suspect_from))
+
+
+def reject_unidentified(message: UnidentifiedMessage) -> Reject:
     """Decide on a message that is not this relay's; the ledger has no row for it."""
-    return before_delivery(message, policy) or _undecryptable(message, message.fault)
+    return _undecryptable(message, message.fault)
 
 
-def before_opening(message: ReceivedMessage, policy: Policy) -> Hold | Reject | None:
+def before_opening(
+    message: ReceivedMessage, policy: Policy, crashes: int = 0
+) -> Hold | Reject | None:
     """Decide whether a message is to be opened at all: None if it is."""
     if isinstance(message.pending, NewerPendingReceipt):
         # It may say that the partner has the message: opened without it, it would be posted again.
         return _bounded_hold(message, "newer-format", message.pending.error, policy)
     # One with a pending receipt is opened all the same: its key alone can tell whose receipt it is.
-    return None if message.pending else before_delivery(message, policy)
+    return None if message.pending else before_delivery(message, policy, crashes)
 
 
 def after_opening(message: ReceivedMessage, key: DataKey) -> Record | None:
@@ -123,13 +135,15 @@ def after_opening(message: ReceivedMessage, key: DataKey) -> Record | None:
     return None
 
 
-def before_delivery(message: BusMessage, policy: Policy) -> Reject | None:
-    """Reject what its queue has delivered as often as it may, before it is tried once more.
+def before_delivery(message: ReceivedMessage, policy: Policy, crashes: int = 0) -> Reject | None:
+    """Reject what ends the processes that handle it, before it is tried once more.
 
-    Here, where the ledger hears of it, and not by the queue's own count. "Without an outcome" is
-    all that is known: a receiver that ended after the partner accepted the message left nothing.
+    `crashes` is how often it is known to have ended a process of this instance. The number of
+    deliveries alone rejects nothing: it also counts those whose next queue refused the message.
+    "Without an outcome" is all that is known of the partner: a receiver that ended after the
+    partner accepted the message left nothing.
     """
-    if message.deliveries < policy.max_deliveries:
+    if message.deliveries < policy.max_deliveries or crashes < policy.max_crashes:
         return None
     before, most = message.deliveries - 1, policy.max_deliveries
     detail = f"delivery {before + 1} of at most {most}, after {before} without an outcome"

@@ -8,12 +8,10 @@ from collections.abc import Callable
 
 import azure.functions as func
 
-from shared.apps.confirmed import ConfirmedDeliveries
+from shared.apps.crash_markers import CrashMarkers
 from shared.apps.outcomes import (
-    Delivered,
     Outcome,
     Policy,
-    Record,
     Reject,
     after_delivery,
     after_failure,
@@ -44,9 +42,10 @@ def blueprint(settings: ReceiverSettings) -> func.Blueprint:
     functions = func.Blueprint()
     clients = connect_clients(settings)
     accepted = settings.formats_accepted
-    receiver = Receiver(clients, policy_of(settings), accepted=accepted)
+    policy, markers = policy_of(settings), CrashMarkers()
+    receiver = Receiver(clients, policy, accepted=accepted, markers=markers)
     dead_letters = Triage(
-        clients.keys, clients.queues, settings.receipts_queue, settings.max_deliveries, accepted
+        clients.keys, clients.queues, settings.receipts_queue, policy, markers, accepted
     )
 
     async def handle(message: func.ServiceBusMessage) -> None:
@@ -109,6 +108,7 @@ class Receiver:
         policy: Policy,
         chance: Callable[[], float] = random.random,
         accepted: Formats = KNOWN_FORMATS,
+        markers: CrashMarkers | None = None,
     ) -> None:
         self._keys = clients.keys
         self._gate = clients.gate
@@ -117,7 +117,7 @@ class Receiver:
         self._policy = policy
         self._chance = chance
         self._accepted = accepted
-        self._confirmed = ConfirmedDeliveries()
+        self._markers = markers or CrashMarkers()
 
     async def handle(self, message: func.ServiceBusMessage) -> None:
         """Return when the message is at the partner, waits for its next hop, or is rejected.
@@ -132,23 +132,37 @@ class Receiver:
     async def _handle(self, message: func.ServiceBusMessage) -> None:
         received = read_message(message, self._accepted)
         if isinstance(received, UnidentifiedMessage):
-            await self._queues.set_aside(received, reject_unidentified(received, self._policy))
+            await self._queues.set_aside(received, reject_unidentified(received))
             return
+        if decided := self._queues.decided.of(received):
+            if left := decided.left(self._queues.clock()):
+                await self._carry_out(received, left, decided.key)
+                return
+            received = decided.resumed(received)
         outcome, key = await self._outcome(received)
-        if isinstance(outcome, Delivered):
-            self._confirmed.add(received, self._queues.receipt(received, outcome, key))
-        await self._queues.carry_out(received, outcome, key)
-        self._confirmed.remove(received)
+        await self._carry_out(received, outcome, key)
+
+    async def _carry_out(
+        self, message: ReceivedMessage, outcome: Outcome, key: DataKey | None
+    ) -> None:
+        await self._queues.carry_out(message, outcome, key)
         if isinstance(outcome, Reject):
-            self._gate.ended(received.id.id)
+            self._gate.ended(message.id.id)
 
     async def _outcome(self, message: ReceivedMessage) -> tuple[Outcome, DataKey | None]:
+        """Decide on a message; alone, where it may be what has ended its processes before."""
+        if message.deliveries < self._policy.suspect_from:
+            return await self._decide(message, 0)
+        async with self._markers.alone(message) as crashes:
+            return await self._decide(message, crashes)
+
+    async def _decide(
+        self, message: ReceivedMessage, crashes: int
+    ) -> tuple[Outcome, DataKey | None]:
         """Decide on a message, with the data key that opened it; None if nothing did."""
-        if receipt := self._confirmed.of(message):
-            return Record(receipt), None
         key = None
         try:
-            if unopened := before_opening(message, self._policy):
+            if unopened := before_opening(message, self._policy, crashes):
                 return unopened, None
             if not message.pending:  # one with a receipt may have to be reported, and not posted
                 await self._follow_operator()
@@ -157,7 +171,8 @@ class Receiver:
             data_key = await self._keys.open(sealed.wrapped)
             payload = sealed.open(data_key)
             key = data_key  # only now does it prove anything of the message
-            if done := after_opening(message, key) or before_delivery(message, self._policy):
+            done = after_opening(message, key) or before_delivery(message, self._policy, crashes)
+            if done:
                 return done, key
             await self._gate.deliver(Delivery(sealed.header, payload, message.trace))
             return after_delivery(message, sealed, len(payload)), key

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from azure.servicebus import ServiceBusMessage
 
+from shared.apps.decided import Decided, DecidedOutcomes
 from shared.apps.outcomes import (
     Delivered,
     Hold,
@@ -48,8 +49,8 @@ class ReceiverQueues:
 
     A queue that refuses a message, because it is full, disabled, throttled or the right is missing,
     is tried again for `hold_seconds`: that is not the message's fault, and left at once it would
-    use up its deliveries, each with a post to the partner, within minutes. A receipt that cannot be
-    sent stays pending for `pending_seconds`.
+    come back at once. What was decided is kept meanwhile, and only what is left of it is done when
+    the message comes again. A receipt that cannot be sent stays pending for `pending_seconds`.
     """
 
     to_retries: Send
@@ -61,6 +62,7 @@ class ReceiverQueues:
     clock: Callable[[], datetime] = _now
     hold_seconds: float = HOLD_SECONDS
     format_emitted: int = EMITTED_FORMAT
+    decided: DecidedOutcomes = field(default_factory=DecidedOutcomes)
 
     async def carry_out(
         self, message: ReceivedMessage, outcome: Outcome, key: DataKey | None
@@ -70,27 +72,49 @@ class ReceiverQueues:
         The message itself goes first and its receipt last: a crash in between can repeat a
         message, not lose it.
         """
-        if isinstance(outcome, Record):
-            await self._publish(message, outcome.pending)
-            return
-        if isinstance(outcome, Reject) and key is None:
-            await self._reject_unopened(message, outcome)
-            return
         match outcome:
+            case Record():
+                await self._publish(message, outcome.pending)
+            case Reject() if key is None:
+                await self._reject_unopened(message, outcome)
             case Delivered():
                 _log.info("delivered %s: %d bytes", message.id.id, outcome.size)
+                await self._record(message, outcome, key)
             case Retry():
+                self._keep(message, outcome, key)
                 later = replace(message, schedule_used=outcome.schedule_used)
                 await self._requeue(
                     later, outcome.delay, outcome.attempts, WaitsFor.ATTEMPT, outcome.detail
                 )
                 _log.info("retry %s in %.0f s: %s", message.id.id, outcome.delay, outcome.detail)
+                await self._record(message, outcome, key)
             case Hold():
                 await self._hold(message, outcome)
+                if outcome.is_recorded:
+                    await self._record(message, outcome, key)
             case Reject():
+                self._keep(message, outcome, key)
                 await self.set_aside(message, outcome)
-        if isinstance(outcome, Delivered | Retry) or outcome.is_recorded:
-            await self._publish(message, self.receipt(message, outcome, key))
+                if outcome.is_recorded:
+                    await self._record(message, outcome, key)
+        self.decided.remove(message)
+
+    def _keep(
+        self, message: ReceivedMessage, outcome: Retry | Reject | Record, key: DataKey | None
+    ) -> None:
+        self.decided.keep(message, Decided(outcome, key, self.clock()))
+
+    async def _record(
+        self,
+        message: ReceivedMessage,
+        outcome: Delivered | Retry | Hold | Reject,
+        key: DataKey | None,
+    ) -> None:
+        pending = self.receipt(message, outcome, key)
+        # Of what the partner has, or an operator, nothing but the receipt may be repeated.
+        if isinstance(outcome, Delivered | Reject):
+            self._keep(message, Record(pending), key)
+        await self._publish(message, pending)
 
     def receipt(
         self,
@@ -109,12 +133,14 @@ class ReceiverQueues:
         Its receipt could not wait on it: without a data key nobody could tell it from one that the
         message's sender has written.
         """
+        self._keep(message, outcome, None)
         if outcome.is_recorded:
             try:
                 await self.receipts.publish(self.receipt(message, outcome, None).receipt)
             except BusError as error:
                 await self._hold(message, Hold(self.pending_seconds, f"no receipt yet: {error}"))
                 return
+            self._keep(message, replace(outcome, is_recorded=False), None)
         await self.set_aside(message, outcome)
 
     async def _hold(self, message: ReceivedMessage, outcome: Hold) -> None:
@@ -130,7 +156,7 @@ class ReceiverQueues:
             *(message, outcome.reason, outcome.detail, outcome.attempts),
             is_recorded=outcome.is_recorded,
         )
-        await self._until_taken(self.to_rejected, letter)
+        await self.until_accepted(self.to_rejected, letter)
         # The id of a message that is not this relay's may be anything, and is not text for a log.
         own = message.id.id if isinstance(message, ReceivedMessage) else message.bus_id
         shown = repr(own[:128])
@@ -146,9 +172,10 @@ class ReceiverQueues:
     ) -> None:
         due = self.clock() + timedelta(seconds=delay)
         wait = Wait(waits_for, detail, message.accepted_at)
-        await self._until_taken(self.to_retries, requeued(message, due, attempts, wait))
+        await self.until_accepted(self.to_retries, requeued(message, due, attempts, wait))
 
-    async def _until_taken(self, send: Send, message: ServiceBusMessage) -> None:
+    async def until_accepted(self, send: Send, message: ServiceBusMessage) -> None:
+        """Send a message; while its queue refuses it, try again for `hold_seconds`."""
         refused = (BusUnavailableError, BusDeniedError)
         await held(partial(send, message), self.hold_seconds, refused)
 

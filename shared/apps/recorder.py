@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -100,8 +101,11 @@ class Recorder:
             # Before any is set aside: the whole batch comes again, and would set it aside twice.
             for error in (one.error for one in unrecordable if one.error):
                 raise error
-            for one in unrecordable:
-                await self._put_away(one)
+            # At once: as many as a batch can have, one after the other, would outlast its lock.
+            putting = (self._put_away(one) for one in unrecordable)
+            for outcome in await asyncio.gather(*putting, return_exceptions=True):
+                if isinstance(outcome, BaseException):
+                    raise outcome
         _log.info("recorded %d receipts", recorded)
 
     async def _put_away(self, one: _Unrecordable) -> None:

@@ -15,7 +15,7 @@ import azure.functions as func
 from shared.apps.failures import FailureAnswers, InvalidRequestError
 from shared.apps.sender_clients import SenderClients, connect_clients
 from shared.apps.submission import Submission, accepted
-from shared.azure.queues import MessageTooLargeError
+from shared.azure.queues import BusError, MessageTooLargeError
 from shared.concurrency.single_flight import SingleFlight
 from shared.ledger.errors import LedgerError, LedgerUnavailableError
 from shared.message.bus_message import outgoing
@@ -100,6 +100,8 @@ class Sender:
             self._max_payload_bytes,
             binds_keys_to_callers=self._binds_keys_to_callers,
         )
+        # Before the ledger has a row of it: each refused try without a key would leave another one.
+        self._clients.admission.require()
         message_id = submission.header.message_id
         if submission.fingerprint is None:
             state = await self._accept_and_enqueue(submission)
@@ -139,6 +141,10 @@ class Sender:
                 "the body is larger than a message may be: sealed, and with what retries add, it "
                 "does not fit into the queue",
             ) from None
+        except BusError as error:
+            self._clients.admission.not_sent(error)
+            raise
+        self._clients.admission.sent(len(payload))
         _log.info("queued %s: %d bytes", header.message_id, len(payload))
         await self._record_queued(header.message_id, wrapped.version)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from shared.apps.admission import Admission
 from shared.apps.sending import Send, watched
 from shared.azure.queues import QueueSender
 from shared.azure.vault import VaultDeniedError, VaultError, VaultUnavailableError
@@ -48,6 +49,8 @@ class SenderLedger(Protocol):
 class SenderClients:
     """What the sender reaches: the payload key, the queue of messages, the ledger.
 
+    `admission` says whether there is room for another message.
+
     `bus_id_key` gives the key of `initial_bus_id`, of the database's secret as it is now: after a
     rotation, requests that are sent again have other ids on the bus, and only the ledger knows
     them. It raises `LedgerUnavailableError`. `prepare` makes the first data key and opens the link
@@ -60,6 +63,7 @@ class SenderClients:
     outages: Outages
     bus_id_key: Callable[[], Awaitable[bytes]]
     prepare: Callable[[], Awaitable[None]]
+    admission: Admission
 
 
 def connect_clients(settings: SenderSettings) -> SenderClients:
@@ -81,6 +85,7 @@ def connect_clients(settings: SenderSettings) -> SenderClients:
             why = f"no secret of the database: {error}"
             raise LedgerUnavailableError(why, retry_after=error.retry_after) from None
 
+    ledger = BackgroundLedger(secret, settings.network.ca_bundle)
     limits = Limits(settings.data_key_messages, settings.data_key_seconds, settings.data_key_bytes)
     keys = DataKeyProvider(encrypt, limits)
     queue = QueueSender(azure.bus(settings.bus_identity), settings.messages_queue, LATER_HOP_BYTES)
@@ -91,8 +96,9 @@ def connect_clients(settings: SenderSettings) -> SenderClients:
     return SenderClients(
         keys,
         watched(queue, settings.messages_queue, outages),
-        BackgroundLedger(secret, settings.network.ca_bundle),
+        ledger,
         outages,
         of_bus_ids,
         prepare,
+        Admission(ledger.backlog, settings.max_waiting_mb),
     )

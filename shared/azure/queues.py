@@ -14,8 +14,11 @@ from azure.servicebus import ServiceBusMessage, ServiceBusMessageBatch, Transpor
 from azure.servicebus.aio import ServiceBusClient
 from azure.servicebus.exceptions import (
     MessageSizeExceededError,
+    MessagingEntityDisabledError,
     ServiceBusAuthenticationError,
     ServiceBusAuthorizationError,
+    ServiceBusQuotaExceededError,
+    ServiceBusServerBusyError,
 )
 
 from shared.azure.network import ConnectionOptions
@@ -27,6 +30,11 @@ _SEND_SECONDS = 20
 _CLOSE_SECONDS = 5
 # With the time behind other sends. The next send may still contain it, see `QueueSender.send`.
 _WAIT_SECONDS = 30.0
+_REFUSALS = (
+    ServiceBusQuotaExceededError,
+    MessagingEntityDisabledError,
+    ServiceBusServerBusyError,
+)
 
 RESERVED = "relay-reserved"
 """The application property that fills the reserve of a large message; nobody reads it."""
@@ -40,6 +48,10 @@ class BusUnavailableError(BusError):
     """The bus is away or throttles: the same message may be accepted later."""
 
     transient = True
+
+
+class QueueRefusedError(BusUnavailableError):
+    """The queue is full or disabled, or its namespace throttles: it accepts no message now."""
 
 
 class BusDeniedError(BusError):
@@ -236,4 +248,6 @@ def map_error(queue: str, error: Exception) -> BusError:
         request_id = of_bus(str(error)) or of_answer(answer)
         asked = f", request {request_id}" if request_id else ""
         return BusDeniedError(f"{doing}: refused ({type(error).__name__}){asked}")
+    if isinstance(error, _REFUSALS):
+        return QueueRefusedError(f"{doing}: not now ({type(error).__name__})")
     return BusUnavailableError(f"{doing}: no answer ({type(error).__name__})")

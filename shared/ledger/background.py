@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shared.concurrency.loading import Loading
-from shared.ledger.entry import LedgerEntry, NewMessage, Position
+from shared.ledger.entry import Backlog, LedgerEntry, NewMessage, Position
 from shared.message.receipt import Receipt
 from shared.message.state import State
 
@@ -56,6 +56,10 @@ class BackgroundLedger:
     ) -> Sequence[LedgerEntry]:
         """Return at most `limit` entries, newest first, from after `after` on."""
         return await (await self._ledger.value()).entries(state, after, limit)
+
+    async def backlog(self, since: datetime, limit: int) -> Backlog:
+        """Count what is under way, first seen after `since`; up to `limit` messages a state."""
+        return await (await self._ledger.value()).backlog(since, limit)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -80,9 +80,18 @@ class Database:
         self._engines: dict[str, _Engine] = {}
         self._last_accepted_url: str | None = None  # the value that the database accepted last
 
-    async def run(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        """Return what `work` returns once it is committed; raises `LedgerError`."""
+    async def run(
+        self, work: Callable[[AsyncConnection], Awaitable[T]], *, is_one_change: bool = False
+    ) -> T:
+        """Return what `work` returns once it is committed; raises `LedgerError`.
+
+        `is_one_change`: at most one of its statements changes anything.
+        """
         async with self._signed_in() as connection:
+            if is_one_change and connection.dialect.name == "postgresql":
+                # Such a statement is a transaction by itself, also for many rows (asyncpg,
+                # `executemany`): BEGIN and COMMIT would be two more round trips.
+                await connection.execution_options(isolation_level="AUTOCOMMIT")
             try:
                 async with connection.begin():
                     return await work(connection)

@@ -7,16 +7,19 @@ import sqlite3
 import ssl
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import aiosqlite
 from sqlalchemy import URL, ExceptionContext, event, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from shared.ledger.errors import PoolerRefusedError
+from shared.ledger.liveness import ping_idle_connections
 from shared.ledger.server import PostgresServer
 from shared.ledger.sqlstate import is_about_the_connection
+
+if TYPE_CHECKING:
+    import aiosqlite
 
 POOL_SIZE = 5
 """Connections that an engine has at most; `checks` counts those of all processes from it."""
@@ -126,13 +129,14 @@ def _refuse_a_pooler(connection: Any, limit: str) -> None:
 
 
 def _engine(url: URL, seconds: float, arguments: dict[str, Any]) -> AsyncEngine:
-    return create_async_engine(
+    engine = create_async_engine(
         url,
         connect_args=arguments,
         hide_parameters=True,
-        pool_pre_ping=True,
         pool_recycle=_LONGEST_LIFE_SECONDS,
         pool_size=POOL_SIZE,
         max_overflow=0,
         pool_timeout=seconds,
     )
+    ping_idle_connections(engine)
+    return engine

@@ -61,3 +61,11 @@ class LedgerEntry:
     def position(self) -> Position:
         """Where the next page begins when this is the last entry of one."""
         return Position(self.first_seen_at, self.id)
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """How many messages are under way, and how many bytes their payloads have together."""
+
+    messages: int
+    payload_bytes: int

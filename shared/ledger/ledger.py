@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, select, tuple_
+from sqlalchemy import ColumnElement, Insert, Row, Select, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import ReturningInsert
 
 from shared.concurrency.batches import Batch, Batches
+from shared.ledger.backlog import backlog
 from shared.ledger.database import Database, DatabaseSecret
-from shared.ledger.entry import LedgerEntry, NewMessage, Position
+from shared.ledger.entry import Backlog, LedgerEntry, NewMessage, Position
 from shared.ledger.errors import LedgerUnavailableError
 from shared.ledger.table import IS_PROVEN, LISTED, messages, upsert
 from shared.message.receipt import Receipt
 from shared.message.state import State
 
 _MAX_BATCH = 200  # of what goes together in one transaction
-_STATEMENTS = {dialect: upsert(dialect) for dialect in ("sqlite", "postgresql")}
 _RowUpdate = Mapping[str, Any]  # a value for each column of the table, and IS_PROVEN
 
 
@@ -61,7 +63,7 @@ class Ledger:
             row = (await connection.execute(one_entry(message_id))).one_or_none()
             return None if row is None else _entry(row)
 
-        return await self._database.run(read)
+        return await self._database.run(read, is_one_change=True)
 
     async def entries(
         self, state: State | None, after: Position | None, limit: int
@@ -75,6 +77,15 @@ class Ledger:
             rows = await connection.execute(some_entries(state, after, limit))
             return [_entry(row) for row in rows]
 
+        return await self._database.run(read, is_one_change=True)
+
+    async def backlog(self, since: datetime, limit: int) -> Backlog:
+        """Count what is under way, first seen after `since`; up to `limit` messages a state."""
+
+        async def read(connection: AsyncConnection) -> Backlog:
+            count, size = (await connection.execute(backlog(since, limit))).one()
+            return Backlog(int(count), int(size))
+
         return await self._database.run(read)
 
     async def check(self) -> None:
@@ -83,7 +94,7 @@ class Ledger:
         async def read(connection: AsyncConnection) -> None:
             await connection.execute(select(messages.c.id).limit(1))
 
-        await self._database.run(read)
+        await self._database.run(read, is_one_change=True)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -95,11 +106,13 @@ class Ledger:
         ids = sorted({message.id for message in accepted})
 
         async def write(connection: AsyncConnection) -> Mapping[str, LedgerEntry]:
-            await _upsert(connection, updates)
-            rows = await connection.execute(select(*_COLUMNS).where(messages.c.id.in_(ids)))
+            rows = await _upsert(connection, updates)
+            if not rows:
+                found = select(*_COLUMNS).where(messages.c.id.in_(ids))
+                rows = list(await connection.execute(found))
             return {row.id: _entry(row) for row in rows}
 
-        entries = await self._database.run(write)
+        entries = await self._database.run(write, is_one_change=True)
         return [entries[message.id] for message in accepted]
 
     async def _update_all(self, batch: Batch[Sequence[_RowUpdate], None]) -> Sequence[None]:
@@ -109,7 +122,7 @@ class Ledger:
         async def write(connection: AsyncConnection) -> None:
             await _upsert(connection, updates)
 
-        await self._database.run(write)
+        await self._database.run(write, is_one_change=True)
         return [None] * len(taken)
 
 
@@ -140,10 +153,22 @@ def some_entries(state: State | None, after: Position | None, limit: int) -> Sel
     return statement.order_by(*(column.desc() for column in columns)).limit(limit)
 
 
-async def _upsert(connection: AsyncConnection, updates: Sequence[_RowUpdate]) -> None:
+async def _upsert(connection: AsyncConnection, updates: Sequence[_RowUpdate]) -> Sequence[Row[Any]]:
+    """Merge updates into their rows; return the row of a single one, if it changed anything."""
+    statement, returning = _statements(connection.dialect.name)
+    if len(updates) == 1:
+        rows = await connection.execute(returning, updates[0])
+        return list(rows)
     # In the order of their ids: two processes that lock each other's rows would deadlock.
     ordered = sorted(updates, key=lambda update: str(update["id"]))
-    await connection.execute(_STATEMENTS[connection.dialect.name], ordered)
+    await connection.execute(statement, ordered)
+    return []
+
+
+@cache
+def _statements(dialect: str) -> tuple[Insert, ReturningInsert[Any]]:
+    statement = upsert(dialect)
+    return statement, statement.returning(*_COLUMNS)
 
 
 def _update_from_message(message: NewMessage) -> _RowUpdate:

@@ -10,6 +10,7 @@ from azure.servicebus import ServiceBusMessage
 from shared.message.envelope import MEDIA_TYPE
 from shared.message.received import BusMessage, ReceivedMessage
 from shared.message.rejected import ATTEMPTS, SCHEDULE_USED, UNRECORDED, why
+from shared.message.unrecorded import RETURNS
 from shared.message.waiting import Wait
 from shared.standards.trace_context import HEADER
 
@@ -46,6 +47,15 @@ def requeued(
         },
     )
     again.scheduled_enqueue_time_utc = due
+    return again
+
+
+def returned_message(
+    message: ReceivedMessage, due: datetime, wait: Wait, returns: int
+) -> ServiceBusMessage:
+    """Return a message that the bus gave up as a waiting one; `returns` counts this return, too."""
+    again = requeued(message, due, message.attempts, wait)
+    again.application_properties = {**(again.application_properties or {}), RETURNS: str(returns)}
     return again
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from shared.errors import RelayError
 from shared.message.formats import FIRST_FORMAT, Formats
 from shared.message.message_id import is_message_id
-from shared.standards.base64url import decode_ascii, encode_ascii
+from shared.standards.base64url import decode_ascii, encode_groups
 from shared.standards.plain_text import is_writable
 
 ALGORITHM = "RSA-OAEP-256"
@@ -85,7 +85,7 @@ def write_header(header: MessageHeader, key_id: str, commitment: str, number: in
     message_id = header.message_id
     end = message_id + _ENDS[len(message_id) % 3]
     beginning = _beginning(key_id, header.content_type, commitment, number)
-    return beginning + encode_ascii(end.encode())
+    return beginning + encode_groups(end.encode())
 
 
 def read_header(encoded: bytes, accepted: Formats) -> tuple[str, HeaderFields]:
@@ -119,7 +119,7 @@ def _beginning(key_id: str, content_type: str, commitment: str, number: int) -> 
         members[_FORMAT] = str(number)
     text = json.dumps(members, separators=(",", ":")).encode().removesuffix(b"}") + b","
     blanks = b" " * (-(len(text) + len(_BEFORE_ID)) % 3)
-    return encode_ascii(text + blanks + _BEFORE_ID)
+    return encode_groups(text + blanks + _BEFORE_ID)
 
 
 @lru_cache(_REMEMBERED)

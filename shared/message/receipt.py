@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 from shared.message.formats import FIRST_FORMAT, KNOWN_FORMATS, LAST_FORMAT, Formats
@@ -52,6 +53,11 @@ class Receipt:
 
     def to_json(self) -> str:
         """Write the body of a message for the queue of receipts."""
+        return self._json
+
+    @cached_property
+    def _json(self) -> str:
+        # Once: it is what the receipt's MAC is of, and what is sent.
         members = {
             "id": self.message_id,
             "state": self.state,

@@ -94,7 +94,6 @@ class OperatorWatch:
         return self._read_at is None or self._clock() - self._read_at >= READ_SECONDS
 
     async def _read(self) -> None:
-        self._read_at = self._clock()
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 state = await self._state()
@@ -105,8 +104,8 @@ class OperatorWatch:
         else:
             self._outages.works(_SERVICE)
             self._apply(state)
-        if self._known is None:
-            self._read_at = None  # the next message reads again
+        if self._known is not None:  # else the next message reads again
+            self._read_at = self._clock()
 
     async def _state(self) -> PartnerState:
         try:

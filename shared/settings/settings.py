@@ -177,6 +177,14 @@ class SenderSettings(AppSettings):
         forms.between(1, 64 * _MIB),
         190_000,
     )
+    max_waiting_mb: int = _setting(
+        "RELAY_MAX_WAITING_MB",
+        "MB that messages under way may take up together before callers are refused with 503; the "
+        "deployment sets 80 % of the smaller one of the queues `messages` and `retries`; 0 for no "
+        "limit",
+        forms.between(0, 81_920),
+        0,
+    )
     binds_keys_to_callers: bool = _setting(
         "RELAY_BIND_KEYS_TO_CALLERS",
         "`true` where App Service authentication is on for the sender: an `Idempotency-Key` is "
@@ -263,8 +271,8 @@ class ReceiverSettings(TriggerSettings):
     )
     max_deliveries: int = _setting(
         "RELAY_MAX_DELIVERIES",
-        "deliveries of a message by its queue before it is rejected; less than the queue's "
-        "own maxDeliveryCount, or the bus dead-letters it before",
+        "delivery from which on a message is rejected that has ended the process handling it again "
+        "and again; less than the queue's own maxDeliveryCount",
         # At the last one nothing is tried: with 1, every message would be rejected.
         forms.between(2, 1999),
         9,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-DEPLOYMENT_VERSION = 1
+DEPLOYMENT_VERSION = 2
 """The version that this code belongs to; `infra/modules/site.bicep` states the same.
 
 It is one higher as soon as the deployment gives an app a setting that the code of the version

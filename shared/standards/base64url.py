@@ -16,6 +16,11 @@ def encode(data: bytes | memoryview) -> str:
     return encode_ascii(data).decode("ascii")
 
 
+def encode_groups(data: bytes) -> bytes:
+    """Return `data`, of a multiple of three bytes, as that text in ASCII: nothing is to be cut."""
+    return pybase64.b64encode(data, _ALTERNATIVES)
+
+
 def encode_ascii(data: bytes | memoryview) -> bytes:
     """Return `data` as that text in ASCII."""
     text = pybase64.b64encode(data, _ALTERNATIVES)

@@ -19,15 +19,17 @@ from pathlib import Path
 from tests.databases import AWAY
 from tests.pipeline.cloud_process import Running
 
-AT_ONCE = 32  # maxConcurrentCalls of host.json: what one receiver works on at most
+OF_FUNCTION = 32  # maxConcurrentCalls of host.json: what one function works on at most
+POSTED = ("messages", "retries")  # the queues whose messages are posted, by a function for each
+AT_ONCE = OF_FUNCTION * len(POSTED)  # what one receiver works on at most
 # Requests that a fault strikes between the look at its count and its end.
 LATE = 8
 QUEUES = ("messages", "retries", "rejected", "receipts", "dead-letters")
-# Of the queue that the receiver receives from: they end its link.
-STATES_OF_MESSAGES = ("disabled", "receive-disabled", "throttled")
+# Of a queue whose messages are posted: they end the receiver's link to it.
+STATES_OF_POSTED = ("disabled", "receive-disabled", "throttled")
 GENTLE_STATES = (
     *product(QUEUES, ("full", "send-disabled")),
-    *product(QUEUES[1:], ("disabled", "throttled")),
+    *product(QUEUES[len(POSTED) :], ("disabled", "throttled")),
     *product(("receipts", "dead-letters"), ("receive-disabled",)),
 )
 # A receiver whose functions can run for longer than its host allows; ours never do by themselves.
@@ -38,7 +40,7 @@ IMPATIENT = {
 _READ = re.compile(r"worker (\d+) has read the app")
 _ATTACHED = re.compile(
     r"^(\S+ \S+),\d+ \w+ +Host\.ServiceBus: "
-    r"'Functions\.receive' on \S+ \S+ (attached|not attached)",
+    r"'Functions\.(receive|retry)' on \S+ \S+ (attached|not attached)",
     re.MULTILINE,
 )
 _NOTICED = 5.0  # seconds until a receiver notices that a connection is lost
@@ -97,7 +99,10 @@ class Trouble:
             self.connections_are_cut,
             self.partner_hangs,
             self.partner_closes,
-            *(partial(self.queue_of_messages_is, answer) for answer in STATES_OF_MESSAGES),
+            *(
+                partial(self.posted_queue_is, answer, queue)
+                for answer, queue in product(STATES_OF_POSTED, POSTED)
+            ),
         ]
 
     async def vault_throttles(self) -> None:
@@ -138,10 +143,10 @@ class Trouble:
         async with self.fault(service="bus", answer=answer, queue=queue):
             await self.pause()
 
-    async def queue_of_messages_is(self, answer: str) -> None:
-        """End the link on which the receiver receives: what it works on cannot be settled."""
-        async with self.breaking(f"queue messages {answer}", AT_ONCE):
-            await self.queue_is(answer, "messages")
+    async def posted_queue_is(self, answer: str, queue: str) -> None:
+        """End a link on which the receiver receives: what it works on cannot be settled."""
+        async with self.breaking(f"queue {queue} {answer}", OF_FUNCTION):
+            await self.queue_is(answer, queue)
 
     async def tracker_is_stopped(self) -> None:
         # A batch is completed even so.
@@ -268,12 +273,14 @@ def lost_connections(log: str) -> list[Break]:
     The bus was away or cut it, or its token was over: what it was handling cannot be settled.
     """
     breaks: list[Break] = []
-    is_attached = False
-    for time_of, what in _ATTACHED.findall(log):
+    attached: set[str] = set()
+    for time_of, function, what in _ATTACHED.findall(log):
         at = datetime.fromisoformat(time_of).timestamp()
-        if is_attached and what == "not attached":
-            breaks.append(Break("connections lost", at - _NOTICED, at + 1, AT_ONCE))
-        is_attached = what == "attached"
+        if what == "attached":
+            attached.add(function)
+        elif function in attached:
+            attached.remove(function)
+            breaks.append(Break("connections lost", at - _NOTICED, at + 1, OF_FUNCTION))
     return breaks
 
 

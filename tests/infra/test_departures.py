@@ -23,6 +23,7 @@ OWNER = "/providers/Microsoft.Authorization/roleDefinitions/8e3af657-a8ff-443c-a
 RECEIVER = "4f6d3b9b-027b-4f4c-9142-0e5a2a2247e0"
 PAYLOAD = "vaults/payload/keys/payload"
 PARTNER = "vaults/partner/secrets/partner-connection"
+STATE = "vaults/state/secrets/partner-state"
 DATABASE = "vaults/database/secrets/database-connection"
 ELSEWHERE = (
     "/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/other"
@@ -159,6 +160,8 @@ def excluding_role(made: Snapshot) -> None:
     f"undeclared: records_officer"
     f" may Microsoft.KeyVault/vaults/write (control plane) on {DATABASE}",
     f"undeclared: partner may Microsoft.KeyVault/vaults/write (control plane) on {PARTNER}",
+    f"undeclared: partner_officer may Microsoft.KeyVault/vaults/write (control plane) on {STATE}",
+    f"undeclared: partner_state may Microsoft.KeyVault/vaults/write (control plane) on {STATE}",
 )
 def managing_role(made: Snapshot) -> None:
     permissions(made, "read a secret")["actions"] = ["Microsoft.KeyVault/vaults/write"]
@@ -169,6 +172,8 @@ def managing_role(made: Snapshot) -> None:
     f"undeclared: migrator may Microsoft.Storage/* on {DATABASE}",
     f"undeclared: records_officer may Microsoft.Storage/* on {DATABASE}",
     f"undeclared: partner may Microsoft.Storage/* on {PARTNER}",
+    f"undeclared: partner_officer may Microsoft.Storage/* on {STATE}",
+    f"undeclared: partner_state may Microsoft.Storage/* on {STATE}",
 )
 def foreign_data_role(made: Snapshot) -> None:
     permissions(made, "read a secret")["dataActions"].append("Microsoft.Storage/*")
@@ -507,6 +512,9 @@ def second_object(made: Snapshot) -> None:
     f"{IDLE.format('payload')} key_officer may {KEYS}/read on {PAYLOAD}",
     f"{IDLE.format('payload')} key_officer may {KEYS}/rotate/action on {PAYLOAD}",
     f"{IDLE.format('payload')} key_officer may {KEYS}/update/action on {PAYLOAD}",
+    f"{IDLE.format('state')} partner_officer may {SECRETS}/getSecret/action on {STATE}",
+    f"{IDLE.format('state')} partner_officer may {SECRETS}/setSecret/action on {STATE}",
+    f"{IDLE.format('state')} partner_state may {SECRETS}/getSecret/action on {STATE}",
     by=BY_POLICY,
 )
 def role_in_a_policy_vault(made: Snapshot) -> None:

@@ -58,6 +58,7 @@ def host(change: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
         (lambda h: h.update(functionTimeout="-1"), "functionTimeout must end"),
         (lambda h: h.update(functionTimeout="00:04:00"), "a call of the receiver 285 s"),
         (lambda h: h.update(functionTimeout="00:04:00"), "a batch may take 285 s"),
+        (lambda h: bus(h).update(maxBatchWaitTime="00:00:30"), "a batch may take 315 s"),
         (lambda h: h.update(functionTimeout="00:10:00"), "would be delivered twice"),
         (
             lambda h: bus(h).update(maxAutoLockRenewalDuration="00:01:00"),
@@ -114,9 +115,11 @@ def with_queue(name: str, **changes: Any) -> Deployed:
         (with_settings(TrackerSettings, receipt_wait_seconds=5), "receipts wait only 13:53:20"),
         (with_queue("receipts", lock_duration=timedelta(minutes=1)), "locks it for 60 s"),
         (with_queue("receipts", max_delivery_count=1), "receipts wait only"),
-        (with_settings(ReceiverSettings, max_deliveries=10), "queue messages gives up after 10"),
+        (with_settings(ReceiverSettings, max_deliveries=2000), "messages gives up after 2000"),
         (with_queue("messages", max_delivery_count=9), "queue messages gives up after 9"),
         (with_queue("dead-letters", max_delivery_count=5), "queue dead-letters gives up after 5"),
+        (with_queue("messages", max_delivery_count=1000), "they wait only 1 day, 17:40:00"),
+        (with_queue("retries", max_delivery_count=10), "queue retries delivers 10 times"),
     ],
 )
 def test_a_deployment_that_does_not_fit_is_named(

@@ -98,7 +98,7 @@ def test_the_settings_of_an_app_are_these(access: Access) -> None:
         "RELAY_APP": "receiver",
         "RELAY_BUS__clientId": "clientId of identities/receiver_bus",
         "RELAY_BUS__credential": "managedidentity",
-        "RELAY_DEPLOYMENT_VERSION": "1",
+        "RELAY_DEPLOYMENT_VERSION": "2",
         "RELAY_BUS__fullyQualifiedNamespace": "relay-local.servicebus.windows.net",
         "RELAY_IDENTITY_DECRYPT": "clientId of identities/decrypt",
         "RELAY_IDENTITY_PARTNER": "clientId of identities/partner",

@@ -48,7 +48,7 @@ def test_the_workflows_are_sound(folder: Path) -> None:
 
 PLANTED = {
     "unpinned-uses": (r"actions/checkout@\S+ # \S+", "actions/checkout@v7"),
-    "artipacked": (r"\n *with:\n *persist-credentials: false", ""),
+    "artipacked": (r"\n *persist-credentials: false", ""),
     "excessive-permissions": (r"permissions: \{\}", "permissions: write-all"),
     "template-injection": ("make \\$WHAT", "make ${{ github.head_ref }}"),
     "concurrency-limits": (r"(?m)^concurrency:(.*\n)(  .*\n)+", ""),

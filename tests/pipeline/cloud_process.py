@@ -150,6 +150,16 @@ class Running(Endpoints):
 
         await until(so_many, lambda: f"{queue} has not {count} messages", seconds)
 
+    async def waiting(self, queue: str, count: int, seconds: float = 60) -> None:
+        """Wait until `queue` has `count` messages that are scheduled, and nothing else."""
+        found: dict[str, int] = {}
+
+        async def so_many() -> bool:
+            found.update(await self.counts(queue))
+            return found["scheduled"] == count and not found["active"] and not found["locked"]
+
+        await until(so_many, lambda: f"{queue} has {found}, not {count} scheduled", seconds)
+
     async def emptied(self, queue: str) -> None:
         """Wait until `queue` has no message, and no receiver has one locked."""
 

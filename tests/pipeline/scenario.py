@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from aiohttp import ClientSession
 from azure.keyvault.secrets.aio import SecretClient
 from azure.servicebus import ServiceBusMessage
 
@@ -32,6 +33,7 @@ async def all_that_a_message_can_meet(cloud: Running) -> None:
         await cloud.fault(service="partner", answer="status", status=503, times=1)
         later = await cloud.send(session, b"later", TEXT)
         await cloud.received({later})
+        await bring_one_forward(cloud, session)
         await cloud.fault(service="partner", answer="status", status=400, times=1)
         rejected = await cloud.send(session, b"rejected", TEXT)
         await cloud.entry(rejected, "rejected")
@@ -48,6 +50,18 @@ async def all_that_a_message_can_meet(cloud: Running) -> None:
         await cloud.entry(message_id, "delivered")
     await done(cloud, "prune")
     await done(cloud, "erase", later, "--yes")
+
+
+async def bring_one_forward(cloud: Running, session: ClientSession) -> None:
+    """Let a message wait as long as the partner asks, and send it sooner, as its officer does."""
+    await cloud.fault(service="partner", answer="status", status=500, retry_after="3600", times=1)
+    sooner = await cloud.send(session, b"sooner", TEXT)
+    await cloud.waiting("retries", 1)
+    await done(cloud, "retries")
+    await done(cloud, "retry", sooner)
+    await cloud.received({sooner})
+    await done(cloud, "partner", "status")
+    await done(cloud, "partner", "resume")
 
 
 async def look_after_the_key(cloud: Running) -> None:

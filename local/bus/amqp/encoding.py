@@ -37,6 +37,16 @@ def encode(value: Value) -> bytes:
     return writer(value)
 
 
+def unsigned_writer(kind: type) -> Callable[[int], bytes]:
+    """Return what encodes any integer as one of `UByte`, `UShort`, `UInt` or `ULong`."""
+    return _WRITERS[kind]
+
+
+def encode_section(code: int, content: Value) -> bytes:
+    """Encode a section of a message: a value with a descriptor below 256."""
+    return b"\x00\x53" + bytes((code,)) + encode(content)
+
+
 def encode_list(encoded: list[bytes]) -> bytes:
     """Encode a list of items that are encoded already."""
     if not encoded:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from uuid import UUID, uuid4
 
 from local.bus.amqp.decoding import DecodeError, decode, skip
-from local.bus.amqp.encoding import encode
-from local.bus.amqp.values import Described, Symbol, Timestamp, UInt, ULong, Value
+from local.bus.amqp.encoding import encode, encode_section
+from local.bus.amqp.values import Described, Symbol, Timestamp, UInt, Value
 
 BATCH_FORMAT = 0x80013700
 SCHEDULED_TIME = Symbol("x-opt-scheduled-enqueue-time")
@@ -73,7 +73,7 @@ class Message:
             return self
         merged: dict[Value, Value] = application_properties(self)
         merged.update(added)
-        return replace(self, application_properties=_section(_APPLICATION_PROPERTIES, merged))
+        return replace(self, application_properties=encode_section(_APPLICATION_PROPERTIES, merged))
 
 
 def parse(data: bytes) -> Message:
@@ -117,7 +117,7 @@ def _message(
     if message_id is None:
         message_id = uuid4().hex
         fields = [message_id, *(fields or [None] * _PROPERTIES_FIELDS)[1:]]
-        properties = _section(_PROPERTIES, fields)
+        properties = encode_section(_PROPERTIES, fields)
     ttl = header[2]
     return Message(
         durable=header[0] is True,
@@ -218,9 +218,9 @@ def encode_response(
     fields: list[Value] = [None] * _PROPERTIES_FIELDS
     fields[5] = correlation_id
     return (
-        _section(_PROPERTIES, fields)
-        + _section(_APPLICATION_PROPERTIES, {**application_properties})
-        + _section(_AMQP_VALUE, body)
+        encode_section(_PROPERTIES, fields)
+        + encode_section(_APPLICATION_PROPERTIES, {**application_properties})
+        + encode_section(_AMQP_VALUE, body)
     )
 
 
@@ -236,12 +236,12 @@ def write(
     header: list[Value] = [message.durable, message.priority, ttl, None, UInt(delivery_count)]
     delivery = b""
     if lock_token is not None:
-        delivery = _section(_DELIVERY_ANNOTATIONS, {Symbol("x-opt-lock-token"): lock_token})
+        delivery = encode_section(_DELIVERY_ANNOTATIONS, {Symbol("x-opt-lock-token"): lock_token})
     added: dict[Value, Value] = {Symbol(name): value for name, value in annotations.items()}
     return (
-        _section(_HEADER, header)
+        encode_section(_HEADER, header)
         + delivery
-        + _section(_ANNOTATIONS, {**message.annotations, **added})
+        + encode_section(_ANNOTATIONS, {**message.annotations, **added})
         + message.properties
         + message.application_properties
         + message.body
@@ -251,7 +251,3 @@ def write(
 def timestamp(seconds: float) -> Timestamp:
     """Return a time in AMQP's milliseconds."""
     return Timestamp(round(seconds * 1000))
-
-
-def _section(code: int, content: Value) -> bytes:
-    return encode(Described(ULong(code), content))

@@ -5,11 +5,13 @@ Source: OASIS AMQP 1.0, part 2 (Transport), 2.7, and part 5 (Security), 5.3.3.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import ClassVar, TypeVar
+from operator import attrgetter
+from typing import Any, ClassVar, TypeVar
 
 from local.bus.amqp.decoding import DecodeError, decode
-from local.bus.amqp.encoding import encode, encode_list
+from local.bus.amqp.encoding import encode, encode_list, unsigned_writer
 from local.bus.amqp.values import (
     Array,
     Described,
@@ -245,19 +247,36 @@ _BY_CODE: dict[int, type[Performative]] = {
 _NAMES = {kind: tuple(field.name for field in fields(kind)) for kind in _BY_CODE.values()}
 _LIMITS: dict[type, int] = {UByte: 2**8, UShort: 2**16, UInt: 2**32, ULong: 2**64}
 
+_NULL = b"\x40"
+
+
+def _layout(
+    kind: type[Performative],
+) -> tuple[bytes, attrgetter[Any], list[Callable[[Any], bytes]]]:
+    writers = [unsigned_writer(wire) if wire in _LIMITS else encode for wire in kind.WIRE]
+    return b"\x00\x53" + bytes((kind.CODE,)), attrgetter(*_NAMES[kind]), writers
+
+
+# Looked up once for each type: every frame is written by them.
+_LAYOUTS = {kind: _layout(kind) for kind in _NAMES}
+
 Some = TypeVar("Some", bound=Performative)
 
 
 def write(performative: Performative) -> bytes:
     """Encode; null fields at the end stay, because clients index into the list."""
     kind = type(performative)
-    encoded = []
-    for name, wire in zip(_NAMES[kind], kind.WIRE, strict=True):
-        value = getattr(performative, name)
-        encoded.append(
-            b"\x40" if value is None else encode(wire(value) if wire in _LIMITS else value)
-        )
-    return b"\x00\x53" + bytes((kind.CODE,)) + encode_list(encoded)
+    head, values_of, writers = _LAYOUTS[kind]
+    encoded = [
+        _NULL if value is None else write_value(value)
+        for value, write_value in zip(_tuple(values_of(performative)), writers, strict=True)
+    ]
+    return head + encode_list(encoded)
+
+
+def _tuple(values: object) -> tuple[Any, ...]:
+    # `attrgetter` of one name gives its value alone.
+    return values if isinstance(values, tuple) else (values,)
 
 
 def read(body: bytes) -> tuple[Performative, bytes]:

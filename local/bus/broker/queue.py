@@ -74,13 +74,15 @@ class Queue:
         """Return whether a message of that size in bytes fits into the queue."""
         if len(self.store) >= MAX_MESSAGES:
             return False
-        return self._size() + size <= self.spec.max_size_bytes
+        return self.size_in_bytes + size <= self.spec.max_size_bytes
 
     def full(self) -> QueueFullError:
         """Return the error that says that there is no room."""
-        return QueueFullError(self.name, self._size(), self.spec.max_size_bytes)
+        return QueueFullError(self.name, self.size_in_bytes, self.spec.max_size_bytes)
 
-    def _size(self) -> int:
+    @property
+    def size_in_bytes(self) -> int:
+        """What the queue holds, with its dead letters."""
         dead = self.dead_letters.store.total_bytes if self.dead_letters else 0
         return self.store.total_bytes + dead
 

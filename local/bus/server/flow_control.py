@@ -13,6 +13,9 @@ from local.bus.amqp import performatives as amqp
 
 WINDOW = 5000
 FRAME_PREFIX = 8
+# The bytes of a frame's prefix and of a transfer without its tag, at most: all fields in their
+# longest form. What surely fits need not be measured.
+MAX_TRANSFER = 64
 SERIAL_NUMBERS = 2**32  # transfer, delivery and link numbers count modulo this (RFC 1982)
 
 
@@ -66,6 +69,9 @@ class SessionWindow:
 
     def queue(self, transfer: amqp.Transfer, payload: bytes, max_frame: int) -> None:
         """Cut a message into transfers of at most `max_frame` bytes, to be sent in their turn."""
+        if len(payload) + MAX_TRANSFER + len(transfer.delivery_tag or b"") <= max_frame:
+            self._waiting.append((transfer, payload))
+            return
         overhead = FRAME_PREFIX + len(amqp.write(replace(transfer, more=True)))
         room = max_frame - overhead
         for start in range(0, len(payload), room):

@@ -41,7 +41,9 @@ class UnsettledDeliveries:
         """Apply a client's disposition; yield those to answer with, each once it is settled.
 
         A state that is not an outcome settles nothing, unless the client says that it is settled.
+        Successive numbers with the same outcome share an answer.
         """
+        answer: amqp.Disposition | None = None
         numbers = self.numbers(disposition.first, disposition.last)
         # Taken up front: settling one can deliver the next message, which may forget others here.
         for number, delivery in [(number, self._deliveries[number]) for number in numbers]:
@@ -49,8 +51,16 @@ class UnsettledDeliveries:
             if state is None and not disposition.settled:
                 continue
             self._deliveries.pop(number, None)
-            if not disposition.settled:
-                yield amqp.Disposition(amqp.SENDER, number, number, settled=True, state=state)
+            if disposition.settled:
+                continue
+            if answer and answer.last == number - 1 and answer.state == state:
+                answer.last = number
+                continue
+            if answer:
+                yield answer
+            answer = amqp.Disposition(amqp.SENDER, number, number, settled=True, state=state)
+        if answer:
+            yield answer
 
     def forget_link(self, link: Link) -> None:
         """Forget the deliveries of a link that is gone."""

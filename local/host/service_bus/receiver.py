@@ -17,6 +17,7 @@ from local.host.service_bus.received import ReceivedMessage, read_delivery
 
 _SOURCE, _TARGET, _REJECTED = 0x28, 0x29, 0x25
 _ATTACH_SECONDS = 20.0
+_SETTLE_SECONDS = 60.0
 _UNSETTLED = 0  # sender settle mode
 
 
@@ -98,7 +99,9 @@ class QueueReceiver:
             answers.append(answer)
         self._settling.setdefault(outcome, []).extend(one.delivery_id for one in messages)
         self._flush_soon()
-        await asyncio.wait(answers)
+        _, unanswered = await asyncio.wait(answers, timeout=_SETTLE_SECONDS)
+        for answer in unanswered:
+            answer.set_result(BusLinkError("amqp:timeout", "the bus does not confirm"))
         return [error for error in (answer.result() for answer in answers) if error]
 
     def on_frame(self, performative: amqp.Performative, payload: bytes) -> None:

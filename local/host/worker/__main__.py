@@ -27,6 +27,7 @@ from local.host.worker.messages import (
     WorkerMessage,
     encode,
 )
+from local.host.worker.outbox import Outbox
 
 _log = logging.getLogger("Host.Worker")
 
@@ -95,7 +96,7 @@ class _Worker(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - for mypy
-        self._transport = transport
+        self._outbox = Outbox(transport)
 
     def data_received(self, data: bytes) -> None:
         for message in self._decoder.feed(data):
@@ -107,7 +108,7 @@ class _Worker(asyncio.Protocol):
                 self.stopped.set()
 
     def send(self, message: WorkerMessage) -> None:
-        self._transport.write(encode(message))
+        self._outbox.send(encode(message))
 
     async def _invoke(self, invocation: Invocation) -> None:
         try:
@@ -119,7 +120,7 @@ class _Worker(asyncio.Protocol):
         except Exception as error:  # noqa: BLE001 - whatever it is, the caller must get it
             outcome = Outcome(invocation.id, error=repr(error), traceback=traceback.format_exc())
             answer = encode(outcome)
-        self._transport.write(answer)
+        self._outbox.send(answer)
 
 
 if __name__ == "__main__":

@@ -29,8 +29,10 @@ def test_a_receiver_says_itself_when_it_lost_a_connection() -> None:
     lines = ["attached", "not attached, trying on: A: b", "not attached, trying on: C: d"]
     log = [f"2026-11-26 04:00:0{n},123 WARNING {told}{line}" for n, line in enumerate(lines * 2)]
     other = log[1].replace("receive'", "triage'")
+    of_retries = [line.replace("receive'", "retry'") for line in log[:2]]
     breaks = lost_connections(
         "\n".join([other, *log, "2026-11-26 04:00:09,000 INFO    x: attached"])
     )
     assert [one.most for one in breaks] == [32, 32]
     assert breaks[1].end - breaks[0].end == 3
+    assert len(lost_connections("\n".join([*log[:2], *of_retries]))) == 2

@@ -24,11 +24,13 @@ class Sent:
     def __init__(self, error: Exception | None = None) -> None:
         self.error = error
         self.bodies: list[bytes] = []
+        self.due: list[datetime | None] = []
 
     async def send(self, message: ServiceBusMessage) -> None:
         if self.error:
             raise self.error
         self.bodies.append(b"".join(message.body))
+        self.due.append(message.scheduled_enqueue_time_utc)
 
 
 MESSAGE = Resend("messages", b"sealed", "a.r1", "application/jose")
@@ -41,6 +43,15 @@ async def test_each_goes_to_the_queue_it_came_from() -> None:
     assert await resend(senders, MESSAGE) is None
     assert await resend(senders, RECEIPT) is None
     assert (messages.bodies, receipts.bodies) == ([b"sealed"], [b"{}"])
+
+
+async def test_a_replay_at_a_pace_schedules_messages_and_no_receipts() -> None:
+    messages, receipts = Sent(), Sent()
+    senders: Mapping[Destination, MessageSender] = {"messages": messages, "receipts": receipts}
+    due = datetime(2026, 11, 26, tzinfo=UTC)
+    for decision in (MESSAGE, RECEIPT):
+        await resend(senders, decision, lambda: due)
+    assert (messages.due, receipts.due) == ([due], [None])
 
 
 async def test_what_cannot_be_replayed_is_not_sent() -> None:

@@ -10,12 +10,14 @@ import pytest
 
 import shared
 from shared.access.declaration import NotDeclaredError
+from shared.apps.admission import OverloadedError
 from shared.apps.failures import InvalidRequestError
 from shared.azure.queues import (
     BusDeniedError,
     BusError,
     BusUnavailableError,
     MessageTooLargeError,
+    QueueRefusedError,
 )
 from shared.azure.vault import (
     VaultDeniedError,
@@ -49,6 +51,8 @@ from shared.settings.environment import SettingsError
 TRANSIENT: set[type[RelayError]] = {
     VaultUnavailableError,
     BusUnavailableError,
+    QueueRefusedError,
+    OverloadedError,
     LedgerUnavailableError,
     PoolerRefusedError,
     PartnerUnavailableError,

@@ -18,7 +18,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.ledger.engine import make_engine
-from shared.ledger.entry import NewMessage, Position
+from shared.ledger.entry import Backlog, NewMessage, Position
 from shared.ledger.ledger import Ledger
 from shared.ledger.pruning import RetainedLedger
 from shared.message.receipt import Receipt
@@ -170,5 +170,28 @@ async def test_what_is_written_finds_its_row_by_its_id(url: str) -> None:
     assert await steps(engine, *reading[0]) == by_id
     for statement, _ in writing:
         assert "ON CONFLICT (id) DO UPDATE" in statement
+    await engine.dispose()
+    await ledger.close()
+
+
+async def test_what_is_under_way_is_counted_by_the_index_of_its_state(url: str) -> None:
+    """A sender asks every few seconds, and the ledger has all the others as well."""
+    ledger = Ledger(Secret(url))
+    with sent() as seen:
+        everything = await ledger.backlog(datetime.fromtimestamp(0, UTC), COUNT)
+        half = await ledger.backlog(MIDDLE, COUNT)
+        some = await ledger.backlog(datetime.fromtimestamp(0, UTC), 10)
+    retrying = COUNT // 100
+    assert everything == Backlog(retrying, 100 * retrying)
+    assert half.messages == retrying // 2
+    assert some == Backlog(10, 1000)
+    engine = make_engine(url)
+    for statement, parameters in seen:
+        found = await steps(engine, statement, parameters)
+        if engine.dialect.name == "postgresql":
+            by_state = "Index Scan messages_by_state"
+            assert found - {"Subquery Scan"} == {"Aggregate", "Append", "Limit", by_state}
+        else:
+            assert {one for one in found if "messages" in one} == {BY_STATE}
     await engine.dispose()
     await ledger.close()

@@ -108,6 +108,13 @@ def test_a_look_at_a_fault_is_not_a_hit() -> None:
     assert active.find(_at("retries", "forward")) is None
 
 
+@pytest.mark.parametrize(("held", "refused"), [(0, False), (999, False), (1000, True)])
+def test_a_small_queue_is_full_while_it_holds_so_much(held: int, refused: bool) -> None:
+    active = faults(fault(service="bus", answer="full", above=1000))
+    request = ObservedRequest("bus", queue="retries", operation="send", held=held)
+    assert bool(active.decide(request)) is refused
+
+
 def _at(queue: str, step: str) -> ObservedRequest:
     return ObservedRequest("bus", queue=queue, operation=step)
 
@@ -195,6 +202,8 @@ def test_there_is_an_end_to_the_list() -> None:
         ({"service": "vault", "answer": "throttled"}, "a queue of the bus"),
         ({"service": "partner", "answer": "hang", "queue": "messages"}, "queue"),
         ({"service": "bus", "answer": "full", "queue": ""}, "queue"),
+        ({"service": "bus", "answer": "full", "above": -1}, "above"),
+        ({"service": "bus", "answer": "disabled", "above": 1}, "above is only for the answer full"),
         ({"service": "bus", "answer": "full", "vault": "v"}, "vault"),
         ({"service": "bus", "answer": "full", "seconds": 1}, "seconds"),
         ({"service": "bus", "answer": "disabled", "times": 1}, "times is not for disabled"),

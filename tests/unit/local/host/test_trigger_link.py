@@ -252,6 +252,18 @@ def test_a_settlement_that_is_not_confirmed_ends_with_its_link() -> None:
     assert play(during).bus.settled == [(1, 1, COMPLETED), (2, 2, COMPLETED)]
 
 
+def test_a_settlement_that_is_never_confirmed_keeps_its_place_for_a_minute_only() -> None:
+    async def during(playing: Playing) -> None:
+        playing.bus.confirms = False
+        playing.bus.deliver(4)
+        await asyncio.sleep(59)
+        assert playing.bus.credits == [4]
+        await asyncio.sleep(2)
+        assert playing.bus.credits == [4, 4]
+
+    play(during)
+
+
 def test_one_batch_at_a_time_takes_what_is_there_by_then() -> None:
     async def during(playing: Playing) -> None:
         playing.function.go.clear()

@@ -67,6 +67,7 @@ class Queues:
     denied: set[str] = field(default_factory=set)
     refusals: dict[str, list[Exception]] = field(default_factory=dict)
     hold_seconds: float = 0.01
+    now: datetime = NOW
     outages: Outages = field(default_factory=lambda: Outages(logging.getLogger("test")))
 
     def to(self, queue: str) -> Send:
@@ -88,7 +89,7 @@ class Queues:
             ReceiptPublisher(self.to("receipts")),
             PENDING_SECONDS,
             self.outages,
-            lambda: NOW,
+            lambda: self.now,
             self.hold_seconds,
         )
 
@@ -135,8 +136,10 @@ class PartnerDouble:
 
     error: Exception | None = None
     accepted: list[Delivery] = field(default_factory=list)
+    asked: int = 0
 
     async def deliver(self, delivery: Delivery) -> None:
+        self.asked += 1
         if self.error:
             raise self.error
         self.accepted.append(delivery)

@@ -218,32 +218,51 @@ def test_what_failed_together_does_not_come_back_together() -> None:
     assert delays == [Retry(delay, 1, "it answered 503", 5) for delay in (5.0, 5.5, 6.0)]
 
 
-@pytest.mark.parametrize("deliveries", [1, 8])
-def test_a_message_is_to_be_opened(deliveries: int) -> None:
-    assert before_opening(received(deliveries=deliveries), POLICY) is None
+@pytest.mark.parametrize(
+    ("deliveries", "crashes"), [(1, 0), (8, 0), (8, 8), (9, 0), (9, 1), (12, 1), (2000, 0)]
+)
+def test_a_message_is_opened_however_often_it_came_unless_it_ends_processes(
+    deliveries: int, crashes: int
+) -> None:
+    """The deliveries of a message whose next queue refused it are not counted against it."""
+    message = received(deliveries=deliveries)
+    assert before_opening(message, POLICY, crashes) is None
+    assert before_delivery(message, POLICY, crashes) is None
 
 
 @pytest.mark.parametrize("deliveries", [9, 12])
-def test_what_is_delivered_too_often_is_rejected_before_another_attempt(deliveries: int) -> None:
+@pytest.mark.parametrize("crashes", [2, 8])
+def test_what_ends_its_processes_is_rejected_before_another_attempt(
+    deliveries: int, crashes: int
+) -> None:
     message = received(deliveries=deliveries, properties={"relay-attempts": "2"})
     detail = f"delivery {deliveries} of at most 9, after {deliveries - 1} without an outcome"
     exceeded = Reject("max-deliveries-exceeded", detail, 2)
-    assert before_opening(message, POLICY) == exceeded
-    assert before_delivery(message, POLICY) == exceeded
-    other = unidentified(deliveries=deliveries)
-    assert reject_unidentified(other, POLICY) == Reject("max-deliveries-exceeded", detail, 0)
+    assert before_opening(message, POLICY, crashes) == exceeded
+    assert before_delivery(message, POLICY, crashes) == exceeded
+
+
+@pytest.mark.parametrize(
+    ("max_deliveries", "suspect_from", "max_crashes"),
+    [(2, 2, 1), (3, 2, 1), (4, 3, 1), (5, 3, 2), (9, 3, 2), (1999, 3, 2)],
+)
+def test_a_crash_is_only_counted_from_the_delivery_on_that_marks_it(
+    max_deliveries: int, suspect_from: int, max_crashes: int
+) -> None:
+    policy = replace(POLICY, max_deliveries=max_deliveries)
+    assert (policy.suspect_from, policy.max_crashes) == (suspect_from, max_crashes)
 
 
 @pytest.mark.parametrize("deliveries", [9, 12])
 def test_what_says_that_it_was_delivered_is_opened_however_often_it_came(deliveries: int) -> None:
     message = replace(received(deliveries=deliveries), pending=PendingReceipt.by(KEY, DELIVERED))
-    assert before_opening(message, POLICY) is None
+    assert before_opening(message, POLICY, 8) is None
 
 
 @pytest.mark.parametrize(("body", "fault"), [("{}", "malformed"), (TOKEN, "tampered")])
 def test_a_message_that_is_not_this_relays_is_rejected(body: str, fault: str) -> None:
     message = unidentified(body=body, properties={"relay-attempts": "1"})
-    outcome = reject_unidentified(message, POLICY)
+    outcome = reject_unidentified(message)
     assert (outcome.reason, outcome.attempts) == (f"undecryptable-{fault}", 1)
 
 

@@ -8,11 +8,14 @@ import json
 import logging
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from azure.functions import ServiceBusMessage
 from azure.servicebus import ServiceBusMessageBatch
 
+from shared.apps.crash_markers import CrashMarkers
 from shared.apps.outcomes import Policy
 from shared.apps.receiver import Receiver, blueprint, policy_of
 from shared.azure.queues import BusDeniedError
@@ -22,6 +25,7 @@ from shared.message.formats import Formats
 from shared.message.pending_receipt import PendingReceipt
 from shared.message.protected_header import MessageHeader
 from shared.message.receipt import Receipt
+from shared.message.received import ReceivedMessage, read_message
 from shared.message.state import State
 from shared.partner.delivery import (
     Delivery,
@@ -68,9 +72,30 @@ def partner() -> PartnerDouble:
 
 
 @pytest.fixture
-def receiver(queues: Queues, keys: Keys, partner: PartnerDouble) -> Receiver:
+def markers(tmp_path: Path) -> CrashMarkers:
+    return CrashMarkers(tmp_path / "markers")
+
+
+@pytest.fixture
+def receiver(queues: Queues, keys: Keys, partner: PartnerDouble, markers: CrashMarkers) -> Receiver:
+    return started(queues, keys, partner, markers)
+
+
+def started(queues: Queues, keys: Keys, partner: PartnerDouble, markers: CrashMarkers) -> Receiver:
+    """Return the receiver of a process that has just started."""
     clients = clients_of(keys, partner, queues)
-    return Receiver(clients, Policy(Schedule.parse("5s,5m"), 30.0, 9), lambda: 0.0)
+    policy = Policy(Schedule.parse("5s,5m"), 30.0, 9)
+    return Receiver(clients, policy, lambda: 0.0, markers=markers)
+
+
+async def crashed(markers: CrashMarkers, message: ServiceBusMessage, times: int) -> None:
+    """Leave the marker of a message that has ended its process so often."""
+    received = read_message(message)
+    assert isinstance(received, ReceivedMessage)
+    for _ in range(times):
+        await markers.alone(received).__aenter__()
+        # What a process that has ended holds is held by nobody.
+        markers._one_at_a_time = asyncio.Lock()
 
 
 async def test_a_message_is_delivered_and_recorded(
@@ -276,11 +301,12 @@ async def test_whatever_an_id_or_a_property_is_the_message_can_be_rejected(
     ServiceBusMessageBatch(max_size_in_bytes=100_000).add_message(rejected)  # as the SDK encodes it
 
 
-@pytest.mark.parametrize("message_id", ["mine", "not ours"])
-async def test_what_is_delivered_too_often_is_rejected_unopened(
-    receiver: Receiver, queues: Queues, keys: Keys, message_id: str
+async def test_what_ends_its_processes_is_rejected_unopened(
+    receiver: Receiver, queues: Queues, keys: Keys, markers: CrashMarkers
 ) -> None:
-    await receiver.handle(message_of(message_id=message_id, deliveries=9))
+    message = message_of(deliveries=9)
+    await crashed(markers, message, 2)
+    await receiver.handle(message)
     (properties,) = queues.properties("rejected")
     assert properties["relay-reason"] == "max-deliveries-exceeded"
     assert properties["relay-detail"] == "delivery 9 of at most 9, after 8 without an outcome"
@@ -400,10 +426,12 @@ async def test_a_confirmed_delivery_is_recorded_however_often_the_message_came(
 
 
 async def test_a_forged_confirmation_does_not_keep_a_message_from_being_rejected(
-    receiver: Receiver, queues: Queues, partner: PartnerDouble
+    receiver: Receiver, queues: Queues, partner: PartnerDouble, markers: CrashMarkers
 ) -> None:
     forged = PendingReceipt(DONE, "forged").to_properties()
-    await receiver.handle(message_of(properties=forged, deliveries=9))
+    message = message_of(properties=forged, deliveries=9)
+    await crashed(markers, message, 2)
+    await receiver.handle(message)
     assert queues.properties("rejected")[0]["relay-reason"] == "max-deliveries-exceeded"
     assert not partner.accepted
 
@@ -432,6 +460,96 @@ async def test_while_no_queue_takes_a_receipt_the_partner_gets_the_message_once(
     assert len(partner.accepted) == 1
     await receiver.handle(message_of())
     assert len(partner.accepted) == 2, "once it is reported, a repeat is one of the queue's"
+
+
+@pytest.mark.parametrize("queue", ["retries", "rejected", "receipts"])
+@pytest.mark.parametrize("restarts", [False, True])
+async def test_no_number_of_refusals_rejects_a_message(
+    queues: Queues,
+    keys: Keys,
+    partner: PartnerDouble,
+    markers: CrashMarkers,
+    queue: str,
+    restarts: bool,
+) -> None:
+    """Whatever queue refuses, and whether the receiver is the same one or another each time."""
+    refused = {"retries"} if queue == "retries" else {"retries", queue}
+    queues.denied |= refused
+    partner.error = {
+        "retries": PartnerUnavailableError("away"),
+        "rejected": PartnerRefusedError("400"),
+    }.get(queue)
+    receiver = started(queues, keys, partner, markers)
+    for deliveries in range(1, 100):
+        if restarts:
+            receiver = started(queues, keys, partner, markers)
+        with pytest.raises(BusDeniedError):
+            await receiver.handle(message_of(deliveries=deliveries))
+    assert queues.order == []
+    queues.denied.clear()
+    await receiver.handle(message_of(deliveries=100))
+    reasons = [one["relay-reason"] for one in queues.properties("rejected")]
+    assert reasons == (["partner-refused"] if queue == "rejected" else [])
+
+
+async def test_while_its_next_queue_refuses_a_message_the_partner_is_not_asked_again(
+    receiver: Receiver, queues: Queues, partner: PartnerDouble
+) -> None:
+    partner.error = PartnerUnavailableError("away", retry_after=3600)
+    queues.denied.add("retries")
+    for deliveries in range(1, 30):
+        with pytest.raises(BusDeniedError):
+            await receiver.handle(message_of(deliveries=deliveries))
+    assert partner.asked == 1
+    queues.denied.clear()
+    queues.now += timedelta(minutes=10)
+    await receiver.handle(message_of(deliveries=30))
+    assert partner.asked == 1
+    (waiting,) = queues.on("retries")
+    assert waiting.scheduled_enqueue_time_utc == NOW + timedelta(hours=1)
+    assert queues.properties("retries")[0]["relay-attempts"] == "1"
+
+
+async def test_an_attempt_that_is_due_while_a_queue_refuses_is_made_and_counted(
+    receiver: Receiver, queues: Queues, partner: PartnerDouble
+) -> None:
+    partner.error = PartnerUnavailableError("away")
+    queues.denied.add("retries")
+    for deliveries in (1, 2):
+        with pytest.raises(BusDeniedError):
+            await receiver.handle(message_of(deliveries=deliveries))
+        queues.now += timedelta(seconds=5)
+    assert partner.asked == 2
+    partner.error = None
+    queues.now += timedelta(minutes=5)
+    await receiver.handle(message_of(deliveries=3))
+    assert [receipt.attempts for receipt in queues.receipts()] == [3]
+
+
+async def test_what_an_operator_has_is_not_rejected_again_for_its_receipt(
+    receiver: Receiver, queues: Queues, partner: PartnerDouble
+) -> None:
+    partner.error = PartnerRefusedError("400")
+    queues.denied |= {"receipts", "retries"}
+    for deliveries in range(1, 5):
+        with pytest.raises(BusDeniedError):
+            await receiver.handle(message_of(deliveries=deliveries))
+    queues.denied.clear()
+    await receiver.handle(message_of(deliveries=5))
+    assert queues.order == ["rejected", "receipts"]
+    assert queues.receipts()[0].state is State.REJECTED
+
+
+async def test_of_what_nothing_opened_the_ledger_hears_once_while_it_cannot_be_rejected(
+    receiver: Receiver, queues: Queues
+) -> None:
+    queues.denied.add("rejected")
+    for deliveries in range(1, 5):
+        with pytest.raises(BusDeniedError):
+            await receiver.handle(message_of(b"garbage", deliveries=deliveries))
+    queues.denied.clear()
+    await receiver.handle(message_of(b"garbage", deliveries=5))
+    assert queues.order == ["receipts", "rejected"]
 
 
 async def test_another_message_under_the_id_of_a_confirmed_one_is_not_it(

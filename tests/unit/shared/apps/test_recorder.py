@@ -294,3 +294,16 @@ def test_a_receipt_that_fails_for_an_unknown_reason_repeats_its_batch_and_reject
     assert failing(ledger, aside, batch, ZeroDivisionError) == pytest.approx(1)
     assert ledger.ids == {"a", "b"}
     assert aside.bodies == []
+
+
+def test_as_much_garbage_as_a_batch_can_hold_is_set_aside_within_its_lock() -> None:
+    class SlowAside(Aside):
+        async def send(self, message: ServiceBusMessage) -> None:
+            await asyncio.sleep(1)
+            await super().send(message)
+
+    ledger, aside = Ledger(), SlowAside()
+    garbage = b"\n".join([receipt("good"), *[b"bad"] * 99])
+    assert recording(ledger, aside, [triggered(garbage)] * 10) == pytest.approx(1)
+    assert len(aside.bodies) == 990
+    assert ledger.ids == {"good"}

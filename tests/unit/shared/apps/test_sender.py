@@ -15,12 +15,18 @@ import azure.functions as func
 import pytest
 from azure.servicebus import ServiceBusMessage
 
+from shared.apps.admission import Admission
 from shared.apps.idempotency import IdempotencyKey
 from shared.apps.sender import Sender
 from shared.apps.sender_clients import SenderClients
-from shared.azure.queues import BusDeniedError, BusUnavailableError, MessageTooLargeError
+from shared.azure.queues import (
+    BusDeniedError,
+    BusUnavailableError,
+    MessageTooLargeError,
+    QueueRefusedError,
+)
 from shared.azure.vault import VaultDeniedError, VaultRefusedError, VaultUnavailableError
-from shared.ledger.entry import LedgerEntry, NewMessage
+from shared.ledger.entry import Backlog, LedgerEntry, NewMessage
 from shared.ledger.errors import LedgerError, LedgerUnavailableError
 from shared.message.envelope import DataKey, SealedMessage, WrappedKey
 from shared.message.formats import Formats
@@ -46,6 +52,8 @@ class Services:
     secret: str = "postgresql+asyncpg://relay:password@database/relay"
     prepared: int = 0
     gate: asyncio.Event = field(default_factory=asyncio.Event)
+    now: float = 0.0
+    under_way: Backlog = field(default_factory=lambda: Backlog(0, 0))
 
     def __post_init__(self) -> None:
         self.gate.set()
@@ -65,6 +73,11 @@ class Services:
 
     async def queued(self, message_id: str, key_version: str, at: datetime) -> None:
         self._do(f"queued under {key_version}", "queued")
+
+    async def backlog(self, since: datetime, limit: int) -> Backlog:
+        if "backlog" in self.fails:
+            raise self.fails["backlog"]
+        return self.under_way
 
     async def bus_id_key(self) -> bytes:
         return bus_id_key(self.secret)
@@ -86,8 +99,9 @@ def services() -> Services:
 @pytest.fixture
 def clients(services: Services) -> SenderClients:
     outages = Outages(logging.getLogger("test_sender"))
+    admission = Admission(services.backlog, 1, lambda: services.now)
     of_ids, prepare = services.bus_id_key, services.prepare
-    return SenderClients(services, services.send, services, outages, of_ids, prepare)
+    return SenderClients(services, services.send, services, outages, of_ids, prepare, admission)
 
 
 @pytest.fixture
@@ -342,3 +356,30 @@ async def test_a_fault_is_in_the_log_with_its_trace(
     (record,) = caplog.records
     assert record.exc_info
     assert record.exc_info[1] is services.fails["key"]
+
+
+async def test_while_too_much_is_under_way_callers_are_told_when_to_come_back(
+    sender: Sender, services: Services
+) -> None:
+    services.under_way = Backlog(1000, 0)
+    assert (await sender.answer(request())).status_code == 202
+    await asyncio.sleep(0)  # the ledger answers beside the first request
+    done = list(services.done)
+    for one in (request(), request(idempotency_key=KEY)):
+        response = await sender.answer(one)
+        assert (response.status_code, response.headers["Retry-After"]) == (503, "30")
+    assert services.done == done, "not even a row in the ledger"
+    assert (await sender.answer(request(b""))).status_code == 400
+
+
+async def test_while_the_queue_refuses_no_further_row_is_left_accepted(
+    sender: Sender, services: Services
+) -> None:
+    services.fails["send"] = QueueRefusedError("full")
+    for _ in range(5):
+        response = await sender.answer(request())
+        assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
+    assert services.done.count("accept") == 1
+    services.now += 5
+    del services.fails["send"]
+    assert (await sender.answer(request())).status_code == 202

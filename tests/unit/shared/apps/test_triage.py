@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from azure.functions.servicebus import ServiceBusMessage as Triggered
 
-from shared.apps.outcomes import Record, Reject
+from shared.apps.crash_markers import CrashMarkers
+from shared.apps.outcomes import Policy, Record, Reject
 from shared.apps.triage import (
+    MAX_MESSAGE_RETURNS,
     MAX_RETURNS,
     RejectReceipt,
+    ReturnMessage,
     ReturnReceipt,
     Triage,
     sort_message,
@@ -27,6 +32,7 @@ from shared.message.protected_header import MessageHeader
 from shared.message.receipt import Receipt
 from shared.message.received import ReceivedMessage
 from shared.message.state import State
+from shared.partner.retries import Schedule
 from tests.unit.shared.apps.receiver_doubles import (
     KEY,
     NOW,
@@ -37,7 +43,7 @@ from tests.unit.shared.apps.receiver_doubles import (
 )
 from tests.unit.shared.message.triggered import triggered
 
-MAX_DELIVERIES = 9
+POLICY = Policy(Schedule.parse("5s"), 30.0, 9)
 RECEIPT = Receipt("other", State.DELIVERED, NOW, attempts=1).to_json().encode()
 REASON = {
     "DeadLetterReason": "MaxDeliveryCountExceeded",
@@ -67,8 +73,13 @@ def keys() -> Keys:
 
 
 @pytest.fixture
-def triage(queues: Queues, keys: Keys) -> Triage:
-    return Triage(keys, queues.of_receiver, "receipts", MAX_DELIVERIES)
+def markers(tmp_path: Path) -> CrashMarkers:
+    return CrashMarkers(tmp_path / "markers")
+
+
+@pytest.fixture
+def triage(queues: Queues, keys: Keys, markers: CrashMarkers) -> Triage:
+    return Triage(keys, queues.of_receiver, "receipts", POLICY, markers)
 
 
 def dead(*arguments: object, **more: object) -> DeadLetter:
@@ -79,12 +90,12 @@ def dead(*arguments: object, **more: object) -> DeadLetter:
     ("dead_letter", "outcome"),
     [
         (dead(RECEIPT, "receipts"), ReturnReceipt(1)),
-        (dead(RECEIPT, "receipts", deliveries=MAX_DELIVERIES - 1), ReturnReceipt(1)),
+        (dead(RECEIPT, "receipts", deliveries=500, more={"relay-returns": "4"}), ReturnReceipt(5)),
         (
-            dead(RECEIPT, "receipts", deliveries=MAX_DELIVERIES, more={"relay-returns": "4"}),
+            dead(RECEIPT, "receipts", more={"relay-returns": str(MAX_RETURNS)}),
             RejectReceipt(
                 "receipt-not-recorded",
-                "returned 4 times; MaxDeliveryCountExceeded: "
+                f"returned {MAX_RETURNS} times; MaxDeliveryCountExceeded: "
                 f"{REASON['DeadLetterErrorDescription']}; dead-lettered from receipts",
             ),
         ),
@@ -94,7 +105,7 @@ def dead(*arguments: object, **more: object) -> DeadLetter:
 def test_what_becomes_of_a_dead_lettered_receipt(
     dead_letter: DeadLetter, outcome: ReturnReceipt | RejectReceipt
 ) -> None:
-    assert sort_receipt(dead_letter, MAX_DELIVERIES) == outcome
+    assert sort_receipt(dead_letter) == outcome
 
 
 DONE = Receipt("mine", State.DELIVERED, NOW, attempts=1)
@@ -161,15 +172,82 @@ async def test_a_strange_count_of_returns_counts_as_none(
     assert queues.properties("receipts") == [{"relay-returns": "1"}]
 
 
-async def test_a_receipt_that_cannot_be_returned_is_set_aside_before_the_bus_gives_it_up(
+@pytest.mark.parametrize(
+    ("letter_of", "refusing"),
+    [
+        (lambda n: letter(RECEIPT, "receipts", deliveries=n), "receipts"),
+        (lambda n: letter(b"{}", "receipts", deliveries=n), "rejected"),
+        (lambda n: letter(TOKEN.encode(), "messages", deliveries=n), "rejected"),
+        (lambda n: letter(b"x", "messages", "not ours", deliveries=n), "rejected"),
+    ],
+)
+async def test_a_dead_letter_stays_however_often_its_next_queue_refuses_it(
+    triage: Triage, queues: Queues, letter_of: Callable[[int], Triggered], refusing: str
+) -> None:
+    queues.denied.add(refusing)
+    for deliveries in range(1, 100):
+        with pytest.raises(BusDeniedError):
+            await triage.handle(letter_of(deliveries))
+    assert queues.order == []
+    queues.denied.clear()
+    await triage.handle(letter_of(100))
+    assert queues.order[0] == refusing
+    assert len(queues.on(refusing)) == 1
+
+
+@pytest.mark.parametrize(
+    ("deliveries", "returns", "outcome"),
+    [
+        (2000, 0, ReturnMessage(1)),
+        (2000, MAX_MESSAGE_RETURNS - 1, ReturnMessage(MAX_MESSAGE_RETURNS)),
+        (2000, MAX_MESSAGE_RETURNS, "MaxDeliveryCountExceeded"),
+        (10, 0, "MaxDeliveryCountExceeded"),
+    ],
+)
+def test_what_the_bus_gave_up_after_days_of_refusals_is_tried_again(
+    deliveries: int, returns: int, outcome: ReturnMessage | str
+) -> None:
+    more = {
+        "DeadLetterErrorDescription": (
+            f"Message could not be consumed after {deliveries} delivery attempts."
+        ),
+        "relay-returns": str(returns),
+    }
+    found = dead(TOKEN.encode(), "messages", more=more)
+    assert isinstance(found.message, ReceivedMessage)
+    decided = sort_message(found, found.message, KEY)
+    assert (decided.reason if isinstance(decided, Reject) else decided) == outcome
+    assert isinstance(sort_message(found, found.message, None), Reject), "it did not open"
+    other = dead(TOKEN.encode(), "messages", more={**more, "DeadLetterReason": "another"})
+    assert isinstance(sort_message(other, found.message, KEY), Reject)
+
+
+async def test_a_message_that_is_tried_again_keeps_its_attempts_and_its_count_of_returns(
     triage: Triage, queues: Queues
 ) -> None:
-    queues.denied.add("receipts")
-    for deliveries in range(1, 9):
-        with pytest.raises(BusDeniedError):
-            await triage.handle(letter(RECEIPT, "receipts", deliveries=deliveries))
-    await triage.handle(letter(RECEIPT, "receipts", deliveries=9))
-    assert queues.bodies("rejected") == [RECEIPT]
+    more = {
+        "DeadLetterErrorDescription": "Message could not be consumed after 2000 delivery attempts.",
+        "relay-attempts": "3",
+        "relay-returns": "4",
+    }
+    await triage.handle(letter(TOKEN.encode(), "messages", more=more))
+    assert queues.order == ["retries"]
+    (properties,) = queues.properties("retries")
+    assert (properties["relay-attempts"], properties["relay-returns"]) == ("3", "5")
+    assert properties["relay-waits-for"] == "service"
+
+
+async def test_a_dead_letter_that_ends_the_process_that_opens_it_goes_to_an_operator_unopened(
+    triage: Triage, queues: Queues, keys: Keys, markers: CrashMarkers
+) -> None:
+    message = DeadLetter.from_trigger(letter(TOKEN.encode(), "messages")).message
+    assert isinstance(message, ReceivedMessage)
+    for _ in range(2):
+        await markers.alone(message).__aenter__()
+        markers._one_at_a_time = asyncio.Lock()
+    await triage.handle(letter(TOKEN.encode(), "messages", deliveries=9))
+    assert queues.order == ["rejected"]
+    assert keys.opened == 0
 
 
 async def test_receipts_that_came_together_are_returned_together_and_rejected_each_apart(
@@ -290,16 +368,17 @@ async def test_what_does_not_open_under_its_own_id_moves_no_row(
     assert not queues.on("receipts")
 
 
-async def test_while_the_vault_is_away_a_message_stays_until_its_last_delivery(
+async def test_while_the_vault_is_away_a_message_stays_however_often_it_comes(
     triage: Triage, queues: Queues, keys: Keys
 ) -> None:
     keys.error = VaultUnavailableError("decrypt", "no answer")
-    with pytest.raises(VaultUnavailableError):
-        await triage.handle(letter(TOKEN.encode(), "messages", deliveries=8))
-    assert not queues.on("rejected")
-    await triage.handle(letter(TOKEN.encode(), "messages", deliveries=9))
-    assert queues.bodies("rejected") == [TOKEN.encode()]
-    assert not queues.on("receipts")
+    for deliveries in (1, 8, 9, 500):
+        with pytest.raises(VaultUnavailableError):
+            await triage.handle(letter(TOKEN.encode(), "messages", deliveries=deliveries))
+    assert queues.order == []
+    keys.error = None
+    await triage.handle(letter(TOKEN.encode(), "messages", deliveries=501))
+    assert queues.order == ["rejected", "receipts"]
 
 
 async def test_while_the_vault_is_away_a_confirmed_delivery_is_never_rejected(

@@ -37,6 +37,7 @@ from shared.azure.queues import (
     BusError,
     BusUnavailableError,
     MessageTooLargeError,
+    QueueRefusedError,
     QueueSender,
     connect,
     connect_by_string,
@@ -436,11 +437,8 @@ def test_a_denial_names_the_request_that_the_endpoint_of_identities_has_on_recor
     [
         ServiceBusConnectionError(message="lost"),
         ServiceBusCommunicationError(message="no address"),
-        ServiceBusServerBusyError(message="throttled"),
-        ServiceBusQuotaExceededError(message="full"),
         OperationTimeoutError(message="late"),
         MessagingEntityNotFoundError(message="no queue"),
-        MessagingEntityDisabledError(message="off"),
         ServiceBusError("anything else"),
         TimeoutError(),
         ConnectionResetError(),
@@ -453,6 +451,21 @@ def test_any_other_failure_may_pass(error: Exception) -> None:
     found = map_error("messages", error)
     assert type(found) is BusUnavailableError
     assert str(found) == f"send to queue messages: no answer ({type(error).__name__})"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ServiceBusServerBusyError(message="throttled"),
+        ServiceBusQuotaExceededError(message="full"),
+        MessagingEntityDisabledError(message="off"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_queue_that_accepts_nothing_now_refuses_whatever_is_sent(error: Exception) -> None:
+    found = map_error("messages", error)
+    assert type(found) is QueueRefusedError
+    assert str(found) == f"send to queue messages: not now ({type(error).__name__})"
 
 
 def test_a_message_that_is_too_large_never_fits() -> None:

@@ -86,6 +86,19 @@ def test_it_is_read_every_thirty_seconds_at_most_however_many_messages_come() ->
     assert READ_SECONDS == 30
 
 
+def test_a_message_that_comes_during_the_first_read_waits_for_it() -> None:
+    process = Process(PAUSED, seconds=2)
+
+    async def play() -> None:
+        first = asyncio.ensure_future(process.watch.follow())
+        await asyncio.sleep(1)
+        await process.watch.follow()
+        await first
+
+    run(play())
+    assert (process.reads, process.done) == (1, ["pause: why"])
+
+
 def test_pause_and_resume_are_noticed_within_a_minute_also_when_no_message_comes() -> None:
     process = Process()
 

@@ -402,8 +402,8 @@ async def test_outcomes_of_other_clients_than_azures(bus: Bus, connect: Connect)
         amqp.Disposition(amqp.RECEIVER, first + 1, 2**32 - 1, state=Described(ULong(0x24), [])),
     ):
         client.send(disposition)
-    answers = [await client.until(amqp.Disposition) for _ in range(3)]
-    assert [one.first for one in answers] == [first, first + 1, first + 2]
+    answers = [await client.until(amqp.Disposition) for _ in range(2)]
+    assert [(one.first, one.last) for one in answers] == [(first, first), (first + 1, first + 2)]
     assert all(one.settled for one in answers)
     assert bus.server.state()["plain"].dead_lettered == 1
     assert bus.server.state()["plain"].locked == 0

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from local.bus.amqp import performatives as amqp
-from local.bus.server.flow_control import FRAME_PREFIX, SERIAL_NUMBERS, WINDOW, SessionWindow
+from local.bus.server.flow_control import (
+    FRAME_PREFIX,
+    MAX_TRANSFER,
+    SERIAL_NUMBERS,
+    WINDOW,
+    SessionWindow,
+)
 
 TRANSFER = amqp.Transfer(0, 1, b"t", 0)
 
@@ -33,6 +39,12 @@ def test_transfers_wait_for_the_clients_window() -> None:
     assert [transfer.more for transfer, _ in sent] == [True, True, False]
     assert b"".join(payload for _, payload in sent) == b"x" * 2500
     assert session.is_open
+
+
+def test_what_surely_fits_into_a_frame_does() -> None:
+    most, tag = 2**32 - 1, b"t" * 16
+    longest = amqp.Transfer(most, most, tag, most, settled=True, more=True)
+    assert FRAME_PREFIX + len(amqp.write(longest)) <= MAX_TRANSFER + len(tag)
 
 
 def test_no_frame_is_larger_than_the_client_takes() -> None:

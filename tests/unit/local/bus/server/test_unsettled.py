@@ -11,6 +11,7 @@ from local.bus.server.link import Link
 from local.bus.server.unsettled import UnsettledDeliveries
 
 ACCEPTED, RECEIVED = Described(ULong(0x24), []), Described(ULong(0x23), [])
+REFUSED = Described(ULong(0x25), [None])
 LINK, OTHER = cast("Link", object()), cast("Link", object())
 
 
@@ -33,6 +34,13 @@ class Delivery:
         return self.locked
 
 
+class Refused(Delivery):
+    """A delivery whose lock is lost."""
+
+    def settle(self, state: Described | None) -> Described | None:
+        return REFUSED if super().settle(state) else None
+
+
 def deliveries(*numbers: int, limit: int = 100) -> UnsettledDeliveries:
     unsettled = UnsettledDeliveries(limit)
     for number in numbers:
@@ -52,6 +60,15 @@ def test_one_or_a_range_is_settled_and_answered_each() -> None:
     assert [(one.first, one.last, one.settled) for one in answers] == [(1, 1, True), (3, 3, True)]
     assert all(one.role is amqp.SENDER and one.state == ACCEPTED for one in answers)
     assert len(unsettled) == 1
+
+
+def test_successive_numbers_of_one_outcome_share_an_answer() -> None:
+    unsettled = deliveries(1, 2, 3, 5, 6)
+    unsettled.add(4, Refused())
+    answers = list(unsettled.settle(disposition(1, 6)))
+    assert [(one.first, one.last) for one in answers] == [(1, 3), (4, 4), (5, 6)]
+    assert [one.state for one in answers] == [ACCEPTED, REFUSED, ACCEPTED]
+    assert all(one.settled for one in answers)
 
 
 def test_a_range_of_all_numbers_costs_what_there_is() -> None:
@@ -85,5 +102,6 @@ def test_settling_may_deliver_more_while_the_limit_is_reached() -> None:
     unsettled.add(1, Delivery(settled=unsettled.forget_unlocked))
     unsettled.add(2, Delivery())
     assert unsettled.is_full
-    assert [one.first for one in unsettled.settle(disposition(1, 2))] == [1, 2]
+    answers = [(one.first, one.last) for one in unsettled.settle(disposition(1, 2))]
+    assert answers == [(1, 2)]
     assert len(unsettled) == 0

@@ -1,0 +1,116 @@
+"""How long the apps take to import, beside the SDK packages that they use."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.cloud import ROOT, BenchError, RunningCloud
+from bench.figures import Figure, Findings
+from bench.sizes import Sizes
+
+_APPS = ("sender", "receiver", "tracker")
+_SDKS = (
+    "azure.functions",
+    "azure.identity.aio",
+    "azure.keyvault.keys.aio",
+    "azure.keyvault.secrets.aio",
+    "azure.servicebus.aio",
+    "aiohttp",
+)
+# Prints how long the modules that are given take, by the clock and in CPU of this thread alone,
+# without what another one loads meanwhile; and which of the SDKs are imported then.
+_PROGRAM = """
+import importlib, json, sys, time
+names, sdks = json.loads(sys.argv[1]), json.loads(sys.argv[2])
+begun, begun_thread = time.perf_counter(), time.thread_time()
+for name in names:
+    importlib.import_module(name)
+seconds, thread = time.perf_counter() - begun, time.thread_time() - begun_thread
+used = [one for one in sdks if one in sys.modules]
+print(json.dumps({"seconds": seconds, "thread": thread, "sdks": used}))
+"""
+
+
+@dataclass(frozen=True)
+class _Time:
+    """Seconds by the clock, and CPU seconds of the importing thread."""
+
+    seconds: float
+    thread: float
+
+
+async def import_time(running: RunningCloud, sizes: Sizes) -> Findings:
+    """Measure each app, and the sender from a package that has no byte code of its own."""
+    figures = {}
+    for app in _APPS:
+        environment = await running.environment(app)
+        # It also writes the byte code, where there is none yet.
+        used = (await _import(["function_app"], environment, ROOT))["sdks"]
+        ours, sdks = await _best(sizes.imports, environment, ROOT, ["function_app"], used)
+        figures[f"import {app}"] = _beside(ours, sdks)
+    figures["import read-only"] = await _read_only(running, sizes)
+    return Findings(figures)
+
+
+async def _read_only(running: RunningCloud, sizes: Sizes) -> Figure:
+    """Compare the sender's import from a package without byte code of its own to one with it.
+
+    The byte code of other packages is that of pip, which compiles what it installs.
+    """
+    environment = await running.environment("sender")
+    with tempfile.TemporaryDirectory(prefix="relay-package-") as name:
+        package = Path(name)
+        shutil.copy(ROOT / "function_app.py", package)
+        shutil.copytree(
+            ROOT / "shared", package / "shared", ignore=shutil.ignore_patterns("__pycache__")
+        )
+        without = {**environment, "PYTHONDONTWRITEBYTECODE": "1"}
+        (bare,) = await _best(sizes.imports, without, package, ["function_app"])
+        await _import(["function_app"], environment, package)
+        (compiled,) = await _best(sizes.imports, environment, package, ["function_app"])
+    return _beside(bare, compiled)
+
+
+def _beside(one: _Time, other: _Time) -> Figure:
+    note = (
+        f"{one.seconds:.2f} s beside {other.seconds:.2f} s; "
+        f"CPU of the importing thread {one.thread:.2f} s beside {other.thread:.2f} s"
+    )
+    return Figure(one.seconds / other.seconds, note)
+
+
+async def _best(
+    times: int, environment: Mapping[str, str], folder: Path, *modules: Sequence[str]
+) -> list[_Time]:
+    """Return the shortest times of each list of modules, imported in turns."""
+    best = [_Time(math.inf, math.inf)] * len(modules)
+    for _ in range(times):
+        for number, names in enumerate(modules):
+            taken, least = await _import(names, environment, folder), best[number]
+            best[number] = _Time(
+                min(least.seconds, taken["seconds"]), min(least.thread, taken["thread"])
+            )
+    return best
+
+
+async def _import(names: Sequence[str], environment: Mapping[str, str], folder: Path) -> Any:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", _PROGRAM, json.dumps(names), json.dumps(_SDKS)),
+        cwd=folder,
+        env=dict(environment),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    if process.returncode:
+        raise BenchError(f"importing {', '.join(names)} failed: {err.decode()[-500:]}")
+    return json.loads(out)
