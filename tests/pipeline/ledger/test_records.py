@@ -16,7 +16,8 @@ from azure.servicebus import ServiceBusMessage
 
 from ops.erase import erase
 from ops.prune import drop_rejected, prune
-from ops.records import RecordsTarget
+from ops.records import OFFICER, RecordsTarget
+from shared.access.declaration import Declaration
 from shared.azure.queues import BusError
 from shared.ledger.errors import LedgerError
 from shared.ledger.retention import Retention
@@ -34,7 +35,7 @@ def database() -> None:
 
 
 REFUSED = (AzureError, BusError, LedgerError)
-OTHERS = ("operator", "secrets_officer", "migrator", "key_officer")
+OTHERS = sorted({*Declaration.load().operators} - {OFFICER})
 
 
 @pytest.fixture(autouse=True)
