@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import takewhile
 from typing import Protocol, TypeVar
 
 from azure.servicebus import ServiceBusMessage, ServiceBusReceivedMessage
@@ -15,6 +16,11 @@ from ops.rejected import Rejected
 from ops.replay import Content, Destination, NotReplayable, Resend, decide
 from shared.azure.queues import MessageTooLargeError
 from shared.message.bus_message import receipts_message
+from shared.message.receipt import Receipt
+from shared.message.receipt_lines import LinesInOne
+
+Report = Callable[[Sequence[Receipt]], Awaitable[None]]
+"""Reports steps of messages to the ledger."""
 
 _T = TypeVar("_T")
 
@@ -67,18 +73,33 @@ async def resend(
     return None
 
 
-def dropping(receipts: MessageSender, now: Callable[[], datetime] = _utc_now) -> Action:
-    """Send the receipt of each drop first; the job completes the message after that."""
+def dropping(report: Report, now: Callable[[], datetime] = _utc_now) -> Action:
+    """Report the drops first; the job completes the messages after that.
 
-    async def report(message: ServiceBusReceivedMessage) -> None:
-        if receipt := dropped_receipt(Rejected.from_received(message), now()):
-            await receipts.send(receipts_message([receipt.to_json()]))
+    A crash between the two leaves rejected messages that the ledger calls dropped. They can be
+    dropped once more; or replayed, which counts as later in the ledger.
+    """
 
     async def drop(messages: Messages) -> list[str | None]:
-        await _all_of(report(message) for message in messages)
+        at = now()
+        found = [dropped_receipt(Rejected.from_received(message), at) for message in messages]
+        await report([receipt for receipt in found if receipt])
         return [None for _ in messages]
 
     return drop
+
+
+def by_queue(receipts: MessageSender) -> Report:
+    """Report on the queue of receipts, from which the tracker records."""
+
+    async def report(dropped: Sequence[Receipt]) -> None:
+        lines = [receipt.to_json() for receipt in dropped]
+        while lines:
+            together = list(takewhile(LinesInOne().fits, lines))
+            await receipts.send(receipts_message(together))
+            lines = lines[len(together) :]
+
+    return report
 
 
 async def _all_of(calls: Iterable[Awaitable[_T]]) -> list[_T]:

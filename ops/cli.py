@@ -13,7 +13,7 @@ from pathlib import Path
 
 from azure.core.exceptions import AzureError
 
-from ops import access_audit_options, partner_command, retries
+from ops import access_audit_options, partner_command, records_command, retries
 from ops.commands import Selection, discard, replay, show
 from ops.output import cause, notify
 from ops.partner_secret import OFFICER, SECRET, NotSetError, prompt_secret, set_partner
@@ -39,6 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from ops.access_audit_command import run  # it takes as long as all the rest
 
         return run(parser, options)
+    if options.command in records_command.COMMANDS:
+        return records_command.run(parser, options)
     _check(parser, options)
     try:
         if options.command == "migrate":
@@ -160,6 +162,7 @@ def command_line() -> argparse.ArgumentParser:
     _add_local_options(migration.add_mutually_exclusive_group())
     migration.add_argument("--json", action="store_true", help="print the outcome as JSON")
     access_audit_options.add_to(commands)
+    records_command.add_to(commands)
     commands.add_parser("post-provision", help="do what is left to do after `azd provision`")
     partner_command.add_to(commands)
     _secrets_options(commands.add_parser("secrets", help="set the partner's secret"))

@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from azure.servicebus.aio import ServiceBusClient
 
-from ops.actions import dropping, replaying
+from ops.actions import by_queue, dropping, replaying
+from ops.interruption import interruptible
 from ops.listing import listed, named
 from ops.listing import show as show_table
 from ops.output import cause, notify, plain
@@ -88,7 +87,7 @@ async def discard(target: Target, selection: Selection, *, as_json: bool, sure: 
         if found and not sure and not _confirmed(found):
             notify("nothing is dropped")
             return 1
-        action = dropping(QueueSender(client, target.receipts))
+        action = dropping(by_queue(QueueSender(client, target.receipts)))
         return await _Task("dropped", as_json=as_json).run(sources, there, selection, action)
 
 
@@ -165,7 +164,7 @@ class _Task:
             QueueJob(source, worklist, action, progress.show, stop)
             for source, worklist in zip(sources, worklists, strict=True)
         ]
-        with _interruptible(stop):
+        with interruptible(stop):
             for job in jobs:
                 await job.run()
         progress.end()
@@ -211,24 +210,3 @@ def _why_left(jobs: Sequence[QueueJob]) -> str:
 
 def _messages(count: int) -> str:
     return f"{count} message" if count == 1 else f"{count} messages"
-
-
-@contextmanager
-def _interruptible(stop: asyncio.Event) -> Iterator[None]:
-    """Let the first Ctrl-C end the work in good order; a second one ends it at once."""
-    loop = asyncio.get_running_loop()
-    signals = (signal.SIGINT, signal.SIGTERM)
-
-    def interrupt() -> None:
-        notify("\nstopping after what is under way; Ctrl-C again stops at once")
-        stop.set()
-        for number in signals:
-            loop.remove_signal_handler(number)
-
-    for number in signals:
-        loop.add_signal_handler(number, interrupt)
-    try:
-        yield
-    finally:
-        for number in signals:
-            loop.remove_signal_handler(number)

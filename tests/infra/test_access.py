@@ -73,6 +73,8 @@ def test_the_declaration_is_the_table_of_the_design(access: Access) -> None:
         ("operator", "send", "receipts"),
         ("retry_officer", "send", "retries"),
         ("retry_officer", "receive", "retries"),
+        ("records_officer", "receive", "rejected"),
+        ("records_officer", "receive", "retries"),
     }
 
 

@@ -157,6 +157,8 @@ def excluding_role(made: Snapshot) -> None:
 @named(
     f"undeclared: database may Microsoft.KeyVault/vaults/write (control plane) on {DATABASE}",
     f"undeclared: migrator may Microsoft.KeyVault/vaults/write (control plane) on {DATABASE}",
+    f"undeclared: records_officer"
+    f" may Microsoft.KeyVault/vaults/write (control plane) on {DATABASE}",
     f"undeclared: partner may Microsoft.KeyVault/vaults/write (control plane) on {PARTNER}",
     f"undeclared: partner_officer may Microsoft.KeyVault/vaults/write (control plane) on {STATE}",
     f"undeclared: partner_state may Microsoft.KeyVault/vaults/write (control plane) on {STATE}",
@@ -168,6 +170,7 @@ def managing_role(made: Snapshot) -> None:
 @named(
     f"undeclared: database may Microsoft.Storage/* on {DATABASE}",
     f"undeclared: migrator may Microsoft.Storage/* on {DATABASE}",
+    f"undeclared: records_officer may Microsoft.Storage/* on {DATABASE}",
     f"undeclared: partner may Microsoft.Storage/* on {PARTNER}",
     f"undeclared: partner_officer may Microsoft.Storage/* on {STATE}",
     f"undeclared: partner_state may Microsoft.Storage/* on {STATE}",
@@ -477,6 +480,7 @@ def half_of_a_right(made: Snapshot) -> None:
 @named(
     f"missing: database may {SECRETS}/getSecret/action on {DATABASE}",
     f"missing: migrator may {SECRETS}/getSecret/action on {DATABASE}",
+    f"missing: records_officer may {SECRETS}/getSecret/action on {DATABASE}",
     by=BY_POLICY,
 )
 def lost_policy(made: Snapshot) -> None:
@@ -499,6 +503,7 @@ def second_object(made: Snapshot) -> None:
 @named(
     f"{IDLE.format('database')} database may {SECRETS}/getSecret/action on {DATABASE}",
     f"{IDLE.format('database')} migrator may {SECRETS}/getSecret/action on {DATABASE}",
+    f"{IDLE.format('database')} records_officer may {SECRETS}/getSecret/action on {DATABASE}",
     f"{IDLE.format('partner')} partner may {SECRETS}/getSecret/action on {PARTNER}",
     f"{IDLE.format('partner')} secrets_officer may {SECRETS}/readMetadata/action on {PARTNER}",
     f"{IDLE.format('partner')} secrets_officer may {SECRETS}/setSecret/action on {PARTNER}",

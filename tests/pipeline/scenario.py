@@ -48,6 +48,8 @@ async def all_that_a_message_can_meet(cloud: Running) -> None:
     await receipts_that_nobody_can_record(cloud)
     for message_id in (later, rejected, last):
         await cloud.entry(message_id, "delivered")
+    await done(cloud, "prune")
+    await done(cloud, "erase", later, "--yes")
 
 
 async def bring_one_forward(cloud: Running, session: ClientSession) -> None:

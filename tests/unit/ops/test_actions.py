@@ -8,9 +8,14 @@ from datetime import UTC, datetime
 import pytest
 from azure.servicebus import ServiceBusMessage
 
-from ops.actions import MessageSender, dropping, resend
+from ops.actions import MessageSender, by_queue, dropping, resend
 from ops.replay import Destination, NotReplayable, Resend
 from shared.azure.queues import BusUnavailableError, MessageTooLargeError
+from shared.message.receipt import Receipt
+from shared.message.receipt_lines import read_lines
+from shared.message.state import State
+
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
 
 
 class Sent:
@@ -66,4 +71,20 @@ async def test_a_bus_that_is_away_ends_the_job() -> None:
 
 
 async def test_dropping_lets_each_be_completed() -> None:
-    assert await dropping(Sent())([]) == []
+    assert await dropping(by_queue(Sent()))([]) == []
+
+
+async def test_drops_are_reported_on_the_queue_of_receipts() -> None:
+    receipts = Sent()
+    dropped = [Receipt(f"m{n}", State.DROPPED, NOW, detail="\N{SNOWMAN}" * 250) for n in range(50)]
+    await by_queue(receipts)(dropped)
+    read = [line.receipt for body in receipts.bodies for line in read_lines(body)]
+    assert (read, len(receipts.bodies)) == (dropped, 2)
+    await by_queue(receipts)([])
+    assert len(receipts.bodies) == 2
+
+
+async def test_what_cannot_be_reported_is_not_dropped() -> None:
+    away = by_queue(Sent(BusUnavailableError("away")))
+    with pytest.raises(BusUnavailableError):
+        await away([Receipt("a", State.DROPPED, NOW)])

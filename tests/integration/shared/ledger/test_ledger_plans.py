@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from shared.ledger.engine import make_engine
 from shared.ledger.entry import Backlog, NewMessage, Position
 from shared.ledger.ledger import Ledger
-from shared.ledger.retention import RetainedLedger
+from shared.ledger.pruning import RetainedLedger
 from shared.message.receipt import Receipt
 from shared.message.state import State
 from tests import databases

@@ -29,7 +29,7 @@ def test_the_declaration_is_read_as_single_grants() -> None:
     assert Grant("sender (system)", "app", "sender", "token") in declaration.grants
     assert declaration.operators == (
         *("operator", "secrets_officer", "migrator", "key_officer"),
-        *("retry_officer", "partner_officer"),
+        *("retry_officer", "partner_officer", "records_officer"),
     )
     assert declaration.packages == {"sender_package", "receiver_package", "tracker_package"}
     assert set(map(str, declaration.unprobed)) == {

@@ -13,7 +13,8 @@ from sqlalchemy import select
 from shared.ledger.engine import make_engine
 from shared.ledger.entry import LedgerEntry, NewMessage, Position
 from shared.ledger.ledger import Ledger
-from shared.ledger.retention import FINAL, OPEN, Erased, Erasure, RetainedLedger
+from shared.ledger.pruning import RetainedLedger
+from shared.ledger.retention import FINAL, OPEN, Erased, Erasure
 from shared.ledger.table import messages
 from shared.message.receipt import Receipt
 from shared.message.state import State
