@@ -50,12 +50,11 @@ class SenderLedger(Protocol):
 class SenderClients:
     """What the sender reaches: the payload key, the queue of messages, the ledger.
 
-    `admission` says whether there is room for another message.
-
     `bus_id_key` gives the key of `initial_bus_id`, of the database's secret as it is now: after a
     rotation, requests that are sent again have other ids on the bus, and only the ledger knows
     them. It raises `LedgerUnavailableError`. `prepare` makes the first data key and opens the link
     to the queue; it never raises, since whoever needs what is missing then tries for it again.
+    `admission` says whether there is room for another message.
     """
 
     keys: DataKeys

@@ -82,6 +82,8 @@ class Partner:
         self._secret = secret
         self._webhooks = webhooks
         self._queues = queues
+        # The value that was read last, and what it says: it is the same for each message.
+        self._known: tuple[str, Webhook | PartnerQueue] | None = None
 
     @classmethod
     def connect(
@@ -142,8 +144,11 @@ class Partner:
             await self._queues.send(target, delivery)
 
     def _target(self, value: str) -> Webhook | PartnerQueue:
+        if self._known and self._known[0] == value:
+            return self._known[1]
         try:
-            return read_secret(value)
+            self._known = value, read_secret(value)
+            return self._known[1]
         except PartnerSecretError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, the secret is not usable

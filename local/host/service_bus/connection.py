@@ -31,6 +31,7 @@ class BusLinkError(Exception):
     def __init__(self, condition: str, description: str) -> None:
         super().__init__(f"{condition}: {description}")
         self.condition = condition
+        self.description = description
 
     @classmethod
     def of(cls, error: Value, otherwise: str) -> BusLinkError:
@@ -290,7 +291,7 @@ class BusConnection(asyncio.Protocol):
                 self._on_link_frame(performative.handle, performative, payload)
             case amqp.Close() | amqp.End():
                 error = BusLinkError.of(performative.error, "amqp:connection:forced")
-                self._end(BusLostError(error.condition, str(error)))
+                self._end(BusLostError(error.condition, error.description))
 
     def _on_link_frame(self, handle: int, performative: amqp.Performative, payload: bytes) -> None:
         link = self._links.get(handle)

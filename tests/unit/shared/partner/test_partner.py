@@ -159,6 +159,26 @@ async def test_the_secret_decides_where_a_delivery_goes() -> None:
     assert not queues.is_open
 
 
+async def test_a_secret_is_parsed_once_for_all_messages_and_anew_when_it_changes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    parsed: list[str] = []
+
+    def counted(text: str) -> object:
+        parsed.append(text)
+        return read_secret(text)
+
+    monkeypatch.setattr("shared.partner.partner.read_secret", counted)
+    webhooks, secret = Targets(), Secret([ONE, OTHER, ONE])
+    partner = Partner(secret, webhooks, Targets())
+    for _ in range(3):
+        for _ in range(5):
+            await partner.deliver(DELIVERY)
+        secret.forget("")
+    assert parsed == [ONE, OTHER, ONE]
+    assert len(webhooks.sent) == 15
+
+
 async def test_a_secret_that_was_rotated_is_used_at_once() -> None:
     webhooks = Targets({read_secret(ONE): DENIED})
     secret = Secret([ONE, OTHER])
