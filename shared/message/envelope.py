@@ -178,7 +178,7 @@ class SealedMessage:
 
     def open(self, key: DataKey) -> bytes:
         """Return the payload. Raises `DecryptionError` for another key or a changed bit."""
-        # Both are in headers for everybody to see: the time that this takes is no secret either.
+        # Both are public, in the headers of messages: the time of a comparison reveals nothing.
         if key.commitment != self.fields.commitment:
             raise DecryptionError("tampered", "the key commitment does not match the data key")
         return key.decrypt(self._nonce, self._ciphertext, self._associated)
