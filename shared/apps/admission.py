@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from shared.azure.queues import BusDeniedError, BusError, QueueRefusedError
@@ -22,8 +23,7 @@ from shared.telemetry.logs import location
 # Beside its payload: header, wrapped data key, and properties with what later hops add to most.
 MESSAGE_BYTES = 2048
 _MIB = 1024 * 1024
-_FIRST_PAUSE = 5.0  # seconds without a send after a refusal; doubled by each further one
-_LONGEST_PAUSE = 60.0
+_SHORTEST_WAIT, _LONGEST_WAIT = 5.0, 60.0  # seconds that a caller is asked to wait
 _REFRESH_SECONDS = 5.0
 _SHARE = 20  # a read that takes long is repeated as much later: it costs a twentieth at most
 _STALE = 3  # periods without a new figure, after which the last one says nothing any more
@@ -47,26 +47,39 @@ def waiting_bytes(messages: int, payload_bytes: int) -> int:
 
 
 class Refusals:
-    """The pause after a queue refused a message: growing, until it accepts one. Pure."""
+    """Whether the queue refuses messages, and since when. Pure.
+
+    While it does, one message at a time is tried: so its return is noticed by the next caller, and
+    few rows of refused messages are left in the ledger.
+    """
 
     def __init__(self) -> None:
-        self._until = 0.0
-        self._pause = 0.0
+        self._since: float | None = None
+        self._is_trying = False
 
     def refused(self, now: float) -> None:
-        """Record a refusal; those of sends that were under way together are one."""
-        if now < self._until:
-            return
-        self._pause = min(max(2 * self._pause, _FIRST_PAUSE), _LONGEST_PAUSE)
-        self._until = now + self._pause
+        """Record a refusal."""
+        self._since = now if self._since is None else self._since
 
     def accepted(self) -> None:
         """Record that the queue accepts messages."""
-        self._until = self._pause = 0.0
+        self._since = None
 
-    def seconds_left(self, now: float) -> float:
-        """Return for how long nothing is sent any more; 0 if it is."""
-        return max(0.0, self._until - now)
+    def wait(self, now: float) -> float | None:
+        """Return how long a caller should wait, half of the time since; None if one may try."""
+        if self._since is None or not self._is_trying:
+            return None
+        return min(max((now - self._since) / 2, _SHORTEST_WAIT), _LONGEST_WAIT)
+
+    @contextmanager
+    def trying(self) -> Iterator[None]:
+        """Let one caller try; those that come meanwhile wait, if the queue refuses."""
+        is_first, self._is_trying = self._since is not None, self._since is not None
+        try:
+            yield
+        finally:
+            if is_first:
+                self._is_trying = False
 
 
 class BacklogGauge:
@@ -131,8 +144,9 @@ class Admission:
         self._reading: asyncio.Task[None] | None = None
         self._was_full = False
 
-    def require(self) -> None:
-        """Raise `OverloadedError` where another message has no room now.
+    @contextmanager
+    def admitted(self) -> Iterator[None]:
+        """Send a message in it; raises `OverloadedError` where another one has no room now.
 
         The figure is renewed beside this call, not in it: the first callers see none, and those
         after an outage of the ledger an old one, which soon counts no more.
@@ -141,10 +155,12 @@ class Admission:
         if self._gauge.is_due(now) and (self._reading is None or self._reading.done()):
             self._gauge.began(now)
             self._reading = asyncio.create_task(self._read())
-        if left := self._refusals.seconds_left(now):
-            raise OverloadedError("the queue of messages refuses them", retry_after=left)
+        if wait := self._refusals.wait(now):
+            raise OverloadedError("the queue of messages refuses them", retry_after=wait)
         if self._is_full(now):
             raise OverloadedError("too much is under way", retry_after=_FULL_SECONDS)
+        with self._refusals.trying():
+            yield
 
     def _is_full(self, now: float) -> bool:
         is_full = self._gauge.is_full(now)

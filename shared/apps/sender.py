@@ -101,16 +101,18 @@ class Sender:
             binds_keys_to_callers=self._binds_keys_to_callers,
         )
         # Before the ledger has a row of it: each refused try without a key would leave another one.
-        self._clients.admission.require()
-        message_id = submission.header.message_id
+        with self._clients.admission.admitted():
+            state = await self._accept_once(submission)
+        return accepted(submission.header.message_id, state, self._status_url)
+
+    async def _accept_once(self, submission: Submission) -> State:
         if submission.fingerprint is None:
-            state = await self._accept_and_enqueue(submission)
-        else:
-            # Requests with one key at the same time are one message: they share its outcome.
-            state = await self._flights.run(
-                (message_id, submission.fingerprint), lambda: self._accept_and_enqueue(submission)
-            )
-        return accepted(message_id, state, self._status_url)
+            return await self._accept_and_enqueue(submission)
+        # Requests with one key at the same time are one message: they share its outcome.
+        return await self._flights.run(
+            (submission.header.message_id, submission.fingerprint),
+            lambda: self._accept_and_enqueue(submission),
+        )
 
     async def _accept_and_enqueue(self, submission: Submission) -> State:
         """Return where the message is: on the queue, or further if it was sent before."""

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Protocol
 
 from shared.apps.admission import Admission
@@ -49,12 +50,11 @@ class SenderLedger(Protocol):
 class SenderClients:
     """What the sender reaches: the payload key, the queue of messages, the ledger.
 
-    `admission` says whether there is room for another message.
-
     `bus_id_key` gives the key of `initial_bus_id`, of the database's secret as it is now: after a
     rotation, requests that are sent again have other ids on the bus, and only the ledger knows
     them. It raises `LedgerUnavailableError`. `prepare` makes the first data key and opens the link
     to the queue; it never raises, since whoever needs what is missing then tries for it again.
+    `admission` says whether there is room for another message.
     """
 
     keys: DataKeys
@@ -78,9 +78,12 @@ def connect_clients(settings: SenderSettings) -> SenderClients:
         with outages.watching(key.url, (VaultUnavailableError, VaultDeniedError)):
             return await key.encrypt(plaintext)
 
+    # One, so that no secret is kept that is not in use any more.
+    derived = lru_cache(maxsize=1)(bus_id_key)
+
     async def of_bus_ids() -> bytes:
         try:
-            return bus_id_key(await secret.value())
+            return derived(await secret.value())
         except VaultError as error:
             why = f"no secret of the database: {error}"
             raise LedgerUnavailableError(why, retry_after=error.retry_after) from None

@@ -13,7 +13,7 @@ from tests.faults.stream import Promise
 from tests.faults.trouble import Break
 from tests.pipeline.cloud_process import Received
 
-REASONS = {"fault=400": "partner-refused", "fault=redirect": "partner-refused"}
+REASONS = {"fault=400": "partner-refused", "fault=422": "partner-refused"}
 _MARGIN = 1.0  # seconds between what happens and when the test or the partner notes it
 
 

@@ -14,8 +14,8 @@ import aiohttp
 from tests.pipeline.cloud_process import Received, Running
 
 MOST_WAITING = 1000  # messages, those that are rejected included
-# What the partner is made to answer to a message, by a mark in its content type.
-MARKS = {"fault=400": "status", "fault=redirect": "redirect"}
+# The status that the partner is made to answer to a message, by a mark in its content type.
+MARKS = {"fault=400": 400, "fault=422": 422}
 
 
 @dataclass(frozen=True)

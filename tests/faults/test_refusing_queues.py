@@ -28,7 +28,7 @@ from tests.pipeline.waiting import until
 pytestmark = pytest.mark.long
 
 WORKERS = 16
-SECONDS = 3.0  # of each refusal
+SECONDS = 2.0  # of each refusal
 IDENTITIES = ("sender_bus", "receiver_bus", "tracker_bus")
 SETTINGS = {
     "receiver": {
@@ -106,12 +106,12 @@ async def refusals(cloud: Running, trouble: Trouble) -> None:
         async with without_right(cloud, identity):
             await asyncio.sleep(SECONDS)
     # The partner is away as well, so that each message needs the queue that refuses it.
-    for answer in ("full", "disabled"):
+    for answer in ("full", "send-disabled"):
         async with (
             trouble.fault(service="partner", answer="status", status=503),
             trouble.fault(service="bus", answer=answer, queue="retries"),
         ):
-            for _ in range(4):
+            for _ in range(3):
                 await asyncio.sleep(SECONDS)
                 await cloud.control("POST", "/apps/receiver/kill")
                 await cloud.control("POST", "/apps/receiver/start")

@@ -30,24 +30,24 @@ MIB = 1024 * 1024
 FULL = Backlog(300, MIB)  # more than one MiB takes
 
 
-def test_a_pause_after_refusals_grows_and_ends_with_a_message_that_is_accepted() -> None:
-    refusals, now, pauses = Refusals(), 100.0, []
-    for _ in range(6):
-        refusals.refused(now)
-        pauses.append(refusals.seconds_left(now))
-        now += pauses[-1]
-        assert refusals.seconds_left(now) == 0
-    assert pauses == [5, 10, 20, 40, 60, 60]
+def test_whoever_is_refused_is_asked_to_wait_half_of_the_time_since() -> None:
+    refusals, waits = Refusals(), []
+    refusals.refused(0.0)
+    for now in (0.0, 4.0, 40.0, 100.0, 1000.0):
+        with refusals.trying():
+            waits.append(refusals.wait(now))
+            refusals.refused(now)
+    assert waits == [5, 5, 20, 50, 60]
     refusals.accepted()
-    refusals.refused(now)
-    assert refusals.seconds_left(now) == 5
+    with refusals.trying():
+        assert refusals.wait(1000.0) is None
 
 
-def test_sends_that_are_refused_together_are_one_refusal() -> None:
+def test_the_return_of_a_queue_is_noticed_by_the_next_caller() -> None:
     refusals = Refusals()
-    for at in (0.0, 1.0, 4.9):
-        refusals.refused(at)
-    assert refusals.seconds_left(4.9) == pytest.approx(0.1)
+    for second in range(100):
+        refusals.refused(float(second))
+        assert refusals.wait(float(second)) is None
 
 
 def gauge(backlog: Backlog, limit: int = MIB, at: float = 0.0, took: float = 0.0) -> BacklogGauge:
@@ -155,9 +155,14 @@ def admission(ledger: Ledger, clock: Clock) -> Admission:
     return Admission(ledger.read, 1, clock)
 
 
+def require(admission: Admission) -> None:
+    with admission.admitted():
+        pass
+
+
 async def known(admission: Admission) -> None:
     """Let the ledger answer."""
-    admission.require()
+    require(admission)
     assert admission._reading
     await admission._reading
 
@@ -167,7 +172,7 @@ async def test_nobody_waits_for_the_ledger_and_the_next_caller_is_told(
 ) -> None:
     await known(admission)
     with pytest.raises(OverloadedError, match="too much is under way") as raised:
-        admission.require()
+        require(admission)
     assert raised.value.retry_after == 30
     ((since, limit),) = ledger.asked
     assert limit == MIB // MESSAGE_BYTES + 1
@@ -192,13 +197,13 @@ async def test_callers_are_accepted_again_when_there_is_room(
     ledger.backlog = Backlog(0, 0)
     for _ in range(3):
         with pytest.raises(OverloadedError):
-            admission.require()
+            require(admission)
     clock.now += 5
     with pytest.raises(OverloadedError):
-        admission.require()
+        require(admission)
     assert admission._reading
     await admission._reading
-    admission.require()
+    require(admission)
     assert caplog.messages == [
         "callers are refused: too much is under way",
         "callers are no longer refused",
@@ -224,20 +229,20 @@ async def test_a_ledger_that_does_not_answer_refuses_nobody_for_long(
 
 
 @pytest.mark.parametrize("error", [QueueRefusedError("full"), BusDeniedError("no right")])
-async def test_while_its_queue_refuses_nothing_is_sent_for_a_while(
-    admission: Admission, clock: Clock, error: BusError
+async def test_while_its_queue_refuses_one_message_at_a_time_is_tried(
+    admission: Admission, error: BusError
 ) -> None:
     admission.not_sent(error)
-    with pytest.raises(OverloadedError, match="refuses") as raised:
-        admission.require()
+    with admission.admitted(), pytest.raises(OverloadedError, match="refuses") as raised:
+        require(admission)
     assert raised.value.retry_after == 5
-    clock.now += 5
-    admission.require()
+    require(admission)
 
 
 async def test_a_lost_connection_is_not_a_refusal(admission: Admission) -> None:
     admission.not_sent(BusUnavailableError("no answer"))
-    admission.require()
+    with admission.admitted():
+        require(admission)
 
 
 @pytest.mark.parametrize("sent", [lambda one: one.sent(10**7), lambda one: None])
@@ -246,5 +251,5 @@ async def test_without_a_limit_the_ledger_is_never_asked(
 ) -> None:
     admission = Admission(ledger.read, 0)
     sent(admission)
-    admission.require()
+    require(admission)
     assert ledger.asked == []

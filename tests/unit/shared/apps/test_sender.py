@@ -372,14 +372,19 @@ async def test_while_too_much_is_under_way_callers_are_told_when_to_come_back(
     assert (await sender.answer(request(b""))).status_code == 400
 
 
-async def test_while_the_queue_refuses_no_further_row_is_left_accepted(
+async def test_while_the_queue_refuses_one_message_at_a_time_leaves_a_row(
     sender: Sender, services: Services
 ) -> None:
     services.fails["send"] = QueueRefusedError("full")
+    assert (await sender.answer(request())).status_code == 503
+    services.gate.clear()
+    probe = asyncio.create_task(sender.answer(request()))
+    await asyncio.sleep(0)
     for _ in range(5):
         response = await sender.answer(request())
         assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
-    assert services.done.count("accept") == 1
-    services.now += 5
+    assert services.done.count("accept") == 2
     del services.fails["send"]
+    services.gate.set()
+    assert (await probe).status_code == 202
     assert (await sender.answer(request())).status_code == 202

@@ -26,7 +26,7 @@ DENIED = VaultDeniedError("read", "status 403", 403)
 
 @dataclass
 class Process:
-    """One process: what the secret holds, or how it fails, and what the gate was told."""
+    """One process: what the secret holds, or how it fails, and what was done to the gate."""
 
     secret: str | Exception = field(default_factory=OPEN.to_json)
     seconds: float = 0.0
