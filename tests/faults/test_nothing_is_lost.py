@@ -36,6 +36,8 @@ SETTINGS = {
         "RELAY_WAIT_SECONDS": "1",
         "RELAY_DATA_KEY_CACHE_SECONDS": "3",
         "RELAY_PARTNER_TIMEOUT_SECONDS": "2",
+        # Of what `MARKS` has refused, nothing is to wait for the end of the schedule.
+        "RELAY_PARTNER_FINAL_STATUSES": "307,400,413,415,422",
     },
     "tracker": {"RELAY_DATABASE_SECRET_SECONDS": "1", "RELAY_RECEIPT_WAIT_SECONDS": "1"},
 }
