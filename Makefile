@@ -76,11 +76,11 @@ OLDEST := tests/unit/shared tests/unit/local tests/unit/ops tests/integration te
 test-oldest: $(READY)
 	$(BIN)/python $(TESTS) -m "not long" $(OLDEST)
 
-# What takes longer: the tests marked long, what the way of granting access can change in the deployment
-# that differs most from the usual one, a stream of messages through every fault with the machine for itself, a ledger of a
-# million, and the bench, for its own sake. SEED=N repeats a run's faults.
-AUTHORIZED := $(patsubst %,tests/pipeline/test_%.py,access prove secrets keys decisions messages operator \
-                pause rotation away) tests/pipeline/ledger/test_records.py
+# What takes longer: the tests marked long; in the deployment that differs most from the usual one, what
+# another way of granting access can change; a stream of messages through every fault with the machine
+# for itself; a ledger of a million; and the bench, for its own sake. SEED=N repeats a run's faults.
+AUTHORIZED := $(patsubst %,tests/pipeline/test_%.py,access prove secrets keys decisions messages \
+                operator pause rotation away) tests/pipeline/ledger/test_records.py
 
 test-long: $(READY) $(CHECKOV) $(BENCH)
 	$(BIN)/python -m pytest -n 4 --dist worksteal -m long --ignore=tests/faults
