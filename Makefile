@@ -26,7 +26,7 @@ TESTS := -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 # kept.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help run demo quick test test-long test-all azure bench bench-quick check format lock infra clean FORCE
+.PHONY: help run demo quick test test-long test-all test-oldest azure bench bench-quick check format lock infra clean FORCE
 
 help:
 	@echo "make run      start everything here, send five messages, stay up"
@@ -67,13 +67,25 @@ test: $(READY) $(CHECKOV)
 
 test-all: test test-long
 
-# What takes longer: the tests marked long, the pipeline in the deployment that differs most from the
-# usual one, a stream of messages through every fault with the machine for itself, a ledger of a
-# million, and the bench, for its own sake. SEED=N repeats a run's faults.
+# What another version of Python can change: the code, its libraries, the host's own loader. Checks
+# of files and of who may do what come out alike.
+OLDEST := tests/unit/shared tests/unit/local tests/unit/ops tests/integration tests/worker \
+          tests/pipeline/test_messages.py tests/pipeline/test_forwarding.py \
+          tests/pipeline/test_operator.py tests/pipeline/ledger
+
+test-oldest: $(READY)
+	$(BIN)/python $(TESTS) -m "not long" $(OLDEST)
+
+# What takes longer: the tests marked long; in the deployment that differs most from the usual one, what
+# another way of granting access can change; a stream of messages through every fault with the machine
+# for itself; a ledger of a million; and the bench, for its own sake. SEED=N repeats a run's faults.
+AUTHORIZED := $(patsubst %,tests/pipeline/test_%.py,access prove secrets keys decisions messages \
+                operator pause rotation away) tests/pipeline/ledger/test_records.py
+
 test-long: $(READY) $(CHECKOV) $(BENCH)
 	$(BIN)/python -m pytest -n 4 --dist worksteal -m long --ignore=tests/faults
 	SNAPSHOT=local-policies-private.snapshot.json \
-	  $(BIN)/python $(TESTS) -m "not long" tests/pipeline
+	  $(BIN)/python $(TESTS) -m "not long" $(AUTHORIZED)
 	SEED=$(SEED) $(BIN)/python -m pytest -s tests/faults
 	ROWS=1000000 $(BIN)/python -m pytest tests/integration/shared/ledger/test_ledger_plans.py
 	.venv-bench/bin/python -m bench --quick

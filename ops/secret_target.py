@@ -19,8 +19,12 @@ from shared.settings import forms
 
 _VAULT = re.compile(r"[A-Za-z](?!.*--)[A-Za-z0-9-]{1,22}[A-Za-z0-9]", re.ASCII)
 _PROXY = "RELAY_PROXY"
-# Where azd's outputs name the vault of each secret that an operator sets.
-_VARIABLES = {"partner-connection": "RELAY_VAULT_PARTNER", "partner-state": "RELAY_VAULT_STATE"}
+# Where azd's outputs name the vault of each secret that an operator reads or sets.
+_VARIABLES = {
+    "database-connection": "RELAY_VAULT_DATABASE",
+    "partner-connection": "RELAY_VAULT_PARTNER",
+    "partner-state": "RELAY_VAULT_STATE",
+}
 _HOST = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+", re.ASCII)
 
 

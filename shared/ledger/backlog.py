@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Select, func, select, tuple_, union_all
 
-from shared.ledger.table import messages
+from shared.ledger.table import LISTED, messages
 from shared.message.state import State
 
 # Not `accepted`: such a message is not on its queue yet, and never gets there where that failed.
@@ -29,7 +29,7 @@ def _of_state(state: State, since: datetime, limit: int) -> Select[Any]:
     columns = (messages.c.state, messages.c.first_seen_at)
     rows = (
         select(messages.c.size)
-        .where(tuple_(*columns) > (state.value, since), messages.c.state <= state.value)
+        .where(LISTED, tuple_(*columns) > (state.value, since), messages.c.state <= state.value)
         .order_by(*columns)
         .limit(limit)
     )

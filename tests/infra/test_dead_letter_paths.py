@@ -39,4 +39,4 @@ def test_what_a_queue_gives_up_ends_where_an_operator_may_take_it(queue: str) ->
     }
     # Its dead letters, which nothing forwards, are read by the same right: `ops rejected` does.
     assert last == "rejected"
-    assert may_receive == {"operator"}
+    assert may_receive == {"operator", "records_officer"}

@@ -26,6 +26,7 @@ def unnamed(mutations: list[Mutation]) -> list[str]:
     return [one.name for one in mutations if not differences(ACCESS, one.document)]  # type: ignore[arg-type] # the same document
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", [ROLES, POLICIES])
 def test_each_departure_is_named_whether_an_operation_shows_it_or_not(name: str) -> None:
     assert differences(ACCESS, load_snapshot(INFRA / name)) == []
@@ -35,6 +36,7 @@ def test_each_departure_is_named_whether_an_operation_shows_it_or_not(name: str)
     assert unnamed(mutations) == []
 
 
+@pytest.mark.long
 def test_a_role_that_is_wider_by_any_data_action_is_named() -> None:
     mutations = list(wider_roles(Snapshot.load(INFRA / ROLES), DATA_ACTIONS))
     assert len(mutations) > len(DATA_ACTIONS)

@@ -133,6 +133,7 @@ async def test_random_bytes_are_rejected_as_they_came(cloud: Running, size: int)
     await drop_all(cloud)
 
 
+@pytest.mark.long
 async def test_a_message_that_the_host_cannot_bind_ends_with_the_buses_reason(
     cloud: Running,
 ) -> None:
@@ -254,6 +255,7 @@ async def test_a_database_that_stays_away_for_many_rounds_costs_no_receipt(tmp_p
         assert "planted" not in logs
 
 
+@pytest.mark.long
 async def test_a_cloud_says_which_settings_are_wrong(tmp_path: Path) -> None:
     snapshot = with_settings(SNAPSHOT, tmp_path, tracker={"RELAY_RECEIPT_WAIT_SECONDS": "planted"})
     process = await asyncio.create_subprocess_exec(

@@ -78,6 +78,7 @@ async def test_a_running_receiver_pauses_and_resumes_within_a_minute(cloud: Runn
     assert "the partner is resumed" in cloud.logs()
 
 
+@pytest.mark.long
 async def test_a_receiver_that_starts_after_a_resume_brings_forward_what_waits(
     cloud: Running,
 ) -> None:
@@ -120,6 +121,7 @@ async def test_nobody_else_sees_what_waits_or_brings_it_forward(
         assert (refused.code, "refused" in refused.err) == (1, True), refused
 
 
+@pytest.mark.long
 async def test_a_replay_of_all_takes_a_pace(cloud: Running) -> None:
     await cloud.fault(service="partner", answer="status", status=400)
     async with cloud.session() as session:

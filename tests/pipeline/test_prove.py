@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from azure.servicebus import ServiceBusMessage
 
 from shared.access.probes import ProbeTarget
@@ -62,6 +63,7 @@ DEPARTURES_FROM_POLICIES = (
 )
 
 
+@pytest.mark.long
 async def test_a_departure_of_each_sort_is_named_and_nothing_else(each_cloud: Running) -> None:
     """A few; `make test-all` plays every one."""
     original = Snapshot.load(each_cloud.snapshot)
@@ -105,6 +107,7 @@ async def test_an_app_that_is_down_is_not_proven(cloud: Running) -> None:
     assert "WIDER than declared:" not in out
 
 
+@pytest.mark.long
 async def test_a_grant_that_is_used_is_distinguished_from_one_that_is_not(cloud: Running) -> None:
     async with cloud.session() as session:
         await cloud.received({await cloud.send(session, b"used", "text/plain")})
@@ -175,6 +178,7 @@ async def test_no_message_is_taken_or_counted_as_delivered(cloud: Running) -> No
         await receiver.complete_message(message)
 
 
+@pytest.mark.long
 async def test_a_service_that_is_away_is_reported_as_undecided(cloud: Running) -> None:
     await cloud.control("POST", "/bus/stop")
     await cloud.fault(service="vault", operation="keys/encrypt", answer="status", status=503)

@@ -73,6 +73,7 @@ async def test_a_rejection_whose_receipt_is_pending_is_not_repeated(tmp_path: Pa
         assert len((await cloud.rejections())[message_id]) == 1
 
 
+@pytest.mark.long
 async def test_what_is_no_receipt_keeps_no_other_from_being_written(tmp_path: Path) -> None:
     with running(tmp_path / "folder", SNAPSHOT) as cloud:
         await cloud.control("POST", "/apps/tracker/stop")

@@ -124,6 +124,7 @@ def up_until_it_ends(folder: Path, snapshot: Path) -> subprocess.CompletedProces
     )
 
 
+@pytest.mark.long
 async def test_a_bus_that_was_away_has_its_messages_from_the_file(tmp_path: Path) -> None:
     with running(tmp_path / "cloud", SNAPSHOT) as cloud:
         await cloud.control("POST", "/apps/receiver/stop")
@@ -136,6 +137,7 @@ async def test_a_bus_that_was_away_has_its_messages_from_the_file(tmp_path: Path
         await cloud.received(ids)
 
 
+@pytest.mark.long
 async def test_the_partner_has_a_queue_of_its_own(tmp_path: Path) -> None:
     with running(tmp_path / "cloud", SNAPSHOT) as cloud:
         secrets = await cloud.control("GET", "/partner/secrets")

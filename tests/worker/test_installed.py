@@ -20,6 +20,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return installed(tmp_path_factory), beside
 
 
+@pytest.mark.long
 async def test_the_installed_apps_do_the_main_job(
     cloud: Running, folders: tuple[Path, Path], tmp_path: Path
 ) -> None:

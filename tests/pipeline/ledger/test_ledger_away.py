@@ -153,6 +153,7 @@ async def rotated(url: str, turn: int) -> str:
     return parsed.set(username=user, password=password).render_as_string(hide_password=False)
 
 
+@pytest.mark.long
 async def test_the_secret_is_rotated_under_load(cloud: Running, url: str) -> None:
     """The old connection goes on serving who has it, and the new one serves the rest."""
     done = asyncio.Event()

@@ -111,6 +111,7 @@ async def test_a_key_sends_once_though_its_row_was_pruned(cloud: Running, url: s
     assert (await erased(cloud, waiting))[0] == 0
 
 
+@pytest.mark.long
 async def test_what_is_dropped_for_its_age_is_so_in_the_ledger(cloud: Running) -> None:
     message_id = await rejected(cloud)
     target, stop = RecordsTarget.in_folder(cloud.folder), asyncio.Event()

@@ -168,7 +168,7 @@ async def test_scheduled_deferred_locked_and_dead_ones_survive(kept: Kept) -> No
         async with client.get_queue_sender("plain") as sender:
             names = ["deferred", "dead", "locked", "waits"]
             await sender.send_messages([ServiceBusMessage(n, message_id=n) for n in names])
-        async with client.get_queue_sender("retries") as sender:
+        async with client.get_queue_sender("unique") as sender:
             soon = datetime.now(UTC) + timedelta(seconds=1)
             numbers = await sender.schedule_messages(ServiceBusMessage("s", message_id="s"), soon)
             later = ServiceBusMessage("never", message_id="never")
@@ -197,5 +197,5 @@ async def test_scheduled_deferred_locked_and_dead_ones_survive(kept: Kept) -> No
         async with client.get_queue_receiver("unique") as receiver:
             (due,) = await receiver.receive_messages(1, max_wait_time=5)
             assert due.message_id == "s"
-        async with client.get_queue_sender("retries") as sender:
+        async with client.get_queue_sender("unique") as sender:
             await sender.cancel_scheduled_messages(never)
