@@ -12,15 +12,14 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 
 from azure.core.exceptions import AzureError
-from azure.servicebus import ServiceBusMessage
-from azure.servicebus.aio import ServiceBusClient
 
-from shared.apps.bring_forward import Bounds, Forwarded, bring_forward
+from shared.apps.bring_forward import Bounds, Forwarded, WaitingQueue, bring_forward
 from shared.apps.forward_plan import ForwardPlan
-from shared.azure.scheduled_queue import ScheduledQueue
+from shared.apps.sending import Send
 from shared.errors import RelayError
 from shared.message.ramp import Ramp
 from shared.message.waiting import WaitingMessage, WaitsFor
@@ -82,21 +81,29 @@ def _shown(error: Exception) -> str:
     return str(error) if isinstance(error, RelayError) else location(error)
 
 
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
 def catching_up(
-    bus: ServiceBusClient,
-    queue: str,
-    send: Callable[[ServiceBusMessage], Awaitable[None]],
+    opened: Callable[[], AbstractAsyncContextManager[WaitingQueue]],
+    send: Send,
     goes_on: Callable[[], bool],
     ramp: Ramp,
+    now: Callable[[], datetime] = _utc_now,
+    chance: Callable[[], float] = random.random,
 ) -> CatchUp:
-    """Return what brings forward what waits on a queue; `send` sends to the same queue."""
+    """Return what brings forward what waits on a queue.
+
+    `opened` opens the queue to be looked at, and `send` sends to the same one.
+    """
 
     async def run() -> Forwarded:
-        plan = ForwardPlan(datetime.now(UTC), ramp, _is_for_the_partner)
-        async with ScheduledQueue.opened(bus, queue) as waiting:
-            return await bring_forward(waiting, send, plan, BOUNDS, goes_on=goes_on)
+        plan = ForwardPlan(now(), ramp, _is_for_the_partner)
+        async with opened() as waiting:
+            return await bring_forward(waiting, send, plan, BOUNDS, goes_on=goes_on, now=now)
 
-    return CatchUp(run)
+    return CatchUp(run, chance)
 
 
 def _is_for_the_partner(message: WaitingMessage) -> bool:

@@ -41,7 +41,8 @@ class DecidedOutcomes:
     """What this process has decided and could not carry out yet.
 
     While a queue refuses what follows, the message comes again: the partner must not get it again,
-    nor be asked again before it is due. A process that ends forgets them.
+    nor be asked again before it is due. A process that ends forgets them, and another
+    instance that gets the message does not know them.
     """
 
     def __init__(self) -> None:

@@ -6,12 +6,14 @@ import logging
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from shared.apps.catch_up import catching_up
 from shared.apps.receipt_publisher import ReceiptPublisher
 from shared.apps.receiver_queues import ReceiverQueues
 from shared.apps.sending import sending
+from shared.azure.scheduled_queue import ScheduledQueue
 from shared.azure.vault import VaultDeniedError, VaultUnavailableError
 from shared.message.data_keys import DataKeyCache
 from shared.message.envelope import DataKey, WrappedKey
@@ -73,9 +75,8 @@ def connect_clients(settings: ReceiverSettings) -> ReceiverClients:
     gate = PartnerGate(partner, gate_policy_of(settings), outages, chance=random.random)
     to_retries = sending(bus, settings.retries_queue, outages)
     ramp = Ramp.up_to(settings.partner_rate or Ramp.limit)
-    on_back = catching_up(
-        bus, settings.retries_queue, to_retries, lambda: gate.lets_through, ramp
-    ).on_back
+    opened = partial(ScheduledQueue.opened, bus, settings.retries_queue)
+    on_back = catching_up(opened, to_retries, lambda: gate.lets_through, ramp).on_back
     gate.on_back = on_back
     state = azure.secret(settings.partner_state, settings.partner_state_identity, seconds=1)
     watch = OperatorWatch(state, gate, outages, on_back)

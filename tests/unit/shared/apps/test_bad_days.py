@@ -7,53 +7,44 @@ back when it is due, and the partner is a function.
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from azure.servicebus import ServiceBusMessage
 
-from shared.apps.outcomes import Policy
-from shared.apps.receipt_publisher import ReceiptPublisher
-from shared.apps.receiver import Receiver
-from shared.apps.receiver_clients import ReceiverClients
-from shared.apps.receiver_queues import ReceiverQueues
-from shared.message.receipt import Receipt
-from shared.message.state import State
 from shared.partner.answers import error_for_status
 from shared.partner.delivery import Delivery
-from shared.partner.gate import GatePolicy, PartnerGate
-from shared.settings.settings import ReceiverSettings
-from shared.telemetry.outages import Outages
-from tests.unit.shared.apps.receiver_doubles import Keys, message_of, no_operator, token_of
+from shared.partner.gate import GatePolicy
+from tests.unit.shared.apps.days import (
+    DAY,
+    HOUR,
+    START,
+    Answer,
+    Results,
+    properties_of,
+    receiver_of,
+    steadily,
+    until,
+    virtual_seconds,
+)
+from tests.unit.shared.apps.receiver_doubles import message_of, token_of
 from tests.unit.shared.apps.virtual_time import run
 
-START = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
-HOUR = 3600.0
-DAY = 24 * HOUR
-Answer = Callable[[float, str], tuple[int, dict[str, str]]]
-"""What the partner answers at a time to a message: a status and headers."""
 
-
-@dataclass
-class Days:
+@dataclass(kw_only=True)
+class Days(Results):
     """One instance of the receiver, its queues and its partner."""
 
     answer: Answer
     posts: Counter[str] = field(default_factory=Counter)
     posted_at: list[float] = field(default_factory=list)
-    sent: Counter[str] = field(default_factory=Counter)
-    receipts: list[Receipt] = field(default_factory=list)
-    rejected: dict[str, dict[str, Any]] = field(default_factory=dict)
-    open: int = 0
 
     async def deliver(self, delivery: Delivery) -> None:
-        now, message_id = asyncio.get_running_loop().time(), delivery.header.message_id
+        now, message_id = virtual_seconds(), delivery.header.message_id
         self.posts[message_id] += 1
         self.posted_at.append(now)
         await asyncio.sleep(0.05)
@@ -65,32 +56,17 @@ class Days:
         run(self._play(list(arrivals), GatePolicy(**limits)))
 
     async def _play(self, arrivals: list[tuple[float, str]], policy: GatePolicy) -> None:
-        loop = asyncio.get_running_loop()
         chance = random.Random(7).random  # noqa: S311 - not a secret
-        outages = Outages(logging.getLogger("days"), loop.time)
-        gate = PartnerGate(self, policy, outages, loop.time, chance)
-        queues = ReceiverQueues(
-            self._retry,
-            self._reject,
-            self._record,
-            ReceiptPublisher(self._record),
-            30.0,
-            outages,
-            lambda: START + timedelta(seconds=loop.time()),
-        )
         self._calls = asyncio.Semaphore(32)
-        clients = ReceiverClients(Keys(), gate, queues, outages, no_operator)
-        retries = Policy(ReceiverSettings.retry_schedule, 30.0, 9)
-        self._receiver = Receiver(clients, retries, chance)
+        self._receiver, _ = receiver_of(self, policy, self._retry, self, chance)
         self._tasks = asyncio.TaskGroup()
-        self.open = len(arrivals)
         async with self._tasks:
             for at, message_id in arrivals:
                 self._come(at, message_of(token_of(message_id), message_id))
 
     def _come(self, at: float, message: Any) -> None:
         async def handled() -> None:
-            await asyncio.sleep(max(0.0, at - asyncio.get_running_loop().time()))
+            await asyncio.sleep(max(0.0, at - virtual_seconds()))
             async with self._calls:
                 await self._receiver.handle(message)
 
@@ -101,40 +77,13 @@ class Days:
         due = message.scheduled_enqueue_time_utc
         assert due
         body = b"".join(message.body)
-        properties = message.application_properties
-        again = message_of(body, str(message.message_id), properties=properties)
+        again = message_of(body, str(message.message_id), properties=properties_of(message))
         self._come((due - START).total_seconds(), again)
-
-    async def _reject(self, message: ServiceBusMessage) -> None:
-        properties = message.application_properties or {}
-        found = {str(name): value for name, value in properties.items()}
-        self.rejected[str(message.message_id).partition(".")[0]] = found
-
-    async def _record(self, message: ServiceBusMessage) -> None:
-        self.sent["receipts"] += 1
-        lines = b"".join(message.body).splitlines()
-        self.receipts += [Receipt.from_json(line) for line in lines]
-
-    @property
-    def delivered(self) -> dict[str, int]:
-        """The attempts of each message that was delivered, as its receipt says."""
-        return {r.message_id: r.attempts for r in self.receipts if r.state is State.DELIVERED}
-
-
-def steadily(count: int, seconds: float) -> list[tuple[float, str]]:
-    """Return so many messages, evenly over so many seconds."""
-    return [(n * seconds / count, f"m{n}") for n in range(count)]
-
-
-def until(end: float, status: int, **headers: str) -> Answer:
-    """Answer `status` until a time, and 200 from then on."""
-    given = {name.replace("_", "-"): text for name, text in headers.items()}
-    return lambda now, _: (status, given) if now < end else (200, {})
 
 
 @pytest.mark.parametrize("status", [404, 410, 503])
 def test_hours_of_nonsense_cost_few_posts_and_reject_nothing(status: int) -> None:
-    days = Days(until(6 * HOUR, status))
+    days = Days(answer=until(6 * HOUR, status))
     days.play(steadily(100, HOUR))
     assert not days.rejected
     assert days.delivered == dict(days.posts), "the attempts are those that were made"
@@ -146,7 +95,7 @@ def test_hours_of_nonsense_cost_few_posts_and_reject_nothing(status: int) -> Non
 
 
 def test_a_wrong_secret_of_three_days_rejects_nothing_and_counts_nothing() -> None:
-    days = Days(lambda now, _: (401 if HOUR < now < 3 * DAY else 200, {}))
+    days = Days(answer=lambda now, _: (401 if HOUR < now < 3 * DAY else 200, {}))
     days.play(steadily(30, 2 * HOUR))
     assert not days.rejected
     assert set(days.delivered.values()) == {1}
@@ -155,7 +104,7 @@ def test_a_wrong_secret_of_three_days_rejects_nothing_and_counts_nothing() -> No
 
 
 def test_one_body_that_is_denied_is_rejected_in_the_end_and_delays_nobody() -> None:
-    days = Days(lambda _, message_id: (403 if message_id == "m7" else 200, {}))
+    days = Days(answer=lambda _, message_id: (403 if message_id == "m7" else 200, {}))
     days.play(steadily(800, 5 * DAY))
     (reason,) = days.rejected.values()
     assert set(days.rejected) == {"m7"}
@@ -167,21 +116,21 @@ def test_one_body_that_is_denied_is_rejected_in_the_end_and_delays_nobody() -> N
 
 
 def test_one_message_alone_that_is_denied_waits_and_is_tried_ever_more_seldom() -> None:
-    days = Days(lambda now, _: (403 if now < 3 * DAY else 200, {}))
+    days = Days(answer=lambda now, _: (403 if now < 3 * DAY else 200, {}))
     days.play([(0.0, "alone")])
     assert days.delivered == {"alone": 1}
     assert days.posts["alone"] <= 3 * DAY / 600 + 20
 
 
 def test_a_short_retry_after_for_three_days_rejects_nothing() -> None:
-    days = Days(until(3 * DAY, 503, Retry_After="2"))
+    days = Days(answer=until(3 * DAY, 503, Retry_After="2"))
     days.play([(0.0, "alone")])
     assert days.delivered == dict(days.posts)
     assert days.posts["alone"] <= 90
 
 
 def test_a_partner_that_hangs_up_for_an_hour_gets_its_backlog_no_faster_than_the_limits() -> None:
-    days = Days(until(HOUR, 503))
+    days = Days(answer=until(HOUR, 503))
     days.play(steadily(200, 600.0), rate=0.5, concurrency=2)
     assert len(days.delivered) == 200
     back = sorted(at for at in days.posted_at if at >= HOUR)
