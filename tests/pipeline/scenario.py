@@ -73,7 +73,7 @@ async def look_after_the_key(cloud: Running) -> None:
 
 
 async def receipts_that_nobody_can_record(cloud: Running) -> None:
-    """A malformed one, set aside by the tracker; one that the bus dead-letters, replayed."""
+    """One is malformed, one of a newer format, which waits; one the bus dead-letters, replayed."""
     given_up = Receipt("given-up", State.DELIVERED, datetime.now(UTC)).to_json()
     many: Any = {RETURNS: str(MAX_RETURNS)}
     async with (
@@ -82,6 +82,9 @@ async def receipts_that_nobody_can_record(cloud: Running) -> None:
     ):
         await sender.send_messages(ServiceBusMessage("not a receipt"))
         await cloud.queued("rejected", 1)
+        # One that only a newer tracker can read: this one puts it back until there is one.
+        await sender.send_messages(ServiceBusMessage('{"format": 2}'))
+        await cloud.waiting("receipts", 1)
         await cloud.control("POST", "/apps/tracker/stop")
         await sender.send_messages(ServiceBusMessage(given_up, application_properties=many))
     async with (
