@@ -79,27 +79,31 @@ def following(folder: Path) -> Path:
 
 
 def _base() -> str:
-    return BASE.read_text().split()[0]
+    """Return the base's revision; where this history was written anew, the one that names a base."""
+    named = BASE.read_text().split()[0]
+    if _output("cat-file", "-t", named) == ["commit"]:
+        return named
+    adding = _output("log", "--diff-filter=A", "--format=%H", "--", str(BASE))
+    return adding[-1] if adding else named
 
 
 def _newest_tag() -> str | None:
-    listed = subprocess.run(
-        _git(
-            *("tag", "--sort=-creatordate", "--contains", _base()),
-            *("--merged", "HEAD", "--no-contains", "HEAD"),
-        ),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return next(iter(listed.stdout.split()), None)
+    since = ("tag", "--sort=-creatordate", "--contains", _base())
+    return next(iter(_output(*since, "--merged", "HEAD", "--no-contains", "HEAD")), None)
+
+
+def _output(*arguments: str) -> list[str]:
+    """Return the words that git prints; none where it fails."""
+    command = _git(*arguments)
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
 
 
 def _git(*arguments: str) -> list[str]:
     git = shutil.which("git")
     if git is None:
         _missing("git is not on the PATH")
-    return [str(git), "-C", str(package.ROOT), *arguments]
+    # Also where the folder is another user's, as in a container.
+    return [str(git), "-c", f"safe.directory={package.ROOT}", "-C", str(package.ROOT), *arguments]
 
 
 def _missing(what: str) -> None:
