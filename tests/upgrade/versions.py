@@ -79,7 +79,7 @@ def following(folder: Path) -> Path:
 
 
 def _base() -> str:
-    """Return the base's revision; where this history was written anew, the one that names a base."""
+    """Return the base; where this history was written anew, the revision that names one."""
     named = BASE.read_text().split()[0]
     if _output("cat-file", "-t", named) == ["commit"]:
         return named
