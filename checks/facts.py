@@ -107,7 +107,7 @@ def _kinds(access: Access, facts: Facts) -> dict[str, list[dict[str, Any]]]:
             {
                 "queue": one["name"],
                 "deduplicates": "duplicateDetection" in one,
-                "size": {**DEFAULTS, **facts["queueSizesMB"]}.get(one["name"]),
+                "size": {**DEFAULTS, **facts["queueSizesMB"]}.get(one["name"], 1024),
             }
             for one in access["queues"]
         ],

@@ -62,7 +62,7 @@ resource namespaceQueues 'Microsoft.ServiceBus/namespaces/queues@2026-01-01' = [
     properties: {
       lockDuration: queue.?lockDuration ?? 'PT1M'
       maxDeliveryCount: queue.?maxDeliveryCount ?? 10
-      maxSizeInMegabytes: queueSizesMB[queue.name]
+      maxSizeInMegabytes: queueSizesMB[?queue.name] ?? 1024
       deadLetteringOnMessageExpiration: true
       requiresDuplicateDetection: queue.?duplicateDetection != null
       ...(queue.?duplicateDetection == null ? {} : { duplicateDetectionHistoryTimeWindow: queue.?duplicateDetection })

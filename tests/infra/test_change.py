@@ -14,6 +14,7 @@ from checks.declaration import Access
 from checks.differences import deployed_settings, differences
 from checks.snapshot import Snapshot, of_type, operators
 from checks.snapshot import load as load_snapshot
+from shared.settings.version import DEPLOYMENT_VERSION
 
 pytestmark = [
     pytest.mark.long,
@@ -139,6 +140,7 @@ def test_a_secret_in_a_vault_of_its_own_a_queue_and_an_app(folder: Path) -> None
             "RELAY_BUS__clientId": "clientId of identities/archive_bus",
             "RELAY_BUS__credential": "managedidentity",
             "RELAY_BUS__fullyQualifiedNamespace": "relay-local.servicebus.windows.net",
+            "RELAY_DEPLOYMENT_VERSION": str(DEPLOYMENT_VERSION),
             "RELAY_IDENTITY_ARCHIVE_BUS": "clientId of identities/archive_bus",
             "RELAY_IDENTITY_ARCHIVIST": "clientId of identities/archivist",
             "RELAY_IDENTITY_DECRYPT": "clientId of identities/decrypt",
