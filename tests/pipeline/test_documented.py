@@ -118,7 +118,7 @@ def test_deleted_vaults_are_recovered_before_anything_is_deployed_again() -> Non
     template = Template(snapshot)
     names = frozenset(vault.name.lower() for vault in template.of(VAULT))
     refused = blockers(ExistingDeployment(Template({}), deleted_vaults=names), snapshot)
-    assert len(refused) == len(names) == 3
+    assert len(refused) == len(names) == 4
     assert all("recover" in str(one) for one in refused)
     recovered = [
         one for one in snapshot["predictedResources"] if one["type"].startswith(f"{VAULT}")

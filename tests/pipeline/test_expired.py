@@ -92,7 +92,7 @@ RECEIVERS = {
 
 
 def test_an_operator_is_declared_to_receive_what_is_rejected() -> None:
-    assert {"operator"} == RECEIVERS
+    assert {"operator", "records_officer"} == RECEIVERS
 
 
 @pytest.mark.parametrize(
