@@ -1,7 +1,12 @@
-"""Each deployment that departs from the declaration by one step: the proof names just that step."""
+"""Each deployment that departs from the declaration by one step: the proof names just that step.
+
+There are hundreds, and each takes a second. With a SEED, as where every change is judged, a third
+of them is played, which the seed chooses; without one, as by night, all are.
+"""
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -33,6 +38,8 @@ async def test_the_proof_names_each_departure_and_nothing_else(
         # Rights on queues are given by roles in either case: those have been played.
         mutations = [one for one in mutations if kinds(original, one) != {"queue"}]
     assert len(mutations) > 90
+    if seed := os.environ.get("SEED"):
+        mutations = mutations[int(seed) % 3 :: 3]
     mutations = mutations[part::parts]
     wrong: list[str] = []
     began = time.monotonic()
