@@ -29,6 +29,26 @@ async def send_all(cloud: Running) -> set[str]:
         return {await cloud.send(session, b"%d" % n, TEXT) for n in range(MESSAGES)}
 
 
+# First: for a while after a resume, the receiver itself brings forward what waits.
+async def test_what_a_partner_asked_to_wait_for_is_sent_at_once_if_an_operator_says_so(
+    cloud: Running,
+) -> None:
+    await cloud.fault(service="partner", answer="status", status=500, retry_after="3600", times=1)
+    async with cloud.session() as session:
+        message_id = await cloud.send(session, b"later", TEXT)
+    await cloud.waiting("retries", 1)
+    (one,) = json.loads((await ops(cloud, "retries", "--json")).out)["messages"]
+    assert (one["attempts"], one["waits_for"], one["id"]) == (1, "attempt", message_id)
+    assert "500" in one["detail"]
+    assert 3000 < one["due_in_seconds"] <= 1.2 * 3600
+    table = await ops(cloud, "retries")
+    assert message_id in table.out
+    await done(cloud, "retry", f"#{one['sequence_number']}")
+    await cloud.received({message_id})
+    gone = await ops(cloud, "retry", message_id)
+    assert (gone.code, "no such waiting message" in gone.err) == (1, True)
+
+
 async def test_a_pause_survives_restarts_and_after_it_all_is_delivered(cloud: Running) -> None:
     await done(cloud, "partner", "pause", "--reason", REASON)
     await restart(cloud)
@@ -90,25 +110,6 @@ async def test_a_receiver_that_starts_after_a_resume_brings_forward_what_waits(
         await restart(cloud)
         await cloud.send(session, b"has the state read", TEXT)
     await cloud.received({in_an_hour})
-
-
-async def test_what_a_partner_asked_to_wait_for_is_sent_at_once_if_an_operator_says_so(
-    cloud: Running,
-) -> None:
-    await cloud.fault(service="partner", answer="status", status=500, retry_after="3600", times=1)
-    async with cloud.session() as session:
-        message_id = await cloud.send(session, b"later", TEXT)
-    await cloud.waiting("retries", 1)
-    (one,) = json.loads((await ops(cloud, "retries", "--json")).out)["messages"]
-    assert (one["attempts"], one["waits_for"], one["id"]) == (1, "attempt", message_id)
-    assert "500" in one["detail"]
-    assert 3000 < one["due_in_seconds"] <= 1.2 * 3600
-    table = await ops(cloud, "retries")
-    assert message_id in table.out
-    await done(cloud, "retry", f"#{one['sequence_number']}")
-    await cloud.received({message_id})
-    gone = await ops(cloud, "retry", message_id)
-    assert (gone.code, "no such waiting message" in gone.err) == (1, True)
 
 
 @pytest.mark.parametrize("operator", ["operator", "secrets_officer", "partner_officer"])
