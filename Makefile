@@ -36,6 +36,7 @@ help:
 	@echo "make test-long run those marked long, in another deployment too, through every fault,"
 	@echo "              and with a ledger of a million"
 	@echo "make test-all both"
+	@echo "make test-oldest what another version of Python can change: PYTHON=python3.11"
 	@echo "make azure    try in a subscription what only Azure can show; costs money, asks first"
 	@echo "make bench    measure what is fast, beside other ways to do it; twelve minutes"
 	@echo "make bench-quick  the same with tiny sizes, to see that it works; its figures mean nothing"
