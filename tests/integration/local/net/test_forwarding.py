@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, suppress
 import pytest
 
 from local.net.forwarding import forward
+from tests.tcp import serving
 
 
 @pytest.fixture
@@ -21,14 +22,11 @@ async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
     while data := await reader.read(65536):
         writer.write(data)
         await writer.drain()
-    writer.close()
 
 
 @pytest.mark.parametrize("round_trip", [0.0, 0.01])
 async def test_what_is_sent_comes_back_as_it_was(stack: AsyncExitStack, round_trip: float) -> None:
-    server = await asyncio.start_server(echo, "127.0.0.1", 0)
-    stack.callback(server.close)
-    there = server.sockets[0].getsockname()[1]
+    there = await stack.enter_async_context(serving(echo))
     port = await forward(stack, "127.0.0.1", there, round_trip)
     payload = bytes(range(256)) * 8000  # more than the buffers between
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -45,11 +43,9 @@ async def test_a_server_that_hangs_up_is_seen_through_it(
 ) -> None:
     async def goodbye(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"goodbye")
-        writer.close()
 
-    server = await asyncio.start_server(goodbye, "127.0.0.1", 0)
-    stack.callback(server.close)
-    port = await forward(stack, "127.0.0.1", server.sockets[0].getsockname()[1], round_trip)
+    there = await stack.enter_async_context(serving(goodbye))
+    port = await forward(stack, "127.0.0.1", there, round_trip)
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     async with asyncio.timeout(30):
         assert await reader.read() == b"goodbye"
@@ -57,10 +53,8 @@ async def test_a_server_that_hangs_up_is_seen_through_it(
 
 
 async def test_where_there_is_no_server_the_connection_ends(stack: AsyncExitStack) -> None:
-    server = await asyncio.start_server(echo, "127.0.0.1", 0)
-    there = server.sockets[0].getsockname()[1]
-    server.close()
-    await server.wait_closed()
+    async with serving(echo) as there:
+        pass
     port = await forward(stack, "127.0.0.1", there, 0.01)
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     async with asyncio.timeout(30):
