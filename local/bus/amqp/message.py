@@ -76,6 +76,18 @@ class Message:
         return replace(self, application_properties=encode_section(_APPLICATION_PROPERTIES, merged))
 
 
+def with_properties(
+    message: Message, fields: list[Value], application: Mapping[Value, Value]
+) -> Message:
+    """Return the message with other properties, all but the message id, and application ones."""
+    raw = encode_section(_APPLICATION_PROPERTIES, {**application}) if application else b""
+    return replace(
+        message,
+        properties=encode_section(_PROPERTIES, [*fields]),
+        application_properties=raw,
+    )
+
+
 def parse(data: bytes) -> Message:
     """Read an encoded message. Raises DecodeError, for any malformed input."""
     header: list[Value] = []

@@ -1,0 +1,1 @@
+"""The rules of subscriptions: filters and actions over messages, pure."""
