@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
+from local.deployment.rules import DEFAULT_RULE, RuleSpec
 from local.resource_manager.expressions import Reference
 
 
@@ -67,6 +68,25 @@ class VaultSpec:
     secrets: tuple[SecretSpec, ...]
 
 
+EntityStatus = Literal["Active", "Disabled", "SendDisabled", "ReceiveDisabled"]
+
+
+@dataclass(frozen=True)
+class EntityDetails:
+    """What is described of an entity of a bus and changes nothing of how it treats messages.
+
+    Times in seconds since 1970; 0 for what is as old as the deployment.
+    """
+
+    user_metadata: str = ""
+    enable_batched_operations: bool = True
+    enable_express: bool = False
+    enable_partitioning: bool = False
+    support_ordering: bool = True
+    created_at: float = 0.0
+    updated_at: float = 0.0
+
+
 @dataclass(frozen=True)
 class QueueSpec:
     """A queue with the properties that decide how it treats messages."""
@@ -82,6 +102,31 @@ class QueueSpec:
     forward_dead_letters_to: str | None = None
     max_message_bytes: int = 256 * 1024
     max_size_bytes: int = 1024**3
+    status: EntityStatus = "Active"
+    delete_when_idle: timedelta | None = None
+    details: EntityDetails = EntityDetails()
+
+
+@dataclass(frozen=True)
+class TopicSpec(QueueSpec):
+    """A topic: what is sent to it goes to its subscriptions, so it has no locks and forwards."""
+
+
+@dataclass(frozen=True)
+class SubscriptionSpec(QueueSpec):
+    """A subscription of a topic: a queue for what its rules take.
+
+    `name` is its path, `topic/Subscriptions/subscription`.
+    """
+
+    topic: str = ""
+    rules: tuple[RuleSpec, ...] = (RuleSpec(DEFAULT_RULE),)
+    dead_letter_on_filter_errors: bool = True
+
+
+def subscription_path(topic: str, subscription: str) -> str:
+    """Return the path of a subscription, as clients address it."""
+    return f"{topic}/Subscriptions/{subscription}"
 
 
 @dataclass(frozen=True)
@@ -94,6 +139,13 @@ class NamespaceSpec:
     tier: Literal["Basic", "Standard", "Premium"]
     local_auth: bool
     queues: tuple[QueueSpec, ...]
+    topics: tuple[TopicSpec, ...] = ()
+    subscriptions: tuple[SubscriptionSpec, ...] = ()
+
+    @property
+    def entities(self) -> tuple[QueueSpec, ...]:
+        """Everything that messages can be sent to or received from."""
+        return (*self.queues, *self.topics, *self.subscriptions)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -9,6 +10,8 @@ from typing import TypeAlias
 
 ParameterValue: TypeAlias = bool | int | float | str | datetime | timedelta
 DEFAULT_RULE = "$Default"
+# Microsoft Learn, "Naming rules and restrictions for Azure resources", rules of subscriptions.
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._\-]{0,48}[A-Za-z0-9])?")
 
 
 @dataclass(frozen=True)
@@ -48,3 +51,8 @@ class RuleSpec:
     condition: FilterSpec = TrueFilterSpec()
     action: SqlSpec | None = None
     created_at: float = 0.0
+
+
+def is_rule_name(name: str) -> bool:
+    """Return whether a rule may have that name."""
+    return name == DEFAULT_RULE or _NAME.fullmatch(name) is not None

@@ -27,6 +27,7 @@ ARGUMENT_ERROR = "com.microsoft:argument-error"
 OUT_OF_RANGE = "com.microsoft:argument-out-of-range"
 ENTITY_DISABLED = "com.microsoft:entity-disabled"
 SERVER_BUSY = "com.microsoft:server-busy"
+ENTITY_ALREADY_EXISTS = "com.microsoft:entity-already-exists"
 DEAD_LETTER = "com.microsoft:dead-letter"
 
 _ERROR = ULong(0x1D)
@@ -62,6 +63,13 @@ class MessageNotFoundError(AmqpError):
 
     def __init__(self) -> None:
         super().__init__(MESSAGE_NOT_FOUND, "The specified message does not exist.")
+
+
+class EntityDeletedError(AmqpError):
+    """A queue, topic or subscription that was deleted while a link to it was open."""
+
+    def __init__(self, entity: str) -> None:
+        super().__init__(NOT_FOUND, f"The messaging entity '{entity}' could not be found.")
 
 
 class MessageTooLargeError(AmqpError):

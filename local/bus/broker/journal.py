@@ -67,6 +67,23 @@ class Journal:
                 )
             self._ids = dict(self._database.execute("SELECT name, id FROM queue"))
 
+    def add_queues(self, names: Iterable[str]) -> None:
+        """Keep these queues too."""
+        with self._naming_the_file("cannot be written"), self._transaction():
+            for name in names:
+                self._database.execute(
+                    "INSERT OR IGNORE INTO queue (name, last_number) VALUES (?, 0)", (name.lower(),)
+                )
+            self._ids = dict(self._database.execute("SELECT name, id FROM queue"))
+
+    def remove_queues(self, names: Iterable[str]) -> None:
+        """Keep these queues no longer; their messages were removed before."""
+        self.commit()
+        with self._naming_the_file("cannot be written"), self._transaction():
+            for name in names:
+                self._forget_queue(name.lower())
+                self._ids.pop(name.lower(), None)
+
     def queue(self, name: str) -> QueueJournal:
         """Return the part of one queue."""
         return QueueJournal(self, self._ids[name.lower()])

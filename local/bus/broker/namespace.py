@@ -1,4 +1,4 @@
-"""All queues of a namespace: their consumers, forwarding, and the time of the next event."""
+"""All queues, topics and subscriptions of a namespace: consumers, forwarding, the next event."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from typing import Protocol
 
 from local.bus.amqp.message import Message
 from local.bus.broker.address import Address
-from local.bus.broker.availability import QueueAvailability
+from local.bus.broker.availability import QueueAvailability, StatusAvailability
 from local.bus.broker.entry import QueueEntry
+from local.bus.broker.forwarding import check_forwarding
 from local.bus.broker.journal import Journal
 from local.bus.broker.queue import DEAD_LETTER_SUFFIX, Counts, Queue
-from local.deployment.resources import NamespaceSpec, QueueSpec
-
-MAX_HOPS = 4
+from local.bus.broker.store import NullRecorder
+from local.bus.broker.topic import Subscription, Topic
+from local.deployment.resources import NamespaceSpec, QueueSpec, SubscriptionSpec, TopicSpec
 
 
 class Consumer(Protocol):
@@ -34,7 +35,7 @@ class Namespace:
     """The queues of a namespace. `set_timer` gets the time at which `advance` is to be called next.
 
     With a journal they hold what it kept, and it records each change. `availability` says which
-    queues refuse what is asked of them.
+    queues refuse what is asked of them. `on_change` is called after each change of an entity.
     """
 
     def __init__(
@@ -44,12 +45,20 @@ class Namespace:
         set_timer: Callable[[float], None] = lambda _: None,
         journal: Journal | None = None,
         availability: QueueAvailability | None = None,
+        on_change: Callable[[], None] = lambda: None,
     ) -> None:
-        check_forwarding(spec.queues)
+        check_forwarding(spec.entities)
         self.clock = clock
-        self.availability = availability or QueueAvailability()
+        self.availability = StatusAvailability(availability or QueueAvailability())
         self._set_timer = set_timer
-        self._queues = {queue.name.lower(): queue for queue in _queues(spec.queues, journal)}
+        self._journal = journal
+        self._on_change = on_change
+        self._recorder = journal.queue if journal is not None else lambda _: NullRecorder()
+        self._queues: dict[str, Queue] = {}
+        if journal is not None:
+            journal.open_queues(name for one in spec.entities for name in _journaled(one))
+        for entity in spec.entities:
+            self._make(entity)
         self._consumers: dict[Queue, deque[Consumer]] = {}
         self._blocked_forwards: set[Queue] = set()
 
@@ -72,6 +81,66 @@ class Namespace:
         numbers = [queue.send(message, now) for message, _ in messages]
         self.changed(queue)
         return numbers
+
+    # Entities that come, change and go while the namespace is in use
+
+    def entities(self) -> list[Queue]:
+        """Return all queues, topics and subscriptions, a topic before its subscriptions."""
+        return list(self._queues.values())
+
+    def add(self, spec: QueueSpec) -> Queue:
+        """Make a queue, topic or subscription.
+
+        Raises ValueError where its forwards lead nowhere or in a circle, or a rule is malformed.
+        """
+        check_forwarding([*(one.spec for one in self._queues.values()), spec], [spec])
+        if self._journal is not None:
+            self._journal.add_queues(_journaled(spec))
+        queue = self._make(spec)
+        self._on_change()
+        return queue
+
+    def change(self, queue: Queue, spec: QueueSpec) -> None:
+        """Give an entity other properties. Raises ValueError as `add` does."""
+        others = [one.spec for one in self._queues.values() if one is not queue]
+        check_forwarding([*others, spec], [spec])
+        queue.configure(spec)
+        self._on_change()
+        self.changed(queue)
+
+    def remove(self, queue: Queue) -> None:
+        """Remove an entity with all that it holds; a topic with its subscriptions."""
+        for subscription in list(queue.subscriptions.values()) if isinstance(queue, Topic) else []:
+            self.remove(subscription)
+        if isinstance(queue, Subscription):
+            del queue.topic.subscriptions[queue.name.lower()]
+        del self._queues[queue.name.lower()]
+        queue.clear()
+        for one in (queue, queue.dead_letters):
+            if one is not None:
+                one.is_deleted = True
+                self._consumers.pop(one, None)
+                self._blocked_forwards.discard(one)
+        if self._journal is not None:
+            self._journal.remove_queues(_journaled(queue.spec))
+        self._on_change()
+
+    def _make(self, spec: QueueSpec) -> Queue:
+        queue: Queue
+        if isinstance(spec, TopicSpec):
+            queue = Topic(spec, self._recorder)
+        elif isinstance(spec, SubscriptionSpec):
+            topic = self._queues.get(spec.topic.lower())
+            if topic is None or not isinstance(topic, Topic):
+                raise ValueError(f"subscription {spec.name}: there is no topic {spec.topic}")
+            queue = Subscription(spec, topic, self._recorder)
+            topic.subscriptions[spec.name.lower()] = queue
+        else:
+            queue = Queue(spec, self._recorder)
+        self._queues[spec.name.lower()] = queue
+        return queue
+
+    # Delivering
 
     def add_consumer(self, queue: Queue, consumer: Consumer) -> None:
         """Deliver messages to a consumer for as long as it is ready."""
@@ -131,11 +200,19 @@ class Namespace:
             consumer.deliver(entry)
 
     def _forward(self, queue: Queue) -> None:
-        """Move what waits in a queue to the one it forwards to, while there is room."""
-        if queue.forward_to is None:
-            return
-        target = self._queues[queue.forward_to.lower()]
+        """Move what waits in a queue to the one it forwards to, while there is room.
+
+        What is due in a topic goes to its subscriptions, which take whatever the topic took.
+        """
         now = self.clock()
+        if isinstance(queue, Topic):
+            for subscription in queue.publish(now):
+                self.changed(subscription)
+            return
+        # The target may have been deleted: what waits for it stays where it is.
+        target = self._queues.get((queue.forward_to or "").lower())
+        if target is None:
+            return
         self._blocked_forwards.discard(queue)
         moved = False
         while (entry := queue.first(now)) is not None:
@@ -156,27 +233,5 @@ class Namespace:
             self.changed(target)
 
 
-def _queues(specs: Sequence[QueueSpec], journal: Journal | None) -> list[Queue]:
-    if journal is None:
-        return [Queue(spec) for spec in specs]
-    journal.open_queues(
-        name for spec in specs for name in (spec.name, spec.name + DEAD_LETTER_SUFFIX)
-    )
-    return [Queue(spec, journal.queue) for spec in specs]
-
-
-def check_forwarding(queues: Iterable[QueueSpec]) -> None:
-    """Raise ValueError for a forward to an unknown queue, in a circle, or over too many hops."""
-    targets = {queue.name.lower(): queue.forward_to for queue in queues}
-    for queue in queues:
-        dead = queue.forward_dead_letters_to
-        if dead is not None and dead.lower() not in targets:
-            raise ValueError(f"queue {queue.name}: dead letters forward to unknown queue {dead}")
-        hops, target = 0, queue.forward_to
-        while target is not None:
-            hops += 1
-            if target.lower() not in targets:
-                raise ValueError(f"queue {queue.name}: forwards to unknown queue {target}")
-            if hops > MAX_HOPS:
-                raise ValueError(f"queue {queue.name}: forwards in a circle, or over too many hops")
-            target = targets[target.lower()]
+def _journaled(spec: QueueSpec) -> tuple[str, str]:
+    return spec.name, spec.name + DEAD_LETTER_SUFFIX

@@ -61,6 +61,21 @@ class Queue:
         self.forward_to = spec.forward_dead_letters_to if is_dead_letter else spec.forward_to
         self.dead_letters = None if is_dead_letter else Queue(spec, recorder, is_dead_letter=True)
         self.store = Store(recorder(self.name))
+        self.is_deleted = False
+
+    def configure(self, spec: QueueSpec) -> None:
+        """Go by other properties from now on; what is held keeps its times."""
+        self.spec = spec
+        self.forward_to = spec.forward_dead_letters_to if self.is_dead_letter else spec.forward_to
+        if self.dead_letters is not None:
+            self.dead_letters.configure(spec)
+
+    def clear(self) -> None:
+        """Remove everything, dead letters too."""
+        for entry in list(self.store):
+            self.store.remove(entry.sequence_number)
+        if self.dead_letters is not None:
+            self.dead_letters.clear()
 
     # Sending
 

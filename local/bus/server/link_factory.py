@@ -10,6 +10,7 @@ from local.bus.amqp.errors import NOT_ALLOWED, NOT_FOUND, NOT_IMPLEMENTED, AmqpE
 from local.bus.amqp.values import Described, Symbol, ULong
 from local.bus.broker.address import CBS, Address, parse_address
 from local.bus.broker.queue import Queue
+from local.bus.broker.topic import Subscription, Topic
 from local.bus.security.principal import Right
 from local.bus.server.cbs import cbs_node
 from local.bus.server.incoming import IncomingLink, Node, queue_node
@@ -74,12 +75,16 @@ def _queue_link(session: LinkSession, attach: amqp.Attach, address: Address) -> 
     holder = session.claims.require(right, address, fresh=True)
     queue = _find(session, address)
     if attach.role == amqp.RECEIVER:
+        if isinstance(queue, Topic):
+            raise AmqpError(NOT_ALLOWED, "Messages are received from subscriptions of a topic.")
         if queue.forward_to is not None:
             raise AmqpError(NOT_ALLOWED, "The queue forwards its messages: none can be received.")
         session.namespace.availability.require(queue, "attach-receive")
         return QueueReceiver(session, attach, address, queue, holder)
     if queue.is_dead_letter:
         raise AmqpError(NOT_ALLOWED, "Nothing can be sent to a dead-letter queue.")
+    if isinstance(queue, Subscription):
+        raise AmqpError(NOT_ALLOWED, "Messages are sent to a topic, not to its subscriptions.")
     session.namespace.availability.require(queue, "attach-send")
     limit = queue.spec.max_message_bytes
     return IncomingLink(session, attach, address, "send", queue_node(queue), limit, queue)

@@ -5,16 +5,18 @@ Source: Microsoft Learn, "AMQP 1.0 in Azure Service Bus: request-response-based 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from uuid import UUID
 
 from local.bus.amqp.decoding import DecodeError
 from local.bus.amqp.errors import (
     ARGUMENT_ERROR,
+    ENTITY_ALREADY_EXISTS,
     ENTITY_DISABLED,
     LOCK_LOST,
     MESSAGE_NOT_FOUND,
     NOT_ALLOWED,
+    NOT_FOUND,
     NOT_IMPLEMENTED,
     RESOURCE_LIMIT,
     SERVER_BUSY,
@@ -29,15 +31,19 @@ from local.bus.broker.entry import QueueEntry
 from local.bus.broker.namespace import Namespace
 from local.bus.broker.queue import Queue
 from local.bus.broker.settlement import text_of
+from local.bus.broker.topic import Subscription, Topic
 from local.bus.security.principal import Right
 from local.bus.server.incoming import Node
 from local.bus.server.link import Link
 from local.bus.server.requests import Request, read_request, send_response
+from local.bus.server.rule_requests import add_rule, enumerate_rules, remove_rule
 
 MAX_PEEK_BYTES = 1024 * 1024
 MAX_ITEMS = 1000
 
 _STATUS = {
+    ENTITY_ALREADY_EXISTS: 409,
+    NOT_FOUND: 404,
     UNAUTHORIZED: 401,
     MESSAGE_NOT_FOUND: 404,
     LOCK_LOST: 410,
@@ -77,7 +83,9 @@ def management_node(queue: Queue) -> Node:
 def _run(link: Link, queue: Queue, request: Request) -> Value:
     right, operation = _OPERATIONS.get(request.operation, ("listen", _unknown))
     holder = link.session.claims.require(right, link.address)
-    if queue.forward_to is not None:
+    if operation not in _on_kind(queue):
+        raise AmqpError(NOT_ALLOWED, "The operation is not for this kind of entity.")
+    if queue.forward_to is not None and operation not in _RULE_OPERATIONS:
         # Of all operations, also to schedule a message (azure-service-bus-dotnet 626): one that is
         # sent with its time as a property is taken.
         raise AmqpError(
@@ -195,6 +203,20 @@ def _items(arguments: Arguments, name: str) -> list[Value]:
     return items
 
 
+# Whoever may listen on a subscription may choose what it takes (azure-sdk-for-net 25523).
+_RULE_OPERATIONS: frozenset[Operation] = frozenset({add_rule, remove_rule, enumerate_rules})
+_TOPIC_OPERATIONS: frozenset[Operation] = frozenset({_schedule, _cancel, _unknown})
+
+
+def _on_kind(queue: Queue) -> Container[Operation]:
+    every = frozenset({_unknown, *(operation for _, operation in _OPERATIONS.values())})
+    if isinstance(queue, Topic):
+        return _TOPIC_OPERATIONS
+    if isinstance(queue, Subscription):
+        return every - {_schedule, _cancel}
+    return every - _RULE_OPERATIONS
+
+
 _OPERATIONS: dict[str, tuple[Right, Operation]] = {
     "com.microsoft:renew-lock": ("listen", _renew_lock),
     "com.microsoft:peek-message": ("listen", _peek),
@@ -202,4 +224,7 @@ _OPERATIONS: dict[str, tuple[Right, Operation]] = {
     "com.microsoft:cancel-scheduled-message": ("send", _cancel),
     "com.microsoft:receive-by-sequence-number": ("listen", _receive_deferred),
     "com.microsoft:update-disposition": ("listen", _update_disposition),
+    "com.microsoft:add-rule": ("listen", add_rule),
+    "com.microsoft:remove-rule": ("listen", remove_rule),
+    "com.microsoft:enumerate-rules": ("listen", enumerate_rules),
 }

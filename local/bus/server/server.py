@@ -47,11 +47,14 @@ class BusServer:
         audit: AuditSink | None = None,
         availability: QueueAvailability | None = None,
         round_trip: float = 0.0,
+        on_change: Callable[[], None] = lambda: None,
     ) -> None:
         self._clock = clock
         self._clock_offset = 0.0
         self._round_trip = round_trip
-        self._namespace = Namespace(namespace, self._now, self._set_timer, journal, availability)
+        self._namespace = Namespace(
+            namespace, self._now, self._set_timer, journal, availability, on_change
+        )
         commit = journal.commit if journal is not None else lambda: None
         self._services = BusServices(self._namespace, access, clock, commit, audit or AuditSink())
         self._connections: set[Connection] = set()
@@ -98,6 +101,15 @@ class BusServer:
     def state(self) -> Mapping[str, Counts]:
         """Return how many messages each queue holds, by state."""
         return self._namespace.counts()
+
+    @property
+    def namespace(self) -> Namespace:
+        """The entities, for their administration; after a change call `entities_changed`."""
+        return self._namespace
+
+    def entities_changed(self) -> None:
+        """Detach links to what is deleted or disabled; move what waited; make it durable."""
+        self.availability_changed()
 
     def peek(self, queue: str, from_number: int) -> Sequence[QueueEntry]:
         """Return what a queue holds from a sequence number on, in any state, and leave it there."""

@@ -13,7 +13,8 @@ from local.bus.amqp.message import Message, application_properties, parse
 from local.bus.amqp.values import Described, Symbol, Timestamp, ULong
 from local.bus.broker.address import parse_address
 from local.bus.broker.entry import QueueEntry
-from local.bus.broker.namespace import Namespace, check_forwarding
+from local.bus.broker.forwarding import check_forwarding
+from local.bus.broker.namespace import Namespace
 from local.bus.broker.queue import Queue
 from local.deployment.resources import NamespaceSpec, QueueSpec
 

@@ -1,0 +1,102 @@
+"""Topics and their subscriptions, pure: what is sent to a topic becomes copies in subscriptions.
+
+Source: Microsoft Learn, "Service Bus queues, topics, and subscriptions", "Topic filters and
+actions", "Message expiration".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from local.bus.broker.entry import QueueEntry
+from local.bus.broker.queue import Queue
+from local.bus.broker.store import NullRecorder, StoreRecorder
+from local.bus.topics.errors import RuleEvaluationError
+from local.bus.topics.rules import compile_rule, copies
+from local.deployment.resources import QueueSpec, SubscriptionSpec, TopicSpec
+
+FILTER_FAILED = "FilterEvaluationException"
+
+
+class Topic(Queue):
+    """A topic. It holds what is scheduled; all else goes to its subscriptions at once."""
+
+    def __init__(
+        self,
+        spec: TopicSpec,
+        recorder: Callable[[str], StoreRecorder] = lambda _: NullRecorder(),
+    ) -> None:
+        super().__init__(spec, recorder)
+        self.dead_letters = None
+        self.subscriptions: dict[str, Subscription] = {}
+
+    @property
+    def size_in_bytes(self) -> int:
+        """What the topic holds, with its subscriptions: its size limits them together."""
+        held = sum(one.size_in_bytes for one in self.subscriptions.values())
+        return self.store.total_bytes + held
+
+    def publish(self, now: float) -> list[Subscription]:
+        """Move what is due to the subscriptions; return those that may have got something."""
+        reached = False
+        while (entry := self.first(now)) is not None:
+            # Put before it is removed: a crash between the two may double it but not lose it.
+            for subscription in self.subscriptions.values():
+                subscription.accept(entry, now)
+            self.take(now)
+            reached = True
+        return list(self.subscriptions.values()) if reached else []
+
+
+class Subscription(Queue):
+    """A subscription, by its rules."""
+
+    def __init__(
+        self,
+        spec: SubscriptionSpec,
+        topic: Topic,
+        recorder: Callable[[str], StoreRecorder] = lambda _: NullRecorder(),
+    ) -> None:
+        super().__init__(spec, recorder)
+        self.topic = topic
+        self._rules = [compile_rule(rule) for rule in spec.rules]
+
+    @property
+    def subscription_spec(self) -> SubscriptionSpec:
+        """Its properties, with its rules."""
+        assert isinstance(self.spec, SubscriptionSpec)  # noqa: S101 - made and configured with one
+        return self.spec
+
+    def configure(self, spec: QueueSpec) -> None:
+        """Go by other properties and rules from now on. Raises RuleSyntaxError."""
+        if isinstance(spec, SubscriptionSpec):
+            self._rules = [compile_rule(rule) for rule in spec.rules]
+        super().configure(spec)
+
+    def accept(self, published: QueueEntry, now: float) -> None:
+        """Take what the rules take of a message of the topic."""
+        number = published.enqueued_sequence_number or published.sequence_number
+        try:
+            taken = copies(self._rules, published.message, published.enqueued_at)
+        except RuleEvaluationError as error:
+            self._fail_filter(published, str(error), now)
+            return
+        for message in taken:
+            self.send(message, now, origin=number, source=published.dead_letter_source)
+
+    def _fail_filter(self, published: QueueEntry, why: str, now: float) -> None:
+        if not self.subscription_spec.dead_letter_on_filter_errors or self.dead_letters is None:
+            return
+        entry = replace(
+            published,
+            sequence_number=self.store.next_number(),
+            enqueued_at=now,
+            enqueued_sequence_number=published.sequence_number,
+        )
+        self.dead_letters.store.put(entry.dead_lettered(FILTER_FAILED, why))
+
+    def _default_time_to_live(self) -> float | None:
+        # A topic's time to live is the longest that any message may ask for.
+        limits = (self.spec.time_to_live, self.topic.spec.time_to_live)
+        return min((one.total_seconds() for one in limits if one is not None), default=None)

@@ -1,0 +1,176 @@
+"""The rules of a subscription by request and response, as the rule managers of the SDKs use them.
+
+Source: Microsoft Learn, "AMQP 1.0 in Azure Service Bus: request-response-based operations", rule
+operations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TypeGuard
+
+from local.bus.amqp.errors import ARGUMENT_ERROR, ENTITY_ALREADY_EXISTS, NOT_FOUND, AmqpError
+from local.bus.amqp.message import timestamp
+from local.bus.amqp.values import Described, Int, ULong, Value
+from local.bus.broker.namespace import Namespace
+from local.bus.broker.queue import Queue
+from local.bus.broker.topic import Subscription
+from local.bus.topics.errors import RuleEvaluationError, RuleSyntaxError
+from local.bus.topics.message_properties import amqp_value, sql_value
+from local.bus.topics.sql_values import UNKNOWN
+from local.deployment.rules import (
+    CorrelationFilterSpec,
+    FalseFilterSpec,
+    FilterSpec,
+    ParameterValue,
+    RuleSpec,
+    SqlSpec,
+    TrueFilterSpec,
+    is_rule_name,
+)
+
+Arguments = Mapping[Value, Value]
+MAX_RULES = 2000  # of a topic, here of a subscription (Azure Service Bus quotas and limits)
+_RULE, _NO_ACTION, _SQL_ACTION = 0x13700000004, 0x13700000005, 0x13700000006
+_SQL, _TRUE, _FALSE, _CORRELATION = 0x1370000006, 0x1370000007, 0x1370000008, 0x1370000009
+_COMPATIBILITY = 20  # the level of the SQL dialect, the only one there is
+# The keys of a correlation filter on the wire, in the order of its list.
+_CORRELATION_KEYS = {
+    "correlation-id": "CorrelationId",
+    "message-id": "MessageId",
+    "to": "To",
+    "reply-to": "ReplyTo",
+    "label": "Label",
+    "session-id": "SessionId",
+    "reply-to-session-id": "ReplyToSessionId",
+    "content-type": "ContentType",
+}
+
+
+def add_rule(namespace: Namespace, queue: Queue, arguments: Arguments) -> Value:
+    """Add a rule, by its name and its description."""
+    subscription = _subscription(queue)
+    spec = subscription.subscription_spec
+    name = _name(arguments)
+    if any(rule.name.lower() == name.lower() for rule in spec.rules):
+        raise AmqpError(ENTITY_ALREADY_EXISTS, f"The rule '{name}' exists already.")
+    if len(spec.rules) >= MAX_RULES:
+        raise AmqpError(ARGUMENT_ERROR, f"A subscription has at most {MAX_RULES} rules.")
+    description = arguments.get("rule-description")
+    if not isinstance(description, dict):
+        raise AmqpError(ARGUMENT_ERROR, "The request has no rule-description.")
+    rule = RuleSpec(name, _filter(description), _action(description), namespace.clock())
+    try:
+        namespace.change(subscription, replace(spec, rules=(*spec.rules, rule)))
+    except RuleSyntaxError as error:
+        raise AmqpError(ARGUMENT_ERROR, str(error)) from None
+    return {}
+
+
+def remove_rule(namespace: Namespace, queue: Queue, arguments: Arguments) -> Value:
+    """Remove a rule by its name."""
+    subscription = _subscription(queue)
+    spec = subscription.subscription_spec
+    name = _name(arguments)
+    left = tuple(rule for rule in spec.rules if rule.name.lower() != name.lower())
+    if len(left) == len(spec.rules):
+        raise AmqpError(NOT_FOUND, f"The rule '{name}' could not be found.")
+    namespace.change(subscription, replace(spec, rules=left))
+    return {}
+
+
+def enumerate_rules(_namespace: Namespace, queue: Queue, arguments: Arguments) -> Value:
+    """List rules, from `skip` on and `top` at most; None where there is none."""
+    skip, top = arguments.get("skip"), arguments.get("top")
+    if not _is_count(skip) or not _is_count(top):
+        raise AmqpError(ARGUMENT_ERROR, "skip and top must be numbers from 0.")
+    rules = _subscription(queue).subscription_spec.rules[skip:][:top]
+    return {"rules": [{"rule-description": _describe(rule)} for rule in rules]} if rules else None
+
+
+def _subscription(queue: Queue) -> Subscription:
+    assert isinstance(queue, Subscription)  # noqa: S101 - the operations are for subscriptions only
+    return queue
+
+
+def _is_count(value: Value) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _name(arguments: Arguments) -> str:
+    name = arguments.get("rule-name")
+    if not isinstance(name, str) or not is_rule_name(name):
+        raise AmqpError(ARGUMENT_ERROR, "rule-name must be the name of a rule.")
+    return str(name)
+
+
+def _filter(description: Arguments) -> FilterSpec:
+    sql, correlation = description.get("sql-filter"), description.get("correlation-filter")
+    if isinstance(sql, dict) and isinstance(expression := sql.get("expression"), str):
+        return SqlSpec(str(expression))
+    if isinstance(correlation, dict):
+        return _correlation(correlation)
+    raise AmqpError(ARGUMENT_ERROR, "A rule needs a sql-filter or a correlation-filter.")
+
+
+def _correlation(given: Arguments) -> CorrelationFilterSpec:
+    system: dict[str, str] = {}
+    for key, name in _CORRELATION_KEYS.items():
+        value = given.get(key)
+        if isinstance(value, str):
+            system[name] = str(value)
+        elif value is not None:
+            raise AmqpError(ARGUMENT_ERROR, f"{key} of a correlation filter must be a string.")
+    properties = given.get("properties")
+    if properties is not None and not isinstance(properties, dict):
+        raise AmqpError(ARGUMENT_ERROR, "properties of a correlation filter must be a map.")
+    user = {str(name): _parameter(value) for name, value in (properties or {}).items()}
+    if not system and not user:
+        raise AmqpError(ARGUMENT_ERROR, "A correlation filter needs a property at least.")
+    return CorrelationFilterSpec(system, user)
+
+
+def _parameter(value: Value) -> ParameterValue:
+    try:
+        found = sql_value(value)
+    except RuleEvaluationError:
+        found = UNKNOWN
+    if isinstance(found, bool | int | float | str | datetime | timedelta):
+        return found
+    raise AmqpError(ARGUMENT_ERROR, "A property of a correlation filter has no type for it.")
+
+
+def _action(description: Arguments) -> SqlSpec | None:
+    action = description.get("sql-rule-action")
+    if action is None:
+        return None
+    if isinstance(action, dict) and isinstance(expression := action.get("expression"), str):
+        return SqlSpec(str(expression))
+    raise AmqpError(ARGUMENT_ERROR, "A sql-rule-action needs an expression.")
+
+
+def _describe(rule: RuleSpec) -> Described:
+    action = _described(_NO_ACTION)
+    if rule.action is not None:
+        action = _described(_SQL_ACTION, rule.action.expression, Int(_COMPATIBILITY))
+    created = timestamp(rule.created_at)
+    return _described(_RULE, _describe_filter(rule.condition), action, rule.name, created)
+
+
+def _describe_filter(spec: FilterSpec) -> Described:
+    match spec:
+        case TrueFilterSpec():
+            return _described(_TRUE)
+        case FalseFilterSpec():
+            return _described(_FALSE)
+        case SqlSpec():
+            return _described(_SQL, spec.expression, Int(_COMPATIBILITY))
+    system: list[Value] = [spec.system.get(name) for name in _CORRELATION_KEYS.values()]
+    user: dict[Value, Value] = {key: amqp_value(value) for key, value in spec.properties.items()}
+    return _described(_CORRELATION, *system, user)
+
+
+def _described(code: int, *fields: Value) -> Described:
+    return Described(ULong(code), [*fields])
