@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal
 
@@ -72,10 +72,21 @@ EntityStatus = Literal["Active", "Disabled", "SendDisabled", "ReceiveDisabled"]
 
 
 @dataclass(frozen=True)
+class AccessRule:
+    """A shared access rule of an entity, which gives access where local authentication is on."""
+
+    name: str
+    rights: tuple[str, ...]
+    primary_key: str = field(repr=False)
+    secondary_key: str = field(repr=False)
+
+
+@dataclass(frozen=True)
 class EntityDetails:
     """What is described of an entity of a bus and changes nothing of how it treats messages.
 
-    Times in seconds since 1970; 0 for what is as old as the deployment.
+    Times in seconds since 1970; 0 for what is as old as the deployment. `duplicate_window` is the
+    one that is described where duplicates are not detected.
     """
 
     user_metadata: str = ""
@@ -85,6 +96,8 @@ class EntityDetails:
     support_ordering: bool = True
     created_at: float = 0.0
     updated_at: float = 0.0
+    duplicate_window: timedelta = timedelta(minutes=10)
+    access_rules: tuple[AccessRule, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from local.bus.security.principal import Principal, Right
 from local.deployment.resources import NamespaceSpec
 
 # The names in access.json.
-_OPERATIONS: Mapping[Right, str] = {"send": "send", "listen": "receive"}
+_OPERATIONS: Mapping[Right, str] = {"send": "send", "listen": "receive", "manage": "manage"}
 
 
 class BusAudit(AuditSink):

@@ -1,4 +1,4 @@
-"""Where the entities of a namespace forward to: which chains of forwards are possible at all.
+"""Where the entities of a namespace forward to: what a deployment may have, and what exists.
 
 Source: Microsoft Learn, "Chaining Service Bus entities with autoforwarding".
 """
@@ -12,31 +12,33 @@ from local.deployment.resources import QueueSpec, SubscriptionSpec
 MAX_HOPS = 4
 
 
-def check_forwarding(
-    specs: Sequence[QueueSpec], changed: Sequence[QueueSpec] | None = None
-) -> None:
-    """Raise ValueError for a forward to an unknown entity, in a circle, or over too many hops.
-
-    `specs` are all entities, `changed` those of them whose targets have to exist, or None for all:
-    one that forwards to what was deleted since stays as it is.
-    """
+def check_forwarding(specs: Sequence[QueueSpec]) -> None:
+    """Raise ValueError for a forward to an unknown entity, in a circle, or over too many hops."""
     known = {spec.name.lower(): spec for spec in specs}
-    for spec in specs if changed is None else changed:
-        for target in (spec.forward_to, spec.forward_dead_letters_to):
-            found = known.get(target.lower()) if target else None
-            if target and (found is None or isinstance(found, SubscriptionSpec)):
-                raise ValueError(f"queue {spec.name}: forwards to unknown queue {target}")
+    for spec in specs:
+        check_targets(spec, specs)
     subscriptions: dict[str, set[str]] = {}
-    for spec in known.values():
+    for spec in specs:
         if isinstance(spec, SubscriptionSpec):
             subscriptions.setdefault(spec.topic.lower(), set()).add(spec.name.lower())
-    for spec in known.values():
+    for spec in specs:
         reached, hops = {spec.name.lower()}, 0
-        # From a topic to its subscriptions is no hop.
+        # From a topic to its subscriptions is not a hop.
         while reached := _next({*reached, *_all(reached, subscriptions)}, known):
             hops += 1
             if hops > MAX_HOPS:
                 raise ValueError(f"queue {spec.name}: forwards in a circle, or over too many hops")
+
+
+def check_targets(spec: QueueSpec, others: Sequence[QueueSpec]) -> None:
+    """Raise ValueError where an entity forwards to what is not a queue or topic.
+
+    Circles are not looked for: Service Bus takes them, and counts the hops of each message.
+    """
+    known = {one.name.lower() for one in others if not isinstance(one, SubscriptionSpec)}
+    for target in (spec.forward_to, spec.forward_dead_letters_to):
+        if target and target.lower() not in known:
+            raise ValueError(f"queue {spec.name}: forwards to unknown queue {target}")
 
 
 def _all(names: set[str], subscriptions: dict[str, set[str]]) -> set[str]:

@@ -11,7 +11,7 @@ from local.bus.amqp.message import Message
 from local.bus.broker.address import Address
 from local.bus.broker.availability import QueueAvailability, StatusAvailability
 from local.bus.broker.entry import QueueEntry
-from local.bus.broker.forwarding import check_forwarding
+from local.bus.broker.forwarding import check_forwarding, check_targets
 from local.bus.broker.journal import Journal
 from local.bus.broker.queue import DEAD_LETTER_SUFFIX, Counts, Queue
 from local.bus.broker.store import NullRecorder
@@ -36,6 +36,7 @@ class Namespace:
 
     With a journal they hold what it kept, and it records each change. `availability` says which
     queues refuse what is asked of them. `on_change` is called after each change of an entity.
+    `entities` are those to begin with, where they are others than the deployment's.
     """
 
     def __init__(
@@ -46,8 +47,11 @@ class Namespace:
         journal: Journal | None = None,
         availability: QueueAvailability | None = None,
         on_change: Callable[[], None] = lambda: None,
+        entities: Sequence[QueueSpec] | None = None,
     ) -> None:
-        check_forwarding(spec.entities)
+        if entities is None:
+            check_forwarding(spec.entities)
+            entities = spec.entities
         self.clock = clock
         self.availability = StatusAvailability(availability or QueueAvailability())
         self._set_timer = set_timer
@@ -56,8 +60,8 @@ class Namespace:
         self._recorder = journal.queue if journal is not None else lambda _: NullRecorder()
         self._queues: dict[str, Queue] = {}
         if journal is not None:
-            journal.open_queues(name for one in spec.entities for name in _journaled(one))
-        for entity in spec.entities:
+            journal.open_queues(name for one in entities for name in _journaled(one))
+        for entity in sorted(entities, key=lambda one: isinstance(one, SubscriptionSpec)):
             self._make(entity)
         self._consumers: dict[Queue, deque[Consumer]] = {}
         self._blocked_forwards: set[Queue] = set()
@@ -77,7 +81,7 @@ class Namespace:
         self.availability.require(queue, "send")
         for message, size in messages:
             queue.check(message, size)
-        now = self.clock()
+        queue.accessed_at = now = self.clock()
         numbers = [queue.send(message, now) for message, _ in messages]
         self.changed(queue)
         return numbers
@@ -91,9 +95,9 @@ class Namespace:
     def add(self, spec: QueueSpec) -> Queue:
         """Make a queue, topic or subscription.
 
-        Raises ValueError where its forwards lead nowhere or in a circle, or a rule is malformed.
+        Raises ValueError where it forwards to nothing, or a rule is malformed.
         """
-        check_forwarding([*(one.spec for one in self._queues.values()), spec], [spec])
+        check_targets(spec, [*(one.spec for one in self._queues.values()), spec])
         if self._journal is not None:
             self._journal.add_queues(_journaled(spec))
         queue = self._make(spec)
@@ -102,8 +106,7 @@ class Namespace:
 
     def change(self, queue: Queue, spec: QueueSpec) -> None:
         """Give an entity other properties. Raises ValueError as `add` does."""
-        others = [one.spec for one in self._queues.values() if one is not queue]
-        check_forwarding([*others, spec], [spec])
+        check_targets(spec, [one.spec for one in self._queues.values()])
         queue.configure(spec)
         self._on_change()
         self.changed(queue)
@@ -147,6 +150,7 @@ class Namespace:
         consumers = self._consumers.setdefault(queue, deque())
         if consumer not in consumers:
             consumers.append(consumer)
+        queue.accessed_at = self.clock()
         self._dispatch(queue)
         self._set_timer(queue.next_event())
 

@@ -62,6 +62,7 @@ class Queue:
         self.dead_letters = None if is_dead_letter else Queue(spec, recorder, is_dead_letter=True)
         self.store = Store(recorder(self.name))
         self.is_deleted = False
+        self.accessed_at = 0.0
 
     def configure(self, spec: QueueSpec) -> None:
         """Go by other properties from now on; what is held keeps its times."""

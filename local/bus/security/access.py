@@ -17,6 +17,8 @@ _NO_SAS = "LocalAuthDisabled: shared access signatures are disabled for the name
 _ACTIONS: Mapping[Right, str] = {
     "send": "Microsoft.ServiceBus/namespaces/messages/send/action",
     "listen": "Microsoft.ServiceBus/namespaces/messages/receive/action",
+    # Azure names none: who may manage is who has a role that permits everything of Service Bus.
+    "manage": "Microsoft.ServiceBus/namespaces/manage/action",
 }
 
 
@@ -63,5 +65,12 @@ def decide(
 
 
 def queue_id(namespace: NamespaceSpec, queue: str) -> str:
-    """Return the resource id of a queue, or of the namespace where no queue is named."""
-    return f"{namespace.resource_id}/queues/{queue}" if queue else namespace.resource_id
+    """Return the resource id of a queue, topic or subscription; of the namespace for no name."""
+    if not queue:
+        return namespace.resource_id
+    topic, found, subscription = queue.lower().partition("/subscriptions/")
+    if found:
+        return f"{namespace.resource_id}/topics/{topic}/subscriptions/{subscription}"
+    # Of what is made at run time no scope is known, and so none that is another's.
+    is_topic = any(one.name.lower() == topic for one in namespace.topics)
+    return f"{namespace.resource_id}/{'topics' if is_topic else 'queues'}/{queue}"

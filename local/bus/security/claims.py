@@ -15,7 +15,7 @@ MAX_CLAIMS = 1000
 # How long a decision is reused: a revoked grant has an effect within this many seconds.
 DECISION_SECONDS = 1.0
 
-_NAMES: dict[Right, str] = {"send": "Send", "listen": "Listen"}
+_NAMES: dict[Right, str] = {"send": "Send", "listen": "Listen", "manage": "Manage"}
 
 
 class ConnectionClaims:

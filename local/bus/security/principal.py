@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-Right = Literal["send", "listen"]
+Right = Literal["send", "listen", "manage"]
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from local.bus.broker.queue import Counts
 from local.bus.security.audit_sink import AuditSink
 from local.bus.security.principal import AccessControl
 from local.bus.server.connection import BusServices, Connection
-from local.deployment.resources import NamespaceSpec
+from local.deployment.resources import NamespaceSpec, QueueSpec
 from local.net.distance import distant
 
 TLS_HANDSHAKE_SECONDS = 20
@@ -48,12 +48,13 @@ class BusServer:
         availability: QueueAvailability | None = None,
         round_trip: float = 0.0,
         on_change: Callable[[], None] = lambda: None,
+        entities: Sequence[QueueSpec] | None = None,
     ) -> None:
         self._clock = clock
         self._clock_offset = 0.0
         self._round_trip = round_trip
         self._namespace = Namespace(
-            namespace, self._now, self._set_timer, journal, availability, on_change
+            *(namespace, self._now, self._set_timer, journal, availability, on_change, entities)
         )
         commit = journal.commit if journal is not None else lambda: None
         self._services = BusServices(self._namespace, access, clock, commit, audit or AuditSink())

@@ -266,6 +266,21 @@ def test_a_malformed_rule_changes_nothing() -> None:
     assert world.names("t/subscriptions/s") == ["1"]
 
 
+def test_a_circle_made_at_run_time_ends_in_dead_letters() -> None:
+    world = World(queue("q"), topic(), subscription("s"))
+    world.namespace.change(world.at("q"), queue("q", forward_to="q"))
+    world.namespace.change(world.at("t/subscriptions/s"), subscription("s", forward_to="t"))
+
+    world.send("q", message("1"))
+    world.send("t", message("2"))
+
+    for path, name in (("q", "1"), ("t/subscriptions/s", "2")):
+        (dead,) = world.entries(f"{path}/$deadletterqueue")
+        reason = application_properties(dead.message)["DeadLetterReason"]
+        assert (dead.message.message_id, reason) == (name, "MaxTransferHopCountExceeded")
+        assert world.names(path) == []
+
+
 def test_what_forwarded_to_a_deleted_queue_waits() -> None:
     world = World(queue("to"), queue("from", forward_to="to"))
     world.namespace.remove(world.at("to"))
