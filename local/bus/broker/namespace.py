@@ -7,8 +7,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
+from local.bus.amqp.errors import EntityNotFoundError
 from local.bus.amqp.message import Message
-from local.bus.broker.address import Address
+from local.bus.broker.address import CBS, Address
 from local.bus.broker.availability import QueueAvailability
 from local.bus.broker.entry import QueueEntry
 from local.bus.broker.journal import Journal
@@ -46,6 +47,7 @@ class Namespace:
         availability: QueueAvailability | None = None,
     ) -> None:
         check_forwarding(spec.queues)
+        self.host = spec.host
         self.clock = clock
         self.availability = availability or QueueAvailability()
         self._set_timer = set_timer
@@ -57,6 +59,11 @@ class Namespace:
         """Return the queue, or dead-letter queue, at an address."""
         queue = self._queues.get(address.entity)
         return queue.dead_letters if queue and address.is_dead_letter else queue
+
+    def require(self, address: Address) -> None:
+        """Raise EntityNotFoundError unless the address is the namespace or something in it."""
+        if address.entity not in ("", CBS) and self.find(address) is None:
+            raise EntityNotFoundError(self.host, address.path)
 
     def counts(self) -> dict[str, Counts]:
         """Count the messages of each queue by state."""

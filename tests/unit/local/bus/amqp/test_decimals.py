@@ -15,7 +15,7 @@ from local.bus.amqp.decimals import MAX_COEFFICIENT, MAX_SCALE, as_service_bus
 from local.bus.amqp.decoding import DecodeError
 from local.bus.amqp.encoding import encode, encode_section
 from local.bus.amqp.message import parse
-from local.bus.amqp.values import Decimal
+from local.bus.amqp.values import Decimal, Value
 
 NET_1_2345 = bytes.fromhex("0c38 0000 00000000 00000000 00003039")
 
@@ -81,7 +81,7 @@ def test_any_decimal_is_read_or_refused(raw: bytes) -> None:
 
 
 def test_the_properties_and_annotations_of_a_message_are_handed_on_readable() -> None:
-    price = {"price": ieee(12345, -4)}
+    price: Value = {"price": ieee(12345, -4)}
     message = parse(encode_section(0x72, price) + encode_section(0x74, price))
     assert message.annotations == {"price": NET_1_2345}
     assert message.application_properties == encode_section(0x74, {"price": Decimal(NET_1_2345)})
