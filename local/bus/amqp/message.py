@@ -14,11 +14,13 @@ from uuid import UUID, uuid4
 from local.bus.amqp.decimals import as_service_bus
 from local.bus.amqp.decoding import DecodeError, decode, skip
 from local.bus.amqp.encoding import encode, encode_section
-from local.bus.amqp.values import Decimal, Described, Symbol, Timestamp, UInt, Value
+from local.bus.amqp.values import Decimal, Described, Int, Symbol, Timestamp, UInt, Value
 
 BATCH_FORMAT = 0x80013700
 SCHEDULED_TIME = Symbol("x-opt-scheduled-enqueue-time")
 LOCK_TOKEN = Symbol("x-opt-lock-token")
+# As in Azure, what a sender writes there counts (azure-sdk-for-python, issue 30624).
+HOP_COUNT = Symbol("x-opt-transfer-hop-count")
 
 _HEADER, _DELIVERY_ANNOTATIONS, _ANNOTATIONS, _PROPERTIES = 0x70, 0x71, 0x72, 0x73
 _APPLICATION_PROPERTIES, _DATA, _AMQP_VALUE, _FOOTER = 0x74, 0x75, 0x77, 0x78
@@ -73,6 +75,17 @@ class Message:
         """When it is to be enqueued, in seconds since 1970, where the sender scheduled it."""
         at = self.annotations.get(SCHEDULED_TIME)
         return at / 1000 if isinstance(at, int) else None
+
+    @property
+    def hops(self) -> int:
+        """How often it was forwarded from one queue to the next."""
+        count = self.delivery_annotations.get(HOP_COUNT)
+        return count if isinstance(count, int) and count > 0 else 0
+
+    def forwarded(self) -> Message:
+        """Return the same message after one hop more."""
+        annotations = {**self.delivery_annotations, HOP_COUNT: Int(self.hops + 1)}
+        return replace(self, delivery_annotations=annotations)
 
     def with_application_properties(self, added: Mapping[str, Value]) -> Message:
         """Return the same message with application properties added or replaced."""
