@@ -16,7 +16,7 @@ def encode(data: bytes | memoryview) -> str:
     return encode_ascii(data).decode("ascii")
 
 
-def encode_groups(data: bytes) -> bytes:
+def encode_groups(data: bytes | memoryview) -> bytes:
     """Return `data`, of a multiple of three bytes, as that text in ASCII: nothing is to be cut."""
     return pybase64.b64encode(data, _ALTERNATIVES)
 
