@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from local.bus.amqp.errors import EntityDeletedError, QueueDisabledError
+from local.bus.amqp.errors import AmqpError, EntityDeletedError, QueueDisabledError
 from local.bus.broker.queue import Queue
 
 QueueStep = Literal[
@@ -26,10 +26,10 @@ class QueueAvailability:
     def require(self, queue: Queue, step: QueueStep) -> None:
         """Raise AmqpError where the queue refuses a step."""
 
-    def allows(self, queue: Queue, step: QueueStep) -> bool:
-        """Return whether the queue would take a step that nobody is to be refused for."""
+    def refusal(self, queue: Queue, step: QueueStep) -> AmqpError | None:
+        """Return why the queue would refuse a step that no client asks for, or None."""
         del queue, step
-        return True
+        return None
 
 
 _SENDING = frozenset({"attach-send", "keep-send", "send", "forward"})
@@ -43,17 +43,22 @@ class StatusAvailability(QueueAvailability):
 
     def require(self, queue: Queue, step: QueueStep) -> None:
         """Raise AmqpError where the queue refuses a step."""
-        if queue.is_deleted:
-            raise EntityDeletedError(queue.name)
-        status = queue.spec.status
-        if status == "Disabled":
-            raise QueueDisabledError(queue.name)
-        if status == ("SendDisabled" if step in _SENDING else "ReceiveDisabled"):
-            raise QueueDisabledError(queue.name, "Send" if step in _SENDING else "Receive")
+        if error := _status_refusal(queue, step):
+            raise error
         self._further.require(queue, step)
 
-    def allows(self, queue: Queue, step: QueueStep) -> bool:
-        """Return whether the queue would take a step that nobody is to be refused for."""
-        off = "SendDisabled" if step in _SENDING else "ReceiveDisabled"
-        is_on = not queue.is_deleted and queue.spec.status not in ("Disabled", off)
-        return is_on and self._further.allows(queue, step)
+    def refusal(self, queue: Queue, step: QueueStep) -> AmqpError | None:
+        """Return why the queue would refuse a step that no client asks for, or None."""
+        return _status_refusal(queue, step) or self._further.refusal(queue, step)
+
+
+def _status_refusal(queue: Queue, step: QueueStep) -> AmqpError | None:
+    if queue.is_deleted:
+        return EntityDeletedError(queue.name)
+    status = queue.spec.status
+    if status == "Active":
+        return None
+    if status == "Disabled":
+        return QueueDisabledError(queue.name)
+    operations = "Send" if step in _SENDING else "Receive"
+    return QueueDisabledError(queue.name, operations) if status == f"{operations}Disabled" else None

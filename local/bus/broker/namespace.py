@@ -7,13 +7,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
+from local.bus.amqp.errors import AmqpError, EntityDeletedError, EntityNotFoundError
 from local.bus.amqp.message import Message
-from local.bus.broker.address import Address
+from local.bus.broker.address import CBS, Address
 from local.bus.broker.availability import QueueAvailability, StatusAvailability
 from local.bus.broker.entry import QueueEntry
-from local.bus.broker.forwarding import check_forwarding, check_targets
+from local.bus.broker.forwarding import check_forwarding, check_targets, not_forwardable
 from local.bus.broker.journal import Journal
-from local.bus.broker.queue import DEAD_LETTER_SUFFIX, Counts, Queue
+from local.bus.broker.queue import DEAD_LETTER_SUFFIX, TRANSFER_SUFFIX, Counts, Queue
 from local.bus.broker.store import NullRecorder
 from local.bus.broker.topic import Subscription, Topic
 from local.deployment.resources import NamespaceSpec, QueueSpec, SubscriptionSpec, TopicSpec
@@ -52,6 +53,7 @@ class Namespace:
         if entities is None:
             check_forwarding(spec.entities)
             entities = spec.entities
+        self.host = spec.host
         self.clock = clock
         self.availability = StatusAvailability(availability or QueueAvailability())
         self._set_timer = set_timer
@@ -69,7 +71,14 @@ class Namespace:
     def find(self, address: Address) -> Queue | None:
         """Return the queue, or dead-letter queue, at an address."""
         queue = self._queues.get(address.entity)
-        return queue.dead_letters if queue and address.is_dead_letter else queue
+        if queue is None or not address.is_dead_letter:
+            return queue
+        return queue.transfer_dead_letters if address.is_transfer else queue.dead_letters
+
+    def require(self, address: Address) -> None:
+        """Raise EntityNotFoundError unless the address is the namespace or something in it."""
+        if address.entity not in ("", CBS) and self.find(address) is None:
+            raise EntityNotFoundError(self.host, address.path)
 
     def counts(self) -> dict[str, Counts]:
         """Count the messages of each queue by state."""
@@ -119,11 +128,10 @@ class Namespace:
             del queue.topic.subscriptions[queue.name.lower()]
         del self._queues[queue.name.lower()]
         queue.clear()
-        for one in (queue, queue.dead_letters):
-            if one is not None:
-                one.is_deleted = True
-                self._consumers.pop(one, None)
-                self._blocked_forwards.discard(one)
+        for one in queue.parts():
+            one.is_deleted = True
+            self._consumers.pop(one, None)
+            self._blocked_forwards.discard(one)
         if self._journal is not None:
             self._journal.remove_queues(_journaled(queue.spec))
         self._on_change()
@@ -162,11 +170,10 @@ class Namespace:
 
     def changed(self, queue: Queue) -> None:
         """Forward and deliver what an operation on a queue made available."""
-        for one in (queue, queue.dead_letters, *self._blocked_forwards):
-            if one is not None:
-                self._forward(one)
-                self._dispatch(one)
-                self._set_timer(one.next_event())
+        for one in (*queue.parts(), *self._blocked_forwards):
+            self._forward(one)
+            self._dispatch(one)
+            self._set_timer(one.next_event())
 
     def advance(self) -> None:
         """Do in every queue what is due."""
@@ -182,9 +189,7 @@ class Namespace:
 
     def _each(self) -> Iterable[Queue]:
         for queue in self._queues.values():
-            yield queue
-            if queue.dead_letters is not None:
-                yield queue.dead_letters
+            yield from queue.parts()
 
     def _dispatch(self, queue: Queue) -> None:
         """Deliver messages, one to each ready consumer in turn."""
@@ -204,38 +209,52 @@ class Namespace:
             consumer.deliver(entry)
 
     def _forward(self, queue: Queue) -> None:
-        """Move what waits in a queue to the one it forwards to, while there is room.
+        """Move what waits in a queue to the one it forwards to, and in a topic to subscriptions.
 
-        What is due in a topic goes to its subscriptions, which take whatever the topic took.
+        What cannot be forwarded goes to the transfer dead-letter queue. Dead letters that the
+        other queue has no room for, or does not take now, wait instead: they are dead letters.
         """
-        now = self.clock()
         if isinstance(queue, Topic):
-            for subscription in queue.publish(now):
+            for subscription in queue.publish(self.clock()):
                 self.changed(subscription)
-            return
-        # The target may have been deleted: what waits for it stays where it is.
-        target = self._queues.get((queue.forward_to or "").lower())
-        if target is None:
-            return
+        elif queue.forward_to is not None:
+            self._forward_to(queue, self._queues.get(queue.forward_to.lower()))
+
+    def _forward_to(self, queue: Queue, target: Queue | None) -> None:
+        now = self.clock()
         self._blocked_forwards.discard(queue)
         moved = False
         while (entry := queue.first(now)) is not None:
-            has_room = target.has_room(entry.message.size)
-            if not has_room or not self.availability.allows(target, "forward"):
-                self._blocked_forwards.add(queue)
-                break
+            if target is not None and (why := not_forwardable(entry, target)):
+                queue.fail_transfer(entry, *why)
+                continue
+            if refusal := self._refusal(target, entry):
+                if queue.is_dead_letter:
+                    self._blocked_forwards.add(queue)
+                    break
+                queue.fail_transfer(entry, refusal.condition, refusal.description)
+                continue
+            assert target is not None  # noqa: S101 - it would have been a reason to refuse
             # Put before it is removed: a crash between the two may double it but not lose it.
             target.send(
-                entry.message,
+                entry.message.forwarded(),
                 now,
                 origin=entry.enqueued_sequence_number or entry.sequence_number,
                 source=queue.spec.name if queue.is_dead_letter else entry.dead_letter_source,
             )
             queue.take(now)
             moved = True
-        if moved:
+        if moved and target is not None:
             self.changed(target)
 
+    def _refusal(self, target: Queue | None, entry: QueueEntry) -> AmqpError | None:
+        """Return why a queue does not take a message from another now; None if it does."""
+        if target is None:
+            return EntityDeletedError("that it is forwarded to")
+        if not target.has_room(entry.message.size):
+            return target.full()
+        return self.availability.refusal(target, "forward")
 
-def _journaled(spec: QueueSpec) -> tuple[str, str]:
-    return spec.name, spec.name + DEAD_LETTER_SUFFIX
+
+def _journaled(spec: QueueSpec) -> list[str]:
+    return [spec.name + part for part in ("", DEAD_LETTER_SUFFIX, TRANSFER_SUFFIX)]
