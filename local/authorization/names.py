@@ -17,6 +17,7 @@ _KINDS = {
     "keys": "key",
     "secrets": "secret",
     "queues": "queue",
+    "topics": "topic",
     "vaults": "vault",
     "namespaces": "namespace",
     "resourcegroups": "group",
@@ -111,7 +112,7 @@ class Names:
         for vault in deployment.vaults:
             every += [*vault.keys, *vault.secrets]
         for namespace in deployment.namespaces:
-            every += namespace.queues
+            every += namespace.entities
         for one in every:
             self._labels[normal(one.resource_id)] = ResourceLabel(_kind(one.resource_id), one.name)
 

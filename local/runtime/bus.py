@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from pathlib import Path
 
-from local.bus.broker.journal import Journal
+from local.bus.administration import kept
+from local.bus.administration.application import Administration
+from local.bus.broker.forwarding import check_forwarding
+from local.bus.broker.journal import Journal, JournalError
 from local.bus.security.access import IdentityAccess
 from local.bus.server.server import MAX_CONNECTIONS, BusServer
-from local.deployment.resources import NamespaceSpec
+from local.deployment.resources import NamespaceSpec, QueueSpec
+from local.net.folder import Folder
 from local.net.loopback import LOOPBACK, listen
+from local.net.serving import serve
 from local.runtime.bus_audit import BusAudit
 from local.runtime.bus_faults import FaultyAvailability
 from local.runtime.context import ServiceContext
 
 _PORT = 5671
+_ADMINISTRATION_PORT = 5300
+_KEPT = "entities.json"
 
 
 class RunningBus:
@@ -28,6 +36,9 @@ class RunningBus:
         self.access = IdentityAccess(namespace, context.issuer, context.authorization)
         self._context = context
         self._port = port
+        self._is_stopped = False
+        self._folder = context.folder.subfolder("bus")
+        self._entities = _kept_entities(self._folder / _KEPT, namespace)
         self.server, self._journal = self._open()
 
     async def listen(self) -> None:
@@ -37,6 +48,7 @@ class RunningBus:
 
     async def stop(self) -> None:
         """Stop it, as an outage does: connections end, messages stay in the journal."""
+        self._is_stopped = True
         await self.server.close()
         self._journal.close()
 
@@ -45,19 +57,43 @@ class RunningBus:
         await self.stop()
         self.server, self._journal = self._open()
         await self.listen()
+        self._is_stopped = False
+
+    def administration(self) -> Administration:
+        """Return what administers the namespace; it is refused while the bus is stopped."""
+        return Administration(
+            self.namespace,
+            self.access,
+            lambda: None if self._is_stopped else self.server.namespace,
+            self._on_administered,
+            self._audit(),
+        )
+
+    def _audit(self) -> BusAudit:
+        context = self._context
+        return BusAudit(self.namespace, context.authorization, context.audit_log)
+
+    def _on_administered(self) -> None:
+        self.server.entities_changed()
+
+    def _keep_entities(self) -> None:
+        self._entities = [one.spec for one in self.server.namespace.entities()]
+        content = kept.dump(self._entities, self.namespace)
+        Folder(self._folder).write_private(_KEPT, content)
 
     def _open(self) -> tuple[BusServer, Journal]:
         context = self._context
-        audit = BusAudit(self.namespace, context.authorization, context.audit_log)
-        journal = Journal(context.folder.subfolder("bus") / "journal.sqlite3")
+        journal = Journal(self._folder / "journal.sqlite3")
         try:
             server = BusServer(
                 self.namespace,
                 self.access,
                 journal=journal,
-                audit=audit,
+                audit=self._audit(),
                 availability=FaultyAvailability(context.faults, self.namespace.name),
                 round_trip=context.round_trip,
+                on_change=self._keep_entities,
+                entities=self._entities,
             )
         except BaseException:
             journal.close()
@@ -75,3 +111,24 @@ async def start_bus(
     stack.push_async_callback(bus.stop)
     await bus.listen()
     return bus
+
+
+async def start_administration(
+    stack: AsyncExitStack, context: ServiceContext, bus: RunningBus
+) -> str:
+    """Serve the administration of the bus until the stack ends; return its URL."""
+    listening = context.ports.bind("administration", _ADMINISTRATION_PORT)
+    application = bus.administration().application
+    return await serve(stack, application, listening, context.tls, round_trip=context.round_trip)
+
+
+def _kept_entities(path: Path, namespace: NamespaceSpec) -> list[QueueSpec]:
+    check_forwarding(namespace.entities)
+    try:
+        return kept.load(path.read_text(encoding="utf-8"), namespace)
+    except FileNotFoundError:
+        return list(namespace.entities)
+    except ValueError as error:
+        raise JournalError(
+            path, f"cannot be read ({error}); without the file what was administered is gone"
+        ) from None

@@ -14,7 +14,7 @@ from local.faults.faults import Faults
 from local.identity.tokens import TokenIssuer
 from local.net.folder import Folder
 from local.runtime.apps import AppProcess
-from local.runtime.bus import RunningBus, start_bus
+from local.runtime.bus import RunningBus, start_administration, start_bus
 from local.runtime.changes import beyond_permissions
 from local.runtime.context import ServiceContext
 from local.runtime.database import database_url
@@ -141,6 +141,7 @@ async def start_cloud(
         machines={name: machine.url for name, machine in machines.items()},
         vaults={name: vault.url for name, vault in vaults.items()},
         bus=bus.url,
+        administration=await start_administration(stack, context, bus),
         partner=partner.url,
         partner_bus=partner.bus_url,
         ca=context.ca_file,

@@ -11,13 +11,15 @@ from pathlib import Path
 class Endpoints:
     """URLs, without a slash at the end except those of vaults; `ca` is what their clients trust.
 
-    `vaults`, `machines` and `apps` are by name. `bus` and `partner_bus` are `sb://host:port`.
+    `vaults`, `machines` and `apps` are by name. `administration` is that of the bus. `bus` and
+    `partner_bus` are `sb://host:port`.
     """
 
     identity: str
     machines: Mapping[str, str]
     vaults: Mapping[str, str]
     bus: str
+    administration: str
     partner: str
     partner_bus: str
     ca: Path
@@ -31,6 +33,7 @@ class Endpoints:
             **machines,
             "vaults": dict(self.vaults),
             "bus": self.bus,
+            "administration": self.administration,
             "partner": self.partner,
             "partner_bus": self.partner_bus,
             "ca": str(self.ca),

@@ -33,6 +33,9 @@ class EntityUse:
     subscriptions: int = 0
 
 
+NO_USE = EntityUse(Counts(0, 0, 0, 0, 0), 0, 0.0)
+
+
 def write_entity(spec: QueueSpec, use: EntityUse, namespace: NamespaceSpec) -> str:
     """Write the description of a queue, topic or subscription."""
     if isinstance(spec, SubscriptionSpec):
@@ -111,7 +114,7 @@ def _shared(spec: QueueSpec, use: EntityUse) -> list[str | None]:
         node("DefaultMessageTimeToLive", text=duration(spec.time_to_live)),
         node("EnableBatchedOperations", text=details.enable_batched_operations),
         node("SizeInBytes", text=use.size_in_bytes),
-        node("MessageCount", text=total + counts.dead_lettered),
+        node("MessageCount", text=total + counts.dead_lettered + counts.transfer_dead_lettered),
         node("Status", text=spec.status),
         node("CreatedAt", text=details.created_at),
         node("UpdatedAt", text=details.updated_at),
@@ -129,7 +132,7 @@ def _counts(counts: Counts) -> str:
         "DeadLetterMessageCount": counts.dead_lettered,
         "ScheduledMessageCount": counts.scheduled,
         "TransferMessageCount": 0,
-        "TransferDeadLetterMessageCount": 0,
+        "TransferDeadLetterMessageCount": counts.transfer_dead_lettered,
     }
     parts = (node(f"d2p1:{name}", text=count) for name, count in every.items())
     return node("CountDetails", *parts, xmlns_d2p1=COUNTS)

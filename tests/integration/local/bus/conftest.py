@@ -158,6 +158,7 @@ class Bus:
     ca: Path
     notes: Notes
     faults: Faults
+    loop: asyncio.AbstractEventLoop
 
     def set_fault(self, **fault: object) -> None:
         """Put a fault of the bus in force, as the control endpoint does."""
@@ -228,7 +229,9 @@ async def start(ca: trustme.CA, path: Path) -> Bus:
     server = BusServer(NAMESPACE, grants, audit=notes, availability=availability)
     tls_port = await server.listen("127.0.0.1", 0, context)
     plain_port = await server.listen("127.0.0.1", 0, None)
-    return Bus(server, grants, tls_port, plain_port, path, notes, faults)
+    return Bus(
+        server, grants, tls_port, plain_port, path, notes, faults, asyncio.get_running_loop()
+    )
 
 
 @pytest.fixture
