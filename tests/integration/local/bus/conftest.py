@@ -72,7 +72,8 @@ class Grants:
     sas: SasAccess = field(
         default_factory=lambda: SasAccess(
             {
-                "all": SasRule(KEY, frozenset({"send", "listen"})),
+                "all": SasRule(KEY, frozenset({"send", "listen", "manage"})),
+                "owner": SasRule(KEY, frozenset({"send", "listen", "manage"}), "mine"),
                 "send": SasRule(KEY, frozenset({"send"}), "plain"),
             },
             time.time,
