@@ -43,6 +43,11 @@ async def receive(receiver: ServiceBusReceiver, count: int) -> list[ServiceBusRe
     return got
 
 
+async def use_for_ever(receiver: ServiceBusReceiver) -> None:
+    while True:
+        await receiver.session.get_state()
+
+
 async def test_the_messages_of_a_session_come_in_order_to_one_receiver(bus: Bus) -> None:
     async with bus.client() as client:
         await send(client, QUEUE, "one", "a", "b", "c")
@@ -106,8 +111,7 @@ async def test_a_lost_session_lock_is_an_error_for_what_was_received(bus: Bus) -
         async with client.get_queue_receiver(BRIEF, session_id="one") as receiver:
             (message,) = await receive(receiver, 1)
             with pytest.raises(SessionLockLostError):
-                while True:
-                    await receiver.session.get_state()
+                await use_for_ever(receiver)
             with pytest.raises(SessionLockLostError):
                 await receiver.complete_message(message)
         async with client.get_queue_receiver(BRIEF, session_id="one") as receiver:
