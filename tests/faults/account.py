@@ -30,6 +30,7 @@ class Account:
     rejected: dict[str, list[dict[str, Any]]]
     ledger: dict[str, str]
     breaks: Sequence[Break]
+    happened: Sequence[tuple[str, float, float]] = ()
     repeats: Counter[str] = field(init=False)
     unexplained: list[Gap] = field(init=False)
 
@@ -57,14 +58,15 @@ class Account:
 
     def _near(self) -> str:
         """Show each repeat that nothing explains, and what happened near it."""
-        lines: list[str] = []
-        for first, second in self.unexplained:
-            lines.append(f"delivered at {first:.1f} and {second:.1f}; in order, seconds from then:")
-            lines.extend(
-                f"  {one.begin - first:8.1f} to {one.end - first:8.1f}: {one.kind}, {one.most}"
-                for one in sorted(self.breaks, key=lambda one: one.begin)
-                if one.begin - _NEAR < second and first < one.end + _NEAR
-            )
+        times = Counter((round(first), round(second)) for first, second in self.unexplained)
+        lines = [f"{n} delivered at {a} and again at {b}" for (a, b), n in sorted(times.items())]
+        spans = [(one.begin, one.end, f"{one.kind}, at most {one.most}") for one in self.breaks]
+        spans += [(begin, end, name) for name, begin, end in self.happened]
+        lines += [
+            f"{begin:.1f} to {end:.1f}: {what}"
+            for begin, end, what in sorted(spans)
+            if any(begin - _NEAR < two and one < end + _NEAR for one, two in self.unexplained)
+        ]
         return "\n".join(lines)
 
     def _place(self, message_id: str) -> str:

@@ -69,9 +69,16 @@ class Trouble:
     cloud: Running
     chance: random.Random
     breaks: list[Break] = field(default_factory=list)
+    happened: list[tuple[str, float, float]] = field(default_factory=list)
     _one_at_a_time: dict[str, asyncio.Lock] = field(
         default_factory=lambda: {app: asyncio.Lock() for app in ("sender", "receiver", "tracker")}
     )
+
+    async def happen(self, fault: Callable[[], Awaitable[None]]) -> None:
+        """Make one of them happen, and keep when it did."""
+        begin = time.time()
+        await fault()
+        self.happened.append((_name(fault), begin, time.time()))
 
     def gentle(self) -> list[Callable[[], Awaitable[None]]]:
         """Faults that must not even cause a repeat."""
@@ -276,6 +283,12 @@ class Trouble:
         number = await self.cloud.fault(**fault)
         yield
         await self.cloud.control("DELETE", f"/faults/{number}")
+
+
+def _name(fault: Callable[[], Awaitable[None]]) -> str:
+    if isinstance(fault, partial):
+        return f"{fault.func.__name__} {' '.join(fault.args)}"
+    return fault.__name__
 
 
 def lost_connections(log: str) -> list[Break]:

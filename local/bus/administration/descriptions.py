@@ -154,13 +154,12 @@ def _message_size(given: Description, context: DescriptionContext) -> int:
 
 def _read_receiving(given: Description, spec: _Spec) -> _Spec:
     """Read what queues and subscriptions have, which are received from."""
-    if given.flag("RequiresSession", default=False):
-        raise bad_request("RequiresSession: the local cloud has no sessions.")
     lock = given.duration("LockDuration", _MINUTE, 5 * _SECOND, 5 * _MINUTE)
     assert lock is not None  # noqa: S101 - it has a highest value
     return replace(
         spec,
         lock_duration=lock,
+        requires_session=given.flag("RequiresSession", default=spec.requires_session),
         max_delivery_count=given.number("MaxDeliveryCount", 10, 1, 2000),
         dead_letter_on_expiration=given.flag("DeadLetteringOnMessageExpiration", default=False),
         forward_to=_target(given, "ForwardTo"),
@@ -224,6 +223,7 @@ def _access_rule(element: Element) -> AccessRule:
 def _check_unchanged(before: QueueSpec, after: QueueSpec) -> None:
     values: dict[str, Callable[[QueueSpec], object]] = {
         "RequiresDuplicateDetection": lambda spec: spec.duplicate_window is not None,
+        "RequiresSession": lambda spec: spec.requires_session,
         "EnablePartitioning": lambda spec: spec.details.enable_partitioning,
     }
     for name, value in values.items():

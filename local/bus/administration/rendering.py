@@ -63,7 +63,7 @@ def _receiving(spec: QueueSpec, namespace: NamespaceSpec) -> list[str | None]:
         )
     return [
         node("LockDuration", text=spec.lock_duration),
-        node("RequiresSession", text=getattr(spec, "requires_session", False)),
+        node("RequiresSession", text=spec.requires_session),
         node("DeadLetteringOnMessageExpiration", text=spec.dead_letter_on_expiration),
         on_errors,
         node("MaxDeliveryCount", text=spec.max_delivery_count),

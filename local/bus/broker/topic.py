@@ -17,6 +17,9 @@ from local.bus.topics.rules import compile_rule, copies
 from local.deployment.resources import QueueSpec, SubscriptionSpec, TopicSpec
 
 FILTER_FAILED = "FilterEvaluationException"
+# Source: Microsoft Learn, "Overview of Service Bus dead-letter queues".
+NO_SESSION = "Session ID is null"
+_NO_SESSION_WHY = "Session enabled entity doesn't allow a message whose session identifier is null."
 
 
 class Topic(Queue):
@@ -80,21 +83,25 @@ class Subscription(Queue):
         try:
             taken = copies(self._rules, published.message, published.enqueued_at)
         except RuleEvaluationError as error:
-            self._fail_filter(published, str(error), now)
+            if self.subscription_spec.dead_letter_on_filter_errors:
+                self._dead_letter_copy(published, FILTER_FAILED, str(error), now)
             return
         for message in taken:
+            if self.spec.requires_session and message.session_id is None:
+                copy = replace(published, message=message)
+                self._dead_letter_copy(copy, NO_SESSION, _NO_SESSION_WHY, now)
+                continue
             self.send(message, now, origin=number, source=published.dead_letter_source)
 
-    def _fail_filter(self, published: QueueEntry, why: str, now: float) -> None:
-        if not self.subscription_spec.dead_letter_on_filter_errors or self.dead_letters is None:
-            return
+    def _dead_letter_copy(self, published: QueueEntry, reason: str, why: str, now: float) -> None:
+        assert self.dead_letters is not None  # noqa: S101 - only dead letters have none
         entry = replace(
             published,
             sequence_number=self.store.next_number(),
             enqueued_at=now,
             enqueued_sequence_number=published.sequence_number,
         )
-        self.dead_letters.store.put(entry.dead_lettered(FILTER_FAILED, why))
+        self.dead_letters.store.put(entry.dead_lettered(reason, why))
 
     def _default_time_to_live(self) -> float | None:
         # A topic's time to live is the longest that any message may ask for.

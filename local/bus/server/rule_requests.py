@@ -6,17 +6,15 @@ operations.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TypeGuard
 
 from local.bus.amqp.errors import ARGUMENT_ERROR, ENTITY_ALREADY_EXISTS, NOT_FOUND, AmqpError
 from local.bus.amqp.message import timestamp
 from local.bus.amqp.values import Described, Int, ULong, Value
-from local.bus.broker.namespace import Namespace
 from local.bus.broker.queue import Queue
 from local.bus.broker.topic import Subscription
+from local.bus.server.arguments import Arguments, Call, is_int
 from local.bus.topics.errors import RuleEvaluationError, RuleSyntaxError
 from local.bus.topics.message_properties import amqp_value, sql_value
 from local.bus.topics.sql_values import UNKNOWN
@@ -31,7 +29,6 @@ from local.deployment.rules import (
     is_rule_name,
 )
 
-Arguments = Mapping[Value, Value]
 MAX_RULES = 2000  # of a topic, here of a subscription (Azure Service Bus quotas and limits)
 _RULE, _NO_ACTION, _SQL_ACTION = 0x13700000004, 0x13700000005, 0x13700000006
 _SQL, _TRUE, _FALSE, _CORRELATION = 0x1370000006, 0x1370000007, 0x1370000008, 0x1370000009
@@ -49,54 +46,50 @@ _CORRELATION_KEYS = {
 }
 
 
-def add_rule(namespace: Namespace, queue: Queue, arguments: Arguments) -> Value:
+def add_rule(call: Call) -> Value:
     """Add a rule, by its name and its description."""
-    subscription = _subscription(queue)
+    subscription = _subscription(call.queue)
     spec = subscription.subscription_spec
-    name = _name(arguments)
+    name = _name(call.arguments)
     if any(rule.name.lower() == name.lower() for rule in spec.rules):
         raise AmqpError(ENTITY_ALREADY_EXISTS, f"The rule '{name}' exists already.")
     if len(spec.rules) >= MAX_RULES:
         raise AmqpError(ARGUMENT_ERROR, f"A subscription has at most {MAX_RULES} rules.")
-    description = arguments.get("rule-description")
+    description = call.arguments.get("rule-description")
     if not isinstance(description, dict):
         raise AmqpError(ARGUMENT_ERROR, "The request has no rule-description.")
-    rule = RuleSpec(name, _filter(description), _action(description), namespace.clock())
+    rule = RuleSpec(name, _filter(description), _action(description), call.now)
     try:
-        namespace.change(subscription, replace(spec, rules=(*spec.rules, rule)))
+        call.namespace.change(subscription, replace(spec, rules=(*spec.rules, rule)))
     except RuleSyntaxError as error:
         raise AmqpError(ARGUMENT_ERROR, str(error)) from None
     return {}
 
 
-def remove_rule(namespace: Namespace, queue: Queue, arguments: Arguments) -> Value:
+def remove_rule(call: Call) -> Value:
     """Remove a rule by its name."""
-    subscription = _subscription(queue)
+    subscription = _subscription(call.queue)
     spec = subscription.subscription_spec
-    name = _name(arguments)
+    name = _name(call.arguments)
     left = tuple(rule for rule in spec.rules if rule.name.lower() != name.lower())
     if len(left) == len(spec.rules):
         raise AmqpError(NOT_FOUND, f"The rule '{name}' could not be found.")
-    namespace.change(subscription, replace(spec, rules=left))
+    call.namespace.change(subscription, replace(spec, rules=left))
     return {}
 
 
-def enumerate_rules(_namespace: Namespace, queue: Queue, arguments: Arguments) -> Value:
+def enumerate_rules(call: Call) -> Value:
     """List rules, from `skip` on and `top` at most; None where there is none."""
-    skip, top = arguments.get("skip"), arguments.get("top")
-    if not _is_count(skip) or not _is_count(top):
+    skip, top = call.arguments.get("skip"), call.arguments.get("top")
+    if not is_int(skip) or not is_int(top) or skip < 0 or top < 0:
         raise AmqpError(ARGUMENT_ERROR, "skip and top must be numbers from 0.")
-    rules = _subscription(queue).subscription_spec.rules[skip:][:top]
+    rules = _subscription(call.queue).subscription_spec.rules[skip:][:top]
     return {"rules": [{"rule-description": _describe(rule)} for rule in rules]} if rules else None
 
 
 def _subscription(queue: Queue) -> Subscription:
     assert isinstance(queue, Subscription)  # noqa: S101 - the operations are for subscriptions only
     return queue
-
-
-def _is_count(value: Value) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def _name(arguments: Arguments) -> str:

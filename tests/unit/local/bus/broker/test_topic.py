@@ -17,7 +17,7 @@ from local.bus.broker.forwarding import check_forwarding
 from local.bus.broker.journal import Journal
 from local.bus.broker.namespace import Namespace
 from local.bus.broker.queue import Queue
-from local.bus.broker.topic import FILTER_FAILED
+from local.bus.broker.topic import FILTER_FAILED, NO_SESSION
 from local.bus.topics.errors import RuleSyntaxError
 from local.deployment.resources import (
     NamespaceSpec,
@@ -187,6 +187,15 @@ def test_a_message_whose_filter_fails_is_a_dead_letter_or_is_dropped() -> None:
     assert properties["DeadLetterErrorDescription"] == "Division by zero."
     assert world.names("t/subscriptions/keeps") == []
     assert world.names("t/subscriptions/drops/$deadletterqueue") == []
+
+
+def test_a_message_without_a_session_is_a_dead_letter_where_sessions_are_required() -> None:
+    world = World(topic(), subscription("s", requires_session=True))
+
+    world.send("t", message("1"))
+
+    (dead,) = world.entries("t/subscriptions/s/$deadletterqueue")
+    assert application_properties(dead.message)["DeadLetterReason"] == NO_SESSION
 
 
 def test_subscriptions_forward_to_queues_and_topics() -> None:
