@@ -150,11 +150,18 @@ def test_a_program_runs_as_on_a_machine(machines: Running) -> None:
     shown = ("printenv", "AZURE_POD_IDENTITY_AUTHORITY_HOST", "IDENTITY_HEADER")
     other = os.environ | {"IDENTITY_HEADER": "of another program"}
     done = subprocess.run(
-        [*command, "reader", *shown], cwd=ROOT, env=other, capture_output=True, text=True
+        [*command, "reader", *shown],
+        cwd=ROOT,
+        env=other,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     # printenv fails for what is not set, and prints the rest.
     assert (done.returncode, done.stdout) == (1, machines.endpoints["machines"]["reader"] + "\n")
-    unknown = subprocess.run([*command, "writer"], cwd=ROOT, capture_output=True, text=True)
+    unknown = subprocess.run(
+        [*command, "writer"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert unknown.returncode == 1
     assert "there is no machine 'writer' here; known: reader, merged, split" in unknown.stderr
 
