@@ -251,9 +251,16 @@ class Trouble:
             service="partner", answer=answer, deliver_first=True, probability=0.5
         )
         await self.pause(seconds)
+        # After an outage the receiver may still wait with what it has for the partner.
+        while not await self._hits(fault):
+            await self.pause(0.5)
         cleared = await self.cloud.control("DELETE", f"/faults/{fault}")
         kind = f"partner takes and {answer}s"
         self.breaks.append(Break(kind, begin, time.time(), cleared["hits"]))
+
+    async def _hits(self, fault: int) -> int:
+        active = (await self.cloud.control("GET", "/faults"))["faults"]
+        return int(next(one["hits"] for one in active if one["fault"] == fault))
 
     @asynccontextmanager
     async def breaking(self, kind: str, most: int) -> AsyncIterator[None]:
