@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -31,13 +31,20 @@ class Account:
     ledger: dict[str, str]
     breaks: Sequence[Break]
     happened: Sequence[tuple[str, float, float]] = ()
+    unanswered: Mapping[str, Sequence[float]] = field(default_factory=dict)
     repeats: Counter[str] = field(init=False)
     unexplained: list[Gap] = field(init=False)
 
     def __post_init__(self) -> None:
-        times = [[one.at for one in self.delivered.get(i, [])] for i in self.promises]
-        gaps = [gap for at in times for gap in pairwise(sorted(at))]
+        gaps: list[Gap] = []
+        answers_lost = 0
+        for one in self.promises:
+            arrived = sorted(received.at for received in self.delivered.get(one, []))
+            left = without_answer([*pairwise(arrived)], self.unanswered.get(one, []))
+            answers_lost += max(0, len(arrived) - 1) - len(left)
+            gaps += left
         self.repeats, self.unexplained = explained(gaps, self.breaks)
+        self.repeats[NO_ANSWER] += answers_lost
 
     def check(self) -> None:
         for promise in self.promises.values():
@@ -101,6 +108,23 @@ class Account:
 
 
 UNEXPLAINED = "nothing that happened"
+NO_ANSWER = "posts without an answer"
+
+
+def without_answer(gaps: Sequence[Gap], unanswered: Sequence[float]) -> list[Gap]:
+    """Return those of a message's gaps in which no post of it was left without an answer.
+
+    Each such post, by the time when the receiver gave up waiting, explains one repeat.
+    """
+    times = sorted(unanswered)
+    left: list[Gap] = []
+    for first, second in gaps:
+        time = next((one for one in times if first - _MARGIN < one < second + _MARGIN), None)
+        if time is None:
+            left.append((first, second))
+        else:
+            times.remove(time)
+    return left
 
 
 def explained(gaps: Sequence[Gap], breaks: Sequence[Break]) -> tuple[Counter[str], list[Gap]]:
