@@ -22,6 +22,9 @@ HANDLE_IN_USE = "amqp:session:handle-in-use"
 TRANSFER_LIMIT = "amqp:link:transfer-limit-exceeded"
 SIZE_EXCEEDED = "amqp:link:message-size-exceeded"
 LOCK_LOST = "com.microsoft:message-lock-lost"
+SESSION_LOCK_LOST = "com.microsoft:session-lock-lost"
+SESSION_CANNOT_BE_LOCKED = "com.microsoft:session-cannot-be-locked"
+TIMEOUT = "com.microsoft:timeout"
 MESSAGE_NOT_FOUND = "com.microsoft:message-not-found"
 ARGUMENT_ERROR = "com.microsoft:argument-error"
 OUT_OF_RANGE = "com.microsoft:argument-out-of-range"
@@ -68,6 +71,39 @@ class LockLostError(AmqpError):
             LOCK_LOST,
             "The lock supplied is invalid. Either the lock expired, or the message has already "
             "been removed from the queue.",
+        )
+
+
+class SessionLockLostError(AmqpError):
+    """The lock of a session expired, or was never held by this client."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            SESSION_LOCK_LOST,
+            "The session lock has expired on the MessageSession. Accept a new MessageSession.",
+        )
+
+
+class SessionCannotBeLockedError(AmqpError):
+    """Another receiver has the session."""
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(
+            SESSION_CANNOT_BE_LOCKED,
+            f"The requested session '{session_id}' cannot be accepted. It may be locked by another "
+            "receiver.",
+        )
+
+
+class SessionIdMissingError(AmqpError):
+    """A message without a session id, for a queue with sessions."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            NOT_ALLOWED,
+            "The SessionId was not set on a message, and it cannot be sent to the entity. Entities "
+            "that have session support enabled can only receive messages that have the SessionId "
+            "set to a valid value.",
         )
 
 

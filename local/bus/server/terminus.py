@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from local.bus.amqp import performatives as amqp
 from local.bus.amqp.errors import INVALID_FIELD, AmqpError
-from local.bus.amqp.values import Described, Value
+from local.bus.amqp.values import Described, Symbol, Value
 
 SESSION_FILTER = "com.microsoft:session-filter"
 
@@ -48,6 +48,18 @@ def session_filter_of(attach: amqp.Attach) -> SessionFilter | None:
     if wanted is not None and not isinstance(wanted, str):
         raise AmqpError(INVALID_FIELD, "A session filter must be a session id or null.")
     return SessionFilter(wanted)
+
+
+def with_session(attach: amqp.Attach, session_id: str) -> Described | None:
+    """Return the source of a receiver with the id of the session that it got in the filter."""
+    source = attach.source
+    if source is None or not isinstance(source.value, list):
+        return source
+    fields = list(source.value)
+    filters = _field(source, _SOURCE, _FILTER)
+    given = filters if isinstance(filters, dict) else {}
+    fields[_FILTER] = {**given, Symbol(SESSION_FILTER): session_id}
+    return Described(source.descriptor, fields)
 
 
 def _field(terminus: Described | None, code: int, index: int) -> Value:

@@ -11,8 +11,9 @@ from local.bus.amqp.encoding import encode
 from local.bus.amqp.message import application_properties, parse, value_body
 from local.bus.amqp.values import Array, Described, Int, Long, ULong, Value
 from local.bus.broker.address import parse_address
+from local.bus.server.arguments import MAX_ITEMS
 from local.bus.server.link import Link
-from local.bus.server.management import MAX_ITEMS, MAX_PEEK_BYTES, management_node
+from local.bus.server.management import MAX_PEEK_BYTES, management_node
 from tests.unit.local.bus.server.session import DATA, SENDER, Session, attach, request
 
 ADDRESS = parse_address("plain/$management")
