@@ -15,7 +15,7 @@ from local.deployment.resources import Deployment
 from local.runtime.apps import ROOT
 
 _COLUMNS = 80
-_COLUMN = 13  # where the addresses begin
+_COLUMN = 16  # where the addresses begin
 
 
 def addresses(client: Client, deployment: Deployment) -> str:

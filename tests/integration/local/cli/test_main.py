@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[4]
 PLANTED = "planted-by-the-parent"
 ENDPOINTS = {
     *("sender", "receiver", "tracker", "partner", "identity"),
-    *("partner_bus", "vaults", "bus", "ca", "control"),
+    *("partner_bus", "vaults", "bus", "administration", "ca", "control"),
 }
 
 
