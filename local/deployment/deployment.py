@@ -44,6 +44,9 @@ _READ = (
     vaults.SECRET_KIND,
     service_bus.KIND,
     service_bus.QUEUE_KIND,
+    service_bus.TOPIC_KIND,
+    service_bus.SUBSCRIPTION_KIND,
+    service_bus.RULE_KIND,
     sites.KIND,
     machines.KIND,
     machines.COMMAND_KIND,
@@ -249,14 +252,26 @@ class _Loading:
         )
 
     def _namespaces(self) -> tuple[NamespaceSpec, ...]:
-        self._check_parents(service_bus.KIND, service_bus.QUEUE_KIND)
+        bus = service_bus
+        self._check_parents(bus.KIND, bus.QUEUE_KIND, bus.TOPIC_KIND)
+        self._check_parents(bus.TOPIC_KIND, bus.SUBSCRIPTION_KIND)
+        self._check_parents(bus.SUBSCRIPTION_KIND, bus.RULE_KIND)
         namespaces = self._of_kind[service_bus.KIND]
         tiers = {normal(r.id): service_bus.tier(r) for r in namespaces}
         queues = [
             service_bus.read_queue(r, tiers[normal(parent(r.id))])
             for r in self._of_kind[service_bus.QUEUE_KIND]
         ]
-        return tuple(service_bus.read(r, tiers[normal(r.id)], queues) for r in namespaces)
+        topics = [
+            bus.read_topic(r, tiers[normal(parent(r.id))]) for r in self._of_kind[bus.TOPIC_KIND]
+        ]
+        rules = [bus.read_rule(r) for r in self._of_kind[bus.RULE_KIND]]
+        subscriptions = [
+            bus.read_subscription(r, rules) for r in self._of_kind[bus.SUBSCRIPTION_KIND]
+        ]
+        return tuple(
+            bus.read(r, tiers[normal(r.id)], queues, topics, subscriptions) for r in namespaces
+        )
 
     def _apps(self) -> tuple[AppSpec, ...]:
         apps: dict[str, AppSpec] = {}

@@ -1,4 +1,4 @@
-"""Service Bus namespaces and their queues."""
+"""Service Bus namespaces, their queues, topics, subscriptions and rules."""
 
 from __future__ import annotations
 
@@ -6,11 +6,28 @@ from datetime import timedelta
 from typing import Literal
 
 from local.deployment.resource_id import last, normal, parent
-from local.deployment.resources import NamespaceSpec, QueueSpec
+from local.deployment.resources import (
+    NamespaceSpec,
+    QueueSpec,
+    SubscriptionSpec,
+    TopicSpec,
+    subscription_path,
+)
+from local.deployment.rules import (
+    DEFAULT_RULE,
+    CorrelationFilterSpec,
+    FilterSpec,
+    RuleSpec,
+    SqlSpec,
+    TrueFilterSpec,
+)
 from local.deployment.snapshot import SnapshotObject, SnapshotResource
 
 KIND = "Microsoft.ServiceBus/namespaces"
 QUEUE_KIND = f"{KIND}/queues"
+TOPIC_KIND = f"{KIND}/topics"
+SUBSCRIPTION_KIND = f"{TOPIC_KIND}/subscriptions"
+RULE_KIND = f"{SUBSCRIPTION_KIND}/rules"
 
 Tier = Literal["Basic", "Standard", "Premium"]
 _TIERS: tuple[Tier, ...] = ("Basic", "Standard", "Premium")
@@ -28,8 +45,14 @@ def tier(resource: SnapshotResource) -> Tier:
     return next(known for known in _TIERS if known == chosen)
 
 
-def read(resource: SnapshotResource, of_tier: Tier, queues: list[QueueSpec]) -> NamespaceSpec:
-    """Read a namespace; of `queues` it takes its own."""
+def read(
+    resource: SnapshotResource,
+    of_tier: Tier,
+    queues: list[QueueSpec],
+    topics: list[TopicSpec],
+    subscriptions: list[SubscriptionSpec],
+) -> NamespaceSpec:
+    """Read a namespace; of queues, topics and subscriptions it takes its own."""
     body = resource.properties
     # The network around a namespace, its copies, and its encryption at rest.
     body.ignore("minimumTlsVersion", "publicNetworkAccess", "zoneRedundant", "encryption")
@@ -38,9 +61,17 @@ def read(resource: SnapshotResource, of_tier: Tier, queues: list[QueueSpec]) -> 
     resource.reject_unread()
     name = last(resource.id)
     own = tuple(q for q in queues if normal(parent(q.resource_id)) == normal(resource.id))
-    _check_forwards(resource, own)
+    own_topics = tuple(t for t in topics if normal(parent(t.resource_id)) == normal(resource.id))
+    own_subscriptions = tuple(
+        one
+        for one in subscriptions
+        if normal(parent(parent(one.resource_id))) == normal(resource.id)
+    )
+    _check_forwards(resource, (*own, *own_subscriptions), (*own, *own_topics))
     host = f"{name}.servicebus.windows.net"
-    return NamespaceSpec(resource.id, name, host, of_tier, local_auth, own)
+    return NamespaceSpec(
+        *(resource.id, name, host, of_tier, local_auth, own, own_topics, own_subscriptions)
+    )
 
 
 def read_queue(resource: SnapshotResource, of_tier: Tier) -> QueueSpec:
@@ -75,6 +106,92 @@ def read_queue(resource: SnapshotResource, of_tier: Tier) -> QueueSpec:
     return queue
 
 
+def read_topic(resource: SnapshotResource, of_tier: Tier) -> TopicSpec:
+    """Read a topic of a namespace of that tier."""
+    body = resource.properties
+    if of_tier == "Basic":
+        raise body.found_at.error("the Basic tier has no topics")
+    _only_plain_queues(body)
+    body.ignore("supportOrdering")
+    topic = TopicSpec(
+        resource.id,
+        last(resource.id),
+        duplicate_window=_window(body),
+        time_to_live=body.duration("defaultMessageTimeToLive", None),
+        max_message_bytes=_max_message_bytes(body, of_tier),
+        max_size_bytes=body.number("maxSizeInMegabytes", 1024, low=1) * 1024**2,
+    )
+    resource.reject_unread()
+    return topic
+
+
+def read_subscription(
+    resource: SnapshotResource, rules: list[tuple[str, RuleSpec]]
+) -> SubscriptionSpec:
+    """Read a subscription; of `rules`, each with the id of its parent, it takes its own."""
+    body = resource.properties
+    _only_plain_queues(body)
+    body.only("isClientAffine", allowed=False, why="subscriptions here are for any client")
+    written = {rule.name.lower(): rule for of, rule in rules if normal(of) == normal(resource.id)}
+    # The default rule is made with the subscription, and stays unless a rule of its name is given.
+    every = {DEFAULT_RULE.lower(): RuleSpec(DEFAULT_RULE), **written}
+    topic = last(parent(resource.id))
+    subscription = SubscriptionSpec(
+        resource.id,
+        subscription_path(topic, last(resource.id)),
+        lock_duration=_lock(body),
+        max_delivery_count=body.number("maxDeliveryCount", 10, low=1, high=2000),
+        time_to_live=body.duration("defaultMessageTimeToLive", None),
+        dead_letter_on_expiration=body.flag("deadLetteringOnMessageExpiration", default=False),
+        forward_to=body.text("forwardTo", "") or None,
+        forward_dead_letters_to=body.text("forwardDeadLetteredMessagesTo", "") or None,
+        requires_session=body.flag("requiresSession", default=False),
+        topic=topic,
+        rules=tuple(every.values()),
+        dead_letter_on_filter_errors=body.flag(
+            "deadLetteringOnFilterEvaluationExceptions", default=True
+        ),
+    )
+    resource.reject_unread()
+    return subscription
+
+
+def read_rule(resource: SnapshotResource) -> tuple[str, RuleSpec]:
+    """Read a rule; return the id of its subscription with it."""
+    body = resource.properties
+    kind = body.choice("filterType", ("SqlFilter", "CorrelationFilter"), "SqlFilter")
+    condition: FilterSpec = TrueFilterSpec()
+    if kind == "CorrelationFilter":
+        condition = _correlation(body.body("correlationFilter"))
+    elif body.has("sqlFilter"):
+        condition = _sql(body.body("sqlFilter"))
+    action = _sql(body.body("action")) if body.has("action") else None
+    resource.reject_unread()
+    return parent(resource.id), RuleSpec(last(resource.id), condition, action)
+
+
+def _sql(body: SnapshotObject) -> SqlSpec:
+    body.ignore("compatibilityLevel", "requiresPreprocessing")
+    found = SqlSpec(body.text("sqlExpression"))
+    body.reject_unread()
+    return found
+
+
+def _correlation(body: SnapshotObject) -> CorrelationFilterSpec:
+    names = ["CorrelationId", "MessageId", "To", "ReplyTo", "Label"]
+    names += ["SessionId", "ReplyToSessionId", "ContentType"]
+    body.ignore("requiresPreprocessing")
+    given = {name: f"{name[0].lower()}{name[1:]}" for name in names}
+    system = {name: body.text(key) for name, key in given.items() if body.has(key)}
+    properties = body.body("properties")
+    user = {name: properties.text(name) for name in properties.names()}
+    properties.reject_unread()
+    body.reject_unread()
+    if not system and not user:
+        raise body.found_at.error("needs a property at least")
+    return CorrelationFilterSpec(system, user)
+
+
 def _only_plain_queues(body: SnapshotObject) -> None:
     body.ignore("enableBatchedOperations", "enableExpress", "userMetadata")
     body.only("enablePartitioning", allowed=False, why="queues here have no partitions")
@@ -106,8 +223,10 @@ def _max_message_bytes(body: SnapshotObject, of_tier: Tier) -> int:
     return body.number("maxMessageSizeInKilobytes", 1024, low=1024, high=102400) * 1024
 
 
-def _check_forwards(resource: SnapshotResource, queues: tuple[QueueSpec, ...]) -> None:
-    names = {queue.name.lower() for queue in queues}
+def _check_forwards(
+    resource: SnapshotResource, queues: tuple[QueueSpec, ...], targets: tuple[QueueSpec, ...]
+) -> None:
+    names = {target.name.lower() for target in targets}
     for queue in queues:
         for target in (queue.forward_to, queue.forward_dead_letters_to):
             if target and (target.lower() not in names or target.lower() == queue.name.lower()):
