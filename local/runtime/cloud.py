@@ -131,7 +131,10 @@ async def start_cloud(
     identity = await start_identity(stack, context, callers)
     vaults = await start_vaults(stack, context, deployment.vaults)
     machines = await start_machines(stack, context, deployment.machines, urls_by_id(vaults))
-    bus = await start_bus(stack, context, namespace)
+    try:
+        bus = await start_bus(stack, context, namespace)
+    except ValueError as error:
+        raise UnsupportedDeploymentError(f"the bus of the deployment: {error}") from None
     partner = await start_partner(stack, context)
     ledger = await database_url(stack, context, options.database)
     values = {
