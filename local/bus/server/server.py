@@ -19,6 +19,8 @@ from local.bus.broker.queue import Counts
 from local.bus.security.audit_sink import AuditSink
 from local.bus.security.principal import AccessControl
 from local.bus.server.connection import BusServices, Connection
+from local.bus.server.output import GOODBYE_SECONDS
+from local.bus.server.websocket import AmqpOrWebSocket, WebSockets
 from local.deployment.resources import NamespaceSpec
 from local.net.distance import distant
 
@@ -55,6 +57,7 @@ class BusServer:
         commit = journal.commit if journal is not None else lambda: None
         self._services = BusServices(self._namespace, access, clock, commit, audit or AuditSink())
         self._connections: set[Connection] = set()
+        self._web_sockets: WebSockets | None = None
         self._servers: list[asyncio.Server] = []
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = math.inf
@@ -66,11 +69,9 @@ class BusServer:
     async def listen_on(self, listening: socket.socket, ssl: SSLContext | None = None) -> int:
         """Do the same on a socket that listens already; it is closed with the server."""
         loop = asyncio.get_running_loop()
+        web_sockets = self._web_sockets = self._web_sockets or WebSockets(self._connect)
         server = await loop.create_server(
-            distant(
-                lambda: Connection(self._services, self._connections, MAX_CONNECTIONS),
-                self._round_trip,
-            ),
+            distant(lambda: AmqpOrWebSocket(self._connect(), web_sockets), self._round_trip),
             sock=listening,
             ssl=ssl,
             ssl_handshake_timeout=TLS_HANDSHAKE_SECONDS if ssl else None,
@@ -82,12 +83,17 @@ class BusServer:
         bound: int = server.sockets[0].getsockname()[1]
         return bound
 
+    def _connect(self) -> Connection:
+        return Connection(self._services, self._connections, MAX_CONNECTIONS)
+
     async def close(self) -> None:
         """Stop listening, and close every connection; the queues keep what they hold."""
         for server in self._servers:
             server.close()
         for connection in list(self._connections):
             connection.close()
+        if self._web_sockets is not None:
+            await self._web_sockets.close(GOODBYE_SECONDS)
         for server in self._servers:
             await server.wait_closed()
         self._servers.clear()
