@@ -166,6 +166,17 @@ class ServerBusyError(AmqpError):
         )
 
 
+class TooManyConnectionsError(AmqpError):
+    """The namespace has as many connections as it may have."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(
+            RESOURCE_LIMIT,
+            f"ConnectionsQuotaExceeded for namespace: {host.partition('.')[0]}. Close connections, "
+            f"or share one among several clients. {tracking(uuid4())}",
+        )
+
+
 class UnauthorizedError(AmqpError):
     """No valid token was given, or the right is missing."""
 

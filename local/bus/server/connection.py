@@ -21,6 +21,7 @@ from local.bus.amqp.errors import (
     INVALID_FIELD,
     NOT_ALLOWED,
     AmqpError,
+    TooManyConnectionsError,
 )
 from local.bus.amqp.frames import Frame, FrameReader, ProtocolHeader
 from local.bus.broker.address import CBS
@@ -40,6 +41,9 @@ _LINKLESS = (
     "The connection was closed because it did not have any active links in the past "
     f"{LINKLESS_SECONDS * 1000:.0f} milliseconds."
 )
+# How many are opened beyond the limit, at once, to be refused; any more are dropped.
+MAX_REFUSED = 100
+
 _IDLE = "The connection was inactive for too long."
 
 
@@ -88,7 +92,9 @@ class Connection(asyncio.Protocol):
         self._liveness = Liveness(self._loop.time())
         self._output = Output(self._transport, self._loop, self._commit, self._on_sent)
         self._timer = self._loop.call_later(self._liveness.check_seconds, self._on_timer)
-        if len(self._connections) >= self._limit:
+        open_ones = len(self._connections)
+        self._is_too_many = open_ones >= self._limit
+        if open_ones >= self._limit + MAX_REFUSED:
             self.drop()
         self._connections.add(self)
 
@@ -219,6 +225,8 @@ class Connection(asyncio.Protocol):
         self._liveness.heartbeat = peer.idle_timeout / 2
         self._timer.cancel()
         self._timer = self._loop.call_later(self._liveness.check_seconds, self._on_timer)
+        if self._is_too_many:
+            raise TooManyConnectionsError(self.namespace.host)
         if peer.max_frame < MIN_MAX_FRAME:
             raise AmqpError(INVALID_FIELD, "max-frame-size is below 512.")
 

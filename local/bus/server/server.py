@@ -25,7 +25,9 @@ from local.deployment.resources import NamespaceSpec
 from local.net.distance import distant
 
 TLS_HANDSHAKE_SECONDS = 20
-MAX_CONNECTIONS = 1000
+# As many as Azure allows a namespace; the next ones are opened to be refused with the reason.
+# Source: Microsoft Learn, "Azure Service Bus quotas and limits".
+MAX_CONNECTIONS = 5000
 MAX_TIMER_SECONDS = 3600.0
 
 logger = logging.getLogger("local.bus")

@@ -7,6 +7,7 @@ for the path.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -19,6 +20,8 @@ UPGRADE_SECONDS = 20.0
 HIGH_WATER, LOW_WATER = 64 * 1024, 16 * 1024
 
 _REQUEST = b"GET "
+_NO_LOG = logging.getLogger("local.bus.websocket")
+_NO_LOG.setLevel(logging.CRITICAL)
 
 AmqpFactory = Callable[[], asyncio.Protocol]
 
@@ -119,7 +122,8 @@ class WebSockets:
 
     def __init__(self, amqp: AmqpFactory) -> None:
         self._amqp = amqp
-        self._server = web.Server(self._answer, access_log=None)
+        # Whoever sends garbage gets 400; there is nothing in it that a log needs.
+        self._server = web.Server(self._answer, access_log=None, logger=_NO_LOG)
         self._upgraded: set[object] = set()
 
     def protocol(self) -> asyncio.Protocol:
