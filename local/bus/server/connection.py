@@ -26,6 +26,7 @@ from local.bus.amqp.errors import (
 from local.bus.amqp.frames import Frame, FrameReader, ProtocolHeader
 from local.bus.broker.address import CBS
 from local.bus.broker.namespace import Namespace
+from local.bus.broker.transactions import Transactions
 from local.bus.security.audit_sink import AuditSink
 from local.bus.security.claims import ConnectionClaims
 from local.bus.security.principal import AccessControl
@@ -69,6 +70,7 @@ class Connection(asyncio.Protocol):
         self.namespace = services.namespace
         self.claims = ConnectionClaims(services.access, services.clock, services.audit)
         self.memory = MemoryBudget()
+        self.transactions = Transactions(services.namespace)
         self.sessions: dict[int, Session] = {}
         self.links = 0
         self.is_writable = True
@@ -183,10 +185,10 @@ class Connection(asyncio.Protocol):
             session.check_rights()
 
     def _has_links(self) -> bool:
-        # Those to $cbs do not count. Anybody gets them, and could hold the few connections that
-        # there are without ever showing a token.
+        # Those to $cbs and to the coordinator do not count. Anybody gets them, and could hold the
+        # connections that there are without ever showing a token.
         every = (link for session in self.sessions.values() for link in session.links.values())
-        return any(link.address.entity != CBS for link in every)
+        return any(link.address.entity not in ("", CBS) for link in every)
 
     # Reading
 

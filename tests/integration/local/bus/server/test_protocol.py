@@ -251,7 +251,7 @@ async def test_breaches_of_the_protocol_close_with_a_reason(
         (Described(ULong(0x29), ["plain/$DeadLetterQueue"]), "amqp:not-allowed"),
         (Described(ULong(0x29), [None]), "amqp:not-implemented"),
         (Described(ULong(0x29), {}), "amqp:not-implemented"),
-        (Described(ULong(0x30), [Symbol("x")]), "amqp:not-implemented"),
+        (Described(ULong(0x31), [Symbol("x")]), "amqp:not-implemented"),
         (None, "amqp:not-implemented"),
     ],
 )
