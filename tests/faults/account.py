@@ -39,7 +39,7 @@ class Account:
         answers_lost = 0
         for one in self.promises:
             arrived = sorted(received.at for received in self.delivered.get(one, []))
-            # From the first delivery on, not from the last: beside a hop that could not be completed
+            # From the first delivery on, not the last: beside a hop that could not be completed,
             # the next one is under way, and the bus may deliver either again.
             repeats = [(arrived[0], again) for again in arrived[1:]]
             left = without_answer(repeats, self.unanswered.get(one, []))
