@@ -39,8 +39,8 @@ class Account:
         answers_lost = 0
         for one, promise in self.promises.items():
             arrived = sorted(received.at for received in self.delivered.get(one, []))
-            # From its post on, not from a delivery: whatever ends a receiver between sending the next
-            # hop and completing the last leaves both, and each is delivered when its time has come.
+            # From its post on, not from a delivery: whatever ends a receiver between sending the
+            # next hop and completing the last leaves both, each delivered when its time has come.
             repeats = [(promise.posted_at, again) for again in arrived[1:]]
             left = without_answer(repeats, self.unanswered.get(one, []))
             answers_lost += len(repeats) - len(left)
