@@ -18,7 +18,7 @@ class Sizes:
     bare_messages: int = 3000
     idle_messages: int = 40
     several_messages: int = 6000
-    slow_messages: int = 600
+    slow_messages: int = 2000
     slow_every: int = 100
     slow_seconds: float = 10.0
     answer_seconds: float = 0.05
