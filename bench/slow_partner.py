@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 
 from bench.cloud import RunningCloud, host
 from bench.figures import Figure, Findings, Steady, spent, steady
@@ -26,7 +27,8 @@ async def slow_partner(running: RunningCloud, sizes: Sizes) -> Findings:
     await running.command("stop", "receiver")
     ours = await _delivered(running, sizes)
     single = await _removed(running, sizes, {})
-    batched = await _removed(running, sizes, {"SAMPLE_BATCH": "100"})
+    few = replace(sizes, slow_bound_seconds=sizes.slow_batched_seconds)
+    batched = await _removed(running, few, {"SAMPLE_BATCH": "100"})
     await running.command("start", "receiver")
     await running.emptied(QUEUE, "receipts")
     return Findings(
