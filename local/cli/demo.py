@@ -19,7 +19,6 @@ from local.cli.client import Client, RequestRefusedError
 from local.cli.proving import prove_access
 from local.cli.tables import show, table
 from local.runtime.cloud import Cloud
-from shared.settings.settings import SenderSettings
 
 _TIMEOUT = 30.0  # seconds until every message must be at the partner
 _POLL = 0.05  # seconds
@@ -100,6 +99,9 @@ def samples(limit: int) -> Sequence[Sample]:
 
 def limit_of(environment: Mapping[str, str]) -> int:
     """Return the largest payload that a sender with this environment takes, in bytes."""
+    # With the settings come the SDKs of Azure, half a second of import that no other command needs.
+    from shared.settings.settings import SenderSettings
+
     return int(environment.get("RELAY_MAX_PAYLOAD_BYTES") or SenderSettings.max_payload_bytes)
 
 

@@ -38,7 +38,6 @@ from local.runtime.vaults import (
     start_vaults,
     urls_by_id,
 )
-from migrations import upgrading
 from shared.ledger.errors import LedgerError
 
 _PARTNER = "partner-connection"
@@ -197,6 +196,9 @@ def _only_namespace(deployment: Deployment) -> NamespaceSpec:
 async def _migrate(database_url: str | None) -> None:
     """Migrate the ledger, which in Azure is a step of the deployment."""
     if database_url is not None:
+        # Alembic and SQLAlchemy are a third of what a command would import, and needed here alone.
+        from migrations import upgrading
+
         try:
             await upgrading(database_url)
         except (LedgerError, ValueError) as error:
