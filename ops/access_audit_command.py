@@ -83,11 +83,10 @@ def _credential(operator: _OperatorTarget) -> AsyncTokenCredential:
 def _local(options: argparse.Namespace) -> _Deployment:
     # Only here: an operator of Azure needs nothing of the local cloud.
     from local.cli.client import Client, RequestRefusedError
-    from local.net.folder import NotUpError
-    from local.runtime.apps import ROOT
+    from local.net.folder import DEFAULT_FOLDER, NotUpError
 
     try:
-        client = Client(options.folder or ROOT / ".local")
+        client = Client(options.folder or DEFAULT_FOLDER)
         status = client.control("GET", "/status")
         listed = status if isinstance(status, dict) else {}
         operators = [

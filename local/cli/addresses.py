@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,44 +10,41 @@ from textwrap import wrap
 from local.cli.client import Client
 from local.deployment.resource_id import kind
 from local.deployment.resources import Deployment
-from local.runtime.apps import ROOT
+from local.net.folder import shell_command
 
 _COLUMNS = 80
 _COLUMN = 13  # where the addresses begin
 
 
 def addresses(client: Client, deployment: Deployment) -> str:
-    """Return the endpoints, a line each, and what of the deployment has no effect here."""
-    kinds = Counter(map(kind, deployment.ignored))
-    ignored = ", ".join(f"{name} ({count})" for name, count in kinds.items())
-    lines = wrap(
-        f"{'ignored':<{_COLUMN}}without effect on this machine: {ignored}",
-        _COLUMNS,
-        subsequent_indent=" " * _COLUMN,
-        break_on_hyphens=False,
-    )
+    """Return the endpoints, a line each, and last what of the deployment has no effect here."""
+    lines = []
     for name, address in client.endpoints.items():
         if isinstance(address, Mapping):
             lines += [f"{name:<{_COLUMN}}{inner}: {url}" for inner, url in address.items()]
         else:
             lines.append(f"{name:<{_COLUMN}}{address}")
+    if deployment.ignored:
+        lines += ["", *_ignored(deployment)]
     return "\n".join(lines)
+
+
+def _ignored(deployment: Deployment) -> list[str]:
+    """Sum up by provider what is for Azure alone: nobody needs the list to go on."""
+    providers = Counter(kind(one).partition("/")[0] for one in deployment.ignored)
+    named = ", ".join(f"{name} ({count})" for name, count in providers.items())
+    text = f"{len(deployment.ignored)} resources have no effect on this machine: {named}"
+    return wrap(text, _COLUMNS, break_on_hyphens=False)
 
 
 def curl_commands(client: Client, folder: Path, *, keys: bool) -> Sequence[str]:
     """Return commands for a shell in the project's folder: one sends a message, one shows it."""
-    python = Path(sys.executable)
-    program = python.relative_to(ROOT) if python.is_relative_to(ROOT) else python
-    command = f"{shlex.quote(str(program))} -m local key"
-    where = "" if folder == ROOT / ".local" else f" --folder {shlex.quote(str(folder))}"
-    key = f' \\\n    -H "x-functions-key: $({command} sender{where})"' if keys else ""
+    key = ""
+    if keys:
+        key = f' \\\n    -H "x-functions-key: $({shell_command(folder, "key", "sender")})"'
     post = (
         "  curl -i --data-binary @README.md -H 'Content-Type: text/markdown'"
         f"{key} \\\n    {client.url('sender')}/api/messages"
     )
-    received = (
-        f"  curl --cacert {shlex.quote(client.url('ca'))} \\\n"
-        f'    -H "Authorization: Bearer $({command} partner{where})" \\\n'
-        f"    {client.url('partner')}/received"
-    )
+    received = f"  {shell_command(folder, 'received')}"
     return post, received
