@@ -82,6 +82,7 @@ class QueueSpec:
     forward_dead_letters_to: str | None = None
     max_message_bytes: int = 256 * 1024
     max_size_bytes: int = 1024**3
+    requires_session: bool = False
 
 
 @dataclass(frozen=True)

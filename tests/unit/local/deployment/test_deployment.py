@@ -400,7 +400,7 @@ REFUSED: list[tuple[str, str, object, str, str]] = [
     (BUS, "sku.tier", "Premium", "sku.tier", "same as the name"),
     (BUS, "sku", {"name": "Basic", "tier": "Basic"}, "", "neither forwards"),
     (QUEUE, "properties.other", 1, "other", "does not support"),
-    (QUEUE, "properties.requiresSession", True, "requiresSession", "no sessions"),
+    (QUEUE, "properties", {"requiresSession": True, "forwardTo": "other"}, "forwardTo", "sessions"),
     (QUEUE, "properties.enablePartitioning", True, "enablePartitioning", "no partitions"),
     (QUEUE, "properties.status", "Disabled", "status", "always active"),
     (QUEUE, "properties.autoDeleteOnIdle", "PT1H", "autoDeleteOnIdle", "stay when idle"),
@@ -490,9 +490,16 @@ def test_what_cannot_be_honoured_is_refused_by_name(
 
 def test_the_error_names_the_resource(loaded: Load) -> None:
     with pytest.raises(DeploymentError) as caught:
-        loaded(put(sample(), QUEUE, "properties.requiresSession", value=True))
+        loaded(put(sample(), QUEUE, "properties.enablePartitioning", value=True))
     assert caught.value.resource == QUEUE
-    assert caught.value.path == "properties.requiresSession"
+    assert caught.value.path == "properties.enablePartitioning"
+
+
+def test_a_queue_may_require_sessions(loaded: Load) -> None:
+    found = loaded(put(sample(), QUEUE, "properties", {"requiresSession": True}))
+    assert [queue.name for queue in found.namespaces[0].queues if queue.requires_session] == [
+        QUEUE.rsplit("/", 1)[-1]
+    ]
 
 
 def test_vaults_of_two_tenants_are_refused(loaded: Load) -> None:
