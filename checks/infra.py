@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from checks import access, once, snapshot, template
+from checks import access, once, running_code, snapshot, template
 from checks.compiler import (
     PLACE,
     SOURCES,
@@ -173,6 +173,7 @@ def main(arguments: list[str]) -> int:
             if not check(INFRA):
                 sys.stdout.write("infra: compiler checks skipped, no bicep on the PATH\n")
             check_conformance(CONFORMANCE)
+            _demand(running_code.problems(access.load(INFRA / "access.json"), INFRA.parent))
         else:
             sys.stderr.write("usage: python -m checks.infra build|check\n")
             return 2
