@@ -44,8 +44,10 @@ def build(folder: Path) -> None:
     access.load(folder / "access.json")
     succeed(folder, bicep, "format", f"--pattern={SOURCES}")
     for parameters in _parameters(folder):
+        sys.stderr.write(f"infra: evaluating {parameters.stem} ...\n")
         succeed(folder, bicep, "snapshot", parameters.name, "--mode=overwrite", *PLACE)
         _in_order(parameters.with_suffix(".snapshot.json"))
+    sys.stderr.write("infra: comparing them with access.json ...\n")
     _demand([*_departures(folder), *_compiled(bicep, folder)])
 
 
