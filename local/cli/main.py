@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -21,7 +20,7 @@ from local.cli.decisions import add_decisions_command
 from local.cli.faults import add_fault_commands
 from local.cli.logs import add_logs_command
 from local.cli.messages import add_received_command, add_send_command
-from local.cli.output import notify
+from local.cli.output import end_quietly, notify
 from local.cli.status import as_object, show_status
 from local.net.folder import DEFAULT_FOLDER, ROOT, NotUpError
 
@@ -36,18 +35,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         result: int = options.command(options)
         sys.stdout.flush()
     except BrokenPipeError:
-        return _quiet()
+        return end_quietly()
     except (NotUpError, OSError, RequestRefusedError) as error:
         notify(f"error: {error}")
         return 1
     return result
-
-
-def _quiet() -> int:
-    """End as a program does whose reader has seen enough: `| head` is not an error."""
-    # The interpreter flushes standard output at its end, and would complain.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    return 0
 
 
 def command_line() -> argparse.ArgumentParser:

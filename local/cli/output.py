@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -20,6 +21,13 @@ def notify(text: str) -> None:
 def printable(text: str, *, keep: str = "") -> str:
     """Spell out control characters, but those of `keep`: none may reach a user's terminal."""
     return "".join(c if c.isprintable() or c in keep else ascii(c)[1:-1] for c in text)
+
+
+def end_quietly() -> int:
+    """End as a program does whose reader has seen enough: `| head` is not an error."""
+    # The interpreter flushes standard output at its end, and would complain.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return 0
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -203,9 +203,19 @@ def test_a_fault_that_is_wrong_is_named_as_it_was_typed(folder: Path) -> None:
     assert wrong.stderr == "error: --seconds must be a whole number from 1 to 86400\n"
 
 
-def test_a_reader_that_has_seen_enough_is_no_error(folder: Path) -> None:
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("local", "decisions", "--proof", "--json"),
+        ("local", "status"),
+        ("ops", "rejected", "--json"),
+        ("ops", "--help"),
+    ],
+)
+def test_a_reader_that_has_seen_enough_is_no_error(folder: Path, arguments: Sequence[str]) -> None:
+    where = () if "--help" in arguments else ("--folder", str(folder))
     many = subprocess.Popen(
-        [sys.executable, "-m", "local", "decisions", "--proof", "--json", "--folder", str(folder)],
+        [sys.executable, "-m", *arguments, *where],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
