@@ -24,16 +24,34 @@ def addresses(client: Client, deployment: Deployment) -> str:
             lines += [f"{name:<{_COLUMN}}{inner}: {url}" for inner, url in address.items()]
         else:
             lines.append(f"{name:<{_COLUMN}}{address}")
-    if deployment.ignored:
-        lines += ["", *_ignored(deployment)]
+    if left_out := _left_out(deployment):
+        lines += ["", *left_out]
     return "\n".join(lines)
 
 
-def _ignored(deployment: Deployment) -> list[str]:
-    """Sum up by provider what is for Azure alone: nobody needs the list to go on."""
-    providers = Counter(kind(one).partition("/")[0] for one in deployment.ignored)
-    named = ", ".join(f"{name} ({count})" for name, count in providers.items())
-    text = f"{len(deployment.ignored)} resources have no effect on this machine: {named}"
+def _left_out(deployment: Deployment) -> list[str]:
+    """Sum up what is not here: nobody needs the list to go on."""
+    lines = [
+        *_summed("have no effect on this machine", deployment.ignored, by_type=False),
+        *_summed("are of the deployment and not served here", deployment.unserved, by_type=True),
+    ]
+    if deployment.unknown_roles:
+        roles = ", ".join(deployment.unknown_roles)
+        lines += _wrapped(f"roles that are unknown here, so that they grant nothing: {roles}")
+    return lines
+
+
+def _summed(what: str, resource_ids: Sequence[str], *, by_type: bool) -> Sequence[str]:
+    """Name the types of resources, or where they do not matter only their providers."""
+    if not resource_ids:
+        return []
+    kinds = map(kind, resource_ids)
+    counts = Counter(one if by_type else one.partition("/")[0] for one in kinds)
+    named = ", ".join(f"{name} ({count})" for name, count in counts.items())
+    return _wrapped(f"{len(resource_ids)} resources {what}: {named}")
+
+
+def _wrapped(text: str) -> Sequence[str]:
     return wrap(text, _COLUMNS, break_on_hyphens=False)
 
 

@@ -7,8 +7,6 @@ What starts a cloud imports all of it, and the SDKs; every other command has to 
 from __future__ import annotations
 
 import argparse
-import json
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,11 +15,13 @@ from local.authorization.audit_log import DEFAULT_SIZE
 from local.cli.apps import add_app_commands
 from local.cli.client import Client, RequestRefusedError
 from local.cli.decisions import add_decisions_command
+from local.cli.environments import print_environment, print_identity, run_on_machine
 from local.cli.faults import add_fault_commands
 from local.cli.logs import add_logs_command
 from local.cli.messages import add_received_command, add_send_command
 from local.cli.output import end_quietly, notify
 from local.cli.status import as_object, show_status
+from local.deployment.bicep import SUFFIXES
 from local.net.folder import DEFAULT_FOLDER, ROOT, NotUpError
 
 _MAX_LATENCY = 10_000  # milliseconds; the apps wait for no answer for much longer
@@ -53,11 +53,26 @@ def command_line() -> argparse.ArgumentParser:
         "--folder", type=Path, default=DEFAULT_FOLDER, help="folder of the cloud (default: .local)"
     )
     starting = argparse.ArgumentParser(add_help=False)
-    starting.add_argument(
+    deployment = starting.add_mutually_exclusive_group()
+    deployment.add_argument(
+        "source",
+        nargs="?",
+        type=_bicep,
+        metavar="BICEPPARAM",
+        help="deployment to compile and run, a .bicepparam or .bicep of any project; needs the "
+        "Bicep CLI on the PATH",
+    )
+    deployment.add_argument(
         "--snapshot",
         type=Path,
         default=ROOT / "infra" / "local.snapshot.json",
         help="deployment to run (default: infra/local.snapshot.json)",
+    )
+    starting.add_argument(
+        "--secrets",
+        type=Path,
+        metavar="FILE",
+        help="values of the deployment's secure parameters, as a JSON object by name",
     )
     starting.add_argument(
         "--log-level",
@@ -130,7 +145,20 @@ def command_line() -> argparse.ArgumentParser:
     )
     env.add_argument("app", metavar="APP|operator|MACHINE")
     env.add_argument("--json", action="store_true", help="in the form of local.settings.json")
-    env.set_defaults(command=_env)
+    env.set_defaults(command=print_environment)
+    identity = commands.add_parser(
+        "identity",
+        parents=[folder],
+        help="print the environment that gives any program an identity of the deployment",
+    )
+    identity.add_argument("identity", metavar="IDENTITY", help="name of the identity in Azure")
+    identity.set_defaults(command=print_identity)
+    vm = commands.add_parser(
+        "vm", parents=[folder], help="run a program as on a virtual machine of the deployment"
+    )
+    vm.add_argument("machine", metavar="MACHINE")
+    vm.add_argument("program", nargs=argparse.REMAINDER, help="program to run (default: a shell)")
+    vm.set_defaults(command=run_on_machine)
     status = commands.add_parser(
         "status", parents=[folder], help="show apps, machines, queues, keys and faults"
     )
@@ -176,16 +204,6 @@ def _key(options: argparse.Namespace) -> int:
     return 0
 
 
-def _env(options: argparse.Namespace) -> int:
-    environment = Client(options.folder).environment(options.app)
-    if options.json:
-        print(json.dumps({"IsEncrypted": False, "Values": environment}, indent=2))
-        return 0
-    for name, value in sorted(environment.items()):
-        print(f"export {name}={shlex.quote(str(value))}")
-    return 0
-
-
 def _rotate(options: argparse.Namespace) -> int:
     client = Client(options.folder)
     keys = list(as_object(as_object(client.control("GET", "/status"))["keys"]))
@@ -197,6 +215,13 @@ def _rotate(options: argparse.Namespace) -> int:
     rotated = as_object(client.control("POST", f"/keys/{found[0]}/rotate"))
     print(f"{found[0]} has the new version {rotated['version']}")
     return 0
+
+
+def _bicep(text: str) -> Path:
+    path = Path(text)
+    if path.suffix not in SUFFIXES:
+        raise argparse.ArgumentTypeError("must be a .bicepparam or .bicep; or give --snapshot FILE")
+    return path
 
 
 def _size(text: str) -> int:

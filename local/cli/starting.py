@@ -12,6 +12,8 @@ from local.cli.client import Client
 from local.cli.demo import show_demo
 from local.cli.output import notify
 from local.cli.up import Start, run, until_stopped
+from local.deployment.bicep import CompilationError
+from local.deployment.secret_values import SecretValuesError
 from local.deployment.snapshot import DeploymentError
 from local.net.folder import FolderInUseError
 from local.runtime.apps import AppFailedError
@@ -23,11 +25,13 @@ from local.runtime.redeployment import DeploymentRefusedError
 _DATABASE = "RELAY_DATABASE_URL"  # of another database than the file in the folder
 _ERRORS = (
     AppFailedError,
+    CompilationError,
     DeploymentError,
     DeploymentRefusedError,
     FolderInUseError,
     JournalError,
     PortsError,
+    SecretValuesError,
     UnknownSettingError,
     UnsupportedDeploymentError,
 )
@@ -78,7 +82,7 @@ def _run(options: argparse.Namespace, during: Callable[[Cloud], Awaitable[int]])
 def _start(options: argparse.Namespace) -> Start:
     return Start(
         options.folder,
-        options.snapshot,
+        options.source or options.snapshot,
         CloudOptions(
             log_level=options.log_level,
             database=os.environ.get(_DATABASE),
@@ -88,4 +92,5 @@ def _start(options: argparse.Namespace) -> Start:
             round_trip=options.latency / 1000,
             settings=dict(options.set),
         ),
+        options.secrets,
     )

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from local.net.trust import BUNDLE_FILE, bundle
+
 ROOT = Path(__file__).resolve().parents[2]  # of the project
 DEFAULT_FOLDER = ROOT / ".local"
 KEY_FILE = "control.key"  # the bearer secret of the control endpoint
@@ -108,7 +110,9 @@ class Folder:
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         with certificate.private_key_and_cert_chain_pem.tempfile(dir=str(self.path)) as chain:
             context.load_cert_chain(chain)
-        return self.write_private("ca.pem", authority.cert_pem.bytes()), context
+        pem = authority.cert_pem.bytes()
+        self.write_private(BUNDLE_FILE, bundle(pem))
+        return self.write_private("ca.pem", pem), context
 
 
 @contextmanager
