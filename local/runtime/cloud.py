@@ -61,7 +61,7 @@ class CloudOptions:
     `database` is the URL of another database than a file in the folder; `audit_size` how many
     decisions are kept. With `free_ports` a new folder's cloud leaves the usual ports to others.
     Without `keys` the apps require no access key. `round_trip`: the seconds that vaults, bus and
-    database seem to be away.
+    database seem to be away. `settings` replace the deployment's in each app that has them.
     """
 
     log_level: str | None = None
@@ -70,6 +70,7 @@ class CloudOptions:
     free_ports: bool = False
     keys: bool = True
     round_trip: float = 0.0
+    settings: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass
@@ -145,6 +146,7 @@ async def start_cloud(
         *(stack, context, callers, vaults, environment),
         log_level=options.log_level,
         keys=options.keys,
+        given=options.settings,
     )
     operators = operator_environments(context, callers, vaults, bus, environment)
     programs = program_environments(callers, environment)
