@@ -3,7 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from local.runtime.apps import ROOT
+from local.net.folder import ROOT
 
 PROGRAM = """
 import sys
