@@ -29,23 +29,26 @@ export PYTHONDONTWRITEBYTECODE :=
 .PHONY: help run demo quick test test-long test-all test-oldest conformance azure bench bench-quick check format lock infra clean FORCE
 
 help:
-	@echo "make run      start everything here, send five messages, stay up"
-	@echo "make demo     the same, and exit: non-zero if one byte differs at the partner"
-	@echo "make quick    format, lint, types, layers and the unit tests, in a minute"
-	@echo "make test     run the tests, but those marked long"
+	@echo "Times are of two cores with nothing else to do; setting up takes a minute more, once."
+	@echo
+	@echo "make run      start everything here, send five messages, stay up; 15 seconds"
+	@echo "make demo     the same, and exit: non-zero if one byte differs at the partner; 15 seconds"
+	@echo "make quick    format, lint, types, layers and the unit tests of what changed; a minute"
+	@echo "make test     run the tests, but those marked long; 13 minutes"
 	@echo "make test-long run those marked long, in another deployment too, through every fault,"
-	@echo "              and with a ledger of a million"
-	@echo "make test-all both"
-	@echo "make test-oldest what another version of Python can change: PYTHON=python3.11"
+	@echo "              and with a ledger of a million; 31 minutes"
+	@echo "make test-all both; 45 minutes"
+	@echo "make test-oldest what another version of Python can change: PYTHON=python3.11; 10 minutes"
 	@echo "make conformance the tests of what the local cloud has of Azure; AZURE=1 GROUP=NAME against Azure"
 	@echo "make azure    try in a subscription what only Azure can show; costs money, asks first"
 	@echo "make bench    measure what is fast, beside other ways to do it; twelve minutes"
-	@echo "make bench-quick  the same with tiny sizes, to see that it works; its figures mean nothing"
-	@echo "make check    format, lint, types, layers, locks, workflows, infrastructure, documents"
-	@echo "make format   fix what a machine can fix"
-	@echo "make lock     write the locks of the packages anew, where an input was changed"
+	@echo "make bench-quick  the same with tiny sizes, to see that it works; its figures mean nothing; 4 minutes"
+	@echo "make check    format, lint, types, layers, locks, workflows, infrastructure, documents;"
+	@echo "              2 minutes"
+	@echo "make format   fix what a machine can fix; seconds"
+	@echo "make lock     write the locks of the packages anew, where an input was changed; a minute"
 	@echo "make lock UPGRADE=1  the same with the newest versions, or UPGRADE=NAME for one package"
-	@echo "make infra    write the snapshots of infra/ anew (needs the Bicep CLI)"
+	@echo "make infra    write the snapshots of infra/ anew (needs the Bicep CLI); a minute"
 	@echo "make clean    remove what all of these made"
 	@echo
 	@echo "PYTHON=path says which Python to set up with: else 3.13, or python3 from 3.11 on."
@@ -56,13 +59,16 @@ run: $(LOCAL)
 demo: $(LOCAL)
 	@$(BIN)/python -m local demo
 
-# What can be known without a socket, a process or a database. `make check` and `make test` have all of it.
+# What can be known without a socket, a process or a database, of what differs from `main` and is not
+# committed. `make check` and `make test` have all of it.
 quick: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo --no-cache
-	$(BIN)/python -m pytest -n auto tests/unit
+	@tests=$$($(BIN)/python -m checks.changed_tests) && \
+	  if [ -z "$$tests" ]; then echo "No unit test is concerned by what changed."; \
+	  else $(BIN)/python -m pytest -n auto $$tests; fi
 
 test: $(READY) $(CHECKOV)
 	$(BIN)/python $(TESTS) -m "not long"

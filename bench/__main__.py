@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import sys
 import tempfile
 import time
@@ -20,7 +21,7 @@ from rich.table import Table
 
 from bench import machine, plots
 from bench.expectations import EXPECTED
-from bench.figures import Row, as_json, rows, shown
+from bench.figures import Row, as_json, is_busy, made_on, rows, shown
 from bench.groups import Run, run_all
 from bench.sizes import FULL, QUICK
 
@@ -34,7 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="tiny sizes, nothing is kept")
     is_quick = parser.parse_args(arguments).quick
-    before, begun = machine.load(), time.monotonic()
+    before, begun, others = machine.load(), time.monotonic(), machine.Others()
+    if is_busy(before, os.cpu_count() or 1) and not is_quick:
+        _say("the machine is not quiet: the figures will mean little, and say so")
     with tempfile.TemporaryDirectory(prefix="relay-bench-") as name:
         folder = Path(name)
         run = Run(QUICK if is_quick else FULL, folder, _say)
@@ -44,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "machine": machine.describe(),
             "before": before,
             "after": machine.load(),
+            "others": others.share(),
             "seconds": round(time.monotonic() - begun),
             "rows": [as_json(row) for row in table],
             "failed": run.failures,
@@ -53,6 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         to.write_text(json.dumps(results, indent=1) + "\n")
         plots.draw(json.loads(to.read_text()), folder / "plots" if is_quick else PLOTS)
     _show(table)
+    print(made_on(results))
     return 1 if run.failures or any(row.figure is None for row in table) else 0
 
 

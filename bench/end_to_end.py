@@ -56,10 +56,9 @@ async def end_to_end(running: RunningCloud, sizes: Sizes) -> Findings:
 async def several_instances(running: RunningCloud, sizes: Sizes) -> Findings:
     """Count operations of the vault with three senders and receivers."""
     async with AsyncExitStack() as stack:
-        senders = [running.app("sender")]
-        for _ in range(2):
-            senders.append(await stack.enter_async_context(host(running, "sender")))
-            await stack.enter_async_context(host(running, "receiver"))
+        more = (host(running, app) for app in 2 * ("sender", "receiver"))
+        started = await asyncio.gather(*(stack.enter_async_context(one) for one in more))
+        senders = [running.app("sender"), *started[::2]]
         counted = await running.counters()
         await asyncio.gather(*(_post_share(one, len(senders), sizes) for one in senders))
         await running.emptied(*_QUEUES)

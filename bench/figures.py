@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 BUSY = 0.5
-"""Processes a processor, in the last minute, from which on a machine was not quiet."""
+"""Processes a processor, in the minute before, from which on a machine was not quiet."""
+
+OTHERS = 0.1
+"""The share of all processors that others used meanwhile, from which on it was not quiet."""
 
 
 @dataclass(frozen=True)
@@ -101,13 +104,20 @@ def as_json(row: Row) -> dict[str, object]:
 def made_on(results: Mapping[str, Any]) -> str:
     """Return where and when results.json was made, and whether anything else ran there."""
     machine, before = results["machine"], results["before"]
-    load = before["load_average"][0]
-    busy = ", so that the figures mean little" if load > BUSY * machine["processors"] else ""
+    others: float | None = results.get("others")  # results of November 2026 do not have it
+    is_quiet = not is_busy(before, machine["processors"]) and (others or 0.0) <= OTHERS
     return (
         f"{machine['system']}, {machine['processors']} processors, Python {machine['python']}, "
         f"{before['at'][:10]}, in {results['seconds'] / 60:.0f} minutes; "
-        f"{load:g} processes ran before{busy}."
+        f"{before['load_average'][0]:g} processes ran before"
+        f"{'' if others is None else f', and others used {100 * others:.0f} % meanwhile'}"
+        f"{'.' if is_quiet else ': **the machine was not quiet, so the figures mean little.**'}"
     )
+
+
+def is_busy(load: Mapping[str, Any], processors: int) -> bool:
+    """Return whether so much ran on a machine that what is measured on it would mean little."""
+    return bool(load["load_average"][0] > BUSY * processors)
 
 
 def markdown(results: Iterable[Mapping[str, object]]) -> str:

@@ -48,15 +48,24 @@ class _Time:
     thread: float
 
 
+@dataclass(frozen=True)
+class _Import:
+    """Modules to import, and where: in a process of its own."""
+
+    names: Sequence[str]
+    environment: Mapping[str, str]
+    folder: Path = ROOT
+
+
 async def import_time(running: RunningCloud, sizes: Sizes) -> Findings:
     """Measure each app, and the sender from a package that has no byte code of its own."""
     figures = {}
     for app in _APPS:
         environment = await running.environment(app)
+        ours = _Import(["function_app"], environment)
         # It also writes the byte code, where there is none yet.
-        used = (await _import(["function_app"], environment, ROOT))["sdks"]
-        ours, sdks = await _best(sizes.imports, environment, ROOT, ["function_app"], used)
-        figures[f"import {app}"] = _beside(ours, sdks)
+        sdks = _Import((await _run(ours))["sdks"], environment)
+        figures[f"import {app}"] = _beside(*await _best(sizes.imports, ours, sdks))
     figures["import read-only"] = await _read_only(running, sizes)
     return Findings(figures)
 
@@ -68,16 +77,17 @@ async def _read_only(running: RunningCloud, sizes: Sizes) -> Figure:
     """
     environment = await running.environment("sender")
     with tempfile.TemporaryDirectory(prefix="relay-package-") as name:
-        package = Path(name)
-        shutil.copy(ROOT / "function_app.py", package)
-        shutil.copytree(
-            ROOT / "shared", package / "shared", ignore=shutil.ignore_patterns("__pycache__")
-        )
+        packages = {one: Path(name) / one for one in ("bare", "compiled")}
+        for package in packages.values():
+            shutil.copytree(
+                ROOT / "shared", package / "shared", ignore=shutil.ignore_patterns("__pycache__")
+            )
+            shutil.copy(ROOT / "function_app.py", package)
         without = {**environment, "PYTHONDONTWRITEBYTECODE": "1"}
-        (bare,) = await _best(sizes.imports, without, package, ["function_app"])
-        await _import(["function_app"], environment, package)
-        (compiled,) = await _best(sizes.imports, environment, package, ["function_app"])
-    return _beside(bare, compiled)
+        bare = _Import(["function_app"], without, packages["bare"])
+        compiled = _Import(["function_app"], environment, packages["compiled"])
+        await _run(compiled)  # which writes it
+        return _beside(*await _best(sizes.imports, bare, compiled))
 
 
 def _beside(one: _Time, other: _Time) -> Figure:
@@ -88,29 +98,27 @@ def _beside(one: _Time, other: _Time) -> Figure:
     return Figure(one.seconds / other.seconds, note)
 
 
-async def _best(
-    times: int, environment: Mapping[str, str], folder: Path, *modules: Sequence[str]
-) -> list[_Time]:
-    """Return the shortest times of each list of modules, imported in turns."""
-    best = [_Time(math.inf, math.inf)] * len(modules)
+async def _best(times: int, *imports: _Import) -> list[_Time]:
+    """Return the shortest times of each, made in turns."""
+    best = [_Time(math.inf, math.inf)] * len(imports)
     for _ in range(times):
-        for number, names in enumerate(modules):
-            taken, least = await _import(names, environment, folder), best[number]
+        for number, one in enumerate(imports):
+            taken, least = await _run(one), best[number]
             best[number] = _Time(
                 min(least.seconds, taken["seconds"]), min(least.thread, taken["thread"])
             )
     return best
 
 
-async def _import(names: Sequence[str], environment: Mapping[str, str], folder: Path) -> Any:
+async def _run(one: _Import) -> Any:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", _PROGRAM, json.dumps(names), json.dumps(_SDKS)),
-        cwd=folder,
-        env=dict(environment),
+        *(sys.executable, "-c", _PROGRAM, json.dumps(one.names), json.dumps(_SDKS)),
+        cwd=one.folder,
+        env=dict(one.environment),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
     out, err = await process.communicate()
     if process.returncode:
-        raise BenchError(f"importing {', '.join(names)} failed: {err.decode()[-500:]}")
+        raise BenchError(f"importing {', '.join(one.names)} failed: {err.decode()[-500:]}")
     return json.loads(out)

@@ -15,6 +15,23 @@ def cpu_seconds(pids: Iterable[int]) -> float:
     return sum(map(_ticks, pids)) / _TICKS
 
 
+def own_seconds() -> float:
+    """Return the CPU seconds of this process and of all that it has started and seen end."""
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
+
+
+def machine_seconds() -> float:
+    """Return the CPU seconds that the machine was not idle since it started; 0 if unknown."""
+    try:
+        first = (_PROC / "stat").read_text().partition("\n")[0]
+    except OSError:
+        return 0.0
+    # proc(5): user, nice, system, idle, iowait, irq, softirq, steal; guests are in user and nice.
+    user, nice, system, _, _, *interrupts_and_steal = map(int, first.split()[1:9])
+    return (user + nice + system + sum(interrupts_and_steal)) / _TICKS
+
+
 def children(pid: int) -> list[int]:
     """Return the processes that a process has started and that still run."""
     try:

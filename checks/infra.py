@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from checks import access, once, snapshot, template
+from checks import access, once, running_code, snapshot, template
 from checks.compiler import (
     PLACE,
     SOURCES,
@@ -48,8 +48,10 @@ def build(folder: Path) -> None:
     access.load(folder / "access.json")
     succeed(folder, bicep, "format", f"--pattern={SOURCES}")
     for parameters in _parameters(folder):
+        sys.stderr.write(f"infra: evaluating {parameters.stem} ...\n")
         succeed(folder, bicep, "snapshot", parameters.name, "--mode=overwrite", *PLACE)
         _in_order(parameters.with_suffix(".snapshot.json"))
+    sys.stderr.write("infra: comparing them with access.json ...\n")
     _demand([*_departures(folder), *_compiled(bicep, folder)])
 
 
@@ -187,6 +189,7 @@ def main(arguments: list[str]) -> int:
                 sys.stdout.write("infra: compiler checks skipped, no bicep on the PATH\n")
             for folder in CONFORMANCE:
                 check_conformance(folder)
+            _demand(running_code.problems(access.load(INFRA / "access.json"), INFRA.parent))
         else:
             sys.stderr.write("usage: python -m checks.infra build|check\n")
             return 2

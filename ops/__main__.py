@@ -3,9 +3,17 @@
 import sys
 
 if __name__ == "__main__":
-    try:
-        from ops.cli import main
+    from local.cli.output import end_quietly
 
-        sys.exit(main())
+    try:
+        try:
+            from ops.cli import main
+
+            code = main()
+        finally:
+            sys.stdout.flush()
+        sys.exit(code)
+    except BrokenPipeError:
+        sys.exit(end_quietly())
     except KeyboardInterrupt:
         sys.exit(1)

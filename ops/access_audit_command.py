@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from azure.core.credentials_async import AsyncTokenCredential
 
+from local.cli.output import progress
 from ops.access_audit import AskedApp, OperatorSession, prove
 from ops.access_audit_options import MASTER_KEY, app_url
 from ops.access_comparison import NoAnswerError
@@ -69,6 +70,7 @@ async def _prove(declaration: Declaration, target: _Deployment, *, json_only: bo
             credential = _credential(one)
             await stack.enter_async_context(credential)
             sessions.append(OperatorSession(one.name, credential, one.namespace, one.network))
+        stack.enter_context(progress("still trying what each identity may do"))
         return await prove(declaration, target.apps, sessions, target.used, json_only=json_only)
 
 
@@ -83,11 +85,10 @@ def _credential(operator: _OperatorTarget) -> AsyncTokenCredential:
 def _local(options: argparse.Namespace) -> _Deployment:
     # Only here: an operator of Azure needs nothing of the local cloud.
     from local.cli.client import Client, RequestRefusedError
-    from local.net.folder import NotUpError
-    from local.runtime.apps import ROOT
+    from local.net.folder import DEFAULT_FOLDER, NotUpError
 
     try:
-        client = Client(options.folder or ROOT / ".local")
+        client = Client(options.folder or DEFAULT_FOLDER)
         status = client.control("GET", "/status")
         listed = status if isinstance(status, dict) else {}
         operators = [

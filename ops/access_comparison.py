@@ -21,6 +21,8 @@ from shared.settings.inventory import Inventory
 
 # What the local cloud calls by its name in the interface of Key Vault.
 _CALLED = {("key", "versions"): "get", ("secret", "versions"): "list"}
+SILENT = "did not answer"
+"""Why nothing is known of an identity whose apps are silent ends so."""
 _GRAVEST_FIRST: tuple[Verdict, ...] = ("wider", "narrower", "could not tell", "as declared")
 
 
@@ -179,7 +181,7 @@ class Proof:
         }
         silent = sorted(({grant.object} if grant.kind == "app" else homes) & set(self.silent))
         if silent:
-            return f"{', '.join(silent)} did not answer"
+            return f"{', '.join(silent)} {SILENT}"
         return "was not tried" if grant.kind == "app" else "no token to try it with"
 
 

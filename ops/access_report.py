@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ops.access_comparison import Line, Proof
+from ops.access_comparison import SILENT, Line, Proof
 from ops.output import plain
 from shared.access.declaration import Grant, Kind, Verdict
 
@@ -40,6 +40,8 @@ _WORDS: Mapping[Verdict, str] = {
 }
 _LEGEND = "+: WIDER than declared   -: NARROWER   ?: could not tell   else: as declared"
 _WIDTH = 80  # where there is no terminal whose width would count
+_WIDE = 130  # columns from which on the table is readable
+_UNKNOWN = Text("? nothing could be tried", _STYLES["could not tell"])
 
 
 def show(proof: Proof, unused: Sequence[Grant] | None) -> None:
@@ -49,7 +51,8 @@ def show(proof: Proof, unused: Sequence[Grant] | None) -> None:
         width=None if sys.stdout.isatty() else _WIDTH, highlight=False, markup=False, emoji=False
     )
     lines = proof.lines()
-    console.print(_table(proof.rows, lines))
+    draw = _table if console.width >= _WIDE else _list
+    console.print(draw(proof.rows, lines))
     console.print(_LEGEND, style="dim")
     differences = proof.differences()
     for text, style in _findings(proof, differences, unused):
@@ -85,22 +88,56 @@ def _listed(line: Line) -> Mapping[str, object]:
     }
 
 
-def _table(rows: Iterable[str], lines: Iterable[Line]) -> Table:
+@dataclass(frozen=True)
+class _Row:
+    """What came out for one identity: where it gets a token, what it may, how much is refused."""
+
+    identity: str
+    tokens: Sequence[Text]
+    allowed: Text
+    refused: int | None
+
+
+def _rows(rows: Iterable[str], lines: Iterable[Line]) -> Iterator[_Row]:
     cells: dict[tuple[str, Kind, str], list[Line]] = defaultdict(list)
     for line in lines:
         cells[line.grant.identity, line.grant.kind, line.grant.operation].append(line)
+    for row in rows:
+        tried = {verb: cells.get((row, *one), []) for one, verb in _OPERATIONS.items()}
+        every = [line for found in tried.values() for line in found]
+        known = [line for line in every if line.verdict != "could not tell"]
+        refused = sum(line.actual == "refused" for line in every)
+        yield _Row(
+            plain(row),
+            _objects(cells.get((row, *_TOKEN), [])),
+            _allowed(tried) if known or not every else _UNKNOWN,
+            # Nothing at all is shown where nothing could be tried.
+            refused if known else None,
+        )
+
+
+def _table(rows: Iterable[str], lines: Iterable[Line]) -> Table:
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("identity", no_wrap=True)
     table.add_column("token in")
     table.add_column("allowed")
     table.add_column("refused", justify="right")
-    for row in rows:
-        tokens = cells.get((row, *_TOKEN), [])
-        tried = {verb: cells.get((row, *one), []) for one, verb in _OPERATIONS.items()}
-        refused = sum(line.actual == "refused" for found in tried.values() for line in found)
-        # Nothing at all is shown where nothing could be tried: nobody's token, an operator's app.
-        count = Text(str(refused) if any(tried.values()) else "")
-        table.add_row(plain(row), Text("\n").join(_objects(tokens)), _allowed(tried), count)
+    for row in _rows(rows, lines):
+        count = "" if row.refused is None else str(row.refused)
+        table.add_row(row.identity, Text("\n").join(row.tokens), row.allowed, count)
+    return table
+
+
+def _list(rows: Iterable[str], lines: Iterable[Line]) -> Table:
+    """Draw an identity below the other, for a terminal that is too narrow for the table."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column()
+    for row in _rows(rows, lines):
+        parts = [Text("token in ").append_text(Text(", ").join(row.tokens))] if row.tokens else []
+        parts += [row.allowed] if row.allowed else []
+        parts += [] if row.refused is None else [Text(f"{row.refused} refused", "dim")]
+        table.add_row(row.identity, Text("\n").join(parts))
     return table
 
 
@@ -126,8 +163,8 @@ def _objects(lines: Sequence[Line]) -> Sequence[Text]:
 def _findings(
     proof: Proof, differences: Sequence[Line], unused: Sequence[Grant] | None
 ) -> Iterable[tuple[str, str]]:
-    for app, why in proof.silent.items():
-        yield f"{app} did not answer: {plain(why)}", _STYLES["could not tell"]
+    if proof.silent:
+        yield _silence(proof.silent, differences), _STYLES["could not tell"]
     for app in proof.of_another:
         yield f"{app} was deployed with another access.json than this one", "yellow"
     for name in proof.not_asked:
@@ -141,11 +178,23 @@ def _findings(
         yield f"not needed: {_named(grant)}: declared, and never used", "bold yellow"
 
 
+def _silence(silent: Mapping[str, str], differences: Sequence[Line]) -> str:
+    """Name all apps that did not answer in one line, with what could not be tried for it."""
+    reasons = set(silent.values())
+    why = "; ".join(reasons) if len(reasons) == 1 else "; ".join(map(": ".join, silent.items()))
+    count = sum(map(_is_of_silent, differences))
+    return f"{', '.join(silent)} did not answer: {plain(why)}; so {count} tries were not made"
+
+
+def _is_of_silent(line: Line) -> bool:
+    return line.verdict == "could not tell" and not line.where and line.detail.endswith(SILENT)
+
+
 def _undetermined(differences: Sequence[Line]) -> Iterable[tuple[str, str]]:
     """Name together what could not be determined of one identity for one reason."""
     together: dict[tuple[str, str], list[Line]] = defaultdict(list)
     for line in differences:
-        if line.verdict == "could not tell":
+        if line.verdict == "could not tell" and not _is_of_silent(line):
             together[line.grant.identity, line.detail].append(line)
     for (identity, why), lines in together.items():
         what = ", ".join(_on(line.grant) for line in lines)

@@ -56,6 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(str(error))
     try:
         return asyncio.run(_run(target, options))
+    except BrokenPipeError:
+        raise  # the reader of the output has gone: `python -m ops` ends quietly
     except (AzureError, BusError, OSError) as error:
         notify(f"error: {cause(error)}")
         return 1

@@ -23,6 +23,8 @@ def migrate(url: str, *, as_json: bool) -> int:
     authorities = os.environ.get(_AUTHORITIES)
     try:
         done = upgrade(url, Path(authorities) if authorities else None)
+    except BrokenPipeError:
+        raise  # the reader of the output has gone: `python -m ops` ends quietly
     except (LedgerError, ValueError, OSError) as error:
         notify(f"error: {error}; nothing is changed")
         return 1

@@ -86,6 +86,8 @@ async def _waiting(bus: Target) -> Sequence[WaitingMessage] | None:
             while len(found) < _COUNTED and (page := await queue.peek(first)):
                 first = (page[-1].sequence_number or 0) + 1
                 found += [one for message in page if (one := WaitingMessage.from_peeked(message))]
+    except BrokenPipeError:
+        raise  # the reader of the output has gone: `python -m ops` ends quietly
     except (ServiceBusError, AzureError, OSError) as error:
         notify(f"what waits is not shown: {cause(error)}; retry_officer sees it by `ops retries`")
         return None

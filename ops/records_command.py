@@ -75,6 +75,8 @@ def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     except LedgerError as error:
         notify(f"error: {error}")
         return 1
+    except BrokenPipeError:
+        raise  # the reader of the output has gone: `python -m ops` ends quietly
     except (AzureError, BusError, OSError) as error:
         notify(f"error: {cause(error)}")
         return 1

@@ -81,11 +81,10 @@ def local_environment(operator: str, folder: Path | None) -> Mapping[str, str]:
     """
     # Only here: an operator of Azure needs nothing of the local cloud.
     from local.cli.client import Client, RequestRefusedError
-    from local.net.folder import NotUpError
-    from local.runtime.apps import ROOT
+    from local.net.folder import DEFAULT_FOLDER, NotUpError
 
     try:
-        environment = Client(folder or ROOT / ".local").environment(operator)
+        environment = Client(folder or DEFAULT_FOLDER).environment(operator)
     except (NotUpError, RequestRefusedError) as error:
         raise TargetNotGivenError(str(error)) from None
     # The one place where the credential looks for them.

@@ -10,10 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from local.cli.output import progress
 from local.host.keys import HEADER, AppKeys, KeysUnreadableError
 from local.net.folder import KEY_FILE, PARTNER_KEY_FILE, NotUpError, app_keys_file, endpoints
 
-_SECONDS = 60.0
+# An app may take a minute to come up, and 15 s to stop before it.
+_SECONDS = 90.0
 
 
 class RequestRefusedError(Exception):
@@ -81,7 +83,11 @@ class Client:
 
     def received(self, after: int = 0) -> Sequence[Mapping[str, object]]:
         """Return what the partner received after its message number `after`, oldest first."""
-        url = f"{self.url('partner')}/received?after={after}"
+        return self.received_as(f"after={after}")
+
+    def received_as(self, query: str) -> Sequence[Mapping[str, object]]:
+        """Return what the partner received, as a query of its `/received` asks for it."""
+        url = f"{self.url('partner')}/received?{query}"
         listed = self.request("GET", url, None, self._bearer(PARTNER_KEY_FILE)).json()
         return listed if isinstance(listed, list) else []
 
@@ -120,7 +126,10 @@ class Client:
         """
         request = urllib.request.Request(url, body, dict(headers or {}), method=method)  # noqa: S310 - a URL of endpoints.json
         try:
-            with self._opener().open(request, timeout=_SECONDS) as response:
+            with (
+                progress(f"waiting for an answer of {url.partition('?')[0]}"),
+                self._opener().open(request, timeout=_SECONDS) as response,
+            ):
                 return _answer(response.status, response.headers.items(), response.read())
         except urllib.error.HTTPError as error:
             with error:

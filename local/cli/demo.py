@@ -15,11 +15,11 @@ from datetime import datetime
 
 from rich.table import Table
 
-from local.cli.client import Client, RequestRefusedError
+from local.cli.client import Client
+from local.cli.messages import SHORT_ID, send
 from local.cli.proving import prove_access
 from local.cli.tables import show, table
 from local.runtime.cloud import Cloud
-from shared.settings.settings import SenderSettings
 
 _TIMEOUT = 30.0  # seconds until every message must be at the partner
 _POLL = 0.05  # seconds
@@ -100,22 +100,10 @@ def samples(limit: int) -> Sequence[Sample]:
 
 def limit_of(environment: Mapping[str, str]) -> int:
     """Return the largest payload that a sender with this environment takes, in bytes."""
+    # With the settings come the SDKs of Azure, half a second of import that no other command needs.
+    from shared.settings.settings import SenderSettings
+
     return int(environment.get("RELAY_MAX_PAYLOAD_BYTES") or SenderSettings.max_payload_bytes)
-
-
-def send(client: Client, payload: bytes, content_type: str) -> tuple[str, str]:
-    """Post a message to the sender; return its id and the path of its status.
-
-    Raises `RequestRefusedError` where it is not accepted.
-    """
-    headers = {"Content-Type": content_type}
-    answer = client.app("sender", "POST", "/api/messages", payload, headers)
-    if answer.status != 202:
-        raise RequestRefusedError(f"the sender answered {answer.status}: {_detail(answer.body)}")
-    content = answer.json()
-    if not isinstance(content, dict) or not isinstance(content.get("id"), str):
-        raise RequestRefusedError("the sender accepted it, but returned no id")
-    return content["id"], answer.headers.get("location", "")
 
 
 def carry(client: Client, sending: Sequence[Sample]) -> Sequence[DemoDelivery]:
@@ -163,7 +151,7 @@ def _ledger_row(tracked: TrackedMessage) -> tuple[str, ...]:
     accepted = tracked.times.get("accepted")
     shown = accepted.strftime("%H:%M:%S") if accepted else "-"
     since = (_since(tracked, state) for state in ("queued", "delivered"))
-    return (tracked.id, tracked.state, shown, *since)
+    return (tracked.id[:SHORT_ID], tracked.state, shown, *since)
 
 
 def _since(tracked: TrackedMessage, state: str) -> str:
@@ -225,14 +213,3 @@ def _compare(sent: Sent, got: Mapping[str, object] | None) -> DemoDelivery:
     }
     wrong = [problem for problem, right in checks.items() if not right]
     return DemoDelivery(sent, at, "; ".join(wrong) or None)
-
-
-def _detail(body: bytes) -> str:
-    """Read a problem document (RFC 9457)."""
-    try:
-        problem = json.loads(body)
-    except ValueError:
-        problem = None
-    if isinstance(problem, dict):
-        return str(problem.get("detail") or problem.get("title") or "no reason given")
-    return "no reason given"

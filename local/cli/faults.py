@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from collections.abc import Iterator, Mapping
 
 from local.cli.client import Client, RequestRefusedError
@@ -21,6 +22,15 @@ _EXAMPLES = """examples:
   fault tokens --seconds 20      fault tokens --revoke
   fault bus drop
 """
+# What the endpoint calls a property and the command an option.
+_OPTIONS = (
+    *("retry_after", "seconds", "deliver_first", "times", "probability", "seed", "id"),
+    *("content_type", "body", "vault", "queue", "above", "operation"),
+)
+# A name of one word is also a plain word, and counts at the start of a sentence only.
+_PROPERTY = re.compile(
+    r"^(?:{})\b|\b(?:{})\b".format("|".join(_OPTIONS), "|".join(o for o in _OPTIONS if "_" in o))
+)
 _BUS = {
     "stop": "the bus is stopped; its messages stay",
     "start": "the bus is running",
@@ -117,7 +127,7 @@ def _set(options: argparse.Namespace) -> int:
         for name, value in vars(options).items()
         if name not in ("folder", "command") and value is not None
     }
-    answer = Client(options.folder).control("POST", "/faults", json.dumps(fault).encode())
+    answer = _post(Client(options.folder), "POST", "/faults", fault)
     number = answer.get("fault") if isinstance(answer, dict) else None
     print(f"fault {number} is in force; end it with: fault clear {number}")
     return 0
@@ -165,7 +175,20 @@ def _bus(options: argparse.Namespace) -> int:
 
 
 def _lifetime(client: Client, seconds: int) -> None:
-    client.control("PUT", "/tokens/lifetime", json.dumps({"seconds": seconds}).encode())
+    _post(client, "PUT", "/tokens/lifetime", {"seconds": seconds})
+
+
+def _post(client: Client, method: str, path: str, document: Mapping[str, object]) -> object:
+    """Send a document; what is wrong in it is named as it was typed."""
+    try:
+        return client.control(method, path, json.dumps(document).encode())
+    except RequestRefusedError as error:
+        raise RequestRefusedError(as_typed(str(error))) from None
+
+
+def as_typed(text: str) -> str:
+    """Return an error of the control endpoint with the options' names for the properties'."""
+    return _PROPERTY.sub(lambda found: f"--{found[0].replace('_', '-')}", text)
 
 
 def _status(client: Client) -> Mapping[str, object]:

@@ -1,52 +1,31 @@
-"""The commands: up, demo, send, key, env, identity, vm, status, rotate, decisions, fault."""
+"""The commands, and how each ends.
+
+What starts a cloud imports all of it, and the SDKs; every other command has to start at once. So
+`up` and `demo` are in `local.cli.starting`, which is imported when one of them is run.
+"""
 
 from __future__ import annotations
 
 import argparse
-import mimetypes
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import urljoin
 
 from local.authorization.audit_log import DEFAULT_SIZE
-from local.bus.broker.journal import JournalError
-from local.cli.addresses import addresses, curl_commands
+from local.cli.apps import add_app_commands
 from local.cli.client import Client, RequestRefusedError
 from local.cli.decisions import add_decisions_command
-from local.cli.demo import send, show_demo
 from local.cli.environments import print_environment, print_identity, run_on_machine
 from local.cli.faults import add_fault_commands
+from local.cli.logs import add_logs_command
+from local.cli.messages import add_received_command, add_send_command
+from local.cli.output import end_quietly, notify
 from local.cli.status import as_object, show_status
-from local.cli.up import Start, notify, run, until_stopped
-from local.deployment.bicep import SUFFIXES, CompilationError
-from local.deployment.secret_values import SecretValuesError
-from local.deployment.snapshot import DeploymentError
-from local.net.folder import FolderInUseError, NotUpError
-from local.runtime.apps import ROOT, AppFailedError
-from local.runtime.cloud import Cloud, CloudOptions, UnsupportedDeploymentError
-from local.runtime.ports import PortsError
-from local.runtime.redeployment import DeploymentRefusedError
+from local.deployment.bicep import SUFFIXES
+from local.net.folder import DEFAULT_FOLDER, ROOT, NotUpError
 
-_FOLDER = ROOT / ".local"
 _MAX_LATENCY = 10_000  # milliseconds; the apps wait for no answer for much longer
 _MAX_DECISIONS = 1_000_000  # about a gigabyte
-_DATABASE = "RELAY_DATABASE_URL"  # of another database than the file in the folder
-_ERRORS = (
-    AppFailedError,
-    CompilationError,
-    DeploymentError,
-    DeploymentRefusedError,
-    FolderInUseError,
-    JournalError,
-    NotUpError,
-    OSError,
-    PortsError,
-    RequestRefusedError,
-    SecretValuesError,
-    UnsupportedDeploymentError,
-)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,10 +33,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = command_line().parse_args(arguments)
     try:
         result: int = options.command(options)
-        return result
-    except _ERRORS as error:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return end_quietly()
+    except (NotUpError, OSError, RequestRefusedError) as error:
         notify(f"error: {error}")
         return 1
+    return result
 
 
 def command_line() -> argparse.ArgumentParser:
@@ -68,7 +50,7 @@ def command_line() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     folder = argparse.ArgumentParser(add_help=False)
     folder.add_argument(
-        "--folder", type=Path, default=_FOLDER, help="folder of the cloud (default: .local)"
+        "--folder", type=Path, default=DEFAULT_FOLDER, help="folder of the cloud (default: .local)"
     )
     starting = argparse.ArgumentParser(add_help=False)
     deployment = starting.add_mutually_exclusive_group()
@@ -115,6 +97,14 @@ def command_line() -> argparse.ArgumentParser:
         help="no access keys for the apps' HTTP functions, as with func start",
     )
     starting.add_argument(
+        "--set",
+        type=_setting,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a setting of the apps that have it, instead of the deployment's; may be repeated",
+    )
+    starting.add_argument(
         "--latency",
         type=_milliseconds,
         default=0.0,
@@ -131,11 +121,14 @@ def command_line() -> argparse.ArgumentParser:
     demo.add_argument("--stay", action="store_true", help="stay up afterwards, until Ctrl-C")
     demo.set_defaults(command=_demo)
     sending = commands.add_parser("send", parents=[folder], help="send a message")
-    sending.add_argument("file", metavar="FILE", help="payload to send; - for standard input")
-    sending.add_argument(
-        "--content-type", metavar="T", help="content type (default: by FILE's name)"
+    add_send_command(sending)
+    received = commands.add_parser(
+        "received", parents=[folder], help="show what the partner received"
     )
-    sending.set_defaults(command=_send)
+    add_received_command(received)
+    logs = commands.add_parser("logs", parents=[folder], help="show the logs of the apps")
+    add_logs_command(logs)
+    add_app_commands(commands, folder)
     key = commands.add_parser("key", parents=[folder], help="print an access key of an app")
     key.add_argument(
         "app", metavar="APP|partner", help="partner: the key to what the partner received"
@@ -183,34 +176,15 @@ def command_line() -> argparse.ArgumentParser:
 
 
 def _up(options: argparse.Namespace) -> int:
-    async def stay(cloud: Cloud) -> int:
-        print(addresses(Client(cloud.context.folder.path), cloud.deployment))
-        print("ready", flush=True)
-        return await until_stopped()
+    from local.cli.starting import start_and_stay
 
-    return run(_start(options), stay)
+    return start_and_stay(options)
 
 
 def _demo(options: argparse.Namespace) -> int:
-    async def show(cloud: Cloud) -> int:
-        failed = await show_demo(cloud) != 0
-        if not options.stay or failed:
-            return 1 if failed else 0
-        client = Client(cloud.context.folder.path)
-        print(f"\n{addresses(client, cloud.deployment)}\n\nTry it:")
-        print("\n".join(curl_commands(client, options.folder, keys=not options.no_keys)))
-        print("\nCtrl-C stops it.", flush=True)
-        return await until_stopped()
+    from local.cli.starting import start_and_show
 
-    return run(_start(options), show)
-
-
-def _send(options: argparse.Namespace) -> int:
-    client = Client(options.folder)
-    payload, guess = _payload(options.file)
-    message_id, link = send(client, payload, options.content_type or guess)
-    print(f"id      {message_id}\nstatus  {urljoin(client.url('tracker') + '/', link)}")
-    return 0
+    return start_and_show(options)
 
 
 def _key(options: argparse.Namespace) -> int:
@@ -243,22 +217,6 @@ def _rotate(options: argparse.Namespace) -> int:
     return 0
 
 
-def _start(options: argparse.Namespace) -> Start:
-    return Start(
-        options.folder,
-        options.source or options.snapshot,
-        CloudOptions(
-            log_level=options.log_level,
-            database=os.environ.get(_DATABASE),
-            audit_size=options.decisions,
-            free_ports=options.free_ports,
-            keys=not options.no_keys,
-            round_trip=options.latency / 1000,
-        ),
-        options.secrets,
-    )
-
-
 def _bicep(text: str) -> Path:
     path = Path(text)
     if path.suffix not in SUFFIXES:
@@ -267,21 +225,23 @@ def _bicep(text: str) -> Path:
 
 
 def _size(text: str) -> int:
-    size = int(text)
-    if not 1 <= size <= _MAX_DECISIONS:
-        raise argparse.ArgumentTypeError(f"must be from 1 to {_MAX_DECISIONS}")
-    return size
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= _MAX_DECISIONS):
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1 to {_MAX_DECISIONS}")
+    return int(text)
 
 
 def _milliseconds(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1
     if not 0 <= value <= _MAX_LATENCY:
-        raise argparse.ArgumentTypeError(f"must be from 0 to {_MAX_LATENCY}")
+        raise argparse.ArgumentTypeError(f"must be a number from 0 to {_MAX_LATENCY}")
     return value
 
 
-def _payload(file: str) -> tuple[bytes, str]:
-    if file == "-":
-        return sys.stdin.buffer.read(), "application/octet-stream"
-    guess, _ = mimetypes.guess_type(file)
-    return Path(file).read_bytes(), guess or "application/octet-stream"
+def _setting(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise argparse.ArgumentTypeError("must look like RELAY_RETRY_SCHEDULE=1s,1s")
+    return name, value

@@ -6,7 +6,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from local.runtime.apps import ROOT
+from local.net.folder import ROOT
 
 
 async def prove_access(folder: Path) -> int:

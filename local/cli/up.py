@@ -6,13 +6,14 @@ import asyncio
 import os
 import resource
 import signal
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from local.cli.logs import show_notable
+from local.cli.output import notify, progress
 from local.control.endpoint import control_app
 from local.deployment.bicep import SUFFIXES, compiled
 from local.deployment.secret_values import read_values, with_values
@@ -25,7 +26,7 @@ from local.runtime.redeployment import Redeployment, over, read
 
 _CONTROL_PORT = 7099
 # More than the connections of all ports together; the default of many systems is 1,024 or 256.
-_OPEN_FILES = 8192
+_OPEN_FILES = 20_000
 
 
 @dataclass(frozen=True)
@@ -71,12 +72,16 @@ async def _run(start: Start, during: Callable[[Cloud], Awaitable[int]]) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, task.cancel)
-    async with _up(start) as cloud:
+    async with AsyncExitStack() as stack:
+        with progress("still starting; the apps' logs are in " + str(start.folder / "logs")):
+            cloud = await stack.enter_async_context(_up(start))
         result = await during(cloud)
         # A second signal must not cut the stopping short and leave an app running.
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, lambda: None)
         notify("Stopping ...")
+        with progress("still stopping: the apps finish what they have begun, for at most 15 s"):
+            await stack.aclose()
     return result
 
 
@@ -87,6 +92,7 @@ async def _up(start: Start) -> AsyncIterator[Cloud]:
         folder = stack.enter_context(lock(start.folder))
         redeployment = over(folder.path, content, start.snapshot)
         note_what_stays(redeployment)
+        notify("Starting the local cloud ...")
         cloud = await start_cloud(stack, redeployment, folder, notify, start.options)
         folder.write_private(DEPLOYED_FILE, redeployment.record)
         key = new_key()
@@ -95,6 +101,9 @@ async def _up(start: Start) -> AsyncIterator[Cloud]:
         control = await serve(stack, control_app(cloud, key), listening)
         folder.publish_endpoints({**cloud.endpoints.as_json(), "control": control})
         stack.callback(folder.withdraw_endpoints)
+        logs = {name: app.log for name, app in cloud.apps.items()}
+        showing = asyncio.create_task(show_notable(folder.path, logs, notify))
+        stack.callback(showing.cancel)
         yield cloud
 
 
@@ -136,8 +145,3 @@ def _allow_open_files() -> None:
     wanted = _OPEN_FILES if most == resource.RLIM_INFINITY else min(_OPEN_FILES, most)
     if allowed != resource.RLIM_INFINITY and allowed < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
-
-
-def notify(text: str) -> None:
-    """Print what is not a command's result."""
-    print(text, file=sys.stderr, flush=True)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shlex
 import ssl
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-import trustme
-
 from local.net.trust import BUNDLE_FILE, bundle
 
+ROOT = Path(__file__).resolve().parents[2]  # of the project
+DEFAULT_FOLDER = ROOT / ".local"
 KEY_FILE = "control.key"  # the bearer secret of the control endpoint
 PARTNER_KEY_FILE = "partner.key"  # the bearer secret of what the partner received
 _LOCK = "lock"
@@ -37,11 +39,25 @@ class FolderInUseError(Exception):
 
 
 class NotUpError(Exception):
-    """No local cloud runs in the folder."""
+    """No local cloud runs in the folder; `pid` is the process of one that starts or stops."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(f"no local cloud is up in {path}; start one with: python -m local up")
+    def __init__(self, path: Path, pid: int | None = None) -> None:
+        what = (
+            f"it is just starting or stopping (process {pid}): try again in a moment"
+            if pid
+            else f"start one with: {shell_command(path, 'up')}"
+        )
+        super().__init__(f"no local cloud is up in {path}; {what}")
         self.path = path
+        self.pid = pid
+
+
+def shell_command(folder: Path, *words: str) -> str:
+    """Write a command of the local cloud as a shell in the project's folder takes it."""
+    python = Path(sys.executable)
+    program = python.relative_to(ROOT) if python.is_relative_to(ROOT) else python
+    where = () if folder.absolute() == DEFAULT_FOLDER else ("--folder", str(folder))
+    return shlex.join([str(program), "-m", "local", *words, *where])
 
 
 class Folder:
@@ -85,6 +101,9 @@ class Folder:
         The authority's private key never leaves this process's memory and is forgotten at once:
         with it, anybody could impersonate any server to the programs that trust the CA file.
         """
+        # Only here: every command needs this module, and none but `up` and `demo` a certificate.
+        import trustme
+
         authority = trustme.CA(organization_name="Sealed Relay local cloud")
         certificate = authority.issue_cert(*_HOSTS)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -124,13 +143,35 @@ def lock(path: Path) -> Iterator[Folder]:
 
 def endpoints(path: Path) -> Mapping[str, object]:
     """Read the endpoints of the cloud that is up in a folder; NotUpError if none is."""
+    holder = process_of(path)
     try:
         found = json.loads((path / _ENDPOINTS).read_bytes())
     except (OSError, ValueError):
-        raise NotUpError(path) from None
+        found = None
     if not isinstance(found, dict):
+        raise NotUpError(path, holder if holder and _is_alive(holder) else None)
+    # One that was killed could not remove the file.
+    if holder and not _is_alive(holder):
         raise NotUpError(path)
     return found
+
+
+def process_of(path: Path) -> int | None:
+    """Return the process of the cloud that holds a folder, or was the last to; None for none."""
+    try:
+        return _number((path / _LOCK).read_bytes()[:20])
+    except OSError:
+        return None
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
 
 
 def _make_private(path: Path) -> None:

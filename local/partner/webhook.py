@@ -39,8 +39,12 @@ class Received:
     verified: bool
     received_at: float
 
-    def as_json(self) -> dict[str, object]:
-        """Return what `GET /received` shows of it."""
+    def as_json(self, *, brief: bool = False) -> dict[str, object]:
+        """Return what `GET /received` shows of it; a brief one has a size instead of the body."""
+        if brief:
+            shown = replace(self, body=b"").as_json()
+            del shown["body"]
+            return {**shown, "size": len(self.body)}
         return {
             "n": self.number,
             "id": self.id,
@@ -128,7 +132,8 @@ class PartnerWebhook:
 def partner_app(partner: PartnerWebhook, key: str) -> web.Application:
     """Serve `POST` on any path (204, or 401 if not verified) and `GET /received`, with its key.
 
-    - `/received?after=N`: a list of the messages kept, with their bodies
+    - `/received?after=N`: a list of the messages kept, with their bodies; with `id=TEXT` only those
+      whose id begins so, with `newest=N` the last N of them, with `brief` sizes instead of bodies
     - `/received?ids`: `{id: {"times": n, "sha256": hex, "content_type": text, "same": bool}}` of
       those that were verified
     """
@@ -146,9 +151,12 @@ def partner_app(partner: PartnerWebhook, key: str) -> web.Application:
             return await stream_json(request, "{", about, "}")
         try:
             after = whole_number(request, "after", 0)
+            newest = whole_number(request, "newest", _MAX_KEPT)
         except ValueError as error:
             raise web.HTTPBadRequest(text=str(error)) from None
-        messages = (json.dumps(one.as_json()) for one in partner.received(after))
+        brief, begins = "brief" in request.query, request.query.get("id", "")
+        found = (one for one in partner.received(after) if one.id.startswith(begins))
+        messages = (json.dumps(one.as_json(brief=brief)) for one in deque(found, newest))
         return await stream_json(request, "[", messages, "]")
 
     app = web.Application(client_max_size=MAX_BODY)

@@ -15,8 +15,8 @@ from pathlib import Path
 import aiohttp
 
 from local.deployment.resources import AppSpec
+from local.net.folder import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 _START = 60.0  # seconds that an app may take to come up
 _STOP = 15.0  # seconds that an app may take to finish its requests and messages
 _TAIL = 20  # lines of a log shown when an app fails

@@ -10,6 +10,7 @@ from local.bus.administration.application import Administration
 from local.bus.broker.forwarding import check_forwarding
 from local.bus.broker.journal import Journal, JournalError
 from local.bus.security.access import IdentityAccess
+from local.bus.server.connection import MAX_REFUSED
 from local.bus.server.server import MAX_CONNECTIONS, BusServer
 from local.deployment.resources import NamespaceSpec, QueueSpec
 from local.net.folder import Folder
@@ -43,7 +44,7 @@ class RunningBus:
 
     async def listen(self) -> None:
         """Accept connections."""
-        listening = listen(self._port, MAX_CONNECTIONS, reserved=True)
+        listening = listen(self._port, MAX_CONNECTIONS + MAX_REFUSED, reserved=True)
         await self.server.listen_on(listening, self._context.tls)
 
     async def stop(self) -> None:

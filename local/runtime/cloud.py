@@ -38,7 +38,6 @@ from local.runtime.vaults import (
     start_vaults,
     urls_by_id,
 )
-from migrations import upgrading
 from shared.ledger.errors import LedgerError
 
 _PARTNER = "partner-connection"
@@ -62,7 +61,7 @@ class CloudOptions:
     `database` is the URL of another database than a file in the folder; `audit_size` how many
     decisions are kept. With `free_ports` a new folder's cloud leaves the usual ports to others.
     Without `keys` the apps require no access key. `round_trip`: the seconds that vaults, bus and
-    database seem to be away.
+    database seem to be away. `settings` replace the deployment's in each app that has them.
     """
 
     log_level: str | None = None
@@ -71,6 +70,7 @@ class CloudOptions:
     free_ports: bool = False
     keys: bool = True
     round_trip: float = 0.0
+    settings: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass
@@ -149,6 +149,7 @@ async def start_cloud(
         *(stack, context, callers, vaults, environment),
         log_level=options.log_level,
         keys=options.keys,
+        given=options.settings,
     )
     operators = operator_environments(context, callers, vaults, bus, environment)
     programs = program_environments(callers, environment)
@@ -201,6 +202,9 @@ def _only_namespace(deployment: Deployment) -> NamespaceSpec:
 async def _migrate(database_url: str | None) -> None:
     """Migrate the ledger, which in Azure is a step of the deployment."""
     if database_url is not None:
+        # Alembic and SQLAlchemy are a third of what a command would import, and needed here alone.
+        from migrations import upgrading
+
         try:
             await upgrading(database_url)
         except (LedgerError, ValueError) as error:

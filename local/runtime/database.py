@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
-
 from local.net.forwarding import forward
 from local.net.loopback import LOOPBACK
 from local.runtime.context import ServiceContext
@@ -25,6 +22,9 @@ async def database_url(
     """
     if elsewhere is None:
         return f"sqlite+aiosqlite:///{context.folder.path / 'database.sqlite3'}"
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
     try:
         url = make_url(elsewhere)
     except (ArgumentError, ValueError):

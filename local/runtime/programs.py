@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 from local.deployment.deployment import settings_of
@@ -20,8 +21,15 @@ from local.runtime.bus import RunningBus
 from local.runtime.context import ServiceContext
 from local.runtime.identity import Callers
 from local.runtime.vaults import RunningVault, urls_by_id
+from shared.settings.settings import APPS, AppName, optional_names, required_names
 
+# What makes an app itself: with another one's it would be another program, or none.
+_OWN = frozenset({"RELAY_APP", "IDENTITY_ENDPOINT", "IDENTITY_HEADER"})
 _PORTS = {"sender": 7071, "receiver": 7072, "tracker": 7073}
+
+
+class UnknownSettingError(Exception):
+    """A setting was given that no app has; the text names one that is like it."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +60,12 @@ def make_apps(
     *,
     log_level: str | None,
     keys: bool,
+    given: Mapping[str, str],
 ) -> Mapping[str, AppProcess]:
     """Make the process of each app, by its name, without starting it; its port is kept for it.
 
-    Without `keys` the apps require no access key.
+    Without `keys` the apps require no access key. `given`: settings instead of the deployment's,
+    for each app that has them; `UnknownSettingError` where none has.
     """
     headers = {one.app: header for header, one in callers.items() if isinstance(one, AppSpec)}
     specs = [one for one in callers.values() if isinstance(one, AppSpec)]
@@ -64,12 +74,15 @@ def make_apps(
     }
     urls = urls_by_id(vaults)
     urls |= {spec.resource_id: f"http://{LOOPBACK}:{ports[spec.app]}" for spec in specs}
+    settings = {spec.app: settings_of(spec, urls, specs) for spec in specs}
+    instead = replaced(settings, given)
     return {
         spec.app: AppProcess(
             spec=spec,
             environment={
-                **settings_of(spec, urls, specs),
+                **settings[spec.app],
                 **environment.variables(headers[spec.app]),
+                **instead[spec.app],
             },
             log=_new_log(context, spec.app),
             log_level=log_level,
@@ -80,6 +93,31 @@ def make_apps(
         )
         for spec in specs
     }
+
+
+def replaced(
+    settings: Mapping[str, Mapping[str, str]], given: Mapping[str, str]
+) -> Mapping[str, Mapping[str, str]]:
+    """Return which of the given settings each app has. Raises `UnknownSettingError`.
+
+    An app has what the deployment gives it, and what its code reads.
+    """
+    known = {app: _names(app) | set(deployed) for app, deployed in settings.items()}
+    everything = set().union(*known.values()) - _OWN
+    for name in given:
+        if name not in everything:
+            close = get_close_matches(name, sorted(everything), n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            raise UnknownSettingError(f"no app has a setting {name} that can be set{hint}")
+    return {
+        app: {name: value for name, value in given.items() if name in names}
+        for app, names in known.items()
+    }
+
+
+def _names(app: str) -> set[str]:
+    found: AppName | None = next((name for name in APPS if name == app), None)
+    return set(required_names(found) | optional_names(found)) if found else set()
 
 
 async def start_apps(stack: AsyncExitStack, apps: Mapping[str, AppProcess]) -> Mapping[str, str]:

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 import azure.functions as func
 
 from shared.apps.failures import InvalidRequestError
-from shared.ledger.entry import LedgerEntry, Position
+from shared.ledger.entry import COUNT_LIMIT, LedgerEntry, Position, StateCount
 from shared.message.message_id import is_message_id
 from shared.message.state import State
 
@@ -65,6 +65,24 @@ def entry_answer(entry: LedgerEntry) -> func.HttpResponse:
     return _json(_public(entry))
 
 
+def counts_answer(counts: Sequence[StateCount], now: datetime) -> func.HttpResponse:
+    """Answer with how many messages are in each state, and how old the oldest of them is."""
+    states = {
+        one.state: {
+            "messages": one.messages,
+            "oldest_at": one.oldest_at and one.oldest_at.isoformat(),
+            "oldest_age_seconds": one.oldest_at and _age(one.oldest_at, now),
+        }
+        for one in counts
+    }
+    return _json({"states": states, "count_limit": COUNT_LIMIT})
+
+
+def _age(at: datetime, now: datetime) -> float:
+    # Clocks differ: what was written a moment ago is not of the future.
+    return round(max((now - at).total_seconds(), 0.0), 3)
+
+
 def _public(entry: LedgerEntry) -> dict[str, Any]:
     times = {
         "accepted": entry.accepted_at,
@@ -74,11 +92,14 @@ def _public(entry: LedgerEntry) -> dict[str, Any]:
         "dropped": entry.dropped_at,
         "delivered": entry.delivered_at,
     }
+    # An older version that takes a step further leaves the time of the step before.
+    due = entry.next_attempt_at if entry.state is State.RETRYING else None
     return {
         "id": entry.id,
         "state": entry.state,
         "attempts": entry.attempts,
         "detail": entry.detail,
+        "next_attempt_at": due and due.isoformat(),
         "content_type": entry.content_type,
         "size": entry.size,
         "key_version": entry.key_version,

@@ -7,7 +7,7 @@ in this order, and `receiver_queues` carries the outcome out. Delays are in seco
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from shared.apps.holds import growing_delay, hold_delay
@@ -234,13 +234,12 @@ def receipt_of(
                 size=outcome.size,
                 is_proven=is_proven,
             )
-        case Retry():
+        case Retry() | Hold():
+            attempts = outcome.attempts if isinstance(outcome, Retry) else message.attempts
             return _receipt(
-                message, State.RETRYING, at, outcome.attempts, outcome.detail, is_proven=is_proven
-            )
-        case Hold():
-            return _receipt(
-                message, State.RETRYING, at, message.attempts, outcome.detail, is_proven=is_proven
+                *(message, State.RETRYING, at, attempts, outcome.detail),
+                is_proven=is_proven,
+                next_attempt_at=at + timedelta(seconds=outcome.delay),
             )
         case Reject():
             detail = f"{outcome.reason}: {outcome.detail}"

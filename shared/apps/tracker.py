@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import List  # noqa: UP035 - see where it is used
 
 import azure.functions as func
 
 from shared.apps.failures import FailureAnswers
-from shared.apps.listing import Query, entry_answer
+from shared.apps.listing import Query, counts_answer, entry_answer
 from shared.apps.recorder import LEDGER
 from shared.apps.tracker_clients import TrackerClients, connect_clients
 from shared.ledger.errors import LedgerUnavailableError
@@ -60,6 +61,10 @@ def blueprint(settings: TrackerSettings) -> func.Blueprint:
     async def messages(req: func.HttpRequest) -> func.HttpResponse:
         return await tracker.messages(req)
 
+    @functions.route("states", methods=_METHODS)
+    async def states(req: func.HttpRequest) -> func.HttpResponse:
+        return await tracker.states(req)
+
     return functions
 
 
@@ -77,6 +82,15 @@ class Tracker:
     async def messages(self, request: func.HttpRequest) -> func.HttpResponse:
         """Answer 200 with a page of messages, newest first, and the link to the next page."""
         return await self._answer(lambda: self._messages(request))
+
+    async def states(self, _: func.HttpRequest) -> func.HttpResponse:
+        """Answer 200 with the number of messages in each state, and the age of the oldest."""
+        return await self._answer(self._states)
+
+    async def _states(self) -> func.HttpResponse:
+        counts = await self._ledger.counts()
+        self._outages.works(LEDGER)
+        return counts_answer(counts, datetime.now(UTC))
 
     async def _status(self, text: str) -> func.HttpResponse:
         for message_id in spellings(text):

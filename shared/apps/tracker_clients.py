@@ -10,7 +10,7 @@ from typing import Protocol
 from shared.apps.recorder import Recorder
 from shared.azure.queues import QueueSender
 from shared.ledger.background import BackgroundLedger
-from shared.ledger.entry import LedgerEntry, Position
+from shared.ledger.entry import LedgerEntry, Position, StateCount
 from shared.message.state import State
 from shared.settings.settings import TrackerSettings
 from shared.telemetry.outages import Outages
@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 
 
 class TrackerLedger(Protocol):
-    """What the tracker reads of the ledger, as `Ledger` does. Both raise `LedgerError`."""
+    """What the tracker reads of the ledger, as `Ledger` does. All raise `LedgerError`."""
 
     async def entry(self, message_id: str) -> LedgerEntry | None:
         """Return what is known of a message."""
@@ -28,6 +28,9 @@ class TrackerLedger(Protocol):
         self, state: State | None, after: Position | None, limit: int
     ) -> Sequence[LedgerEntry]:
         """Return at most `limit` entries, newest first, from behind `after` on."""
+
+    async def counts(self) -> Sequence[StateCount]:
+        """Count the messages of each state."""
 
 
 @dataclass(frozen=True)

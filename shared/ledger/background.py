@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shared.concurrency.loading import Loading
-from shared.ledger.entry import Backlog, LedgerEntry, NewMessage, Position
+from shared.ledger.entry import Backlog, LedgerEntry, NewMessage, Position, StateCount
 from shared.message.receipt import Receipt
 from shared.message.state import State
 
@@ -60,6 +60,10 @@ class BackgroundLedger:
     async def backlog(self, since: datetime, limit: int) -> Backlog:
         """Count what is under way, first seen after `since`; up to `limit` messages a state."""
         return await (await self._ledger.value()).backlog(since, limit)
+
+    async def counts(self) -> Sequence[StateCount]:
+        """Count the messages of each state. Any number of callers at once cost one statement."""
+        return await (await self._ledger.value()).counts()
 
     async def close(self) -> None:
         """Close the connections."""

@@ -38,7 +38,7 @@ class LedgerEntry:
     `accepted_at` is missing only where the ledger knows a message from its receipts alone.
     `queued_at` and `delivered_at` are of the first time, `retrying_at`, `rejected_at` and
     `dropped_at` of the last. `first_seen_at` is when the ledger first had a row of it:
-    acceptance, as a rule.
+    acceptance, as a rule. `next_attempt_at` belongs to the state `retrying`.
     """
 
     id: str
@@ -56,6 +56,7 @@ class LedgerEntry:
     rejected_at: datetime | None
     fingerprint: bytes | None = field(repr=False)
     dropped_at: datetime | None = None
+    next_attempt_at: datetime | None = None
 
     @property
     def position(self) -> Position:
@@ -69,3 +70,19 @@ class Backlog:
 
     messages: int
     payload_bytes: int
+
+
+COUNT_LIMIT = 10_000
+"""The messages of a state that are counted; of more it is only known that there are as many."""
+
+
+@dataclass(frozen=True)
+class StateCount:
+    """How many messages are in a state, up to `COUNT_LIMIT`, and since when the ledger has them.
+
+    `oldest_at` is when the oldest of them was first seen, None where there is none.
+    """
+
+    state: State
+    messages: int
+    oldest_at: datetime | None

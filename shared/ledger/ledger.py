@@ -15,8 +15,9 @@ from sqlalchemy.sql.dml import ReturningInsert
 
 from shared.concurrency.batches import Batch, Batches
 from shared.ledger.backlog import backlog
+from shared.ledger.counts import counts
 from shared.ledger.database import Database, DatabaseSecret
-from shared.ledger.entry import Backlog, LedgerEntry, NewMessage, Position
+from shared.ledger.entry import Backlog, LedgerEntry, NewMessage, Position, StateCount
 from shared.ledger.errors import LedgerUnavailableError
 from shared.ledger.table import IS_PROVEN, LISTED, messages, upsert
 from shared.message.receipt import Receipt
@@ -40,6 +41,7 @@ class Ledger:
         self._database = Database(secret, ca_file)
         self._accepting = Batches(self._accept_all, LedgerUnavailableError)
         self._updating = Batches(self._update_all, LedgerUnavailableError)
+        self._counting = Batches(self._count_all, LedgerUnavailableError)
 
     async def accept(self, message: NewMessage) -> LedgerEntry:
         """Write a new message; return the entry of its id, of this message or an earlier one."""
@@ -88,6 +90,10 @@ class Ledger:
 
         return await self._database.run(read)
 
+    async def counts(self) -> Sequence[StateCount]:
+        """Count the messages of each state. Any number of callers at once cost one statement."""
+        return await self._counting.run(None)
+
     async def check(self) -> None:
         """Return if the ledger could be read."""
 
@@ -114,6 +120,22 @@ class Ledger:
 
         entries = await self._database.run(write, is_one_change=True)
         return [entries[message.id] for message in accepted]
+
+    async def _count_all(
+        self, batch: Batch[None, Sequence[StateCount]]
+    ) -> Sequence[Sequence[StateCount]]:
+        async def read(connection: AsyncConnection) -> Sequence[StateCount]:
+            rows = {row[0]: row for row in await connection.execute(counts())}
+            return [
+                StateCount(state, int(rows[state][1]), rows[state][2])
+                if state in rows
+                else StateCount(state, 0, None)
+                for state in State
+            ]
+
+        taken = batch.take(lambda _: True)
+        found = await self._database.run(read, is_one_change=True)
+        return [found] * len(taken)
 
     async def _update_all(self, batch: Batch[Sequence[_RowUpdate], None]) -> Sequence[None]:
         taken = batch.take_at_most(_MAX_BATCH)
@@ -191,6 +213,7 @@ def _update_from_receipt(receipt: Receipt) -> _RowUpdate:
         replay=receipt.replay,
         detail=receipt.detail,
         key_version=receipt.key_version,
+        next_attempt_at=receipt.next_attempt_at,
         content_type=receipt.content_type,
         size=receipt.size,
         **{IS_PROVEN: receipt.is_proven},

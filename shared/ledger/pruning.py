@@ -33,7 +33,10 @@ from shared.ledger.table import LISTED, PRUNED, messages
 from shared.message.state import State
 
 _TIMES = ("accepted_at", "queued_at", "retrying_at", "rejected_at", "delivered_at", "dropped_at")
-_PERSONAL = ("content_type", "size", "key_version", "detail", *_TIMES[2:])
+_PERSONAL = (
+    *("content_type", "size", "key_version", "detail", "next_attempt_at"),
+    *_TIMES[2:],
+)
 
 
 class RetainedLedger:

@@ -107,6 +107,7 @@ messages = Table(
     Column("dropped_at", UtcTime()),
     # When all was removed from the row but what keeps its Idempotency-Key from sending twice.
     Column("pruned_at", UtcTime()),
+    Column("next_attempt_at", UtcTime()),  # of the state: when a message that is retried is due
 )
 LISTED = messages.c.pruned_at.is_(None)
 """The condition of the indexes of messages that are listed: all but tombstones."""
@@ -141,7 +142,7 @@ def upsert(dialect: str) -> Insert:
     later = _is_later(old, new)
     state = {
         name: case((later, new[name]), else_=old[name])
-        for name in ("state", "attempts", "replay", "detail", "state_at")
+        for name in ("state", "attempts", "replay", "detail", "state_at", "next_attempt_at")
     }
     first = {name: _first(old[name], new[name]) for name in ("queued_at", "delivered_at")}
     last = {

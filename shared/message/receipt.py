@@ -29,7 +29,8 @@ class Receipt:
     replay takes precedence over all earlier ones. `key_version` is that of the vault's key.
     `is_proven` is false where the message did not open under its id: then anybody who may send to a
     queue can have caused the step, and it changes nothing of a message that is delivered. `format`
-    is the number of the format that it is written in.
+    is the number of the format that it is written in. `next_attempt_at` is when a message that is
+    retried is due: a version that does not know it leaves it out.
     """
 
     message_id: str
@@ -43,6 +44,7 @@ class Receipt:
     size: int | None = None
     is_proven: bool = True
     format: int = FIRST_FORMAT
+    next_attempt_at: datetime | None = None
 
     def until(self, now: datetime) -> Receipt:
         """Return it with its time, or `now` if that is earlier: nothing has happened later.
@@ -70,6 +72,8 @@ class Receipt:
             "size": self.size,
             "proven": None if self.is_proven else False,
             "format": None if self.format == FIRST_FORMAT else self.format,
+            "next_attempt_at": self.next_attempt_at
+            and self.next_attempt_at.astimezone(UTC).isoformat(),
         }
         return json.dumps({name: value for name, value in members.items() if value is not None})
 
@@ -91,7 +95,7 @@ class Receipt:
         return cls(
             _id(members.get("id")),
             _state(members.get("state")),
-            _time(members.get("at")),
+            _time("at", members.get("at")),
             _number("attempts", members.get("attempts", 0)),
             _number("replay", members.get("replay", 0)),
             _text("detail", members.get("detail")),
@@ -100,6 +104,9 @@ class Receipt:
             None if members.get("size") is None else _number("size", members["size"]),
             _boolean("proven", members.get("proven", True)),
             number,
+            None
+            if members.get("next_attempt_at") is None
+            else _time("next_attempt_at", members["next_attempt_at"]),
         )
 
 
@@ -115,14 +122,14 @@ def _state(value: Any) -> State:
     return State(value)
 
 
-def _time(value: Any) -> datetime:
+def _time(name: str, value: Any) -> datetime:
     try:
         found = datetime.fromisoformat(value)
         if found.tzinfo is not None and found.astimezone(UTC).year in _YEARS:
             return found.astimezone(UTC)
     except (TypeError, ValueError, OverflowError):
         pass
-    raise ValueError("at must be a time of this century with its offset (ISO 8601)")
+    raise ValueError(f"{name} must be a time of this century with its offset (ISO 8601)")
 
 
 def _number(name: str, value: Any) -> int:

@@ -123,6 +123,15 @@ def _unknown(apps: list[AppName], environ: Mapping[str, str]) -> list[str]:
     return [f"{name} is not a setting of this app{_suggestion(name, known)}" for name in unknown]
 
 
+def _of_others(known: frozenset[str]) -> Mapping[str, list[AppName]]:
+    """Return the settings that only other apps have, each with those apps."""
+    found: dict[str, list[AppName]] = {}
+    for app in APPS:
+        for name in (required_names(app) | optional_names(app)) - known:
+            found.setdefault(name, []).append(app)
+    return found
+
+
 def _is_newer(values: Mapping[str, Any]) -> bool:
     return bool(values.get("deployment_version", 0) > DEPLOYMENT_VERSION)
 
@@ -137,5 +146,11 @@ def _warn_of(unknown: list[str]) -> None:
 
 
 def _suggestion(name: str, known: frozenset[str]) -> str:
-    close = get_close_matches(name, known, n=1)
-    return f"; did you mean {close[0]}?" if close else ""
+    """Name the setting that was meant, and the app that has it where this one has not."""
+    others = _of_others(known)
+    if name in others:
+        return f"; it is one of {' and '.join(others[name])}"
+    for close in get_close_matches(name, [*known, *others], n=1):
+        elsewhere = f", which is one of {' and '.join(others[close])}" if close in others else ""
+        return f"; did you mean {close}{elsewhere}?"
+    return ""

@@ -88,3 +88,10 @@ def test_3_13_comes_first_and_the_oldest_is_tested_too() -> None:
         ("3.11", "check demo test"),
         ("3.13", "test-long"),
     ]
+
+
+def test_both_systems_that_the_readme_names_are_tested() -> None:
+    readme = (ROOT / "README.md").read_text()
+    assert "Linux, macOS, or Windows with [WSL]" in readme
+    systems = {job["runs-on"].partition("-")[0] for job in CI["jobs"].values()}
+    assert systems == {"ubuntu", "macos"}

@@ -37,6 +37,7 @@ FUNCTIONS = {
         "record": "serviceBusTrigger",
         "status": "httpTrigger",
         "messages": "httpTrigger",
+        "states": "httpTrigger",
     },
 }
 STRANGERS = {

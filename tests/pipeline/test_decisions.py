@@ -183,7 +183,7 @@ async def test_the_bus_names_its_refusals(each_cloud: Running, decisions: Comman
     tracking = re.search(r"TrackingId:([0-9a-f]{32}_G0)", str(caught.value))
     assert tracking
     shown = decisions(each_cloud, "--request", tracking[1])
-    assert "REFUSED  tracker   tracker_bus" in shown.output
+    assert {"REFUSED", "tracker", "tracker_bus"} <= set(shown.output.split())
     needs = "needs a role permitting Microsoft.ServiceBus/namespaces/messages/send/action"
     assert f"messages/send   queue messages: {needs} at queue messages" in shown.output
 

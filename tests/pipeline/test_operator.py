@@ -186,4 +186,4 @@ def test_where_is_to_be_said(tmp_path: Path) -> None:
 async def test_the_local_start_has_migrated_the_ledger(cloud: Running) -> None:
     ended = await ops(cloud, "migrate")
     assert (ended.code, ended.err) == (0, "")
-    assert ended.out == "the ledger is at version 0002 already\n"
+    assert ended.out == "the ledger is at version 0003 already\n"

@@ -61,8 +61,9 @@ def refuse_to_start_where_a_vault_would_move(cloud: Running) -> None:
         )
     assert ended.returncode == 1
     assert ended.stdout == ""
-    assert ended.stderr.startswith(f"error: port {port} of vault payload-local is not free")
-    assert ended.stderr.count("\n") == 1
+    started, error = ended.stderr.splitlines()
+    assert started == "Starting the local cloud ..."
+    assert error.startswith(f"error: port {port} of vault payload-local is not free")
 
 
 async def test_messages_of_every_state_survive(tmp_path: Path) -> None:

@@ -47,6 +47,7 @@ OWN = {
         ),
         "status": http("messages/{id}", "FUNCTION", "GET", "HEAD"),
         "messages": http("messages", "FUNCTION", "GET", "HEAD"),
+        "states": http("states", "FUNCTION", "GET", "HEAD"),
     },
 }
 

@@ -56,8 +56,8 @@ def test_several_at_once_do_it_once(url: str) -> None:
     with ThreadPoolExecutor(8) as threads:
         done = list(threads.map(upgrade, [url] * 8))
     assert sorted(one.before is None for one in done) == [False] * 7 + [True]
-    assert {one.after for one in done} == {"0002"}
-    assert upgrade(url) == Upgraded("0002", "0002")
+    assert {one.after for one in done} == {"0003"}
+    assert upgrade(url) == Upgraded("0003", "0003")
 
 
 def test_one_that_fails_leaves_nothing_behind(url: str) -> None:
@@ -67,7 +67,7 @@ def test_one_that_fails_leaves_nothing_behind(url: str) -> None:
         upgrade(url)
     assert url not in "".join(traceback.format_exception(caught.value))
     asyncio.run(databases.run(url, "DROP TABLE other"))
-    assert upgrade(url) == Upgraded(None, "0002")
+    assert upgrade(url) == Upgraded(None, "0003")
 
 
 def test_a_url_that_is_none_is_refused_without_being_repeated() -> None:
@@ -85,7 +85,7 @@ _OLD_ROW = """
 def test_a_ledger_of_the_first_version_keeps_its_rows(url: str) -> None:
     upgrade(url, to="0001")
     asyncio.run(databases.run(url, _OLD_ROW))
-    assert upgrade(url) == Upgraded("0001", "0002")
+    assert upgrade(url) == Upgraded("0001", "0003")
 
     async def listed() -> list[str]:
         ledger = Ledger(databases.Secret(url))

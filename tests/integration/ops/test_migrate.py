@@ -32,9 +32,9 @@ def migrate(
 def test_the_url_comes_from_the_environment_or_standard_input(tmp_path: Path) -> None:
     url = f"sqlite+aiosqlite:///{tmp_path / 'planted'}"
     first = migrate(given=f"{url}\n")
-    assert (first.returncode, first.stdout) == (0, "the ledger went from nothing to version 0002\n")
+    assert (first.returncode, first.stdout) == (0, "the ledger went from nothing to version 0003\n")
     again = migrate("--json", url=url)
-    assert json.loads(again.stdout) == {"from": "0002", "to": "0002"}
+    assert json.loads(again.stdout) == {"from": "0003", "to": "0003"}
     assert "planted" not in first.stdout + first.stderr + again.stdout + again.stderr
 
 

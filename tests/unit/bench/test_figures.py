@@ -8,6 +8,7 @@ from bench.figures import (
     Figure,
     Sample,
     as_json,
+    made_on,
     markdown,
     percentile,
     rows,
@@ -45,6 +46,21 @@ def test_a_row_without_a_figure_says_why() -> None:
 def test_a_figure_that_no_row_expects_is_not_lost() -> None:
     with pytest.raises(ValueError, match="no row of the table is named typo"):
         rows({"row": AT_MOST_3}, {"typo": Figure(1.0)}, {})
+
+
+@pytest.mark.parametrize(
+    ("load", "others", "is_quiet"), [(0.9, 0.05, True), (1.1, 0.05, False), (0.1, 0.2, False)]
+)
+def test_the_figures_of_a_machine_that_was_not_quiet_are_marked(
+    load: float, others: float, is_quiet: bool
+) -> None:
+    results = {
+        "machine": {"system": "Linux", "processors": 2, "python": "3.13.0"},
+        "before": {"at": "2026-11-26T10:00:00+00:00", "load_average": [load, 1.0, 1.0]},
+        "others": others,
+        "seconds": 600,
+    }
+    assert ("mean little" not in made_on(results)) is is_quiet
 
 
 def test_a_document_has_the_reason_of_what_is_not_reached_only() -> None:

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -42,7 +42,9 @@ def process(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @contextmanager
-def up(folder: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
+def up(
+    folder: Path, *options: str, errors: IO[str] | None = None
+) -> Iterator[subprocess.Popen[str]]:
     """Start a cloud and wait for its line `ready`."""
     environment = {**os.environ, "RELAY_MAX_PAYLOAD_BYTES": PLANTED, "SSL_CERT_FILE": PLANTED}
     environment.pop("PYTHONPATH", None)
@@ -51,6 +53,7 @@ def up(folder: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
         cwd=ROOT,
         env=environment,
         stdout=subprocess.PIPE,
+        stderr=errors,
         text=True,
     )
     assert process.stdout
@@ -161,6 +164,93 @@ def test_what_the_sender_refuses_is_shown_with_its_reason(folder: Path) -> None:
     assert "No such file" in missing.stderr
 
 
+def test_what_the_partner_received_is_shown_without_base64(folder: Path, tmp_path: Path) -> None:
+    where = ("--folder", str(folder))
+    sent = local("send", "-", "--content-type", "text/x", *where, stdin="hello\x1b there")
+    message_id = sent.stdout.split()[1]
+    until_received(Client(folder), {message_id})
+    listed = local("received", *where)
+    *_, row = (line for line in listed.stdout.splitlines() if " text/x " in line)
+    assert row.split()[1] == message_id[:8]
+    assert row.split()[2:5] == ["text/x", "12", "valid"]
+    assert f" received {message_id[:8]} --folder {folder}" in listed.stdout
+    shown = local("received", message_id[:8], *where).stdout
+    assert shown.splitlines()[0].split() == ["id", message_id]
+    assert shown.endswith("\nhello\\x1b there\n")
+    output = tmp_path / "payload"
+    assert local("received", message_id, "--output", str(output), *where).returncode == 0
+    assert output.read_text() == "hello\x1b there"
+    unknown = local("received", "no-such-id", *where)
+    assert (unknown.returncode, unknown.stdout) == (1, "")
+    assert "the partner has received no message 'no-such-id'" in unknown.stderr
+
+
+def test_an_app_is_stopped_and_started_by_its_name(folder: Path) -> None:
+    where = ("--folder", str(folder))
+    for command, state in (("stop", "stopped"), ("start", "up"), ("restart", "up")):
+        ended = local(command, "tracker", *where)
+        assert (ended.returncode, ended.stdout) == (0, f"tracker is {state}\n"), ended.stderr
+    unknown = local("stop", "other", *where)
+    assert (unknown.returncode, unknown.stdout) == (1, "")
+    assert "there is no such app; known: sender, receiver, tracker" in unknown.stderr
+
+
+def test_a_fault_that_is_wrong_is_named_as_it_was_typed(folder: Path) -> None:
+    where = ("--folder", str(folder))
+    wrong = local("fault", "set", "vault", "slow", "--seconds", "5", "--retry-after", "3", *where)
+    assert wrong.stderr == "error: --retry-after is only for the answer status\n"
+    wrong = local("fault", "tokens", "--seconds", "0", *where)
+    assert wrong.stderr == "error: --seconds must be a whole number from 1 to 86400\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("local", "decisions", "--proof", "--json"),
+        ("local", "status"),
+        ("ops", "rejected", "--json"),
+        ("ops", "--help"),
+    ],
+)
+def test_a_reader_that_has_seen_enough_is_no_error(folder: Path, arguments: Sequence[str]) -> None:
+    where = () if "--help" in arguments else ("--folder", str(folder))
+    many = subprocess.Popen(
+        [sys.executable, "-m", *arguments, *where],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert many.stdout
+    assert many.stderr
+    with many:
+        many.stdout.close()
+        assert many.stderr.read() == ""
+    assert many.returncode == 0
+
+
+def test_a_frozen_cloud_is_waited_for_and_says_so(folder: Path) -> None:
+    cloud = int((folder / "lock").read_text())
+    os.kill(cloud, signal.SIGSTOP)
+    try:
+        asking = subprocess.Popen(
+            [sys.executable, "-m", "local", "status", "--folder", str(folder)],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert asking.stderr
+        # Waits for the line itself.
+        line = asking.stderr.readline()
+    finally:
+        os.kill(cloud, signal.SIGCONT)
+    out, _ = asking.communicate(timeout=60)
+    assert line.startswith("waiting for an answer of http://127.0.0.1:")
+    assert asking.returncode == 0
+    assert "receiver" in out
+
+
 def test_the_environment_of_an_app_can_be_taken_over(folder: Path) -> None:
     printed = local("env", "sender", "--folder", str(folder))
     show = f"{printed.stdout}\nenv"
@@ -242,7 +332,7 @@ def test_a_key_is_printed_for_whoever_has_the_folder(folder: Path) -> None:
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
 def test_the_commands_that_are_shown_work_as_they_stand(folder: Path) -> None:
     post, received = curl_commands(Client(folder), folder, keys=True)
-    for command, shown in ((post, "202 Accepted"), (received, '"verified": true')):
+    for command, shown in ((post, "202 Accepted"), (received, " valid ")):
         ran = subprocess.run(
             ["sh", "-c", command], cwd=ROOT, capture_output=True, text=True, check=True
         )
@@ -250,14 +340,47 @@ def test_the_commands_that_are_shown_work_as_they_stand(folder: Path) -> None:
 
 
 def test_without_keys_the_apps_ask_for_none(tmp_path: Path) -> None:
-    path = tmp_path / "cloud"
-    with up(path, "--no-keys"):
+    path, terminal = tmp_path / "cloud", tmp_path / "terminal"
+    quick = ("--set", "RELAY_RETRY_SCHEDULE=1s,1s,1s", "--set", "RELAY_MAX_PAYLOAD_BYTES=1000")
+    with terminal.open("w") as file, up(path, "--no-keys", *quick, errors=file):
         client = Client(path)
+        assert client.environment("receiver")["RELAY_RETRY_SCHEDULE"] == "1s,1s,1s"
+        assert "RELAY_RETRY_SCHEDULE" not in client.environment("sender")
+        assert client.environment("sender")["RELAY_MAX_PAYLOAD_BYTES"] == "1000"
+        see_retries_and_a_crash_in_the_terminal(client, path, terminal)
         for name in ("/api/messages", "/api/access"):
             assert client.request("GET", client.url("tracker") + name).status == 200
         assert local("send", "-", "--folder", str(path), stdin="x").returncode == 0
         assert "--no-keys" in local("key", "sender", "--folder", str(path)).stderr
         assert "x-functions-key" not in "".join(curl_commands(client, path, keys=False))
+
+
+def see_retries_and_a_crash_in_the_terminal(client: Client, folder: Path, terminal: Path) -> None:
+    """What goes wrong in an app shows where the cloud was started, without asking for a log."""
+    where = ("--folder", str(folder))
+    assert local("fault", "set", "partner", "status", "503", "--times", "1", *where).returncode == 0
+    sent = local("send", "-", *where, stdin="x").stdout.split()[1]
+    until_received(client, {sent})
+    until_shown(terminal, f" retry {sent} in 1 s: it answered 503")
+    (tracker,) = (
+        process
+        for process, environment in app_processes(folder).items()
+        if environment["RELAY_APP"] == "tracker" and is_host(process)
+    )
+    os.kill(tracker, signal.SIGKILL)
+    until_shown(terminal, "app 'tracker' ended with code -9")
+    assert local("restart", "tracker", *where).returncode == 0
+
+
+def is_host(process: int) -> bool:
+    return b"local.host\0" in Path(f"/proc/{process}/cmdline").read_bytes()
+
+
+def until_shown(terminal: Path, text: str) -> None:
+    patience = time.monotonic() + 60
+    while text not in terminal.read_text():
+        assert time.monotonic() < patience, terminal.read_text()
+        time.sleep(0.05)
 
 
 def test_control_is_for_those_who_have_the_key(folder: Path) -> None:

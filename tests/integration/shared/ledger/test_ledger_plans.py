@@ -18,7 +18,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.ledger.engine import make_engine
-from shared.ledger.entry import Backlog, NewMessage, Position
+from shared.ledger.entry import COUNT_LIMIT, Backlog, NewMessage, Position, StateCount
 from shared.ledger.ledger import Ledger
 from shared.ledger.pruning import RetainedLedger
 from shared.message.receipt import Receipt
@@ -155,6 +155,35 @@ async def test_what_is_pruned_is_found_by_its_index(url: str) -> None:
         assert not any("SORT" in step.upper() or "TEMP" in step or "Seq" in step for step in found)
     await engine.dispose()
     await retained.close()
+
+
+async def test_the_states_are_counted_by_their_index_and_no_further_than_said(url: str) -> None:
+    """However many were delivered, and however many ask at once, it is one bounded statement."""
+    ledger = Ledger(Secret(url))
+    with sent() as seen:
+        found, *others = await asyncio.gather(*(ledger.counts() for _ in range(20)))
+    assert len(seen) <= 2
+    assert others == [found] * 19
+    by_state = {one.state: one for one in found}
+    first = datetime.fromtimestamp(1_700_000_001, UTC)
+    delivered = min(COUNT - COUNT // 100, COUNT_LIMIT)
+    assert by_state[State.DELIVERED] == StateCount(State.DELIVERED, delivered, first)
+    retrying = by_state[State.RETRYING]
+    assert retrying.messages == COUNT // 100
+    assert retrying.oldest_at == datetime.fromtimestamp(1_700_000_100, UTC)
+    assert by_state[State.REJECTED] == StateCount(State.REJECTED, 0, None)
+    assert [one.state for one in found] == list(State)
+    engine = make_engine(url)
+    for statement, parameters in seen:
+        plan = await steps(engine, statement, parameters)
+        if engine.dialect.name == "postgresql":
+            reading = {step for step in plan if "messages" in step or "Seq" in step}
+            assert len(reading) == 1
+            assert "messages_by_state" in reading.pop()
+        else:
+            assert {one for one in plan if "messages" in one} == {BY_STATE}
+    await engine.dispose()
+    await ledger.close()
 
 
 async def test_what_is_written_finds_its_row_by_its_id(url: str) -> None:

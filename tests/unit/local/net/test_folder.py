@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import socket
 import ssl
@@ -11,7 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from local.net.folder import FolderInUseError, NotUpError, endpoints, lock
+from local.net.folder import (
+    ROOT,
+    FolderInUseError,
+    NotUpError,
+    endpoints,
+    lock,
+    shell_command,
+)
 
 HOLDER = (
     "import sys, time; from pathlib import Path; from local.net.folder import lock\n"
@@ -60,12 +68,30 @@ def test_the_lock_of_a_killed_process_is_no_obstacle(tmp_path: Path) -> None:
 def test_endpoints_are_there_only_while_it_is_up(tmp_path: Path) -> None:
     (tmp_path / "endpoints.json").write_text('{"sender": "stale"}')
     with lock(tmp_path) as folder:
-        with pytest.raises(NotUpError, match="python -m local up"):
+        with pytest.raises(NotUpError, match=rf"just starting .*process {os.getpid()}"):
             endpoints(tmp_path)
         folder.publish_endpoints({"sender": "http://127.0.0.1:7071"})
         assert endpoints(tmp_path) == {"sender": "http://127.0.0.1:7071"}
     with pytest.raises(NotUpError):
         endpoints(tmp_path)
+
+
+def test_one_that_was_killed_is_not_up(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    (tmp_path / "lock").write_text(str(ended.pid))
+    (tmp_path / "endpoints.json").write_text('{"sender": "left over"}')
+    with pytest.raises(NotUpError, match=rf"-m local up --folder {tmp_path}$"):
+        endpoints(tmp_path)
+
+
+def test_the_command_to_start_one_is_given_whole(tmp_path: Path) -> None:
+    with pytest.raises(NotUpError) as raised:
+        endpoints(tmp_path / "my folder")
+    command = shlex.split(str(raised.value).partition("start one with: ")[2])
+    assert (ROOT / command[0]).exists()
+    assert command[1:] == ["-m", "local", "up", "--folder", str(tmp_path / "my folder")]
+    assert shell_command(ROOT / ".local", "up").endswith("python -m local up")
 
 
 def test_nothing_but_the_named_file_remains_of_a_write(tmp_path: Path) -> None:

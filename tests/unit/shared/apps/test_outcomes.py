@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import get_args
 
 import pytest
@@ -286,6 +287,9 @@ def test_a_delivery_says_what_was_delivered() -> None:
     assert outcome == Delivered(3, 7, "a/b", "version")
 
 
+DUE = NOW + timedelta(seconds=5)
+
+
 @pytest.mark.parametrize(
     ("outcome", "receipt"),
     [
@@ -295,8 +299,14 @@ def test_a_delivery_says_what_was_delivered() -> None:
                 "mine", State.DELIVERED, NOW, 3, key_version="version", content_type="a/b", size=7
             ),
         ),
-        (Retry(5.0, 3, "why"), Receipt("mine", State.RETRYING, NOW, 3, detail="why")),
-        (Hold(5.0, "why"), Receipt("mine", State.RETRYING, NOW, 2, detail="why")),
+        (
+            Retry(5.0, 3, "why"),
+            Receipt("mine", State.RETRYING, NOW, 3, detail="why", next_attempt_at=DUE),
+        ),
+        (
+            Hold(5.0, "why"),
+            Receipt("mine", State.RETRYING, NOW, 2, detail="why", next_attempt_at=DUE),
+        ),
         (
             Reject("partner-refused", "why", 3),
             Receipt("mine", State.REJECTED, NOW, 3, detail="partner-refused: why"),

@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import azure.functions as func
 import pytest
 from azure.servicebus import ServiceBusMessage
 
+from shared.apps.listing import counts_answer, entry_answer
 from shared.apps.recorder import Recorder
 from shared.apps.tracker import Tracker
 from shared.apps.tracker_clients import TrackerClients
 from shared.ledger.database import SecretDeniedError
-from shared.ledger.entry import LedgerEntry, NewMessage, Position
+from shared.ledger.entry import LedgerEntry, NewMessage, Position, StateCount
 from shared.ledger.errors import AuthenticationFailedError, LedgerError, LedgerUnavailableError
 from shared.message.receipt import Receipt
 from shared.message.state import State
@@ -42,6 +45,10 @@ class Ledger:
     ) -> Sequence[LedgerEntry]:
         self._ask((state, after, limit))
         return [_entry(one) for one in self.ids[:limit]]
+
+    async def counts(self) -> Sequence[StateCount]:
+        self._ask("counts")
+        return [StateCount(State.RETRYING, 3, NOW), StateCount(State.REJECTED, 0, None)]
 
     async def record(self, receipts: Sequence[Receipt]) -> None:
         pass
@@ -123,6 +130,31 @@ async def test_messages_are_listed_page_by_page(tracker: Tracker, ledger: Ledger
     assert content(await tracker.messages(asking("")))["next"] is None
 
 
+async def test_the_states_are_counted_with_the_age_of_the_oldest(tracker: Tracker) -> None:
+    response = await tracker.states(asking(""))
+    assert response.status_code == 200
+    answer = content(response)
+    assert answer["count_limit"] == 10_000
+    retrying = answer["states"]["retrying"]
+    assert (retrying["messages"], retrying["oldest_at"]) == (3, NOW.isoformat())
+    assert retrying["oldest_age_seconds"] > 0
+    none = {"messages": 0, "oldest_at": None, "oldest_age_seconds": None}
+    assert answer["states"]["rejected"] == none
+
+
+def test_the_next_attempt_is_of_a_message_that_is_retried() -> None:
+    entry = replace(entry_of(NewMessage("a", "a/b", 7, NOW)), next_attempt_at=NOW)
+    assert content(entry_answer(entry))["next_attempt_at"] is None
+    retried = replace(entry, state=State.RETRYING)
+    assert content(entry_answer(retried))["next_attempt_at"] == NOW.isoformat()
+
+
+def test_what_is_dated_ahead_has_no_age() -> None:
+    counts = [StateCount(State.QUEUED, 1, NOW)]
+    answer = content(counts_answer(counts, NOW - timedelta(seconds=5)))
+    assert answer["states"]["queued"]["oldest_age_seconds"] == 0
+
+
 async def test_a_wrong_query_does_not_reach_the_ledger(tracker: Tracker, ledger: Ledger) -> None:
     response = await tracker.messages(asking("", limit="planted"))
     assert response.status_code == 400
@@ -147,7 +179,11 @@ async def test_a_ledger_that_fails_is_answered_by_a_problem(
     tracker: Tracker, ledger: Ledger, error: Exception, status: int, retry_after: str | None
 ) -> None:
     ledger.error = error
-    for response in (await tracker.status(asking("a")), await tracker.messages(asking(""))):
+    for response in (
+        await tracker.status(asking("a")),
+        await tracker.messages(asking("")),
+        await tracker.states(asking("")),
+    ):
         assert response.status_code == status
         assert response.mimetype == "application/problem+json"
         assert response.headers.get("Retry-After") == retry_after

@@ -9,6 +9,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -39,6 +40,7 @@ from shared.azure.queues import (
     MessageTooLargeError,
     QueueRefusedError,
     QueueSender,
+    _is_surely_below,
     connect,
     connect_by_string,
     map_error,
@@ -151,6 +153,41 @@ async def test_a_message_as_large_as_a_batch_goes_without_one(
     running = await started(sender, "a" * 590, "b")
     assert await ended(running) == [None] * 2
     assert [[text[0] for text in send] for send in bus.sends] == [["a"], ["b"]]
+
+
+@given(
+    body=st.binary(max_size=3000),
+    message_id=st.none() | st.text(min_size=1, max_size=128),
+    content_type=st.none() | st.text(max_size=100),
+    properties=st.dictionaries(st.text(max_size=50), st.text(max_size=300), max_size=12),
+    due=st.sampled_from([None, datetime(2026, 1, 1, tzinfo=UTC)]),
+)
+def test_what_is_surely_below_a_size_fits_into_a_batch_of_that_size(
+    body: bytes,
+    message_id: str | None,
+    content_type: str | None,
+    properties: dict[str | bytes, Any],
+    due: datetime | None,
+) -> None:
+    message = ServiceBusMessage(
+        body,
+        message_id=message_id,
+        content_type=content_type,
+        application_properties=dict(properties) or None,
+        scheduled_enqueue_time_utc=due,
+    )
+    batch = ServiceBusMessageBatch(max_size_in_bytes=10**6)
+    batch.add_message(message)
+    assert not _is_surely_below(batch.size_in_bytes, message)
+
+
+@pytest.mark.parametrize("reserve", [0, 5000])
+async def test_a_message_that_is_alone_and_small_is_never_measured(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch, reserve: int
+) -> None:
+    monkeypatch.delattr(ServiceBusMessageBatch, "add_message")
+    assert await ended(await started(QueueSender(bus, "messages", reserve), "a" * 2000)) == [None]
+    assert bus.sends == [["a" * 2000]]
 
 
 async def test_a_message_that_is_too_large_costs_no_other_its_place(

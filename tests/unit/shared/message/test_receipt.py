@@ -98,6 +98,8 @@ def test_a_long_detail_is_cut_and_times_are_in_utc() -> None:
         ({"detail": "a\ud800b"}, "detail"),
         ({"content_type": 5}, "content_type"),
         ({"at": "0001-01-01T00:00:00+10:00"}, "at"),
+        ({"next_attempt_at": "soon"}, "next_attempt_at"),
+        ({"next_attempt_at": "2026-01-01T00:00:00"}, "next_attempt_at"),
     ],
 )
 def test_what_is_wrong_is_named_and_not_repeated(change: dict[str, Any], member: str) -> None:
@@ -124,3 +126,10 @@ def test_a_receipt_reports_no_later_time_than_now() -> None:
     receipt = Receipt("a", State.REJECTED, AT)
     assert receipt.until(AT + timedelta(seconds=1)) == receipt
     assert receipt.until(AT - timedelta(days=9000)).at == AT - timedelta(days=9000)
+
+
+def test_when_a_message_is_due_travels_with_its_receipt() -> None:
+    receipt = Receipt("a", State.RETRYING, AT, 1, next_attempt_at=AT + timedelta(seconds=5))
+    assert Receipt.from_json(receipt.to_json()) == receipt
+    # One without it is written as before: a pending receipt has one text, which its MAC is of.
+    assert "next_attempt_at" not in Receipt("a", State.DELIVERED, AT, 1).to_json()

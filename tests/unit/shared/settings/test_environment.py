@@ -68,6 +68,25 @@ def test_an_unknown_app_is_named(value: str) -> None:
         load({"RELAY_APP": value})
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        (
+            "RELAY_RETRY_SCHEDULE",
+            "RELAY_RETRY_SCHEDULE is not a setting of this app; it is one of receiver",
+        ),
+        ("RELAY_RETRY_SHEDULE", "did you mean RELAY_RETRY_SCHEDULE, which is one of receiver?"),
+        ("RELAY_RECEIPT_WAIT_SECOND", "RELAY_RECEIPT_WAIT_SECONDS, which is one of tracker?"),
+        ("RELAY_XXXXXXXXXXXXXXXX", "RELAY_XXXXXXXXXXXXXXXX is not a setting of this app"),
+    ],
+)
+def test_the_hint_for_a_wrong_setting_looks_across_apps(name: str, hint: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(environment("sender", **{name: "5"}))
+    (problem,) = caught.value.problems
+    assert problem.endswith(hint)
+
+
 def test_a_misspelt_setting_is_named_with_the_one_that_is_meant() -> None:
     with pytest.raises(SettingsError, match="did you mean RELAY_MAX_PAYLOAD_BYTES"):
         load(environment("sender", RELAY_MAX_PAYLOAD_BYTE="1000"))
