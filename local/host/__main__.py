@@ -24,6 +24,7 @@ from local.host.invocation import Invoker
 from local.host.keys import AppKeys, KeysUnreadableError
 from local.host.queue_trigger import QueueTrigger
 from local.host.settings import Settings
+from local.host.spans import host_spans
 from local.host.worker import loader
 from local.net.loopback import listen
 from local.net.serving import serve
@@ -86,7 +87,8 @@ async def _run(root: Path, host: HostJson, options: argparse.Namespace) -> None:
     functions = await dispatcher.start()
     try:
         settings = Settings(os.environ)
-        invoker = Invoker(dispatcher, host.function_timeout)
+        spans = host_spans(os.environ, is_open_telemetry=host.is_open_telemetry)
+        invoker = Invoker(dispatcher, host.function_timeout, spans)
         names = [name for name, _ in functions]
         http_options = HttpOptions(
             host.route_prefix,
@@ -122,13 +124,7 @@ async def _serve(
     stopping = _stop_event()
     routes = [function for function in functions if isinstance(function, HttpFunction)]
     triggers = [
-        QueueTrigger(
-            function,
-            host.service_bus,
-            settings,
-            invoker,
-            is_open_telemetry=host.is_open_telemetry,
-        )
+        QueueTrigger(function, host.service_bus, settings, invoker)
         for function in functions
         if isinstance(function, QueueFunction)
     ]

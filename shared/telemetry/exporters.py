@@ -85,10 +85,14 @@ def _start_otlp(environ: Mapping[str, str]) -> None:
     from opentelemetry.sdk._logs import LoggerProvider
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.sampling import DEFAULT_ON
 
     resource = _resource(environ)
     spans, readers, logs = _otlp()
-    traces, lines = TracerProvider(resource=resource), LoggerProvider(resource=resource)
+    # Those of Azure Monitor are known to its own exporter alone.
+    is_known = not environ.get("OTEL_TRACES_SAMPLER", "").startswith("microsoft.")
+    sampler = None if is_known else DEFAULT_ON
+    traces, lines = TracerProvider(sampler, resource), LoggerProvider(resource=resource)
     for processor in spans:
         traces.add_span_processor(processor)
     for each in logs:
