@@ -40,6 +40,7 @@ class VaultError(RelayError):
     ) -> None:
         super().__init__(f"{doing}: {why}", retry_after=retry_after)
         self.status = status
+        self.is_throttled = status == 429
 
 
 class VaultUnavailableError(VaultError):

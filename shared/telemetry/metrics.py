@@ -39,6 +39,8 @@ PARTNER = Metric("relay.partner.duration", "s", "Requests to the partner", _SECO
 RECEIPTS_DEAD_LETTERED = Metric(
     "relay.receipts.dead_lettered", "{message}", "Messages of receipts that the bus gave up"
 )
+DENIED = Metric("relay.denied", "{call}", "Calls that a service refused for lack of a right")
+THROTTLED = Metric("relay.throttled", "{call}", "Calls that a service refused as too many")
 SENT = Metric("messaging.client.sent.messages", "{message}", "Messages sent to a queue")
 SENDING = Metric("messaging.client.operation.duration", "s", "Sends to a queue", _SECONDS)
 PROCESSING = Metric("messaging.process.duration", "s", "Handling what a queue delivers", _WAITING)
