@@ -22,7 +22,10 @@ _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-protobuf\r\nContent-L
 
 @dataclass(frozen=True)
 class Span:
-    """One exported span; ids are in hexadecimal, `parent` and links as `trace-span`."""
+    """One exported span; ids are in hexadecimal, `parent` and links as `trace-span`.
+
+    `size` is in bytes, without what a request says once of all in it.
+    """
 
     app: str
     name: str
@@ -33,6 +36,7 @@ class Span:
     links: Sequence[str]
     attributes: Mapping[str, Any]
     is_failed: bool
+    size: int
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ class Line:
     text: str
     trace: str
     attributes: Mapping[str, Any]
+    size: int
 
 
 @dataclass
@@ -80,7 +85,13 @@ class Collector:
             for resource in ExportLogsServiceRequest.FromString(body).resource_logs:
                 app = _attributes(resource.resource)["service.name"]
                 found += [
-                    Line(app, one.body.string_value, one.trace_id.hex(), _attributes(one))
+                    Line(
+                        app,
+                        one.body.string_value,
+                        one.trace_id.hex(),
+                        _attributes(one),
+                        one.ByteSize(),
+                    )
                     for scope in resource.scope_logs
                     for one in scope.log_records
                 ]
@@ -134,6 +145,7 @@ def _span(app: str, one: SpanMessage) -> Span:
         [f"{link.trace_id.hex()}-{link.span_id.hex()}" for link in one.links],
         _attributes(one),
         one.status.code == 2,
+        one.ByteSize(),
     )
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
+from bench.inputs import ITEM_BYTES
 from shared.telemetry.metrics import METRICS
 from tests.otlp import Collector, Span, collecting
-from tests.pipeline.cloud_process import SNAPSHOT, Running, running, with_settings
+from tests.pipeline.cloud_process import ROOT, SNAPSHOT, Running, running, with_settings
 from tests.pipeline.scenario import QUICK
 from tests.pipeline.test_logs import PLANTED, secrets_of, spellings
 from tests.pipeline.waiting import until
@@ -18,6 +20,12 @@ from tests.pipeline.waiting import until
 CALLER = "0af7651916cd43dd8448eb211c80319c"
 PARENT = "b7ad6b7169203331"
 _APPS = ("sender", "receiver", "tracker")
+# No service fails here but the partner, which is asked again.
+_OF_FAILURES = {
+    *("relay.denied", "relay.throttled"),
+    *("relay.messages.rejected", "relay.receipts.dead_lettered"),
+}
+_MOST_ITEMS, _MOST_BYTES = 6, 6_000
 _QUEUES = {"messages", "retries", "receipts"}
 
 
@@ -54,10 +62,7 @@ async def test_what_is_exported_of_messages(tmp_path: Path) -> None:
             return {CALLER, *others} <= linked & lines
 
         await until(all_is_there, lambda: f"{collector.spans} {collector.lines}")
-        known = {metric.name for metric in METRICS} - {
-            "relay.receipts.dead_lettered",
-            "relay.messages.rejected",
-        }
+        known = {metric.name for metric in METRICS} - _OF_FAILURES
 
         async def all_metrics() -> bool:
             return known <= collector.metrics.keys()
@@ -66,6 +71,7 @@ async def test_what_is_exported_of_messages(tmp_path: Path) -> None:
         a_message_is_one_connected_trace(collector.spans)
         its_spans_are_as_the_conventions_ask(collector.spans, own)
         its_lines_can_be_followed(collector, own)
+        a_message_costs_at_most_six_items_at_the_defaults(collector, others)
         await nothing_secret_is_in_any_of_it(cloud, collector)
         arrived = await cloud.received({own})
         assert (arrived[own].traceparent or "")[3:35] == CALLER
@@ -128,6 +134,36 @@ def its_lines_can_be_followed(collector: Collector, message_id: str) -> None:
     assert outcomes == [("queued", None), ("retry", 1), ("retry", 2), ("delivered", 3)]
     assert {one.trace for one in lines} == {CALLER}
     assert {one.attributes["trace"] for one in lines} == {CALLER}
+
+
+def a_message_costs_at_most_six_items_at_the_defaults(
+    collector: Collector, traces: list[str]
+) -> None:
+    """By hosts and apps together, of messages that are delivered at once.
+
+    Of traces the deployment exports a part; here it is all of them, to be counted.
+    """
+    document = json.loads((ROOT / "infra" / SNAPSHOT).read_text())
+    sites = [one for one in document["predictedResources"] if one["type"] == "Microsoft.Web/sites"]
+    for site in sites:
+        pairs = site["properties"]["siteConfig"]["appSettings"]
+        deployed = {one["name"]: one["value"] for one in pairs}
+        assert deployed["OTEL_TRACES_SAMPLER"] == "microsoft.fixed_percentage"
+        assert deployed["PYTHON_ENABLE_OPENTELEMETRY"] == "true"
+        ratio = float(deployed["OTEL_TRACES_SAMPLER_ARG"])
+    spans = [one for one in collector.spans if one.trace in traces]
+    batches = [one for one in collector.spans if one.name == "process receipts"]
+    lines = [one for one in collector.lines if one.trace in traces]
+    # A batch's span and line are of all its messages; each is counted here as one of its own.
+    items = (len(lines) + ratio * len(spans)) / len(traces) + 1 + ratio
+    size = (sum(one.size for one in lines) + ratio * sum(one.size for one in spans)) / len(traces)
+    size += ratio * max(one.size for one in batches) + max(one.size for one in collector.lines)
+    print(
+        f"a message: {items:.1f} items, {size:.0f} bytes by OTLP, {len(spans) / len(traces)} spans"
+    )
+    assert items <= _MOST_ITEMS
+    assert items * ITEM_BYTES.value <= _MOST_BYTES
+    assert size <= _MOST_BYTES
 
 
 async def nothing_secret_is_in_any_of_it(cloud: Running, collector: Collector) -> None:
