@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -30,13 +30,21 @@ class Account:
     rejected: dict[str, list[dict[str, Any]]]
     ledger: dict[str, str]
     breaks: Sequence[Break]
+    happened: Sequence[tuple[str, float, float]] = ()
+    unanswered: Mapping[str, Sequence[float]] = field(default_factory=dict)
     repeats: Counter[str] = field(init=False)
     unexplained: list[Gap] = field(init=False)
 
     def __post_init__(self) -> None:
-        times = [[one.at for one in self.delivered.get(i, [])] for i in self.promises]
-        gaps = [gap for at in times for gap in pairwise(sorted(at))]
+        gaps: list[Gap] = []
+        answers_lost = 0
+        for one in self.promises:
+            arrived = sorted(received.at for received in self.delivered.get(one, []))
+            left = without_answer([*pairwise(arrived)], self.unanswered.get(one, []))
+            answers_lost += max(0, len(arrived) - 1) - len(left)
+            gaps += left
         self.repeats, self.unexplained = explained(gaps, self.breaks)
+        self.repeats[NO_ANSWER] += answers_lost
 
     def check(self) -> None:
         for promise in self.promises.values():
@@ -57,14 +65,15 @@ class Account:
 
     def _near(self) -> str:
         """Show each repeat that nothing explains, and what happened near it."""
-        lines: list[str] = []
-        for first, second in self.unexplained:
-            lines.append(f"delivered at {first:.1f} and {second:.1f}; in order, seconds from then:")
-            lines.extend(
-                f"  {one.begin - first:8.1f} to {one.end - first:8.1f}: {one.kind}, {one.most}"
-                for one in sorted(self.breaks, key=lambda one: one.begin)
-                if one.begin - _NEAR < second and first < one.end + _NEAR
-            )
+        times = Counter((round(first), round(second)) for first, second in self.unexplained)
+        lines = [f"{n} delivered at {a} and again at {b}" for (a, b), n in sorted(times.items())]
+        spans = [(one.begin, one.end, f"{one.kind}, at most {one.most}") for one in self.breaks]
+        spans += [(begin, end, name) for name, begin, end in self.happened]
+        lines += [
+            f"{begin:.1f} to {end:.1f}: {what}"
+            for begin, end, what in sorted(spans)
+            if any(begin - _NEAR < two and one < end + _NEAR for one, two in self.unexplained)
+        ]
         return "\n".join(lines)
 
     def _place(self, message_id: str) -> str:
@@ -99,6 +108,23 @@ class Account:
 
 
 UNEXPLAINED = "nothing that happened"
+NO_ANSWER = "posts without an answer"
+
+
+def without_answer(gaps: Sequence[Gap], unanswered: Sequence[float]) -> list[Gap]:
+    """Return those of a message's gaps in which no post of it was left without an answer.
+
+    Each such post, by the time when the receiver gave up waiting, explains one repeat.
+    """
+    times = sorted(unanswered)
+    left: list[Gap] = []
+    for first, second in gaps:
+        time = next((one for one in times if first - _MARGIN < one < second + _MARGIN), None)
+        if time is None:
+            left.append((first, second))
+        else:
+            times.remove(time)
+    return left
 
 
 def explained(gaps: Sequence[Gap], breaks: Sequence[Break]) -> tuple[Counter[str], list[Gap]]:
