@@ -10,7 +10,7 @@ import signal
 import stat
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from local.host.invocation import Invoker
 from local.host.keys import AppKeys, KeysUnreadableError
 from local.host.queue_trigger import QueueTrigger
 from local.host.settings import Settings
-from local.host.spans import host_spans
+from local.host.spans import HostSpans
 from local.host.worker import loader
 from local.net.loopback import listen
 from local.net.serving import serve
@@ -87,7 +87,7 @@ async def _run(root: Path, host: HostJson, options: argparse.Namespace) -> None:
     functions = await dispatcher.start()
     try:
         settings = Settings(os.environ)
-        spans = host_spans(os.environ, is_open_telemetry=host.is_open_telemetry)
+        spans = _host_spans(os.environ, is_open_telemetry=host.is_open_telemetry)
         invoker = Invoker(dispatcher, host.function_timeout, spans)
         names = [name for name, _ in functions]
         http_options = HttpOptions(
@@ -100,6 +100,15 @@ async def _run(root: Path, host: HostJson, options: argparse.Namespace) -> None:
         await _serve(bind(functions, settings), host, settings, http_options, invoker, options)
     finally:
         await dispatcher.stop()
+
+
+def _host_spans(settings: Mapping[str, str], *, is_open_telemetry: bool) -> HostSpans:
+    """Return what exports, where the host would: to the OTLP endpoint that the settings name."""
+    if is_open_telemetry and settings.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
+        from local.host.exported_spans import ExportedSpans  # only here: it takes long
+
+        return ExportedSpans(settings)
+    return HostSpans(is_open_telemetry=is_open_telemetry)
 
 
 def max_body(settings: Settings) -> int:

@@ -41,12 +41,3 @@ class HostSpans:
         """Make a call in it, below `parent` where that is a trace."""
         del name, kind, attributes
         yield HostCall(Trace.below(parent.parent, parent.state))
-
-
-def host_spans(settings: Mapping[str, str], *, is_open_telemetry: bool) -> HostSpans:
-    """Return what exports, where the host would: to the OTLP endpoint that the settings name."""
-    if is_open_telemetry and settings.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
-        from local.host.exported_spans import ExportedSpans  # only here: it takes long
-
-        return ExportedSpans(settings)
-    return HostSpans(is_open_telemetry=is_open_telemetry)
