@@ -11,9 +11,10 @@ import azure.functions as func
 
 from shared.apps import health
 from shared.settings import environment
-from shared.telemetry import logs
+from shared.telemetry import exporters, logs
 
 logs.silence_sdk_logs()
+exporters.start()
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 try:
     loaded = environment.load(os.environ)

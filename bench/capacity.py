@@ -243,8 +243,14 @@ def _functions_cost(design: Design, rate: float, running: Instances, deployments
 
 
 def _telemetry_cost(design: Design, rate: float, running: Instances) -> float:
-    """Return what Log Analytics takes in: each execution, and a sample of the rest."""
-    items = rate * design.executions + running.total * inputs.SAMPLED_ITEMS.value
+    """Return what Log Analytics takes in.
+
+    Of the sample each execution, and of the rest what sampling leaves.
+    """
+    if design.exported_items:
+        items = rate * design.exported_items + running.total * inputs.METRIC_ITEMS.value / 60
+    else:
+        items = rate * design.executions + running.total * inputs.SAMPLED_ITEMS.value
     taken = items * inputs.ITEM_BYTES.value * _MONTH / _GB
     return max(0.0, taken - inputs.FREE_TELEMETRY_GB.value) * inputs.TELEMETRY_PRICE.value
 

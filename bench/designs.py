@@ -16,7 +16,8 @@ class Design:
     `receipts` is the number of receipts in one message of the bus. `key_messages` and `key_seconds`
     bound a data key: 0 where every message has a key of its own. `ledger_writes` are rows. A
     deployment is partitioned where it would ask Key Vault more than `vault_share` times for 1,000
-    messages.
+    messages. `exported_items` of telemetry are sent for a message; 0 where they are the Functions
+    host's own, unchanged.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Design:
     key_seconds: float
     ledger_writes: int
     vault_share: float = math.inf
+    exported_items: float = 0.0
 
     @property
     def bus_operations(self) -> float:
@@ -55,6 +57,7 @@ RELAY = Design(
     key_seconds=SenderSettings.data_key_seconds,
     ledger_writes=3,  # accepted, queued, delivered
     vault_share=inputs.VAULT_SHARE.value,
+    exported_items=inputs.EXPORTED_ITEMS.value,
 )
 SMALL_KEYS = replace(
     RELAY,

@@ -96,6 +96,20 @@ SLOW_PARTNER = {
         "the same of triggers that take batches, over single triggers that only wait"
     ),
 }
+TELEMETRY = {
+    "telemetry accepted": Expected(
+        "accepted/s with telemetry over accepted/s without", _at_least(0.9)
+    ),
+    "telemetry delivered": Expected(
+        "delivered/s with telemetry over delivered/s without", _at_least(0.9)
+    ),
+    "telemetry items": Expected(
+        "items of telemetry a message, by host and app", _at_most(6), "26 (host)"
+    ),
+    "telemetry bytes": Expected(
+        "bytes of telemetry a message, by host and app", _at_most(6000), "24,000 (host)"
+    ),
+}
 VAULT = {
     "vault operations": Expected(
         "Key Vault operations per 1,000 messages, one instance of each app", _at_most(3), "2.7"
@@ -131,6 +145,7 @@ EXPECTED: Mapping[str, Expected] = {
     **DISTANT,
     **END_TO_END,
     **SLOW_PARTNER,
+    **TELEMETRY,
     **VAULT,
     **COLD,
     **IDLE,

@@ -17,6 +17,7 @@ from bench import (
     single_messages,
     slow_partner,
     sweeps,
+    telemetry,
     throughput,
 )
 from bench.cloud import RunningCloud, cloud
@@ -45,6 +46,7 @@ NEAR = (
         end_to_end.end_to_end,
     ),
     Group("beside a sample", (*expectations.BESIDE,), throughput.near),
+    Group("telemetry", (*expectations.TELEMETRY,), telemetry.telemetry),
     Group("a partner of slow answers", (*expectations.SLOW_PARTNER,), slow_partner.slow_partner),
     Group("three of each", ("vault operations, several",), end_to_end.several_instances),
     Group("importing the apps", (*expectations.IMPORTS,), import_time.import_time),

@@ -106,7 +106,18 @@ KEPT_DAYS = Input(
     "days",
     "by default: [what is kept](operating.md#retention)",
 )
-SAMPLED_ITEMS = Input("items of telemetry after sampling", 20, "an instance a second", _SAMPLING)
+SAMPLED_ITEMS = Input(
+    "items of the sample's telemetry after sampling", 20, "an instance a second", _SAMPLING
+)
+EXPORTED_ITEMS = Input(
+    "items of telemetry: two lines, and a tenth of the spans",
+    3,
+    "a message",
+    "[`make bench`](performance.md), rounded up",
+)
+METRIC_ITEMS = Input(
+    "series of metrics", 20, "an instance a minute", "[what is measured](operating.md#telemetry)"
+)
 ITEM_BYTES = Input("bytes of an item of telemetry", 950, "bytes", f"24 KB in 26 items, {_MEASURED}")
 
 PREMIUM_UNIT = Input("a messaging unit of Service Bus Premium", 677.08, "$ a month", _COSTS)

@@ -35,6 +35,9 @@ def declared_settings(
         "AzureWebJobsStorage__credential": "managedidentity",
         "APPLICATIONINSIGHTS_CONNECTION_STRING": "ConnectionString of telemetry/relay",
         "APPLICATIONINSIGHTS_AUTHENTICATION_STRING": "Authorization=AAD",
+        "PYTHON_ENABLE_OPENTELEMETRY": "true",
+        "OTEL_TRACES_SAMPLER": "microsoft.fixed_percentage",
+        "OTEL_TRACES_SAMPLER_ARG": "0.1",
     }
     for name in app["identities"]:
         if name == app["package"]:

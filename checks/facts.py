@@ -35,6 +35,7 @@ def of_deployment(access: Access, parameters: Mapping[str, Any]) -> Facts:
         "script": SCRIPT.read_text(encoding="utf-8"),
         "made_once": list(_made_once(access, f"{group}/providers", parameters["suffix"])),
         "alerted": bool(parameters["alertAddresses"]),
+        "oldest_seconds": 60 * parameters["alertOldestMinutes"],
         "email_receivers": [
             {"name": f"address-{i}", "emailAddress": address, "useCommonAlertSchema": True}
             for i, address in enumerate(parameters["alertAddresses"])

@@ -112,10 +112,8 @@ def _telemetry(document: Mapping[str, Any]) -> Iterator[str]:
     }
     if str(levels.get("azure", "")).lower() not in ("warning", "error"):
         yield "host.json: logging.logLevel.Azure must be Warning: the SDKs log every request"
-    sampling = _section(document, "logging", "applicationInsights", "samplingSettings")
-    types = {key.lower(): value for key, value in sampling.items()}.get("excludedtypes") or ""
-    if "request" not in str(types).lower().split(";"):
-        yield "host.json: sampling must leave out Request in excludedTypes: each call counts"
+    if not HostJson.parse(document).is_open_telemetry:
+        yield "host.json: telemetryMode must be OpenTelemetry: else each trace ends at the bus"
 
 
 def _times(host: HostJson, deployed: Deployed) -> Iterator[str]:

@@ -63,8 +63,16 @@ param databaseSku { name: string, tier: 'Burstable' | 'GeneralPurpose' | 'Memory
 @description('Size of the disk of the database in GB; it can be made larger, never smaller.')
 param databaseStorageGB StorageGB = 32
 
-@description('E-mail addresses that get the alert when the disk of the database is filling.')
+@description('E-mail addresses that get the alerts.')
 param alertAddresses string[] = []
+
+@description('Rejected messages and receipts that may wait for an operator before there is an alert.')
+@minValue(0)
+param alertRejected int = 0
+
+@description('Minutes that a message may have waited on its queue before there is an alert.')
+@minValue(1)
+param alertOldestMinutes int = 60
 
 // Each instance that keeps the ledger has up to five connections, and the smallest database has 35. Azure
 // counts instances for each group of functions: those with HTTP are one, any other is one of its own.
@@ -294,8 +302,14 @@ module database 'modules/database.bicep' = {
 
 module alerts 'modules/alerts.bicep' = {
   scope: group
-  params: { suffix: suffix, tags: tags, addresses: alertAddresses }
-  dependsOn: [database]
+  params: {
+    suffix: suffix
+    tags: tags
+    addresses: alertAddresses
+    rejected: alertRejected
+    oldestMinutes: alertOldestMinutes
+  }
+  dependsOn: [database, bus, telemetry]
 }
 
 module deployedSecrets 'modules/deployedSecret.bicep' = [

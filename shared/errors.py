@@ -8,6 +8,7 @@ class RelayError(Exception):
 
     `transient`: the same call may succeed later, so it is worth repeating.
     `is_denial`: a service refuses this app's identity or its secret, which an operator corrects.
+    `is_throttled`: a service refuses the call as one too many.
     `retry_after`: the seconds to wait before the next call, where the service gave them.
 
     A class sets what is true of all its errors, an instance what is true of itself.
@@ -15,6 +16,7 @@ class RelayError(Exception):
 
     transient: bool = False
     is_denial: bool = False
+    is_throttled: bool = False
     retry_after: float | None = None
 
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:

@@ -85,7 +85,9 @@ var storageName = '${name}${suffix}'
 var blobUri = 'https://${storageName}.blob.${storageSuffix}'
 
 var settings = union(
-  // First, so that no optional setting replaces one that decides who the app is or what it uses.
+  // One trace in ten, by its id alone, in host and apps alike. Not as callers ask: they would decide the price.
+  { OTEL_TRACES_SAMPLER: 'microsoft.fixed_percentage', OTEL_TRACES_SAMPLER_ARG: '0.1' },
+  // Before the others, so that no optional setting replaces one that decides who the app is or what it uses.
   appSettings,
   {
     RELAY_APP: name
@@ -99,6 +101,8 @@ var settings = union(
     AzureWebJobsStorage__credential: 'managedidentity'
     APPLICATIONINSIGHTS_CONNECTION_STRING: component.properties.ConnectionString
     APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'Authorization=AAD'
+    // The app exports its log lines itself, so the host leaves them out.
+    PYTHON_ENABLE_OPENTELEMETRY: 'true'
   },
   toObject(identityNames, id => settingName('IDENTITY', id), id => allIdentityClientIds[indexOf(allIdentityNames, id)]),
   toObject(keyNames, key => settingName('KEY', key), key => allKeyUris[indexOf(allKeyNames, key)]),

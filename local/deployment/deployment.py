@@ -235,7 +235,7 @@ class _Loading:
             for resource in self._of_kind[kind]:
                 references.add_later(resource.id, paths)
         for component in self._of_kind[telemetry.KIND]:
-            references.add(component.id, *telemetry.connection(component))
+            references.add(component.id, *telemetry.CONNECTION)
         return references
 
     def _vaults(self) -> tuple[VaultSpec, ...]:

@@ -10,7 +10,7 @@ import signal
 import stat
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from local.host.invocation import Invoker
 from local.host.keys import AppKeys, KeysUnreadableError
 from local.host.queue_trigger import QueueTrigger
 from local.host.settings import Settings
+from local.host.spans import HostSpans
 from local.host.worker import loader
 from local.net.loopback import listen
 from local.net.serving import serve
@@ -86,7 +87,8 @@ async def _run(root: Path, host: HostJson, options: argparse.Namespace) -> None:
     functions = await dispatcher.start()
     try:
         settings = Settings(os.environ)
-        invoker = Invoker(dispatcher, host.function_timeout)
+        spans = _host_spans(os.environ, is_open_telemetry=host.is_open_telemetry)
+        invoker = Invoker(dispatcher, host.function_timeout, spans)
         names = [name for name, _ in functions]
         http_options = HttpOptions(
             host.route_prefix,
@@ -98,6 +100,15 @@ async def _run(root: Path, host: HostJson, options: argparse.Namespace) -> None:
         await _serve(bind(functions, settings), host, settings, http_options, invoker, options)
     finally:
         await dispatcher.stop()
+
+
+def _host_spans(settings: Mapping[str, str], *, is_open_telemetry: bool) -> HostSpans:
+    """Return what exports, where the host would: to the OTLP endpoint that the settings name."""
+    if is_open_telemetry and settings.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
+        from local.host.exported_spans import ExportedSpans  # only here: it takes long
+
+        return ExportedSpans(settings)
+    return HostSpans(is_open_telemetry=is_open_telemetry)
 
 
 def max_body(settings: Settings) -> int:
@@ -122,13 +133,7 @@ async def _serve(
     stopping = _stop_event()
     routes = [function for function in functions if isinstance(function, HttpFunction)]
     triggers = [
-        QueueTrigger(
-            function,
-            host.service_bus,
-            settings,
-            invoker,
-            is_open_telemetry=host.is_open_telemetry,
-        )
+        QueueTrigger(function, host.service_bus, settings, invoker)
         for function in functions
         if isinstance(function, QueueFunction)
     ]

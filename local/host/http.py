@@ -104,7 +104,22 @@ class _Handler:
         if (request.content_length or 0) > self._options.max_body:
             return web.Response(status=500)
         given = await read_request(request, parameters)
-        trace = Trace.below(request.headers.get("traceparent"), request.headers.get("tracestate"))
+        headers = request.headers
+        parent = Trace(headers.get("traceparent", ""), headers.get("tracestate", ""))
+        about = {
+            "http.request.method": request.method,
+            "http.route": function.route.template,
+            "url.scheme": request.scheme,
+            "faas.trigger": "http",
+            "faas.name": function.name,
+        }
+        name = f"{request.method} {function.route.template}"
+        with self._invoker.spans.around(name, "SERVER", about, parent) as call:
+            response = await self._respond(function, given, call.trace)
+            call.attributes["http.response.status_code"] = response.status
+            return response
+
+    async def _respond(self, function: HttpFunction, given: Data, trace: Trace) -> web.Response:
         try:
             return write_response(await self._invoker.call(function, given, {}, trace))
         except FunctionError:  # logged by the invoker

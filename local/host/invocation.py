@@ -11,6 +11,7 @@ from uuid import uuid4
 from local.host.bindings import BoundFunction
 from local.host.channel import WorkerLostError
 from local.host.dispatcher import Dispatcher
+from local.host.spans import HostSpans
 from local.host.tracing import Trace
 from local.host.worker.messages import Data, Invocation
 
@@ -20,9 +21,12 @@ class FunctionError(Exception):
 
 
 class Invoker:
-    """Calls functions by a dispatcher, each within `timeout`."""
+    """Calls functions by a dispatcher, each within `timeout`; `spans` are those of the calls."""
 
-    def __init__(self, dispatcher: Dispatcher, timeout: timedelta | None) -> None:
+    def __init__(
+        self, dispatcher: Dispatcher, timeout: timedelta | None, spans: HostSpans | None = None
+    ) -> None:
+        self.spans = spans or HostSpans()
         self._dispatcher = dispatcher
         self._seconds = timeout.total_seconds() if timeout else None
 

@@ -10,13 +10,21 @@ from local.host.host_json import HostJson
 LEVELS = ("debug", "info", "warning", "error")
 
 
+class _Lines(logging.Formatter):
+    """Ends a line about a message with its attempt and its trace, where it has them."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - as logging has it
+        """Write a line."""
+        fields = ((name, getattr(record, name, None)) for name in ("attempt", "trace"))
+        about = " ".join(f"{name}={value}" for name, value in fields if value is not None)
+        return super().formatMessage(record) + (f" [{about}]" if about else "")
+
+
 def configure(host: HostJson, requested: str | None) -> None:
     """Log to standard error; a level given by `requested` replaces those of host.json."""
-    logging.basicConfig(
-        stream=sys.stderr,
-        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
-        level=(requested or "info").upper(),
-    )
+    lines = logging.StreamHandler(sys.stderr)
+    lines.setFormatter(_Lines("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
+    logging.basicConfig(handlers=[lines], level=(requested or "info").upper())
     if requested == "debug":
         return
     # The SDKs log every request and every frame at `info`.

@@ -46,15 +46,12 @@ class QueueTrigger:
         options: ServiceBusOptions,
         settings: Settings,
         invoker: Invoker,
-        *,
-        is_open_telemetry: bool = False,
     ) -> None:
         self.attached = asyncio.Event()
         self._function = function
         self._options = options
         self._settings = settings
         self._invoker = invoker
-        self._is_open_telemetry = is_open_telemetry
         self._stopping = asyncio.Event()
         self._calls = Calls()
         self._last_failure: str | None = None
@@ -108,15 +105,10 @@ class QueueTrigger:
         try:
             if function.many:
                 given = message_body.many(messages, function.data_type)
-                properties, trace = trigger_metadata.of_many(messages), Trace()
+                properties = trigger_metadata.of_many(messages)
             else:
                 given = message_body.one(messages[0], function.data_type)
-                properties, trace = (
-                    trigger_metadata.of_one(messages[0]),
-                    trigger_metadata.trace_of(
-                        messages[0], is_open_telemetry=self._is_open_telemetry
-                    ),
-                )
+                properties = trigger_metadata.of_one(messages[0])
         except message_body.BindingError as error:
             _log.error(
                 "%s: exception binding parameter '%s' of %d messages: %s",
@@ -126,7 +118,22 @@ class QueueTrigger:
                 error,
             )
             raise
-        await self._invoker.call(function, given, properties, trace)
+        if function.many:  # belongs to no trace
+            await self._invoker.call(function, given, properties, Trace())
+            return
+        spans = self._invoker.spans
+        parent = trigger_metadata.parent_of(messages[0], is_open_telemetry=spans.is_open_telemetry)
+        about = {
+            "messaging.system": "servicebus",
+            "messaging.operation.type": "process",
+            "messaging.destination.name": function.queue,
+            "messaging.message.id": messages[0].message_id or "",
+            "faas.trigger": "pubsub",
+            "faas.name": function.name,
+        }
+        name = "ServiceBusProcessor.ProcessMessage"
+        with spans.around(name, "CONSUMER", about, parent) as call:
+            await self._invoker.call(function, given, properties, call.trace)
 
     async def _finish(self) -> None:
         """Wait for the functions in flight, up to the grace; the others' messages stay locked.

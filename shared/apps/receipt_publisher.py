@@ -11,10 +11,16 @@ from shared.concurrency.batches import Batch, Batches
 from shared.message.bus_message import receipts_message
 from shared.message.receipt import Receipt
 from shared.message.receipt_lines import LinesInOne
+from shared.standards.trace_context import TraceContext
+from shared.telemetry import recording
+from shared.telemetry.metrics import BATCH_SIZE
 
 # A bus message for each receipt is half of what a delivery costs. A call that waits has delivered
 # its message already, so that this delays no partner; it only takes one of the host's calls.
 LONGEST_WAIT = 0.075  # seconds for which a receipt waits for those of other calls
+
+
+_Line = tuple[str, TraceContext | None]
 
 
 class ReceiptPublisher:
@@ -28,7 +34,7 @@ class ReceiptPublisher:
         self._send = send
         self._calls = 0
         self._changed = asyncio.Event()
-        self._sends: Batches[str, None] = Batches(self._send_next)
+        self._sends: Batches[_Line, None] = Batches(self._send_next)
 
     @contextmanager
     def call(self) -> Iterator[None]:
@@ -40,18 +46,27 @@ class ReceiptPublisher:
             self._calls -= 1
             self._changed.set()
 
-    async def publish(self, receipt: Receipt) -> None:
-        """Return when the queue has accepted a message with the receipt. Raises `BusError`."""
-        self._changed.set()
-        await self._sends.run(receipt.to_json())
+    async def publish(self, receipt: Receipt, trace: TraceContext | None = None) -> None:
+        """Return when the queue has accepted a message with the receipt. Raises `BusError`.
 
-    async def _send_next(self, batch: Batch[str, None]) -> Sequence[None]:
+        `trace` is that of the message that it is of, unless a span is under way.
+        """
+        self._changed.set()
+        await self._sends.run((receipt.to_json(), recording.current(trace)))
+
+    async def _send_next(self, batch: Batch[_Line, None]) -> Sequence[None]:
         with suppress(TimeoutError):
             async with asyncio.timeout(LONGEST_WAIT):
                 while 2 * len(batch) < self._calls:
                     self._changed.clear()
                     await self._changed.wait()
-        taken = batch.take(LinesInOne().fits)
+        lines = LinesInOne()
+        taken = batch.take(lambda line: lines.fits(line[0]))
         if taken:
-            await self._send(receipts_message(taken))
+            recording.measure(BATCH_SIZE, len(taken), {"relay.batch": "receipts-sent"})
+            traces = list(dict.fromkeys(trace for _, trace in taken if trace))
+            first = traces[0] if traces else None
+            # One message of several traces: it belongs to one, and links to the others.
+            with recording.attached(first, traces[1:]):
+                await self._send(receipts_message([text for text, _ in taken], first))
         return [None] * len(taken)

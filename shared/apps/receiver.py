@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import azure.functions as func
 
+from shared.apps.calling import handling
 from shared.apps.crash_markers import CrashMarkers
 from shared.apps.outcomes import (
     Outcome,
@@ -29,6 +30,7 @@ from shared.message.formats import KNOWN_FORMATS, Formats
 from shared.message.received import ReceivedMessage, UnidentifiedMessage, read_message
 from shared.partner.delivery import Delivery
 from shared.settings.settings import ReceiverSettings
+from shared.telemetry import recording
 from shared.telemetry.logs import location
 
 # All that one call may wait for: the vault, the partner twice, the queues. With the pause after a
@@ -48,9 +50,10 @@ def blueprint(settings: ReceiverSettings) -> func.Blueprint:
         clients.keys, clients.queues, settings.receipts_queue, policy, markers, accepted
     )
 
-    async def handle(message: func.ServiceBusMessage) -> None:
-        async with pausing(message.delivery_count or 1, CALL_SECONDS):
-            await receiver.handle(message)
+    async def handle(message: func.ServiceBusMessage, context: func.Context, queue: str) -> None:
+        with handling(message, context, queue):
+            async with pausing(message.delivery_count or 1, CALL_SECONDS):
+                await receiver.handle(message)
 
     @functions.service_bus_queue_trigger(
         arg_name="message",
@@ -61,8 +64,8 @@ def blueprint(settings: ReceiverSettings) -> func.Blueprint:
         cardinality=func.Cardinality.ONE,
         auto_complete_messages=True,  # that of host.json never reaches a Python function
     )
-    async def receive(message: func.ServiceBusMessage) -> None:
-        await handle(message)
+    async def receive(message: func.ServiceBusMessage, context: func.Context) -> None:
+        await handle(message, context, settings.messages_queue)
 
     @functions.service_bus_queue_trigger(
         arg_name="message",
@@ -72,8 +75,8 @@ def blueprint(settings: ReceiverSettings) -> func.Blueprint:
         cardinality=func.Cardinality.ONE,
         auto_complete_messages=True,
     )
-    async def retry(message: func.ServiceBusMessage) -> None:
-        await handle(message)
+    async def retry(message: func.ServiceBusMessage, context: func.Context) -> None:
+        await handle(message, context, settings.retries_queue)
 
     @functions.service_bus_queue_trigger(
         arg_name="letter",
@@ -84,9 +87,10 @@ def blueprint(settings: ReceiverSettings) -> func.Blueprint:
         cardinality=func.Cardinality.ONE,
         auto_complete_messages=True,
     )
-    async def triage(letter: func.ServiceBusMessage) -> None:
-        async with pausing(letter.delivery_count or 1, CALL_SECONDS):
-            await dead_letters.handle(letter)
+    async def triage(letter: func.ServiceBusMessage, context: func.Context) -> None:
+        with handling(letter, context, settings.dead_letters_queue):
+            async with pausing(letter.delivery_count or 1, CALL_SECONDS):
+                await dead_letters.handle(letter)
 
     return functions
 
@@ -168,13 +172,16 @@ class Receiver:
                 await self._follow_operator()
                 self._gate.check(message.id.id)
             sealed = message.sealed(self._accepted)
-            data_key = await self._keys.open(sealed.wrapped)
-            payload = sealed.open(data_key)
+            with recording.span("open"):
+                data_key = await self._keys.open(sealed.wrapped)
+                payload = sealed.open(data_key)
             key = data_key  # only now does it prove anything of the message
             done = after_opening(message, key) or before_delivery(message, self._policy, crashes)
             if done:
                 return done, key
-            await self._gate.deliver(Delivery(sealed.header, payload, message.trace))
+            await self._gate.deliver(
+                Delivery(sealed.header, payload, message.trace, message.attempts)
+            )
             return after_delivery(message, sealed, len(payload)), key
         except Exception as error:  # noqa: BLE001 - each failure is decided on, also a fault of ours
             if not isinstance(error, RelayError):

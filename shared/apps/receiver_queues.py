@@ -29,8 +29,12 @@ from shared.message.envelope import DataKey
 from shared.message.formats import EMITTED_FORMAT
 from shared.message.pending_receipt import PendingReceipt
 from shared.message.received import BusMessage, ReceivedMessage
+from shared.message.rejected import short_reason
 from shared.message.state import State
 from shared.message.waiting import Wait, WaitsFor
+from shared.telemetry import recording
+from shared.telemetry.logs import of_message
+from shared.telemetry.metrics import MESSAGES, REJECTED
 from shared.telemetry.outages import Outages
 
 # How long a message is held under its lock while the queue that it is to go to refuses it. With the
@@ -78,7 +82,9 @@ class ReceiverQueues:
             case Reject() if key is None:
                 await self._reject_unopened(message, outcome)
             case Delivered():
-                _log.info("delivered %s: %d bytes", message.id.id, outcome.size)
+                recording.count(MESSAGES, 1, {"relay.state": State.DELIVERED.value})
+                about = of_message(message.id.id, outcome.attempts, message.trace)
+                _log.info("delivered %s: %d bytes", message.id.id, outcome.size, extra=about)
                 await self._record(message, outcome, key)
             case Retry():
                 self._keep(message, outcome, key)
@@ -86,7 +92,10 @@ class ReceiverQueues:
                 await self._requeue(
                     later, outcome.delay, outcome.attempts, WaitsFor.ATTEMPT, outcome.detail
                 )
-                _log.info("retry %s in %.0f s: %s", message.id.id, outcome.delay, outcome.detail)
+                recording.count(MESSAGES, 1, {"relay.state": State.RETRYING.value})
+                about = of_message(message.id.id, outcome.attempts, message.trace)
+                shown = (message.id.id, outcome.delay, outcome.detail)
+                _log.info("retry %s in %.0f s: %s", *shown, extra=about)
                 await self._record(message, outcome, key)
             case Hold():
                 await self._hold(message, outcome)
@@ -136,7 +145,8 @@ class ReceiverQueues:
         self._keep(message, outcome, None)
         if outcome.is_recorded:
             try:
-                await self.receipts.publish(self.receipt(message, outcome, None).receipt)
+                receipt = self.receipt(message, outcome, None).receipt
+                await self.receipts.publish(receipt, message.trace)
             except BusError as error:
                 await self._hold(message, Hold(self.pending_seconds, f"no receipt yet: {error}"))
                 return
@@ -148,7 +158,9 @@ class ReceiverQueues:
             message, outcome.delay, message.attempts, WaitsFor.SERVICE, outcome.detail
         )
         level = self.outages.level if outcome.is_recorded else logging.DEBUG
-        _log.log(level, "waits %s for %.0f s: %s", message.id.id, outcome.delay, outcome.detail)
+        about = of_message(message.id.id, message.attempts, message.trace)
+        shown = (message.id.id, outcome.delay, outcome.detail)
+        _log.log(level, "waits %s for %.0f s: %s", *shown, extra=about)
 
     async def set_aside(self, message: BusMessage, outcome: Reject) -> None:
         """Send a message to the rejected queue, and no receipt."""
@@ -160,7 +172,10 @@ class ReceiverQueues:
         # The id of a message that is not this relay's may be anything, and is not text for a log.
         own = message.id.id if isinstance(message, ReceivedMessage) else message.bus_id
         shown = repr(own[:128])
-        _log.warning("rejected %s: %s: %s", shown, outcome.reason, outcome.detail)
+        recording.count(MESSAGES, 1, {"relay.state": State.REJECTED.value})
+        recording.count(REJECTED, 1, {"relay.reason": short_reason(outcome.reason)})
+        about = of_message(shown, outcome.attempts, message.trace)
+        _log.warning("rejected %s: %s: %s", shown, outcome.reason, outcome.detail, extra=about)
 
     async def _requeue(
         self,
@@ -187,7 +202,7 @@ class ReceiverQueues:
         """
         receipt = pending.receipt
         try:
-            await self.receipts.publish(receipt.until(self.clock()))
+            await self.receipts.publish(receipt.until(self.clock()), message.trace)
         except BusError as error:
             _log.log(self.outages.level, "no receipt for %s yet: %s", receipt.message_id, error)
             # A retry's receipt is not kept: that of a later step says more.

@@ -19,6 +19,8 @@ from shared.message.receipt import Receipt
 from shared.message.receipt_lines import read_lines
 from shared.message.unrecorded import MAX_HELD_BYTES, held_receipt, holds_of, rejected_receipt
 from shared.standards.trace_context import TraceContext
+from shared.telemetry import recording
+from shared.telemetry.metrics import BATCH_SIZE, REJECTED
 from shared.telemetry.outages import Outages
 
 LEDGER = "the ledger"
@@ -93,6 +95,7 @@ class Recorder:
         """
         items, unrecordable = _sorted(messages, datetime.now(UTC), self._accepted)
         recorded = len(items)
+        recording.measure(BATCH_SIZE, len(items), {"relay.batch": "receipts-recorded"})
         if items:
             unwritten = await held(
                 lambda: self._write(items), self._wait_seconds, LedgerUnavailableError
@@ -114,6 +117,7 @@ class Recorder:
     async def _put_away(self, one: _Unrecordable) -> None:
         if one.delay is None:
             await self._set_aside(rejected_receipt(one.body, one.reason, one.detail, one.trace))
+            recording.count(REJECTED, 1, {"relay.reason": one.reason})
         else:
             due = datetime.now(UTC) + timedelta(seconds=one.delay)
             await self._send_back(held_receipt(one.body, due, one.trace))

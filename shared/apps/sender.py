@@ -12,6 +12,7 @@ from http import HTTPStatus
 
 import azure.functions as func
 
+from shared.apps.calling import calling
 from shared.apps.failures import FailureAnswers, InvalidRequestError
 from shared.apps.sender_clients import SenderClients, connect_clients
 from shared.apps.submission import Submission, accepted
@@ -24,6 +25,10 @@ from shared.message.formats import EMITTED_FORMAT
 from shared.message.message_id import initial_bus_id
 from shared.message.state import State
 from shared.settings.settings import SenderSettings
+from shared.standards.trace_context import TraceContext
+from shared.telemetry import recording
+from shared.telemetry.logs import of_message
+from shared.telemetry.metrics import MESSAGES
 
 # What a caller can wait for; less than the 230 s of Azure's front end, and than functionTimeout.
 _ANSWER_SECONDS = 100.0
@@ -48,8 +53,9 @@ def blueprint(settings: SenderSettings) -> func.Blueprint:
     )
 
     @functions.route("messages", methods=["POST"])
-    async def send(req: func.HttpRequest) -> func.HttpResponse:
-        return await sender.answer(req)
+    async def send(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+        with calling(context, TraceContext.from_headers(req.headers)):
+            return await sender.answer(req)
 
     return functions
 
@@ -130,7 +136,8 @@ class Sender:
     async def _enqueue(self, submission: Submission) -> None:
         header, payload = submission.header, submission.payload
         key, wrapped = await self._clients.keys.acquire(len(payload))
-        token = seal(payload, header, key, wrapped, self._format_emitted)
+        with recording.span("seal"):
+            token = seal(payload, header, key, wrapped, self._format_emitted)
         bus_id = initial_bus_id(
             header.message_id, submission.fingerprint, await self._clients.bus_id_key()
         )
@@ -147,7 +154,9 @@ class Sender:
             self._clients.admission.not_sent(error)
             raise
         self._clients.admission.sent(len(payload))
-        _log.info("queued %s: %d bytes", header.message_id, len(payload))
+        recording.count(MESSAGES, 1, {"relay.state": State.QUEUED.value})
+        about = of_message(header.message_id, trace=submission.trace)
+        _log.info("queued %s: %d bytes", header.message_id, len(payload), extra=about)
         await self._record_queued(header.message_id, wrapped.version)
 
     async def _record_queued(self, message_id: str, key_version: str) -> None:

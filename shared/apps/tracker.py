@@ -11,6 +11,7 @@ from typing import List  # noqa: UP035 - see where it is used
 
 import azure.functions as func
 
+from shared.apps.calling import handling_batch
 from shared.apps.failures import FailureAnswers
 from shared.apps.listing import Query, counts_answer, entry_answer
 from shared.apps.recorder import LEDGER
@@ -51,7 +52,8 @@ def blueprint(settings: TrackerSettings) -> func.Blueprint:
     # Azure's worker takes typing.List and refuses list[...], function and app together:
     # https://github.com/Azure/azure-functions-python-worker, Registry.validate_function_params
     async def record(receipts: List[func.ServiceBusMessage]) -> None:  # noqa: UP006
-        await clients.recorder.record(receipts)
+        with handling_batch(receipts, settings.receipts_queue):
+            await clients.recorder.record(receipts)
 
     @functions.route("messages/{id}", methods=_METHODS)
     async def status(req: func.HttpRequest) -> func.HttpResponse:

@@ -35,7 +35,9 @@ from shared.message.receipt_lines import read_lines
 from shared.message.received import ReceivedMessage, UnidentifiedMessage
 from shared.message.unrecorded import rejected_receipt, returned
 from shared.message.waiting import Wait, WaitsFor
+from shared.telemetry import recording
 from shared.telemetry.logs import location
+from shared.telemetry.metrics import RECEIPTS_DEAD_LETTERED, REJECTED
 
 # A round without the database takes 3 h 20 min, see RELAY_RECEIPT_WAIT_SECONDS: four weeks.
 MAX_RETURNS = 200
@@ -126,6 +128,7 @@ class Triage:
 
     async def _carry_out(self, letter: DeadLetter, outcome: ReturnReceipt | RejectReceipt) -> None:
         queues, body, trace = self._queues, letter.message.body, letter.message.trace
+        recording.count(RECEIPTS_DEAD_LETTERED)
         match outcome:
             case ReturnReceipt():
                 again = returned(body, outcome.returns, trace)
@@ -133,6 +136,7 @@ class Triage:
                 _log.debug("returned a receipt: %s: %s", letter.reason, letter.detail)
             case RejectReceipt():
                 reason, detail = outcome.reason, outcome.detail
+                recording.count(REJECTED, 1, {"relay.reason": reason})
                 # Each apart: an operator finds it by its message's id, and replays or drops it.
                 for line in read_lines(body):
                     one = rejected_receipt(line.body, reason, detail, trace)

@@ -37,7 +37,6 @@ _UTF8 = 4  # bytes of a character, at most
 _REFUSALS = (
     ServiceBusQuotaExceededError,
     MessagingEntityDisabledError,
-    ServiceBusServerBusyError,
 )
 
 RESERVED = "relay-reserved"
@@ -55,7 +54,13 @@ class BusUnavailableError(BusError):
 
 
 class QueueRefusedError(BusUnavailableError):
-    """The queue is full or disabled, or its namespace throttles: it accepts no message now."""
+    """The queue is full or disabled: it accepts no message now."""
+
+
+class BusThrottledError(QueueRefusedError):
+    """The namespace has too much to do: it accepts no message now."""
+
+    is_throttled = True
 
 
 class BusDeniedError(BusError):
@@ -269,6 +274,8 @@ def map_error(queue: str, error: Exception) -> BusError:
         request_id = of_bus(str(error)) or of_answer(answer)
         asked = f", request {request_id}" if request_id else ""
         return BusDeniedError(f"{doing}: refused ({type(error).__name__}){asked}")
+    if isinstance(error, ServiceBusServerBusyError):
+        return BusThrottledError(f"{doing}: not now ({type(error).__name__})")
     if isinstance(error, _REFUSALS):
         return QueueRefusedError(f"{doing}: not now ({type(error).__name__})")
     return BusUnavailableError(f"{doing}: no answer ({type(error).__name__})")

@@ -19,6 +19,9 @@ from shared.azure.request_id import of_answer
 from shared.errors import RelayError
 from shared.standards.addresses import is_loopback
 from shared.standards.retry_after import retry_after
+from shared.telemetry import recording
+from shared.telemetry.metrics import KEY_VAULT
+from shared.telemetry.recording import Kind
 
 _ANSWER_SECONDS = 20.0
 _LONGEST_RETRY_AFTER = 3600.0
@@ -37,6 +40,7 @@ class VaultError(RelayError):
     ) -> None:
         super().__init__(f"{doing}: {why}", retry_after=retry_after)
         self.status = status
+        self.is_throttled = status == 429
 
 
 class VaultUnavailableError(VaultError):
@@ -66,11 +70,36 @@ class VaultRefusedError(VaultError):
 
 
 @asynccontextmanager
-async def answering(doing: str) -> AsyncIterator[None]:
+async def answering(doing: str, url: str = "") -> AsyncIterator[None]:
     """Call a vault in it, within a time limit for all attempts and the token together.
 
-    Raises `VaultError`. A vault or an identity endpoint that never answers would otherwise keep
-    the call for minutes: the SDK waits 300 s for a token.
+    `doing` begins with the operation, `url` is that of the key or the secret. Raises `VaultError`.
+    """
+    about: dict[str, str | int | float] = {
+        "az.namespace": "Microsoft.KeyVault",
+        "server.address": urlsplit(url).hostname or "",
+    }
+    operation = doing.split(maxsplit=1)[0]
+    with (
+        recording.span(f"Key Vault {operation}", Kind.CLIENT, about) as span,
+        recording.timed(KEY_VAULT, {**about, "relay.operation": operation}) as measured,
+    ):
+        try:
+            async with _mapping_errors(doing):
+                yield
+        except VaultError as error:
+            if error.status:
+                span.set("http.response.status_code", error.status)
+                measured["error.type"] = str(error.status)
+            raise
+
+
+@asynccontextmanager
+async def _mapping_errors(doing: str) -> AsyncIterator[None]:
+    """Raise `VaultError` for errors of the SDK, and where it takes too long.
+
+    A vault or an identity endpoint that never answers would otherwise keep the call for minutes:
+    the SDK waits 300 s for a token.
     """
     try:
         async with asyncio.timeout(_ANSWER_SECONDS):

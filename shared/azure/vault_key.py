@@ -69,10 +69,10 @@ class VaultKey:
             json={"alg": self._algorithm, "value": encode(value)},
         )
         doing = f"{operation} with {self.id.url}"
-        async with answering(doing):
+        async with answering(doing, self.id.url):
             response = await self._client.send_request(request, retry_on_methods=_RETRIED)
-        if response.status_code != 200:
-            raise error_for_status(doing, response.status_code, response)
+            if response.status_code != 200:
+                raise error_for_status(doing, response.status_code, response)
         try:
             body = response.json()
             return str(body["kid"]), _decode(body["value"])

@@ -66,7 +66,7 @@ class VaultSecret:
 
     async def _read(self) -> str:
         doing = f"read {self._secret.url}"
-        async with answering(doing):
+        async with answering(doing, self._secret.url):
             secret = await self._client.get_secret(self._secret.name)
         if secret.value is None:
             raise VaultRefusedError(doing, "the secret has no value")

@@ -11,6 +11,8 @@ from hashlib import sha256
 from shared.concurrency.expiring import ExpiringEntries
 from shared.concurrency.single_flight import SingleFlight
 from shared.message.envelope import DataKey, DecryptionError, Fault, WrappedKey
+from shared.telemetry import recording
+from shared.telemetry.metrics import DATA_KEY_CACHE, DATA_KEYS
 
 _REFUSED_ENTRIES = 10_000
 # An operator who restores a deleted version and replays has to wait no longer.
@@ -82,6 +84,7 @@ class DataKeyProvider:
     async def _make(self) -> None:
         key = DataKey.generate()
         wrapped = await self._encrypt(key.secret)
+        recording.count(DATA_KEYS, 1, {"relay.operation": "make"})
         self._current = _CurrentKey(key, wrapped, self._clock() + self._limits.seconds, os.getpid())
 
 
@@ -110,7 +113,9 @@ class DataKeyCache:
 
     async def open(self, wrapped: WrappedKey) -> DataKey:
         """Return the data key in `wrapped`. Raises what `decrypt` raises, and `DecryptionError`."""
-        if key := self._kept.get(wrapped):
+        key = self._kept.get(wrapped)
+        recording.count(DATA_KEY_CACHE, 1, {"relay.result": "hit" if key else "miss"})
+        if key:
             return key
         if refused := self._refused.get(_digest(wrapped)):
             raise DecryptionError(*refused)
@@ -122,6 +127,7 @@ class DataKeyCache:
         except DecryptionError as error:
             self._refused.put(_digest(wrapped), (error.fault, error.detail))
             raise
+        recording.count(DATA_KEYS, 1, {"relay.operation": "open"})
         self._kept.put(wrapped, key)
         return key
 

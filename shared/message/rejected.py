@@ -25,6 +25,7 @@ BUS_DETAIL = "DeadLetterErrorDescription"
 
 _SECONDS = re.compile(r"\d{1,9}", re.ASCII)
 _COUNT = re.compile(r"\d{1,4}", re.ASCII)
+_WORD = re.compile(r"[A-Za-z][A-Za-z-]{0,63}", re.ASCII)
 _LONGEST_REASON = 100
 _LONGEST_DETAIL = 200
 
@@ -36,6 +37,11 @@ def why(reason: str, detail: str) -> dict[str, str | None]:
         DETAIL: writable(detail)[:_LONGEST_DETAIL],
         REJECTED_AT: datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def short_reason(reason: str) -> str:
+    """Return a reason as a metric has it: what the bus says may be any text."""
+    return reason if _WORD.fullmatch(reason) else "other"
 
 
 def read_count(value: object) -> int:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from azure.servicebus import ServiceBusReceivedMessage
+from azure.servicebus import ServiceBusMessage
 
 
-def text_properties(message: ServiceBusReceivedMessage) -> Mapping[str, str]:
+def text_properties(message: ServiceBusMessage) -> Mapping[str, str]:
     """Return the application properties that are texts; any others are left out."""
     given: Mapping[str | bytes, object] = message.application_properties or {}
     return {_text(name): _text(value) for name, value in given.items() if _is_text(value)}

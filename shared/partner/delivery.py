@@ -11,11 +11,12 @@ from shared.standards.trace_context import TraceContext
 
 @dataclass(frozen=True)
 class Delivery:
-    """One payload for the partner."""
+    """One payload for the partner. `attempts` were made so far."""
 
     header: MessageHeader
     payload: bytes = field(repr=False)
     trace: TraceContext | None = None
+    attempts: int = field(default=0, compare=False)
 
 
 class DeliveryError(RelayError):

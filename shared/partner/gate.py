@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 import math
 import time
@@ -25,7 +26,9 @@ from shared.partner.delivery import (
 from shared.partner.denials import Denials
 from shared.partner.pace import Pace
 from shared.partner.parked import Parked
+from shared.telemetry import recording
 from shared.telemetry.logs import location
+from shared.telemetry.metrics import PARTNER
 from shared.telemetry.outages import Outages
 
 # For a place, under the message's lock. With the partner asked twice and a queue that refuses what
@@ -112,7 +115,13 @@ class PartnerGate:
         self._parked.handled(message_id)
         attempt = await self._enter(message_id)
         try:
-            await self._partner.deliver(delivery)
+            with recording.timed(PARTNER, {}) as measured:
+                try:
+                    await self._partner.deliver(delivery)
+                except DeliveryError as error:
+                    if error.status:
+                        measured["error.type"] = str(error.status)
+                    raise
         except PartnerRefusedError:
             self._back(self._breaker.answered, attempt)
             raise
@@ -222,7 +231,10 @@ class PartnerGate:
     def _call_back(self) -> None:
         if self.on_back is None:
             return
-        call = asyncio.ensure_future(self._run(self.on_back))
+        # Of no message: it must not become a part of the trace of the one that is posted now.
+        call = asyncio.get_running_loop().create_task(
+            self._run(self.on_back), context=contextvars.Context()
+        )
         self._calls.add(call)  # the loop itself keeps no task alive
         call.add_done_callback(self._calls.discard)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -28,6 +28,8 @@ from shared.partner.delivery import (
 )
 from shared.standards.addresses import is_loopback
 from shared.standards.host_name import host_name_problem
+from shared.telemetry import recording
+from shared.telemetry.recording import Kind
 
 _SIGNATURE = "=SharedAccessSignature sr="
 
@@ -89,6 +91,18 @@ class PartnerQueueClient:
         Raises `DeliveryError`, and `PartnerSecretError` where no client can be made. The message id
         is the message's own, so that the partner's queue can drop repeats.
         """
+        about: dict[str, str | int | float] = {
+            "messaging.system": "servicebus",
+            "messaging.operation.name": "send",
+            "messaging.operation.type": "send",
+            "messaging.destination.name": target.queue,
+            "messaging.message.id": delivery.header.message_id,
+        }
+        name = f"send {target.queue}"
+        with recording.span(name, Kind.PRODUCER, about, parent=delivery.trace) as span:
+            await self._send(target, replace(delivery, trace=span.context or delivery.trace))
+
+    async def _send(self, target: PartnerQueue, delivery: Delivery) -> None:
         try:
             await (await self._connected(target)).send(
                 ServiceBusMessage(

@@ -9,7 +9,7 @@ import re
 import ssl
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any
 
@@ -18,8 +18,16 @@ from yarl import URL
 
 from shared.azure.network import ConnectionOptions
 from shared.partner.answers import DEFAULT_FINAL, FinalStatuses, error_for_status
-from shared.partner.delivery import Delivery, PartnerSecretError, PartnerUnavailableError
+from shared.partner.delivery import (
+    Delivery,
+    DeliveryError,
+    PartnerSecretError,
+    PartnerUnavailableError,
+)
 from shared.standards.host_name import host_name_problem
+from shared.telemetry import recording
+from shared.telemetry.metrics import HTTP_CLIENT
+from shared.telemetry.recording import Kind
 
 _SECRET_PREFIX = "whsec_"  # noqa: S105 - the prefix of every secret of Standard Webhooks
 _SECRET_BYTES = range(24, 65)
@@ -92,11 +100,39 @@ class WebhookClient:
 
         Raises `DeliveryError`, and `PartnerSecretError` where nobody can post to the URL.
         """
-        headers = target.headers(delivery, int(self._clock()))
         try:
-            host = URL(target.url).raw_host or ""
+            url = URL(target.url)
+            host, port = url.raw_host or "", url.port or 443
         except ValueError:
             raise _unusable_url() from None
+        # Neither path nor query: many webhooks have their secret there.
+        about: dict[str, str | int | float] = {
+            "http.request.method": "POST",
+            "server.address": host,
+            "server.port": port,
+        }
+        with (
+            recording.span("POST", Kind.CLIENT, about, parent=delivery.trace) as span,
+            recording.timed(HTTP_CLIENT, about) as measured,
+        ):
+            status, failure = await self._post(
+                target, replace(delivery, trace=span.context or delivery.trace), host
+            )
+            span.set("http.response.status_code", status)
+            measured["http.response.status_code"] = status
+            if delivery.attempts:
+                span.set("http.request.resend_count", delivery.attempts)
+            if failure:
+                span.failed(str(status))
+                measured["error.type"] = str(status)
+        if failure:
+            raise failure
+
+    async def _post(
+        self, target: Webhook, delivery: Delivery, host: str
+    ) -> tuple[int, DeliveryError | None]:
+        """Return the status of the partner's answer, and the failure that it is, if it is one."""
+        headers = target.headers(delivery, int(self._clock()))
         try:
             # No redirects: the secret names where payloads go, an answer does not.
             async with self._connected().post(
@@ -107,13 +143,12 @@ class WebhookClient:
                 proxy=self._network.proxy_to(host),
             ) as answer:
                 failure = error_for_status(answer.status, answer.headers, self._final)
+                return answer.status, failure
         except (aiohttp.InvalidURL, UnicodeError):
             # `UnicodeError` is what IDNA raises for a host name, at the look-up and not before.
             raise _unusable_url() from None
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise PartnerUnavailableError(f"no answer ({type(error).__name__})") from None
-        if failure:
-            raise failure
 
     async def close(self) -> None:
         """Close the connections."""

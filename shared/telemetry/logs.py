@@ -6,6 +6,9 @@ import logging
 import traceback
 from pathlib import Path
 
+from shared.standards.trace_context import TraceContext
+from shared.telemetry import recording
+
 
 def silence_sdk_logs() -> None:
     """Leave out what the Azure SDKs log of every request, unless level DEBUG is set.
@@ -14,6 +17,18 @@ def silence_sdk_logs() -> None:
     """
     if logging.getLogger().getEffectiveLevel() > logging.DEBUG:
         logging.getLogger("azure").setLevel(logging.WARNING)
+
+
+def of_message(
+    message_id: str, attempt: int | None = None, trace: TraceContext | None = None
+) -> dict[str, object]:
+    """Return the fields of a line about one message, for `extra`: by them one id can be followed.
+
+    `attempt` counts those at the partner, `trace` is the message's unless a span is under way.
+    """
+    found = recording.current(trace)
+    about = {"message_id": message_id, "attempt": attempt, "trace": found and found.trace_id}
+    return {name: value for name, value in about.items() if value is not None}
 
 
 def location(error: BaseException) -> str:

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from shared.errors import RelayError
+from shared.telemetry import recording
+from shared.telemetry.metrics import DENIED, THROTTLED
 
 _MAX_ANNOUNCED = 3  # outages of one service in a window: of one that comes and goes
 _WINDOW = 600.0  # seconds
@@ -45,6 +47,10 @@ class Outages:
     ) -> None:
         """Record a failure; `is_news` is false where it may be of one request, not the service."""
         is_denial = isinstance(error, RelayError) and error.is_denial
+        if is_denial:
+            recording.count(DENIED, 1, {"relay.service": service})
+        if isinstance(error, RelayError) and error.is_throttled:
+            recording.count(THROTTLED, 1, {"relay.service": service})
         outage = self._now.get(service)
         if outage is None:
             outage = self._now[service] = _Outage(self._clock())

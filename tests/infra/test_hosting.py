@@ -48,13 +48,7 @@ def host(change: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
         (lambda h: bus(h).update(autoCompleteMessages=True), "set auto_complete_messages in"),
         (lambda h: h["logging"]["logLevel"].pop("Azure"), "logLevel.Azure must be Warning"),
         (lambda h: h["logging"]["logLevel"].update(Azure="Trace"), "logLevel.Azure must be"),
-        (lambda h: h["logging"].pop("applicationInsights"), "excludedTypes"),
-        (
-            lambda h: h["logging"]["applicationInsights"]["samplingSettings"].update(
-                excludedTypes="Trace"
-            ),
-            "excludedTypes",
-        ),
+        (lambda h: h.pop("telemetryMode"), "telemetryMode"),
         (lambda h: h.update(functionTimeout="-1"), "functionTimeout must end"),
         (lambda h: h.update(functionTimeout="00:04:00"), "a call of the receiver 285 s"),
         (lambda h: h.update(functionTimeout="00:04:00"), "a batch may take 285 s"),

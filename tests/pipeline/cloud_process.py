@@ -216,14 +216,14 @@ class Running(Endpoints):
 
 
 def with_settings(snapshot: str, folder: Path, **settings: Mapping[str, str]) -> Path:
-    """Write a snapshot of `infra` with more settings, by app; give where."""
+    """Write a snapshot of `infra` with more settings, or others, by app; give where."""
     document = json.loads((ROOT / "infra" / snapshot).read_text())
     for resource in document["predictedResources"]:
         if resource["type"] == "Microsoft.Web/sites":
-            deployed = resource["properties"]["siteConfig"]["appSettings"]
-            (app,) = (one["value"] for one in deployed if one["name"] == "RELAY_APP")
-            more = settings.get(app, {})
-            deployed += [{"name": name, "value": value} for name, value in more.items()]
+            config = resource["properties"]["siteConfig"]
+            deployed = {one["name"]: one["value"] for one in config["appSettings"]}
+            deployed |= settings.get(deployed["RELAY_APP"], {})
+            config["appSettings"] = [{"name": name, "value": deployed[name]} for name in deployed]
     path = folder / "changed.snapshot.json"
     path.write_text(json.dumps(document))
     return path

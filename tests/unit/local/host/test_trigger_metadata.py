@@ -9,7 +9,8 @@ from uuid import UUID
 import pytest
 from azure.servicebus import ServiceBusReceivedMessage
 
-from local.host.trigger_metadata import of_many, of_one, trace_of
+from local.host.tracing import Trace
+from local.host.trigger_metadata import of_many, of_one, parent_of
 
 TEXTS = {"ContentType", "CorrelationId", "Label", "LockToken", "MessageId", "Subject"}
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -76,6 +77,11 @@ def test_of_several_there_is_an_array_by_each_name_and_texts_leave_no_gap() -> N
     assert (kind, [len(one) for one in json.loads(text)]) == ("json", [3, 0, 0])
     assert json.loads(found["ExpiresAtUtcArray"][1])[2] == "2026-01-02T00:00:00"
     assert len(json.loads(found["EnqueuedTimeArray"][1])) == 3
+
+
+def trace_of(message: Received, *, is_open_telemetry: bool = False) -> Trace:
+    parent = parent_of(message, is_open_telemetry=is_open_telemetry)
+    return Trace.below(parent.parent, parent.state)
 
 
 OTHER = f"00-{'1' * 32}-{'2' * 16}-00"

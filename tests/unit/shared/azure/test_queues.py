@@ -501,7 +501,8 @@ def test_any_other_failure_may_pass(error: Exception) -> None:
 )
 def test_a_queue_that_accepts_nothing_now_refuses_whatever_is_sent(error: Exception) -> None:
     found = map_error("messages", error)
-    assert type(found) is QueueRefusedError
+    assert isinstance(found, QueueRefusedError)
+    assert found.is_throttled == isinstance(error, ServiceBusServerBusyError)
     assert str(found) == f"send to queue messages: not now ({type(error).__name__})"
 
 

@@ -1,0 +1,86 @@
+"""A function's call as a part of a trace: below what the Functions host has recorded of it.
+
+The host records a request, and the handling of a single message; so the apps record no span of
+their own for these. Of a batch it records nothing, as seen on the host: there the span is this
+project's, with a link to what each message belongs to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import azure.functions as func
+
+from shared.standards.trace_context import TraceContext
+from shared.telemetry import recording
+from shared.telemetry.metrics import PROCESSING, QUEUE_TIME
+from shared.telemetry.recording import Kind
+
+_MAX_LINKS = 128  # of a span: OTEL_SPAN_LINK_COUNT_LIMIT, "OpenTelemetry SDK environment variables"
+
+
+@contextmanager
+def calling(context: func.Context, otherwise: TraceContext | None) -> Iterator[None]:
+    """Do in it what a call is for. `otherwise` is its trace where the host names none."""
+    if not recording.is_on():
+        yield
+        return
+    given = context.trace_context
+    parent = TraceContext.parse(given.trace_parent, given.trace_state)
+    with recording.attached(parent or otherwise):
+        yield
+
+
+@contextmanager
+def handling(message: func.ServiceBusMessage, context: func.Context, queue: str) -> Iterator[None]:
+    """Handle a message of a queue in it."""
+    if not recording.is_on():
+        yield
+        return
+    _measure_wait(message, queue)
+    of_message = TraceContext.from_properties(message.application_properties or {})
+    with calling(context, of_message), recording.timed(PROCESSING, _about(queue)):
+        yield
+
+
+@contextmanager
+def handling_batch(messages: Sequence[func.ServiceBusMessage], queue: str) -> Iterator[None]:
+    """Handle the messages of a batch in it."""
+    if not recording.is_on():
+        yield
+        return
+    for message in messages:
+        _measure_wait(message, queue)
+    found = (TraceContext.from_properties(one.application_properties or {}) for one in messages)
+    links = list(dict.fromkeys(one for one in found if one))[:_MAX_LINKS]
+    about = {
+        **_about(queue),
+        "messaging.operation.type": "process",
+        "messaging.batch.message_count": len(messages),
+    }
+    with (
+        recording.attached(None, links),
+        recording.span(f"process {queue}", Kind.CONSUMER, about),
+        recording.timed(PROCESSING, _about(queue)),
+    ):
+        yield
+
+
+def _about(queue: str) -> dict[str, str | int | float]:
+    return {
+        "messaging.system": "servicebus",
+        "messaging.operation.name": "process",
+        "messaging.destination.name": queue,
+    }
+
+
+def _measure_wait(message: func.ServiceBusMessage, queue: str) -> None:
+    enqueued = message.enqueued_time_utc
+    if enqueued is None:
+        return
+    # The worker's library gives a time without a zone, which is in UTC.
+    at = enqueued if enqueued.tzinfo else enqueued.replace(tzinfo=UTC)
+    seconds = max(0.0, (datetime.now(UTC) - at).total_seconds())
+    recording.measure(QUEUE_TIME, seconds, {"messaging.destination.name": queue})

@@ -1,0 +1,128 @@
+"""Where spans, metrics and log lines go: Application Insights, any OTLP endpoint, both or nowhere.
+
+Each is imported only where its setting is there, since importing takes longer than the rest of an
+app's start, and an app that exports nothing must not pay for it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import uuid
+from collections.abc import Mapping, MutableMapping
+from typing import TYPE_CHECKING, Any
+
+from shared.telemetry import recording
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk._logs import LogRecordProcessor
+    from opentelemetry.sdk.metrics.export import MetricReader
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import SpanProcessor
+
+APPLICATION_INSIGHTS = "APPLICATIONINSIGHTS_CONNECTION_STRING"
+OTLP = "OTEL_EXPORTER_OTLP_ENDPOINT"
+# The lines of this project alone: what the SDKs log of a message costs more than the message.
+_LOGGED = "shared"
+# What the distribution would record by itself; all of it, since this project records its own.
+_INSTRUMENTED = (
+    *("azure_sdk", "django", "fastapi", "flask", "httpx", "psycopg2"),
+    *("requests", "urllib", "urllib3"),
+)
+
+
+def start(environ: MutableMapping[str, str] = os.environ) -> None:
+    """Record from now on, if the environment names something to export to."""
+    to_insights, to_otlp = bool(environ.get(APPLICATION_INSIGHTS)), bool(environ.get(OTLP))
+    if not (to_insights or to_otlp) or environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
+        return
+    from azure.core.settings import settings
+
+    # The SDKs' own spans would be of the same calls, and would replace a message's trace.
+    settings.tracing_enabled = False
+    if to_insights:
+        _start_insights(environ, to_otlp=to_otlp)
+    else:
+        _start_otlp(environ)
+    from opentelemetry import metrics, trace
+
+    from shared.telemetry.open_telemetry import OpenTelemetryRecorder
+
+    recording.record_to(
+        OpenTelemetryRecorder(trace.get_tracer_provider(), metrics.get_meter_provider())
+    )
+
+
+def _start_insights(environ: MutableMapping[str, str], *, to_otlp: bool) -> None:
+    # Before it is imported: it would report its own use to Microsoft, and ask there what to change.
+    environ.setdefault("APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL", "true")
+    environ.setdefault("APPLICATIONINSIGHTS_CONTROLPLANE_DISABLED", "true")
+    from azure.identity import ManagedIdentityCredential
+    from azure.monitor.opentelemetry import configure_azure_monitor
+
+    spans, readers, logs = _otlp() if to_otlp else ([], [], [])
+    configure_azure_monitor(
+        connection_string=environ[APPLICATION_INSIGHTS],
+        # The app's own identity, which has the right to send telemetry and no right to messages,
+        # keys or secrets: none of the identities that have those may do this as well.
+        credential=ManagedIdentityCredential(),
+        resource=_resource(environ),
+        logger_name=_LOGGED,
+        span_processors=spans,
+        metric_readers=readers,
+        log_record_processors=logs,
+        # Nothing of what was not sent stays on a disk.
+        disable_offline_storage=True,
+        enable_live_metrics=False,
+        enable_performance_counters=False,
+        instrumentation_options={name: {"enabled": False} for name in _INSTRUMENTED},
+    )
+
+
+def _start_otlp(environ: Mapping[str, str]) -> None:
+    from opentelemetry import metrics, trace
+    from opentelemetry.instrumentation.logging.handler import LoggingHandler
+    from opentelemetry.sdk._logs import LoggerProvider
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.sampling import DEFAULT_ON
+
+    resource = _resource(environ)
+    spans, readers, logs = _otlp()
+    # Those of Azure Monitor are known to its own exporter alone.
+    is_known = not environ.get("OTEL_TRACES_SAMPLER", "").startswith("microsoft.")
+    sampler = None if is_known else DEFAULT_ON
+    traces, lines = TracerProvider(sampler, resource), LoggerProvider(resource=resource)
+    for processor in spans:
+        traces.add_span_processor(processor)
+    for each in logs:
+        lines.add_log_record_processor(each)
+    trace.set_tracer_provider(traces)
+    metrics.set_meter_provider(MeterProvider(readers, resource))
+    logging.getLogger(_LOGGED).addHandler(LoggingHandler(logger_provider=lines))
+
+
+def _otlp() -> tuple[list[SpanProcessor], list[MetricReader], list[LogRecordProcessor]]:
+    from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
+    from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
+    from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+    # Endpoint, headers, time limits and intervals are those of the environment: see "OpenTelemetry
+    # Environment Variable Specification". Only over HTTP: gRPC is another large package.
+    return (
+        [BatchSpanProcessor(OTLPSpanExporter())],
+        [PeriodicExportingMetricReader(OTLPMetricExporter())],
+        [BatchLogRecordProcessor(OTLPLogExporter())],
+    )
+
+
+def _resource(environ: Mapping[str, str]) -> Resource:
+    from opentelemetry.sdk.resources import Resource
+
+    about: dict[str, Any] = {"service.instance.id": str(uuid.uuid4())}
+    if not environ.get("OTEL_SERVICE_NAME"):
+        about["service.name"] = f"relay-{environ.get('RELAY_APP', 'app')}"
+    return Resource.create(about)
