@@ -26,14 +26,16 @@ def check_message(spec: QueueSpec, message: Message, size: int) -> None:
         raise MessageTooLargeError(size, spec.max_message_bytes)
     if message.properties_size > MAX_PROPERTIES:
         raise AmqpError(SIZE_EXCEEDED, f"All properties together exceed {MAX_PROPERTIES} bytes.")
-    for name, value in (
-        ("message id", message.message_id),
-        ("session id", message.session_id),
-        ("partition key", partition_key := message.partition_key),
-    ):
-        if value is not None and len(value) > MAX_NAME:
-            raise AmqpError(OUT_OF_RANGE, f"The {name} exceeds {MAX_NAME} characters.")
+    partition_key = message.partition_key
+    _check_name("message id", message.message_id)
+    _check_name("session id", message.session_id)
+    _check_name("partition key", partition_key)
     if spec.requires_session and message.session_id is None:
         raise SessionIdMissingError
     if None not in (partition_key, message.session_id) and partition_key != message.session_id:
         raise AmqpError(NOT_ALLOWED, "The partition key must be the session id where both are set.")
+
+
+def _check_name(what: str, name: str | None) -> None:
+    if name is not None and len(name) > MAX_NAME:
+        raise AmqpError(OUT_OF_RANGE, f"The {what} exceeds {MAX_NAME} characters.")

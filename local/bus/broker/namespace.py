@@ -214,6 +214,8 @@ class Namespace:
     def changed(self, queue: Queue) -> None:
         """Forward and deliver what an operation on a queue made available."""
         for one in (*queue.parts(), *self._blocked_forwards):
+            if one is not queue and not len(one.store):
+                continue  # there is nothing to forward, to deliver or to wait for
             self._forward(one)
             self._dispatch(one)
             self._set_timer(one.next_event())

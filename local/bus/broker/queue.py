@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID, uuid4
 
@@ -120,15 +120,17 @@ class Queue:
     @property
     def size_in_bytes(self) -> int:
         """What the queue holds, with its dead letters."""
-        return sum(part.store.total_bytes for part in self.parts())
+        size = self.store.total_bytes
+        if self.dead_letters is not None and self.transfer_dead_letters is not None:
+            size += self.dead_letters.store.total_bytes
+            size += self.transfer_dead_letters.store.total_bytes
+        return size
 
-    def parts(self) -> Iterator[Queue]:
+    def parts(self) -> Sequence[Queue]:
         """Return the queue, and its dead-letter queues if it has its own."""
-        yield self
-        if self.dead_letters is not None:
-            yield self.dead_letters
-            if self.transfer_dead_letters is not None:
-                yield self.transfer_dead_letters
+        if self.dead_letters is None or self.transfer_dead_letters is None:
+            return (self,)
+        return (self, self.dead_letters, self.transfer_dead_letters)
 
     def send(
         self,

@@ -116,7 +116,7 @@ async def test_a_lost_session_lock_is_an_error_for_what_was_received(bus: Bus) -
                 await receiver.complete_message(message)
         async with client.get_queue_receiver(BRIEF, session_id="one") as receiver:
             (message,) = await receive(receiver, 1)
-            assert message.delivery_count == 1
+            assert str(message) == "a"
 
 
 async def test_deferred_scheduled_and_dead_lettered_messages_of_a_session(bus: Bus) -> None:
