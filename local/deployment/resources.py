@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal
 
+from local.deployment.rotation_policy import RotationPolicy
 from local.resource_manager.expressions import Reference
 
 
@@ -21,19 +22,32 @@ class Identity:
 
 
 @dataclass(frozen=True)
+class ObjectAttributes:
+    """What a deployment says of a key or secret; times are in seconds since 1970."""
+
+    enabled: bool = True
+    not_before: int | None = None
+    expires: int | None = None
+
+
+@dataclass(frozen=True)
 class KeySpec:
-    """A key as deployed; its versions are made at run time."""
+    """A key as deployed; its versions are made at run time. `size` is RSA's, `curve` EC's."""
 
     resource_id: str
     name: str
     kty: str
     size: int
     operations: tuple[str, ...]
+    curve: str = "P-256"
+    attributes: ObjectAttributes = ObjectAttributes()
+    tags: Mapping[str, str] | None = None
+    rotation_policy: RotationPolicy | None = None
 
 
 @dataclass(frozen=True)
 class SecretSpec:
-    """A secret as deployed; its value never comes from a deployment.
+    """A secret as deployed; `value` is None where the deployment has it from a secure parameter.
 
     `made_once` if a deployment makes it only where it is not there yet (`@onlyIfNotExists()`).
     """
@@ -42,6 +56,9 @@ class SecretSpec:
     name: str
     content_type: str | None
     made_once: bool = False
+    value: str | None = field(default=None, repr=False)
+    attributes: ObjectAttributes = ObjectAttributes()
+    tags: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -55,7 +72,10 @@ class AccessPolicy:
 
 @dataclass(frozen=True)
 class VaultSpec:
-    """A vault with the keys and secrets in it."""
+    """A vault with the keys and secrets in it; what is deleted is kept for `retention_days`.
+
+    `purge_protection` if nobody can purge it before. Only a `premium` vault has keys of an HSM.
+    """
 
     resource_id: str
     name: str
@@ -65,6 +85,9 @@ class VaultSpec:
     policies: tuple[AccessPolicy, ...]
     keys: tuple[KeySpec, ...]
     secrets: tuple[SecretSpec, ...]
+    retention_days: int = 90
+    purge_protection: bool = False
+    premium: bool = False
 
 
 @dataclass(frozen=True)

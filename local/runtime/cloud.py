@@ -36,7 +36,6 @@ from migrations import upgrading
 from shared.ledger.errors import LedgerError
 
 _PARTNER = "partner-connection"
-_STATE = "partner-state"
 _DATABASE = "database-connection"
 
 
@@ -124,7 +123,6 @@ async def start_cloud(
     ledger = await database_url(stack, context, options.database)
     values = {
         _PARTNER: partner.secrets()["webhook"],
-        _STATE: '{"kind": "unset"}',  # as a deployment makes it: nobody has paused anything
         _DATABASE: ledger,
     }
     deploy_secrets(context, vaults, values, redeployment.rewritten)
