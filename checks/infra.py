@@ -31,6 +31,9 @@ from checks.snapshot import Snapshot
 from checks.variants import COMPILED, VARIANTS, parameters_of
 
 INFRA = Path(__file__).resolve().parents[1] / "infra"
+CONFORMANCE = INFRA.parent / "tests" / "conformance" / "deployment"
+"""The deployment that the conformance tests run against; nothing of it is declared."""
+_GROUP = "--resource-group=conformance"
 
 
 def build(folder: Path) -> None:
@@ -44,6 +47,27 @@ def build(folder: Path) -> None:
         succeed(folder, bicep, "snapshot", parameters.name, "--mode=overwrite", *PLACE)
         _in_order(parameters.with_suffix(".snapshot.json"))
     _demand([*_departures(folder), *_compiled(bicep, folder)])
+
+
+def build_conformance(folder: Path) -> None:
+    """Format the deployment of the conformance tests and write its snapshot."""
+    bicep = compiler()
+    if bicep is None:
+        raise InfraError("no bicep on the PATH: install the Bicep CLI, then run this again")
+    succeed(folder, bicep, "format", f"--pattern={SOURCES}")
+    succeed(folder, bicep, "snapshot", "local.bicepparam", "--mode=overwrite", *PLACE, _GROUP)
+    _in_order(folder / "local.snapshot.json")
+
+
+def check_conformance(folder: Path) -> None:
+    """Raise `InfraError` unless that deployment and its snapshot agree and are clean."""
+    if bicep := compiler():
+        _demand([*_unformatted(bicep, folder), *_warnings(bicep, folder)])
+        validated = run(
+            *(folder, bicep, "snapshot", "local.bicepparam", "--mode=validate", *PLACE, _GROUP)
+        )
+        if validated.returncode != 0:
+            raise InfraError(f"{folder.name}: its snapshot is out of date, run make infra")
 
 
 def _in_order(path: Path) -> None:
@@ -144,9 +168,11 @@ def main(arguments: list[str]) -> int:
     try:
         if arguments == ["build"]:
             build(INFRA)
+            build_conformance(CONFORMANCE)
         elif arguments == ["check"]:
             if not check(INFRA):
                 sys.stdout.write("infra: compiler checks skipped, no bicep on the PATH\n")
+            check_conformance(CONFORMANCE)
         else:
             sys.stderr.write("usage: python -m checks.infra build|check\n")
             return 2

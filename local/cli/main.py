@@ -25,6 +25,7 @@ from local.deployment.snapshot import DeploymentError
 from local.net.folder import FolderInUseError, NotUpError
 from local.runtime.apps import ROOT, AppFailedError
 from local.runtime.cloud import Cloud, CloudOptions, UnsupportedDeploymentError
+from local.runtime.ports import PortsError
 from local.runtime.redeployment import DeploymentRefusedError
 
 _FOLDER = ROOT / ".local"
@@ -39,6 +40,7 @@ _ERRORS = (
     JournalError,
     NotUpError,
     OSError,
+    PortsError,
     RequestRefusedError,
     UnsupportedDeploymentError,
 )

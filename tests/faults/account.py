@@ -14,6 +14,10 @@ from tests.faults.trouble import Break
 from tests.pipeline.cloud_process import Received
 
 REASONS = {"fault=400": "partner-refused", "fault=422": "partner-refused"}
+Gap = tuple[float, float]
+"""When a message arrived at the partner, and when it did so once more."""
+
+_NEAR = 30.0  # seconds
 _MARGIN = 1.0  # seconds between what happens and when the test or the partner notes it
 
 
@@ -26,12 +30,14 @@ class Account:
     rejected: dict[str, list[dict[str, Any]]]
     ledger: dict[str, str]
     breaks: Sequence[Break]
+    happened: Sequence[tuple[str, float, float]] = ()
     repeats: Counter[str] = field(init=False)
+    unexplained: list[Gap] = field(init=False)
 
     def __post_init__(self) -> None:
         times = [[one.at for one in self.delivered.get(i, [])] for i in self.promises]
         gaps = [gap for at in times for gap in pairwise(sorted(at))]
-        self.repeats = explained(gaps, self.breaks)
+        self.repeats, self.unexplained = explained(gaps, self.breaks)
 
     def check(self) -> None:
         for promise in self.promises.values():
@@ -48,7 +54,20 @@ class Account:
         assert self.promises.keys() <= self.ledger.keys()
         wrong = {one: state for one, state in self.ledger.items() if state != self._place(one)}
         assert wrong == {}, "the ledger says otherwise"
-        assert not self.repeats[UNEXPLAINED], "more repeats than messages under way"
+        assert not self.unexplained, f"more repeats than messages under way\n{self._near()}"
+
+    def _near(self) -> str:
+        """Show each repeat that nothing explains, and what happened near it."""
+        times = Counter((round(first), round(second)) for first, second in self.unexplained)
+        lines = [f"{n} delivered at {a} and again at {b}" for (a, b), n in sorted(times.items())]
+        spans = [(one.begin, one.end, f"{one.kind}, at most {one.most}") for one in self.breaks]
+        spans += [(begin, end, name) for name, begin, end in self.happened]
+        lines += [
+            f"{begin:.1f} to {end:.1f}: {what}"
+            for begin, end, what in sorted(spans)
+            if any(begin - _NEAR < two and one < end + _NEAR for one, two in self.unexplained)
+        ]
+        return "\n".join(lines)
 
     def _place(self, message_id: str) -> str:
         """Say as the ledger should where a message is; it also knows of tries that failed."""
@@ -84,8 +103,10 @@ class Account:
 UNEXPLAINED = "nothing that happened"
 
 
-def explained(gaps: Sequence[tuple[float, float]], breaks: Sequence[Break]) -> Counter[str]:
-    """Count repeats by what explains each; none explains more than it had under way.
+def explained(gaps: Sequence[Gap], breaks: Sequence[Break]) -> tuple[Counter[str], list[Gap]]:
+    """Count repeats by what explains each, and return those that nothing does.
+
+    Nothing explains more than it had under way.
 
     A repeat is the time between two deliveries of a message, and what explains it happened
     meanwhile. Each goes to what ended first and has not explained its most yet.
@@ -93,6 +114,7 @@ def explained(gaps: Sequence[tuple[float, float]], breaks: Sequence[Break]) -> C
     in_order = sorted(breaks, key=lambda one: one.end)
     left = [one.most for one in in_order]
     kinds: Counter[str] = Counter()
+    unexplained: list[Gap] = []
     for first, second in sorted(gaps, key=lambda gap: gap[1]):
         fitting = (
             number
@@ -102,7 +124,8 @@ def explained(gaps: Sequence[tuple[float, float]], breaks: Sequence[Break]) -> C
         number = next(fitting, None)
         if number is None:
             kinds[UNEXPLAINED] += 1
+            unexplained.append((first, second))
         else:
             left[number] -= 1
             kinds[in_order[number].kind] += 1
-    return kinds
+    return kinds, unexplained

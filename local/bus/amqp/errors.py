@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from local.bus.amqp.values import Described, Symbol, ULong, Value
 
@@ -44,6 +44,20 @@ class AmqpError(Exception):
         """Return the error as AMQP type `error`, with all three fields: clients index into them."""
         fields: list[Value] = [Symbol(self.condition), self.description, None]
         return Described(_ERROR, fields)
+
+
+class EntityNotFoundError(AmqpError):
+    """There is no queue of that name in the namespace.
+
+    Source of the text: github.com/microsoft/azure-spring-boot, issues with a stack trace.
+    """
+
+    def __init__(self, host: str, entity: str) -> None:
+        super().__init__(
+            NOT_FOUND,
+            f"The messaging entity 'sb://{host}/{entity}' could not be found. To know more visit "
+            f"https://aka.ms/sbResourceMgrExceptions. {tracking(uuid4())}",
+        )
 
 
 class LockLostError(AmqpError):
@@ -124,8 +138,10 @@ class UnauthorizedError(AmqpError):
 
     def tracked(self, request_id: UUID) -> UnauthorizedError:
         """Return the same with a tracking id, as Service Bus writes it."""
-        now = datetime.now(UTC).isoformat(timespec="seconds").removesuffix("+00:00")
-        return UnauthorizedError(
-            f"{self.description} TrackingId:{request_id.hex}_G0, "
-            f"SystemTracker:NoSystemTracker, Timestamp:{now}"
-        )
+        return UnauthorizedError(f"{self.description} {tracking(request_id)}")
+
+
+def tracking(request_id: UUID) -> str:
+    """Return what Service Bus writes behind a refusal, so that support can find the request."""
+    now = datetime.now(UTC).isoformat(timespec="seconds").removesuffix("+00:00")
+    return f"TrackingId:{request_id.hex}_G0, SystemTracker:NoSystemTracker, Timestamp:{now}"

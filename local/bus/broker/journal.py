@@ -17,9 +17,9 @@ from uuid import uuid4
 
 from local.bus.amqp.decoding import DecodeError
 from local.bus.amqp.message import Message, parse, write
+from local.bus.broker.address import parse_address
 from local.bus.broker.entry import EntryState, MessageLock, QueueEntry
 from local.bus.broker.journal_file import open_file
-from local.bus.broker.queue import DEAD_LETTER_SUFFIX
 from local.bus.broker.store import Saved
 
 _Key: TypeAlias = tuple[int, int]
@@ -201,7 +201,7 @@ class Journal:
         held: Counter[str] = Counter()
         for name, count in found:
             if name not in deployed:
-                held[name.removesuffix(DEAD_LETTER_SUFFIX.lower())] += count
+                held[parse_address(name).entity] += count
         if held:
             names = ", ".join(f"{name} with {count} messages" for name, count in held.items())
             raise JournalError(

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from uuid import UUID, uuid4
 
 from local.bus.amqp.errors import (
@@ -29,23 +29,29 @@ from local.deployment.resources import QueueSpec
 # the usual size holds of 1 KB each.
 MAX_MESSAGES = 1024 * 1024
 DEAD_LETTER_SUFFIX = "/$DeadLetterQueue"
+TRANSFER_SUFFIX = "/$Transfer/$DeadLetterQueue"
 
 
 @dataclass(frozen=True)
 class Counts:
-    """How many messages are in each state; `active` ones wait, `locked` ones are at a receiver."""
+    """How many messages are in each state; `active` ones wait, `locked` ones are at a receiver.
+
+    `transfer_dead_lettered` are those that could not be forwarded.
+    """
 
     active: int
     scheduled: int
     deferred: int
     locked: int
     dead_lettered: int
+    transfer_dead_lettered: int = 0
 
 
 class Queue:
-    """The messages of one queue, or of its dead-letter queue, and the operations on them.
+    """The messages of one queue, or of one of its dead-letter queues, and the operations on them.
 
-    `recorder` returns, by a queue's name, what records the changes of its store.
+    `recorder` returns, by a queue's name, what records the changes of its store. `transfer` is
+    given to a dead-letter queue: where what it cannot forward goes.
     """
 
     def __init__(
@@ -54,12 +60,23 @@ class Queue:
         recorder: Callable[[str], StoreRecorder] = lambda _: NullRecorder(),
         *,
         is_dead_letter: bool = False,
+        is_transfer: bool = False,
+        transfer: Queue | None = None,
     ) -> None:
         self.spec = spec
-        self.is_dead_letter = is_dead_letter
-        self.name = spec.name + DEAD_LETTER_SUFFIX if is_dead_letter else spec.name
-        self.forward_to = spec.forward_dead_letters_to if is_dead_letter else spec.forward_to
-        self.dead_letters = None if is_dead_letter else Queue(spec, recorder, is_dead_letter=True)
+        self.is_dead_letter = is_dead_letter or is_transfer
+        self.transfer_dead_letters = transfer
+        self.dead_letters: Queue | None = None
+        if is_transfer:
+            self.name, self.forward_to = spec.name + TRANSFER_SUFFIX, None
+        elif is_dead_letter:
+            self.name = spec.name + DEAD_LETTER_SUFFIX
+            self.forward_to = spec.forward_dead_letters_to
+        else:
+            self.name, self.forward_to = spec.name, spec.forward_to
+            transfer = Queue(spec, recorder, is_transfer=True)
+            self.transfer_dead_letters = transfer
+            self.dead_letters = Queue(spec, recorder, is_dead_letter=True, transfer=transfer)
         self.store = Store(recorder(self.name))
 
     # Sending
@@ -83,8 +100,15 @@ class Queue:
     @property
     def size_in_bytes(self) -> int:
         """What the queue holds, with its dead letters."""
-        dead = self.dead_letters.store.total_bytes if self.dead_letters else 0
-        return self.store.total_bytes + dead
+        return sum(part.store.total_bytes for part in self.parts())
+
+    def parts(self) -> Iterator[Queue]:
+        """Return the queue, and its dead-letter queues if it has its own."""
+        yield self
+        if self.dead_letters is not None:
+            yield self.dead_letters
+            if self.transfer_dead_letters is not None:
+                yield self.transfer_dead_letters
 
     def send(
         self,
@@ -223,6 +247,18 @@ class Queue:
             self.store.remove(entry.sequence_number)
         dead_letters.store.put(entry.dead_lettered(reason, description))
 
+    def fail_transfer(self, entry: QueueEntry, reason: str, description: str) -> None:
+        """Move a message that cannot be forwarded to the transfer dead-letter queue."""
+        transfer = self.transfer_dead_letters
+        if transfer is not None:
+            self.store.remove(entry.sequence_number)
+            transfer.store.put(
+                replace(
+                    entry.dead_lettered(reason, description),
+                    sequence_number=transfer.store.next_number(),
+                )
+            )
+
     # Time
 
     def advance(self, now: float) -> None:
@@ -251,6 +287,9 @@ class Queue:
             deferred=len(store.deferred),
             locked=len(store.lock_ends),
             dead_lettered=len(self.dead_letters.store) if self.dead_letters else 0,
+            transfer_dead_lettered=(
+                len(self.transfer_dead_letters.store) if self.transfer_dead_letters else 0
+            ),
         )
 
     def _default_time_to_live(self) -> float | None:

@@ -6,6 +6,7 @@ Source: Microsoft Learn, "AMQP 1.0 in Azure Service Bus: request-response-based 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TypeGuard, TypeVar
 from uuid import UUID
 
 from local.bus.amqp.decoding import DecodeError
@@ -28,7 +29,6 @@ from local.bus.broker.delivery import encode_entry
 from local.bus.broker.entry import QueueEntry
 from local.bus.broker.namespace import Namespace
 from local.bus.broker.queue import Queue
-from local.bus.broker.settlement import text_of
 from local.bus.security.principal import Right
 from local.bus.server.incoming import Node
 from local.bus.server.link import Link
@@ -110,7 +110,7 @@ def _renew_lock(namespace: Namespace, queue: Queue, arguments: Arguments) -> Val
 
 def _peek(namespace: Namespace, queue: Queue, arguments: Arguments) -> Value:
     start, count = arguments.get("from-sequence-number"), arguments.get("message-count")
-    if not isinstance(start, int) or not isinstance(count, int) or count < 1:
+    if not _is_int(start) or not _is_int(count) or count < 1:
         raise AmqpError(ARGUMENT_ERROR, "Peek needs a sequence number and a count.")
     encoded, size = [], 0
     for entry in queue.peek(start, min(count, MAX_ITEMS), namespace.clock()):
@@ -126,13 +126,11 @@ def _peek(namespace: Namespace, queue: Queue, arguments: Arguments) -> Value:
 def _schedule(namespace: Namespace, queue: Queue, arguments: Arguments) -> Value:
     if queue.is_dead_letter:
         raise AmqpError(ARGUMENT_ERROR, "Nothing can be sent to a dead-letter queue.")
-    given = arguments.get("messages")
-    encoded = (
-        [one.get("message") for one in given if isinstance(one, dict)]
-        if isinstance(given, list)
-        else []
-    )
-    messages = [(parse(one), len(one)) for one in encoded if isinstance(one, bytes)]
+    encoded = [
+        item.get("message") if isinstance(item, dict) else None
+        for item in _items(arguments, "messages")
+    ]
+    messages = [(parse(one), len(one)) for one in _all_of(encoded, bytes, "messages")]
     numbers = namespace.send(queue, messages)
     return {"sequence-numbers": long_array(numbers)}
 
@@ -144,7 +142,10 @@ def _cancel(namespace: Namespace, queue: Queue, arguments: Arguments) -> Value:
 
 
 def _receive_deferred(namespace: Namespace, queue: Queue, arguments: Arguments) -> Value:
-    deletes = arguments.get("receiver-settle-mode") == 0
+    mode = arguments.get("receiver-settle-mode")
+    if not _is_int(mode) or mode not in (0, 1):
+        raise AmqpError(ARGUMENT_ERROR, "receiver-settle-mode must be 0 or 1.")
+    deletes = mode == 0
     entries = queue.receive_deferred(_numbers(arguments), namespace.clock(), delete=deletes)
     namespace.changed(queue)
     return {"messages": [_locked(entry) for entry in entries]}
@@ -159,8 +160,9 @@ def _locked(entry: QueueEntry) -> Value:
 
 def _update_disposition(namespace: Namespace, queue: Queue, arguments: Arguments) -> Value:
     now, status = namespace.clock(), arguments.get("disposition-status")
-    given = arguments.get("properties-to-modify")
-    changes = {str(k): v for k, v in given.items()} if isinstance(given, dict) else {}
+    changes = _changes(arguments)
+    reason = _text(arguments, "deadletter-reason")
+    description = _text(arguments, "deadletter-description")
     for token in _tokens(arguments):
         match status:
             case "completed":
@@ -170,8 +172,6 @@ def _update_disposition(namespace: Namespace, queue: Queue, arguments: Arguments
             case "defered" | "deferred":
                 queue.defer(token, now, changes)
             case "suspended":
-                reason = text_of(arguments.get("deadletter-reason"))
-                description = text_of(arguments.get("deadletter-description"))
                 queue.dead_letter(token, now, reason, description, changes)
             case _:
                 raise AmqpError(ARGUMENT_ERROR, "Unknown disposition status.")
@@ -180,11 +180,42 @@ def _update_disposition(namespace: Namespace, queue: Queue, arguments: Arguments
 
 
 def _tokens(arguments: Arguments) -> list[UUID]:
-    return [item for item in _items(arguments, "lock-tokens") if isinstance(item, UUID)]
+    return _all_of(_items(arguments, "lock-tokens"), UUID, "lock-tokens")
 
 
 def _numbers(arguments: Arguments) -> list[int]:
-    return [item for item in _items(arguments, "sequence-numbers") if isinstance(item, int)]
+    return _all_of(_items(arguments, "sequence-numbers"), int, "sequence-numbers")
+
+
+def _changes(arguments: Arguments) -> dict[str, Value]:
+    given = arguments.get("properties-to-modify")
+    if given is None:
+        return {}
+    if not isinstance(given, dict) or not all(isinstance(name, str) for name in given):
+        raise AmqpError(ARGUMENT_ERROR, "properties-to-modify must be a map with names.")
+    return {str(name): value for name, value in given.items()}
+
+
+def _text(arguments: Arguments, name: str) -> str | None:
+    given = arguments.get(name)
+    if given is not None and not isinstance(given, str):
+        raise AmqpError(ARGUMENT_ERROR, f"{name} must be a string.")
+    return given
+
+
+def _is_int(value: Value) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+_Item = TypeVar("_Item", UUID, int, bytes)
+
+
+def _all_of(items: list[Value], kind: type[_Item], name: str) -> list[_Item]:
+    """Return the items. Raises AmqpError where one has another type: none is left out."""
+    found = [item for item in items if isinstance(item, kind) and not isinstance(item, bool)]
+    if len(found) != len(items):
+        raise AmqpError(ARGUMENT_ERROR, f"Each of the {name} must be of the type documented.")
+    return found
 
 
 def _items(arguments: Arguments, name: str) -> list[Value]:
