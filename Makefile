@@ -149,7 +149,7 @@ infra: $(READY)
 
 clean:
 	rm -rf $(VENV) .venv .venv-3.11 .venv-bench .venv-checkov .venv-lock
-	rm -rf .local .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .local .conformance .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # An environment is made anew when its lock changes, when it does not run any more, and when PYTHON

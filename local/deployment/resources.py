@@ -56,7 +56,7 @@ class SecretSpec:
     name: str
     content_type: str | None
     made_once: bool = False
-    value: str | None = field(default=None, repr=False)
+    value: str | None = field(default=None, repr=False, compare=False)
     attributes: ObjectAttributes = ObjectAttributes()
     tags: Mapping[str, str] | None = None
 
@@ -105,6 +105,7 @@ class QueueSpec:
     forward_dead_letters_to: str | None = None
     max_message_bytes: int = 256 * 1024
     max_size_bytes: int = 1024**3
+    requires_session: bool = False
 
 
 @dataclass(frozen=True)
@@ -161,6 +162,32 @@ class Operator:
 
 
 @dataclass(frozen=True)
+class Program:
+    """Any program of the user's that is given one identity of the deployment.
+
+    As in Azure, a user-assigned identity has to be selected, a system-assigned one is not.
+    """
+
+    identity: Identity
+    is_system_assigned: bool
+
+    @property
+    def name(self) -> str:
+        """The name of its identity."""
+        return self.identity.name
+
+    @property
+    def identities(self) -> tuple[Identity, ...]:
+        """The identities that it selects by an id."""
+        return () if self.is_system_assigned else (self.identity,)
+
+    @property
+    def system_identity(self) -> Identity | None:
+        """The identity that it gets without selecting any."""
+        return self.identity if self.is_system_assigned else None
+
+
+@dataclass(frozen=True)
 class RoleDefinition:
     """A role, custom or built in. Only data actions matter to a data plane."""
 
@@ -182,7 +209,12 @@ class RoleAssignment:
 
 @dataclass(frozen=True)
 class Deployment:
-    """A whole deployment. `ignored` lists the resources that have no effect locally."""
+    """A whole deployment.
+
+    `ignored` lists the resources that have no effect locally, `unserved` those that would have one
+    and are not served, `unserved_identities` the system-assigned identities of these;
+    `unknown_roles` the assigned roles that nothing is known of, which grant nothing here.
+    """
 
     tenant_id: str
     identities: tuple[Identity, ...]
@@ -194,3 +226,16 @@ class Deployment:
     ignored: tuple[str, ...]
     operators: tuple[Operator, ...] = ()
     machines: tuple[MachineSpec, ...] = ()
+    unserved: tuple[str, ...] = ()
+    unserved_identities: tuple[Identity, ...] = ()
+    unknown_roles: tuple[str, ...] = ()
+
+    def programs(self) -> tuple[Program, ...]:
+        """Return a program for each identity, by which any program can be given it."""
+        own = [app.system_identity for app in self.apps]
+        own += [machine.system_identity for machine in self.machines]
+        system = (*(one for one in own if one), *self.unserved_identities)
+        return (
+            *(Program(one, is_system_assigned=False) for one in self.identities),
+            *(Program(one, is_system_assigned=True) for one in system),
+        )

@@ -63,7 +63,8 @@ def deploy_secrets(
     for vault in vaults.values():
         for spec in vault.spec.secrets:
             changed = spec.resource_id.lower() in rewritten
-            _deploy_secret(context, vault.store, spec, values.get(spec.name), changed=changed)
+            known = values.get(spec.name)
+            _deploy_secret(context, vault.store, spec, known, changed=changed)
 
 
 def newest_value(vaults: Mapping[str, RunningVault], secret: str) -> str | None:

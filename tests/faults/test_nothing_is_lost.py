@@ -84,6 +84,7 @@ async def test_nothing_is_lost(cloud: Running, capsys: pytest.CaptureFixture[str
         await ledger(cloud),
         trouble.explaining(),
         trouble.happened,
+        trouble.unanswered(),
     )
     with capsys.disabled():
         print(f"{account}\n{stream.refusals} tries were answered 503 or not at all, and repeated")

@@ -46,6 +46,10 @@ _FORWARD = re.compile(
     r"|brought forward \d+ messages that waited, (\d+))",
     re.MULTILINE,
 )
+_UNANSWERED = re.compile(
+    r"^(\S+ \S+),\d+ \w+ +shared\.apps\.receiver_queues: retry (\S+) in \d+ s: no answer \(",
+    re.MULTILINE,
+)
 COPIED_AT_ONCE = 100  # a page of the queue, which is copied and then cancelled
 _COPIES_SECONDS = 60.0  # until copies have been posted: they are due at a pace
 _NOTICED = 5.0  # seconds until a receiver notices that a connection is lost
@@ -228,9 +232,21 @@ class Trouble:
 
     def explaining(self) -> list[Break]:
         """Return all that explains a repeat, what receivers wrote of themselves included."""
-        logs = [one.read_text() for one in (self.cloud.folder / "logs").glob("receiver*.log")]
-        theirs = [one for log in logs for one in (*lost_connections(log), *brought_forward(log))]
+        theirs = [
+            one for log in self._logs() for one in (*lost_connections(log), *brought_forward(log))
+        ]
         return self.breaks + theirs
+
+    def unanswered(self) -> dict[str, list[float]]:
+        """Return, by message, when receivers gave up waiting for the partner's answer to it."""
+        times: dict[str, list[float]] = {}
+        for log in self._logs():
+            for time_of, message_id in _UNANSWERED.findall(log):
+                times.setdefault(message_id, []).append(datetime.fromisoformat(time_of).timestamp())
+        return times
+
+    def _logs(self) -> list[str]:
+        return [one.read_text() for one in (self.cloud.folder / "logs").glob("receiver*.log")]
 
     async def _ended(self, app: str, how: str) -> None:
         async with self._one_at_a_time[app]:
@@ -253,7 +269,6 @@ class Trouble:
             await process.wait()
 
     async def _partner_takes_it_and(self, answer: str, seconds: float | None = None) -> None:
-        begin = time.time()
         fault = await self.cloud.fault(
             service="partner", answer=answer, deliver_first=True, probability=0.5
         )
@@ -261,9 +276,7 @@ class Trouble:
         # After an outage the receiver may still wait with what it has for the partner.
         while not await self._hits(fault):
             await self.pause(0.5)
-        cleared = await self.cloud.control("DELETE", f"/faults/{fault}")
-        kind = f"partner takes and {answer}s"
-        self.breaks.append(Break(kind, begin, time.time(), cleared["hits"]))
+        await self.cloud.control("DELETE", f"/faults/{fault}")
 
     async def _hits(self, fault: int) -> int:
         active = (await self.cloud.control("GET", "/faults"))["faults"]

@@ -21,7 +21,12 @@ UNATTACHED_HANDLE = "amqp:session:unattached-handle"
 HANDLE_IN_USE = "amqp:session:handle-in-use"
 TRANSFER_LIMIT = "amqp:link:transfer-limit-exceeded"
 SIZE_EXCEEDED = "amqp:link:message-size-exceeded"
+UNKNOWN_TRANSACTION = "amqp:transaction:unknown-id"
+TRANSACTION_TIMEOUT = "amqp:transaction:timeout"
 LOCK_LOST = "com.microsoft:message-lock-lost"
+SESSION_LOCK_LOST = "com.microsoft:session-lock-lost"
+SESSION_CANNOT_BE_LOCKED = "com.microsoft:session-cannot-be-locked"
+TIMEOUT = "com.microsoft:timeout"
 MESSAGE_NOT_FOUND = "com.microsoft:message-not-found"
 ARGUMENT_ERROR = "com.microsoft:argument-error"
 OUT_OF_RANGE = "com.microsoft:argument-out-of-range"
@@ -68,6 +73,39 @@ class LockLostError(AmqpError):
             LOCK_LOST,
             "The lock supplied is invalid. Either the lock expired, or the message has already "
             "been removed from the queue.",
+        )
+
+
+class SessionLockLostError(AmqpError):
+    """The lock of a session expired, or was never held by this client."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            SESSION_LOCK_LOST,
+            "The session lock has expired on the MessageSession. Accept a new MessageSession.",
+        )
+
+
+class SessionCannotBeLockedError(AmqpError):
+    """Another receiver has the session."""
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(
+            SESSION_CANNOT_BE_LOCKED,
+            f"The requested session '{session_id}' cannot be accepted. It may be locked by another "
+            "receiver.",
+        )
+
+
+class SessionIdMissingError(AmqpError):
+    """A message without a session id, for a queue with sessions."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            NOT_ALLOWED,
+            "The SessionId was not set on a message, and it cannot be sent to the entity. Entities "
+            "that have session support enabled can only receive messages that have the SessionId "
+            "set to a valid value.",
         )
 
 
@@ -127,6 +165,17 @@ class ServerBusyError(AmqpError):
             SERVER_BUSY,
             f"The request was terminated because the namespace {namespace} is being throttled. "
             "Error code : 50009. Please wait 10 seconds and try again.",
+        )
+
+
+class TooManyConnectionsError(AmqpError):
+    """The namespace has as many connections as it may have."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(
+            RESOURCE_LIMIT,
+            f"ConnectionsQuotaExceeded for namespace: {host.partition('.')[0]}. Close connections, "
+            f"or share one among several clients. {tracking(uuid4())}",
         )
 
 

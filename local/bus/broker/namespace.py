@@ -14,6 +14,7 @@ from local.bus.broker.admission import check_message
 from local.bus.broker.availability import QueueAvailability
 from local.bus.broker.entry import QueueEntry
 from local.bus.broker.journal import Journal
+from local.bus.broker.message_sessions import MessageSessionLock, MessageSessions
 from local.bus.broker.queue import DEAD_LETTER_SUFFIX, TRANSFER_SUFFIX, Counts, Queue
 from local.deployment.resources import NamespaceSpec, QueueSpec
 
@@ -29,11 +30,34 @@ class Consumer(Protocol):
 
     deletes: bool
 
+    @property
+    def message_session(self) -> MessageSessionLock | None:
+        """The session whose messages it takes, on a queue with sessions."""
+
+    def session_lost(self) -> None:
+        """Take note that the lock of the session expired."""
+
     def is_ready(self) -> bool:
         """Return whether one more message can be taken, and is allowed to be."""
 
     def deliver(self, entry: QueueEntry) -> None:
         """Take a message: locked, or removed already where the consumer deletes."""
+
+
+class SessionWaiter(Protocol):
+    """Waits for a message session that nobody has; until `deadline`, in seconds since 1970."""
+
+    deadline: float
+
+    @property
+    def owner(self) -> object:
+        """What else may use the session's lock."""
+
+    def accept(self, lock: MessageSessionLock) -> None:
+        """Take a session that was locked for it."""
+
+    def timed_out(self) -> None:
+        """Take note that there was none in time."""
 
 
 class Namespace:
@@ -58,6 +82,7 @@ class Namespace:
         self._set_timer = set_timer
         self._queues = {queue.name.lower(): queue for queue in _queues(spec.queues, journal)}
         self._consumers: dict[Queue, deque[Consumer]] = {}
+        self._session_waiters: dict[Queue, list[SessionWaiter]] = {}
         self._blocked_forwards: set[Queue] = set()
 
     def find(self, address: Address) -> Queue | None:
@@ -79,13 +104,19 @@ class Namespace:
 
     def send(self, queue: Queue, messages: Sequence[tuple[Message, int]]) -> list[int]:
         """Put messages, each with its size in bytes, to a queue: all, or none. Raises AmqpError."""
-        self.availability.require(queue, "send")
-        for message, size in messages:
-            queue.check(message, size)
+        self.check(queue, messages)
         now = self.clock()
         numbers = [queue.send(message, now) for message, _ in messages]
         self.changed(queue)
         return numbers
+
+    def check(self, queue: Queue, messages: Sequence[tuple[Message, int]]) -> None:
+        """Raise AmqpError where a queue does not take messages, all of them together."""
+        self.availability.require(queue, "send")
+        for message, size in messages:
+            queue.check(message, size)
+        if len(messages) > 1 and not queue.has_room(sum(size for _, size in messages)):
+            raise queue.full()
 
     def add_consumer(self, queue: Queue, consumer: Consumer) -> None:
         """Deliver messages to a consumer for as long as it is ready."""
@@ -101,6 +132,18 @@ class Namespace:
         if consumers is not None and consumer in consumers:
             consumers.remove(consumer)
 
+    def wait_for_session(self, queue: Queue, waiter: SessionWaiter) -> None:
+        """Give a waiter the next session of a queue that is free and has messages."""
+        self._session_waiters.setdefault(queue, []).append(waiter)
+        self._set_timer(waiter.deadline)
+        self._give_sessions(queue)
+
+    def stop_waiting(self, queue: Queue, waiter: SessionWaiter) -> None:
+        """Give no session to a waiter any more."""
+        waiters = self._session_waiters.get(queue, [])
+        if waiter in waiters:
+            waiters.remove(waiter)
+
     def changed(self, queue: Queue) -> None:
         """Forward and deliver what an operation on a queue made available."""
         for one in (*queue.parts(), *self._blocked_forwards):
@@ -113,12 +156,18 @@ class Namespace:
         now = self.clock()
         for queue in self._each():
             queue.advance(now)
+        for waiters in list(self._session_waiters.values()):
+            for waiter in [one for one in waiters if one.deadline <= now]:
+                waiters.remove(waiter)
+                waiter.timed_out()
         for queue in self._each():
             self.changed(queue)
 
     def next_event(self) -> float:
         """Return when something is due next; infinity for never."""
-        return min((queue.next_event() for queue in self._each()), default=math.inf)
+        deadlines = (one.deadline for waiters in self._session_waiters.values() for one in waiters)
+        queues = (queue.next_event() for queue in self._each())
+        return min((*queues, *deadlines), default=math.inf)
 
     def _each(self) -> Iterable[Queue]:
         for queue in self._queues.values():
@@ -127,6 +176,9 @@ class Namespace:
     def _dispatch(self, queue: Queue) -> None:
         """Deliver messages, one to each ready consumer in turn."""
         consumers = self._consumers.get(queue)
+        if queue.sessions is not None:
+            self._dispatch_sessions(queue, queue.sessions, consumers or deque())
+            return
         if not consumers:
             return
         now = self.clock()
@@ -140,6 +192,33 @@ class Namespace:
                 return
             consumers.append(consumer)
             consumer.deliver(entry)
+
+    def _dispatch_sessions(
+        self, queue: Queue, sessions: MessageSessions, consumers: deque[Consumer]
+    ) -> None:
+        """Deliver to each consumer what its session has."""
+        now = self.clock()
+        queue.advance(now)
+        lost = sessions.take_lost()
+        for consumer in [one for one in consumers if one.message_session in lost]:
+            consumer.session_lost()
+        for consumer in list(consumers):
+            lock = consumer.message_session
+            while consumer.is_ready():
+                entry = queue.take(now, lock) if consumer.deletes else queue.receive(now, lock)
+                if entry is None:
+                    break
+                consumer.deliver(entry)
+        self._give_sessions(queue)
+
+    def _give_sessions(self, queue: Queue) -> None:
+        waiters = self._session_waiters.get(queue)
+        while waiters and queue.sessions is not None:
+            session_id = queue.sessions.next_available()
+            if session_id is None:
+                return
+            waiter = waiters.pop(0)
+            waiter.accept(queue.sessions.accept(session_id, self.clock(), waiter.owner))
 
     def _forward(self, queue: Queue) -> None:
         """Move what waits in a queue to the one it forwards to.

@@ -17,11 +17,13 @@ from local.bus.amqp.errors import (
     LockLostError,
     MessageNotFoundError,
     QueueFullError,
+    SessionLockLostError,
 )
 from local.bus.amqp.message import Message
 from local.bus.amqp.values import Value
 from local.bus.broker.admission import check_message
 from local.bus.broker.entry import EntryState, QueueEntry
+from local.bus.broker.message_sessions import MessageSessionLock, MessageSessions
 from local.bus.broker.store import NullRecorder, Store, StoreRecorder
 from local.deployment.resources import QueueSpec
 
@@ -77,7 +79,9 @@ class Queue:
             transfer = Queue(spec, recorder, is_transfer=True)
             self.transfer_dead_letters = transfer
             self.dead_letters = Queue(spec, recorder, is_dead_letter=True, transfer=transfer)
-        self.store = Store(recorder(self.name))
+        has_sessions = spec.requires_session and not self.is_dead_letter
+        self.store = Store(recorder(self.name), by_session=has_sessions)
+        self.sessions = MessageSessions(self.store, spec.lock_duration) if has_sessions else None
 
     # Sending
 
@@ -153,26 +157,34 @@ class Queue:
 
     # Receiving
 
-    def first(self, now: float) -> QueueEntry | None:
+    def first(self, now: float, session: MessageSessionLock | None = None) -> QueueEntry | None:
         """Return the first message that waits, and leave it there."""
         self.advance(now)
+        if self.sessions is not None:
+            has_lock = session is not None and self.sessions.has(session)
+            return self.sessions.first(session.session_id) if session and has_lock else None
         first = self.store.ready.first()
         return None if first is None else self._entry(first[1])
 
-    def receive(self, now: float) -> QueueEntry | None:
-        """Lock the first message that waits."""
-        entry = self.first(now)
-        return None if entry is None else self._lock(entry, now)
+    def receive(self, now: float, session: MessageSessionLock | None = None) -> QueueEntry | None:
+        """Lock the first message that waits, of a session where that is given."""
+        entry = self.first(now, session)
+        return None if entry is None else self._lock(entry, now, session)
 
-    def take(self, now: float) -> QueueEntry | None:
+    def take(self, now: float, session: MessageSessionLock | None = None) -> QueueEntry | None:
         """Remove and return the first message that waits: receive-and-delete, and forwarding."""
-        entry = self.first(now)
+        entry = self.first(now, session)
         if entry is not None:
             self.store.remove(entry.sequence_number)
         return entry
 
     def receive_deferred(
-        self, numbers: Sequence[int], now: float, *, delete: bool = False
+        self,
+        numbers: Sequence[int],
+        now: float,
+        *,
+        delete: bool = False,
+        session: MessageSessionLock | None = None,
     ) -> list[QueueEntry]:
         """Lock deferred messages, or remove them; none of them if one does not exist."""
         self.advance(now)
@@ -181,25 +193,40 @@ class Queue:
             entry
             for entry in entries
             if entry is not None and entry.state is EntryState.DEFERRED and entry.lock is None
+            if session is None or entry.message.session_id == session.session_id
         ]
         if not found or len(found) != len(entries):
             raise MessageNotFoundError
         if not delete:
-            return [self._lock(entry, now) for entry in found]
+            return [self._lock(entry, now, session) for entry in found]
         for entry in found:
             self.store.remove(entry.sequence_number)
         return found
 
-    def peek(self, from_number: int, count: int, now: float) -> list[QueueEntry]:
-        """Return up to `count` messages of any state from a sequence number on, without locking."""
+    def peek(
+        self, from_number: int, count: int, now: float, session_id: str | None = None
+    ) -> list[QueueEntry]:
+        """Return up to `count` messages of any state from a sequence number on, without locking.
+
+        With a session id, those of that session alone.
+        """
         self.advance(now)
         return heapq.nsmallest(
             count,
-            (entry for entry in self.store if entry.sequence_number >= from_number),
+            (
+                entry
+                for entry in self.store
+                if entry.sequence_number >= from_number
+                and (session_id is None or entry.message.session_id == session_id)
+            ),
             key=lambda entry: entry.sequence_number,
         )
 
     # Settling
+
+    def require_lock(self, token: UUID, now: float) -> None:
+        """Raise AmqpError unless a message is locked with that token."""
+        self._held(token, now)
 
     def renew(self, token: UUID, now: float) -> float:
         """Start a lock's time again; return its new end."""
@@ -264,6 +291,8 @@ class Queue:
     def advance(self, now: float) -> None:
         """Do what is due by now: locks expire, scheduled messages are enqueued, messages expire."""
         store = self.store
+        if self.sessions is not None:
+            self.sessions.expire(now)
         while (key := store.lock_ends.due(now)) is not None:
             self._fail(self._entry(key))
         while (key := store.schedule.due(now)) is not None:
@@ -275,7 +304,8 @@ class Queue:
         """Return when `advance` will next have something to do; infinity for never."""
         store = self.store
         firsts = (store.lock_ends.first(), store.schedule.first(), store.expiries.first())
-        return min((first[0] for first in firsts if first is not None), default=math.inf)
+        at = min((first[0] for first in firsts if first is not None), default=math.inf)
+        return at if self.sessions is None else min(at, self.sessions.next_event())
 
     def counts(self, now: float) -> Counts:
         """Count the messages by state."""
@@ -315,10 +345,14 @@ class Queue:
         self.advance(now)
         entry = self.store.holding(token)
         if entry is None:
-            raise LockLostError
+            raise LockLostError if self.sessions is None else SessionLockLostError
         return entry
 
-    def _lock(self, entry: QueueEntry, now: float) -> QueueEntry:
+    def _lock(
+        self, entry: QueueEntry, now: float, session: MessageSessionLock | None
+    ) -> QueueEntry:
+        if self.sessions is not None and session is not None:
+            return self.sessions.lock_message(session, entry)
         until = now + self.spec.lock_duration.total_seconds()
         locked = entry.locked(uuid4(), until)
         self.store.put(locked)

@@ -9,6 +9,7 @@ from local.bus.amqp.errors import AmqpError
 from local.bus.amqp.values import Described
 from local.bus.broker.address import Address
 from local.bus.broker.namespace import Namespace
+from local.bus.broker.transactions import Transactions
 from local.bus.security.claims import ConnectionClaims
 from local.bus.security.principal import Principal, Right
 from local.bus.server.memory_budget import MemoryBudget
@@ -43,6 +44,10 @@ class ClientServices(Protocol):
     def memory(self) -> MemoryBudget:
         """What may be kept for the client."""
 
+    @property
+    def transactions(self) -> Transactions:
+        """The client's open transactions."""
+
 
 class LinkSession(ClientServices, Protocol):
     """What a link asks of the session that it is on."""
@@ -66,6 +71,9 @@ class LinkSession(ClientServices, Protocol):
 
     def detach(self, link: Link, error: AmqpError) -> None:
         """End a link from this side."""
+
+    def refuse(self, link: Link, attach: amqp.Attach, error: AmqpError) -> None:
+        """Refuse a link whose attach was not answered yet."""
 
     def next_delivery_id(self) -> int:
         """Return the number of the next delivery."""

@@ -17,11 +17,17 @@ from local.bus.broker.address import CBS, Address, parse_address
 from local.bus.broker.queue import Queue
 from local.bus.security.principal import Right
 from local.bus.server.cbs import cbs_node
-from local.bus.server.incoming import IncomingLink, Node, queue_node
+from local.bus.server.incoming import IncomingLink, Node, coordinator_node, queue_node
 from local.bus.server.link import Link, LinkSession
 from local.bus.server.management import management_node
 from local.bus.server.outgoing import QueueReceiver, ReplyLink
-from local.bus.server.terminus import address_of, reply_address_of, session_filter_of
+from local.bus.server.session_receiver import SessionReceiver
+from local.bus.server.terminus import (
+    address_of,
+    is_coordinator,
+    reply_address_of,
+    session_filter_of,
+)
 
 logger = logging.getLogger("local.bus")
 
@@ -31,11 +37,23 @@ _NO_SESSIONS = (
     "Ensure RequiresSession is set to true when creating a Queue or Subscription to enable "
     "sessionful behavior."
 )
+# Source of the text: github.com/Azure/azure-service-bus, issue 326.
+_SESSIONS_ONLY = (
+    "It is not possible for an entity that requires sessions to create a non-sessionful message "
+    "receiver."
+)
 MAX_REQUEST = 1024 * 1024  # a request may carry messages of the largest size to schedule
 
 
 def attach_link(session: LinkSession, attach: amqp.Attach) -> Link:
-    """Make the link and answer the attach. Raises AmqpError where it is refused."""
+    """Make the link and answer the attach. Raises AmqpError where it is refused.
+
+    The attach of a session receiver is answered later, by the link.
+    """
+    if is_coordinator(attach):
+        link: Link = IncomingLink(session, attach, Address(""), None, coordinator_node, MAX_REQUEST)
+        _answer(session, attach, link)
+        return link
     text = address_of(attach)
     if text is None:
         raise AmqpError(NOT_IMPLEMENTED, "A link needs an address.")
@@ -43,7 +61,8 @@ def attach_link(session: LinkSession, attach: amqp.Attach) -> Link:
     link = _request_link(session, attach, address) or _queue_link(session, attach, address)
     # Logged only now: a name that is refused is the client's text, which no log needs.
     logger.debug("attach %s", address.path)
-    _answer(session, attach, link)
+    if not isinstance(link, SessionReceiver):
+        _answer(session, attach, link)
     return link
 
 
@@ -86,9 +105,14 @@ def _queue_link(session: LinkSession, attach: amqp.Attach, address: Address) -> 
     if attach.role == amqp.RECEIVER:
         if queue.forward_to is not None:
             raise AmqpError(NOT_ALLOWED, "The queue forwards its messages: none can be received.")
-        if session_filter_of(attach) is not None:
+        wanted = session_filter_of(attach)
+        if wanted is not None and queue.sessions is None:
             raise AmqpError(NOT_ALLOWED, _NO_SESSIONS)
+        if wanted is None and queue.sessions is not None:
+            raise AmqpError(NOT_ALLOWED, _SESSIONS_ONLY)
         session.namespace.availability.require(queue, "attach-receive")
+        if wanted is not None:
+            return SessionReceiver(session, attach, address, queue, holder, wanted)
         return QueueReceiver(session, attach, address, queue, holder)
     if queue.is_dead_letter:
         raise AmqpError(NOT_ALLOWED, "Nothing can be sent to a dead-letter queue.")

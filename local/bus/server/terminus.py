@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 from local.bus.amqp import performatives as amqp
 from local.bus.amqp.errors import INVALID_FIELD, AmqpError
-from local.bus.amqp.values import Described, Value
+from local.bus.amqp.values import Described, Symbol, Value
 
 SESSION_FILTER = "com.microsoft:session-filter"
 
-_SOURCE, _TARGET = 0x28, 0x29
+_SOURCE, _TARGET, _COORDINATOR = 0x28, 0x29, 0x30
 _ADDRESS, _FILTER = 0, 7
 
 
@@ -30,6 +30,12 @@ def address_of(attach: amqp.Attach) -> str | None:
     if attach.role == amqp.RECEIVER:
         return _text(attach.source, _SOURCE)
     return _text(attach.target, _TARGET)
+
+
+def is_coordinator(attach: amqp.Attach) -> bool:
+    """Return whether a client wants a link for its transactions."""
+    target = attach.target
+    return attach.role == amqp.SENDER and target is not None and target.descriptor == _COORDINATOR
 
 
 def reply_address_of(attach: amqp.Attach) -> str | None:
@@ -48,6 +54,18 @@ def session_filter_of(attach: amqp.Attach) -> SessionFilter | None:
     if wanted is not None and not isinstance(wanted, str):
         raise AmqpError(INVALID_FIELD, "A session filter must be a session id or null.")
     return SessionFilter(wanted)
+
+
+def with_session(attach: amqp.Attach, session_id: str) -> Described | None:
+    """Return the source of a receiver with the id of the session that it got in the filter."""
+    source = attach.source
+    if source is None or not isinstance(source.value, list):
+        return source
+    fields = list(source.value)
+    filters = _field(source, _SOURCE, _FILTER)
+    given = filters if isinstance(filters, dict) else {}
+    fields[_FILTER] = {**given, Symbol(SESSION_FILTER): session_id}
+    return Described(source.descriptor, fields)
 
 
 def _field(terminus: Described | None, code: int, index: int) -> Value:

@@ -123,7 +123,7 @@ def read_secret(resource: SnapshotResource) -> SecretSpec:
         resource.id,
         name,
         content_type,
-        value=value if isinstance(value, str) and not value.startswith("[") else None,
+        value=value if isinstance(value, str) and value and not value.startswith("[") else None,
         attributes=attributes,
         tags=resource.tags,
     )

@@ -69,6 +69,8 @@ var queues Queue[] = [
   { name: 'samples' }
   { name: 'samples-async' }
   { name: 'short-lock', lockDuration: 'PT5S', maxDeliveryCount: 3 }
+  { name: 'queues' }
+  { name: 'sessions', requiresSession: true }
   { name: 'javascript' }
   { name: 'dotnet', lockDuration: 'PT5S' }
 ]

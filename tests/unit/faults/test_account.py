@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.faults.account import UNEXPLAINED, explained
+from tests.faults.account import UNEXPLAINED, explained, without_answer
 from tests.faults.trouble import COPIED_AT_ONCE, Break, brought_forward, lost_connections
 
 
@@ -57,3 +57,9 @@ def test_a_receiver_says_itself_when_it_brought_messages_forward() -> None:
     breaks = brought_forward("\n".join(log))
     assert [one.most for one in breaks] == [3, COPIED_AT_ONCE, COPIED_AT_ONCE, COPIED_AT_ONCE]
     assert brought_forward("2026-11-26 04:00:09,000 INFO    x: attached") == []
+
+
+def test_a_post_without_an_answer_explains_one_repeat_of_its_message() -> None:
+    assert without_answer([(10, 20), (20, 30)], [12]) == [(20, 30)]
+    assert without_answer([(10, 20), (20, 30)], [12, 22]) == []
+    assert without_answer([(10, 20)], [40]) == [(10, 20)]

@@ -52,6 +52,8 @@ QUEUES = (
     spec("messages", forward_dead_letters_to="rejected", max_delivery_count=1),
     spec("rejected"),
     spec("retries", forward_to="messages"),
+    spec("sessions", requires_session=True),
+    spec("brief-sessions", requires_session=True, lock_duration=timedelta(seconds=1)),
 )
 NAMESPACE = NamespaceSpec(
     resource_id="/namespaces/relay",
@@ -177,12 +179,12 @@ class Bus:
         namespace.send(found, [(parse(one), len(one)) for one in encoded])
 
     def client(self, name: str = "root", retries: int = 0, **options: Any) -> AsyncServiceBusClient:
+        options = {"transport_type": TransportType.Amqp} | options
         return AsyncServiceBusClient(
             HOST,
             AsyncCredential(name),
             custom_endpoint_address=f"sb://127.0.0.1:{self.tls_port}",
             connection_verify=str(self.ca),
-            transport_type=TransportType.Amqp,
             retry_total=retries,
             retry_backoff_factor=0.01,
             **options,

@@ -13,6 +13,7 @@ from local.bus.amqp.message import Message, application_properties, parse
 from local.bus.amqp.values import Described, Symbol, Timestamp, UInt, ULong, Value
 from local.bus.broker.address import parse_address
 from local.bus.broker.entry import QueueEntry
+from local.bus.broker.message_sessions import MessageSessionLock
 from local.bus.broker.namespace import Namespace, check_forwarding
 from local.bus.broker.queue import Queue
 from local.deployment.resources import NamespaceSpec, QueueSpec
@@ -36,6 +37,11 @@ class Taker:
     credit: int = 0
     deletes: bool = False
     got: list[QueueEntry] = field(default_factory=list)
+    message_session: MessageSessionLock | None = None
+    is_lost: bool = False
+
+    def session_lost(self) -> None:
+        self.is_lost = True
 
     def is_ready(self) -> bool:
         return self.credit > 0

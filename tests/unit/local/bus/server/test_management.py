@@ -7,12 +7,14 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from local.bus.amqp import performatives as amqp
 from local.bus.amqp.encoding import encode
 from local.bus.amqp.message import application_properties, parse, value_body
 from local.bus.amqp.values import Array, Described, Int, Long, ULong, Value
 from local.bus.broker.address import parse_address
+from local.bus.server.arguments import MAX_ITEMS
 from local.bus.server.link import Link
-from local.bus.server.management import MAX_ITEMS, MAX_PEEK_BYTES, management_node
+from local.bus.server.management import MAX_PEEK_BYTES, management_node
 from tests.unit.local.bus.server.session import DATA, SENDER, Session, attach, request
 
 ADDRESS = parse_address("plain/$management")
@@ -31,7 +33,7 @@ def ask(session: Session, operation: str, body: Value, address: str = "plain") -
     queue = session.namespace.find(found)
     assert queue is not None
     link = Link(session, attach(found.path, SENDER), found, None)
-    management_node(queue)(link, None, request(f"com.microsoft:{operation}", body))
+    management_node(queue)(link, amqp.Transfer(0), request(f"com.microsoft:{operation}", body))
     reply = parse(session.replies[-1][2])
     status = application_properties(reply)["statusCode"]
     assert isinstance(status, int)
