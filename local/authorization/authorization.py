@@ -18,15 +18,30 @@ Model = Literal["rbac", "accessPolicies"]
 # key is `get` and `list`), the caller of `decide` says which it is.
 PERMISSIONS: Mapping[str, tuple[Literal["keys", "secrets"], str]] = {
     "microsoft.keyvault/vaults/keys/read": ("keys", "get"),
-    "microsoft.keyvault/vaults/keys/encrypt/action": ("keys", "encrypt"),
-    "microsoft.keyvault/vaults/keys/decrypt/action": ("keys", "decrypt"),
-    "microsoft.keyvault/vaults/keys/wrap/action": ("keys", "wrapkey"),
-    "microsoft.keyvault/vaults/keys/unwrap/action": ("keys", "unwrapkey"),
-    "microsoft.keyvault/vaults/keys/rotate/action": ("keys", "rotate"),
-    "microsoft.keyvault/vaults/keys/update/action": ("keys", "update"),
-    "microsoft.keyvault/vaults/secrets/getsecret/action": ("secrets", "get"),
-    "microsoft.keyvault/vaults/secrets/readmetadata/action": ("secrets", "list"),
-    "microsoft.keyvault/vaults/secrets/setsecret/action": ("secrets", "set"),
+    **{
+        f"microsoft.keyvault/vaults/keys/{action}/action": ("keys", permission)
+        for action, permission in (
+            *(("encrypt", "encrypt"), ("decrypt", "decrypt"), ("sign", "sign")),
+            *(("wrap", "wrapkey"), ("unwrap", "unwrapkey"), ("verify", "verify")),
+            *(("create", "create"), ("import", "import"), ("update", "update")),
+            *(("rotate", "rotate"), ("release", "release"), ("rng", "rng")),
+            *(("backup", "backup"), ("restore", "restore")),
+            *(("recover", "recover"), ("purge", "purge")),
+        )
+    },
+    "microsoft.keyvault/vaults/keys/delete": ("keys", "delete"),
+    "microsoft.keyvault/vaults/keyrotationpolicies/read": ("keys", "getrotationpolicy"),
+    "microsoft.keyvault/vaults/keyrotationpolicies/write": ("keys", "setrotationpolicy"),
+    **{
+        f"microsoft.keyvault/vaults/secrets/{action}/action": ("secrets", permission)
+        for action, permission in (
+            *(("getsecret", "get"), ("readmetadata", "list")),
+            *(("setsecret", "set"), ("update", "set")),
+            *(("backup", "backup"), ("restore", "restore")),
+            *(("recover", "recover"), ("purge", "purge")),
+        )
+    },
+    "microsoft.keyvault/vaults/secrets/delete": ("secrets", "delete"),
 }
 
 

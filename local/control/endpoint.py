@@ -14,6 +14,7 @@ from local.control.decisions import add_decisions
 from local.control.faults import add_faults, fault_status
 from local.deployment.deployment import load_bytes
 from local.deployment.snapshot import DeploymentError
+from local.key_vault.objects import NameInUseError, ObjectNotFoundError
 from local.net.bearer import has_key
 from local.net.query import whole_number
 from local.partner.webhook import stream_json
@@ -131,8 +132,10 @@ class _Control:
 
     async def set_secret(self, request: web.Request) -> web.Response:
         vault, name = self._vault(request), request.match_info["name"]
-        _known(name, [secret.name for secret in vault.spec.secrets], "secret")
-        return web.json_response({"version": vault.store.set_secret(name, await request.text())})
+        types = {secret.name: secret.content_type for secret in vault.spec.secrets}
+        _known(name, list(types), "secret")
+        version = vault.store.set_secret(name, await request.text(), types[name])
+        return web.json_response({"version": version})
 
     async def partner_queue(self, request: web.Request) -> web.StreamResponse:
         arrived = self._cloud.partner.inbox.arrived(whole_number(request, "after", 0))
@@ -204,9 +207,15 @@ def _only_with(key: str) -> Middleware:
     return check
 
 
+_CONFLICTS = (
+    *(AppFailedError, DeploymentError, UnsupportedDeploymentError, ValueError),
+    *(NameInUseError, ObjectNotFoundError),
+)
+
+
 @web.middleware
 async def _answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
-    except (AppFailedError, DeploymentError, UnsupportedDeploymentError, ValueError) as error:
+    except _CONFLICTS as error:
         return web.json_response({"error": str(error)}, status=409)

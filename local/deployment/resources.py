@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal
 
+from local.deployment.rotation_policy import RotationPolicy
 from local.deployment.rules import DEFAULT_RULE, RuleSpec
 from local.resource_manager.expressions import Reference
 
@@ -22,14 +23,27 @@ class Identity:
 
 
 @dataclass(frozen=True)
+class ObjectAttributes:
+    """What a deployment says of a key or secret; times are in seconds since 1970."""
+
+    enabled: bool = True
+    not_before: int | None = None
+    expires: int | None = None
+
+
+@dataclass(frozen=True)
 class KeySpec:
-    """A key as deployed; its versions are made at run time."""
+    """A key as deployed; its versions are made at run time. `size` is RSA's, `curve` EC's."""
 
     resource_id: str
     name: str
     kty: str
     size: int
     operations: tuple[str, ...]
+    curve: str = "P-256"
+    attributes: ObjectAttributes = ObjectAttributes()
+    tags: Mapping[str, str] | None = None
+    rotation_policy: RotationPolicy | None = None
 
 
 @dataclass(frozen=True)
@@ -44,6 +58,8 @@ class SecretSpec:
     content_type: str | None
     made_once: bool = False
     value: str | None = field(default=None, repr=False, compare=False)
+    attributes: ObjectAttributes = ObjectAttributes()
+    tags: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -57,7 +73,10 @@ class AccessPolicy:
 
 @dataclass(frozen=True)
 class VaultSpec:
-    """A vault with the keys and secrets in it."""
+    """A vault with the keys and secrets in it; what is deleted is kept for `retention_days`.
+
+    `purge_protection` if nobody can purge it before. Only a `premium` vault has keys of an HSM.
+    """
 
     resource_id: str
     name: str
@@ -67,6 +86,9 @@ class VaultSpec:
     policies: tuple[AccessPolicy, ...]
     keys: tuple[KeySpec, ...]
     secrets: tuple[SecretSpec, ...]
+    retention_days: int = 90
+    purge_protection: bool = False
+    premium: bool = False
 
 
 EntityStatus = Literal["Active", "Disabled", "SendDisabled", "ReceiveDisabled"]

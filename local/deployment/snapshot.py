@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -111,6 +112,7 @@ class SnapshotResource:
     envelope: SnapshotObject
     properties: SnapshotObject
     computed: FunctionCall | None = None
+    tags: Mapping[str, str] | None = None
 
     @property
     def found_at(self) -> SnapshotLocation:
@@ -162,6 +164,12 @@ def _resource(envelope: SnapshotObject) -> SnapshotResource:
     kind = envelope.text("type")
     version = envelope.text("apiVersion", "")
     location = envelope.text("location", "")
-    envelope.ignore("name", "tags", "dependsOn")
+    envelope.ignore("name", "dependsOn")
+    tags = None
+    if envelope.has("tags"):
+        tagged = envelope.body("tags")
+        tags = {name: tagged.text(name) for name in tagged.names()}
     properties = envelope.body("properties")
-    return SnapshotResource(resource_id, kind, version, location, envelope, properties, computed)
+    return SnapshotResource(
+        resource_id, kind, version, location, envelope, properties, computed, tags
+    )

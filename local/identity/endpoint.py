@@ -13,11 +13,13 @@ from aiohttp import web
 from local.authorization.audit_log import AuditLog, Requester
 from local.authorization.program import is_probe
 from local.deployment.resources import Identity
+from local.identity.audiences import is_known
 from local.identity.token_request import (
     NO_CACHE,
     Caller,
-    is_known,
+    SelectionError,
     selected_identity,
+    selection,
     shown,
 )
 from local.identity.tokens import Token, TokenIssuer
@@ -27,6 +29,7 @@ _PATH = "/msi/token"
 _API_VERSION = "2019-08-01"
 # The parameters by which a request may select one of several identities.
 _SELECTORS = ("client_id", "principal_id", "object_id", "mi_res_id")
+_OTHERS = ("api-version", "resource")
 
 
 class _TokenRefusedError(Exception):
@@ -143,15 +146,13 @@ def _resource(request: web.Request) -> str:
 
 
 def _identity(request: web.Request, caller: Caller) -> Identity:
-    selected = [name for name in _SELECTORS if request.query.get(name)]
-    if len(selected) > 1:
-        raise _TokenRefusedError(400, f"Only one of {', '.join(_SELECTORS)} may be given.")
-    value = request.query[selected[0]] if selected else None
-    found = (
-        caller.system_identity if value is None else selected_identity(caller, selected[0], value)
-    )
+    try:
+        chosen = selection(list(request.query.items()), _SELECTORS, _OTHERS)
+    except SelectionError as error:
+        raise _TokenRefusedError(400, str(error)) from None
+    found = caller.system_identity if chosen is None else selected_identity(caller, *chosen)
     if found is None:
-        raise _NotAttachedError(value)
+        raise _NotAttachedError(chosen[1] if chosen else None)
     return found
 
 

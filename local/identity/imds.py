@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from aiohttp import web
@@ -17,11 +17,13 @@ from aiohttp.typedefs import Handler
 from local.authorization.audit_log import AuditLog, Requester
 from local.authorization.program import is_probe
 from local.deployment.resources import Identity
+from local.identity.audiences import is_known
 from local.identity.token_request import (
     NO_CACHE,
     Caller,
-    is_known,
+    SelectionError,
     selected_identity,
+    selection,
     shown,
 )
 from local.identity.tokens import Token, TokenIssuer
@@ -29,7 +31,8 @@ from local.identity.tokens import Token, TokenIssuer
 _PATH = "/metadata/identity/oauth2/token"
 _FIRST_VERSION = "2018-02-01"
 _VERSION = re.compile(r"20\d\d-\d\d-\d\d")
-_SELECTORS = ("client_id", "object_id", "msi_res_id")
+_SELECTORS = ("client_id", "object_id", "msi_res_id", "mi_res_id")
+_OTHERS = ("api-version", "resource")
 
 
 class _MetadataError(Exception):
@@ -112,8 +115,6 @@ def _check_headers(request: web.Request) -> None:
 
 def _parsed(request: web.Request, caller: Caller, tenant: str) -> tuple[Identity, str]:
     query = request.query
-    if len(set(query)) != len(query):
-        raise _MetadataError(400, "invalid_request", "A parameter is given more than once")
     _check_version(query.get("api-version", ""))
     resource = query.get("resource", "")
     if not resource:
@@ -125,7 +126,7 @@ def _parsed(request: web.Request, caller: Caller, tenant: str) -> tuple[Identity
             f"AADSTS500011: The resource principal named {shown(resource)} was not found in the "
             f"tenant named {tenant}.",
         )
-    return _identity(query, caller), resource
+    return _identity(list(query.items()), caller), resource
 
 
 def _check_version(version: str) -> None:
@@ -137,18 +138,16 @@ def _check_version(version: str) -> None:
         )
 
 
-def _identity(query: Mapping[str, str], caller: Caller) -> Identity:
-    selected = [name for name in _SELECTORS if query.get(name)]
-    if len(selected) > 1:
-        raise _MetadataError(
-            400, "invalid_request", f"Only one of {', '.join(_SELECTORS)} is possible"
-        )
-    if selected:
-        value = query[selected[0]]
-        found = selected_identity(caller, selected[0], value)
+def _identity(parameters: Sequence[tuple[str, str]], caller: Caller) -> Identity:
+    try:
+        chosen = selection(parameters, _SELECTORS, _OTHERS)
+    except SelectionError as error:
+        raise _MetadataError(400, "invalid_request", str(error)) from None
+    if chosen:
+        found = selected_identity(caller, *chosen)
         if found is None:
             # On another machine or not existing at all: the answer does not show which.
-            raise _NoIdentityError("Identity not found", value)
+            raise _NoIdentityError("Identity not found", chosen[1])
         return found
     if caller.system_identity is not None:
         return caller.system_identity

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Protocol
 
 from local.deployment.resource_id import normal
@@ -10,17 +11,6 @@ from local.deployment.resources import Identity
 
 # A token must not end up in any cache.
 NO_CACHE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
-# The services that these deployments talk to.
-_RESOURCES = frozenset(
-    {
-        "https://vault.azure.net",
-        "https://servicebus.azure.net",
-        "https://storage.azure.com",
-        "https://monitor.azure.com",
-        "https://management.azure.com",
-        "https://ossrdbms-aad.database.windows.net",
-    }
-)
 _PRINTABLE = re.compile(r"[\x21-\x7e]{1,200}")
 
 
@@ -40,14 +30,38 @@ class Caller(Protocol):
         """The identity that it gets without selecting any."""
 
 
-def is_known(resource: str) -> bool:
-    """Return whether tokens are issued for a resource, with or without a slash at its end."""
-    return resource.rstrip("/").lower() in _RESOURCES
+class SelectionError(Exception):
+    """A request does not select one identity in the form that an endpoint knows."""
 
 
-def shown(resource: str) -> str:
-    """Return the name of a resource for an error, without what could break the answer's form."""
-    return resource if _PRINTABLE.fullmatch(resource) else "requested"
+def selection(
+    parameters: Sequence[tuple[str, str]], selectors: Sequence[str], others: Sequence[str]
+) -> tuple[str, str] | None:
+    """Return the parameter that selects an identity, with its value; None without one.
+
+    Raises `SelectionError` for more than one, and for a parameter that is neither of `selectors`
+    nor of `others`: a misspelt one must not give the token of another identity.
+    """
+    names = [name for name, _ in parameters]
+    for name in names:
+        if name not in selectors and name not in others:
+            raise SelectionError(
+                f"The parameter {shown(name)} is not known: it must be one of "
+                f"{', '.join((*others, *selectors))}."
+            )
+        if names.count(name) > 1:
+            raise SelectionError(f"The parameter {name} is given more than once.")
+    chosen = [(name, value) for name, value in parameters if name in selectors]
+    if len(chosen) > 1:
+        raise SelectionError(f"Only one of {', '.join(selectors)} may be given.")
+    if chosen and not chosen[0][1]:
+        raise SelectionError(f"The parameter {chosen[0][0]} is empty.")
+    return chosen[0] if chosen else None
+
+
+def shown(name: str) -> str:
+    """Return a name that a request has for an error, without what could break the answer's form."""
+    return name if _PRINTABLE.fullmatch(name) else "requested"
 
 
 def selected_identity(caller: Caller, selector: str, value: str) -> Identity | None:

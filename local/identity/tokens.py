@@ -19,11 +19,15 @@ _CLAIMS = ("aud", "iss", "iat", "nbf", "exp", "oid", "appid", "tid")
 
 
 class InvalidTokenError(Exception):
-    """A token that is not valid; `reason` says why, and nothing of the token."""
+    """A token that is not valid; `reason` says why, and nothing of the token.
 
-    def __init__(self, reason: Reason) -> None:
+    `audience` is what a token is for that is for another service; empty in all other cases.
+    """
+
+    def __init__(self, reason: Reason, audience: str = "") -> None:
         super().__init__(f"invalid token: {reason}")
         self.reason = reason
+        self.audience = audience
 
 
 @dataclass(frozen=True)
@@ -119,6 +123,9 @@ class TokenIssuer:
             if jwt.get_unverified_header(token).get("kid") != self._key_id:
                 raise InvalidTokenError("expired")
             return found
+        except jwt.InvalidAudienceError:
+            # The signature has been verified by then: the audience is one that was asked for here.
+            raise InvalidTokenError("audience", _audience(token)) from None
         except jwt.PyJWTError as error:
             raise InvalidTokenError(_reason(error)) from None
         except (TypeError, ValueError, RecursionError):
@@ -136,6 +143,10 @@ def _claims(claims: dict[str, object]) -> Claims:
     )
 
 
+def _audience(token: str) -> str:
+    return str(jwt.decode(token, options={"verify_signature": False}).get("aud", ""))
+
+
 def _text(claims: dict[str, object], name: str) -> str:
     value = claims[name]
     if not isinstance(value, str):
@@ -148,8 +159,6 @@ def _reason(error: jwt.PyJWTError) -> Reason:
         return "expired"
     if isinstance(error, jwt.ImmatureSignatureError):
         return "not yet valid"
-    if isinstance(error, jwt.InvalidAudienceError):
-        return "audience"
     if isinstance(error, jwt.InvalidIssuerError):
         return "issuer"
     if isinstance(error, jwt.InvalidSignatureError | jwt.InvalidAlgorithmError):

@@ -3,25 +3,39 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import unquote
 
-from local.key_vault.errors import bad_parameter, no_such_method
+from local.key_vault.errors import bad_parameter, no_such_operation
 
-Kind = Literal["keys", "secrets"]
+Family = Literal["keys", "secrets", "certificates"]
 _NAME = re.compile(r"[0-9a-zA-Z-]{1,127}", re.ASCII)
-_MAX_SEGMENTS = 4
+_COLLECTIONS: Mapping[str, tuple[Family, bool]] = {
+    "keys": ("keys", False),
+    "secrets": ("secrets", False),
+    "certificates": ("certificates", False),
+    "deletedkeys": ("keys", True),
+    "deletedsecrets": ("secrets", True),
+    "deletedcertificates": ("certificates", True),
+}
 
 
 @dataclass(frozen=True)
 class Operation:
-    """An operation with its data action (roles) and its permission (access policies)."""
+    """An operation with its data action (roles) and its permission (access policies).
 
-    kind: Kind
+    `feature` is what an api-version has to have for it. One that is not `served` is refused after
+    its right has been checked.
+    """
+
+    kind: Family
     name: str
     data_action: str
     permission: str
+    feature: str | None = None
+    served: bool = True
 
 
 @dataclass(frozen=True)
@@ -33,32 +47,109 @@ class VaultRequest:
     version: str | None = None
 
 
-def _key(name: str, action: str, permission: str) -> Operation:
-    return Operation("keys", name, f"Microsoft.KeyVault/vaults/keys/{action}", permission)
+def _key(
+    name: str, action: str, permission: str | None = None, feature: str | None = None
+) -> Operation:
+    data_action = f"Microsoft.KeyVault/vaults/keys/{action}"
+    return Operation("keys", name, data_action, permission or name, feature)
 
 
-def _secret(name: str, action: str, permission: str) -> Operation:
-    return Operation("secrets", name, f"Microsoft.KeyVault/vaults/secrets/{action}", permission)
+def _secret(name: str, action: str, permission: str | None = None) -> Operation:
+    data_action = f"Microsoft.KeyVault/vaults/secrets/{action}"
+    return Operation("secrets", name, data_action, permission or name)
+
+
+def _policy(name: str, action: str, permission: str) -> Operation:
+    data_action = f"Microsoft.KeyVault/vaults/keyrotationpolicies/{action}"
+    return Operation("keys", name, data_action, permission, "rotation")
+
+
+def _absent(name: str, action: str, permission: str, feature: str | None = None) -> Operation:
+    data_action = f"Microsoft.KeyVault/vaults/keys/{action}"
+    return Operation("keys", name, data_action, permission, feature, served=False)
 
 
 # Source: "Azure permissions for Security", Microsoft.KeyVault, and the access policy permissions
-# that the REST reference names with each operation.
-_READING = {
-    ("keys", "list"): _key("list", "read", "list"),
-    ("keys", "versions"): _key("versions", "read", "list"),
-    ("keys", "get"): _key("get", "read", "get"),
-    ("secrets", "list"): _secret("list", "readMetadata/action", "list"),
-    ("secrets", "versions"): _secret("versions", "readMetadata/action", "list"),
-    ("secrets", "get"): _secret("get", "getSecret/action", "get"),
+# that the REST reference names with each operation. What a path can be, by the method: `*` is a
+# name, `@` a version, which may be empty.
+_LIVE: Mapping[Family, Mapping[str, Operation]] = {
+    "keys": {
+        "GET": _key("list", "read"),
+        "GET *": _key("get", "read"),
+        "GET * versions": _key("versions", "read", "list"),
+        "GET * rotationpolicy": _policy("getRotationPolicy", "read", "getrotationpolicy"),
+        "GET * @": _key("get", "read"),
+        "GET * @ attestation": _absent("getAttestation", "read", "get", "attestation"),
+        "PUT *": _key("import", "import/action"),
+        "PUT * rotationpolicy": _policy("setRotationPolicy", "write", "setrotationpolicy"),
+        "PATCH *": _key("update", "update/action"),
+        "PATCH * @": _key("update", "update/action"),
+        "DELETE *": _key("delete", "delete"),
+        "POST restore": _key("restore", "restore/action"),
+        "POST * create": _key("create", "create/action"),
+        "POST * rotate": _key("rotate", "rotate/action", feature="rotation"),
+        "POST * backup": _key("backup", "backup/action"),
+        **{
+            f"POST {path} {name.lower()}": _key(name, f"{action}/action")
+            for path in ("*", "* @")
+            for name, action in (
+                ("encrypt", "encrypt"),
+                ("decrypt", "decrypt"),
+                ("sign", "sign"),
+                ("verify", "verify"),
+                ("wrapKey", "wrap"),
+                ("unwrapKey", "unwrap"),
+            )
+        },
+        "POST * release": _absent("release", "release/action", "release", "release"),
+        "POST * @ release": _absent("release", "release/action", "release", "release"),
+    },
+    "secrets": {
+        "GET": _secret("list", "readMetadata/action"),
+        "GET *": _secret("get", "getSecret/action"),
+        "GET * versions": _secret("versions", "readMetadata/action", "list"),
+        "GET * @": _secret("get", "getSecret/action"),
+        "PUT *": _secret("set", "setSecret/action"),
+        "PATCH *": _secret("update", "update/action", "set"),
+        "PATCH * @": _secret("update", "update/action", "set"),
+        "DELETE *": _secret("delete", "delete"),
+        "POST restore": _secret("restore", "restore/action"),
+        "POST * backup": _secret("backup", "backup/action"),
+    },
+    "certificates": {},
 }
-_SET = _secret("set", "setSecret/action", "set")
-_ROTATE = _key("rotate", "rotate/action", "rotate")
-_UPDATE = _key("update", "update/action", "update")
-_CRYPTO = {
-    "encrypt": _key("encrypt", "encrypt/action", "encrypt"),
-    "decrypt": _key("decrypt", "decrypt/action", "decrypt"),
-    "wrapkey": _key("wrapKey", "wrap/action", "wrapKey"),
-    "unwrapkey": _key("unwrapKey", "unwrap/action", "unwrapKey"),
+_DELETED: Mapping[Family, Mapping[str, Operation]] = {
+    "keys": {
+        "GET": _key("listDeleted", "read", "list"),
+        "GET *": _key("getDeleted", "read", "get"),
+        "DELETE *": _key("purge", "purge/action"),
+        "POST * recover": _key("recover", "recover/action"),
+    },
+    "secrets": {
+        "GET": _secret("listDeleted", "readMetadata/action", "list"),
+        "GET *": _secret("getDeleted", "readMetadata/action", "get"),
+        "DELETE *": _secret("purge", "purge/action"),
+        "POST * recover": _secret("recover", "recover/action"),
+    },
+    "certificates": {},
+}
+# Azure has this one at a Managed HSM only, with a data action of that service.
+_RANDOM_BYTES = _key("getRandomBytes", "rng/action", "rng", "randomBytes")
+# What the right to a request is that no operation is at: the nearest of its method. Whoever has
+# no right must not learn from the status what the vault serves.
+_NEAREST = {
+    "GET": ("read", "get"),
+    "HEAD": ("read", "get"),
+    "PUT": ("import/action", "import"),
+    "POST": ("create/action", "create"),
+    "PATCH": ("update/action", "update"),
+    "DELETE": ("delete", "delete"),
+}
+_NEAREST_OF_SECRETS = {
+    **dict.fromkeys(("GET", "HEAD"), ("readMetadata/action", "get")),
+    **dict.fromkeys(("PUT", "POST"), ("setSecret/action", "set")),
+    "PATCH": ("update/action", "set"),
+    "DELETE": ("delete", "delete"),
 }
 
 
@@ -70,41 +161,40 @@ def parse(method: str, raw_path: str) -> VaultRequest:
     """
     # Decoded after it was split: an encoded slash must not make two segments of one.
     segments = [unquote(segment) for segment in raw_path.strip("/").split("/")]
-    if segments[0] not in ("keys", "secrets") or len(segments) > _MAX_SEGMENTS:
-        raise no_such_method()
-    kind: Kind = "keys" if segments[0] == "keys" else "secrets"
-    if len(segments) > 1 and not _NAME.fullmatch(segments[1]):
+    if (method, segments) == ("POST", ["rng"]):
+        return VaultRequest(_RANDOM_BYTES)
+    if segments[0] not in _COLLECTIONS:
+        raise no_such_operation()
+    kind, is_deleted = _COLLECTIONS[segments[0]]
+    rest = segments[1:]
+    table = (_DELETED if is_deleted else _LIVE)[kind]
+    if " ".join([method, *rest]) == "POST restore" and "POST restore" in table:
+        return VaultRequest(table["POST restore"])
+    if rest and not _NAME.fullmatch(rest[0]):
         raise bad_parameter("The request URI contains an invalid name.")
-    if method == "GET":
-        return _read(kind, segments[1:])
-    if method == "POST" and kind == "keys":
-        return _post(segments[1:])
-    if method == "PATCH" and kind == "keys" and len(segments) in (2, 3):
-        return VaultRequest(_UPDATE, segments[1], (segments[2:] or [""])[0] or None)
-    if method == "PUT" and kind == "secrets" and len(segments) == 2:
-        return VaultRequest(_SET, segments[1])
-    raise no_such_method()
+    return _match(method, kind, rest, table)
 
 
-def _read(kind: Kind, rest: list[str]) -> VaultRequest:
-    match rest:
-        case []:
-            return VaultRequest(_READING[kind, "list"])
-        case [name]:
-            return VaultRequest(_READING[kind, "get"], name)
-        case [name, "versions"]:
-            return VaultRequest(_READING[kind, "versions"], name)
-        case [name, version]:
-            return VaultRequest(_READING[kind, "get"], name, version or None)
-    raise no_such_method()
+def _match(
+    method: str, kind: Family, rest: list[str], table: Mapping[str, Operation]
+) -> VaultRequest:
+    name = rest[0] if rest else None
+    words = [part.lower() for part in rest[1:]]
+    # Words first: `versions` is none, though a version can be at its place.
+    for pattern, version in (
+        (["*", *words], None),
+        (["*", "@", *words[1:]], rest[1] if len(rest) > 1 else None),
+    ):
+        found = table.get(" ".join([method, *(pattern if rest else [])]))
+        if found is not None:
+            return VaultRequest(found, name, version or None)
+    return VaultRequest(_unserved(method, kind), name)
 
 
-def _post(rest: list[str]) -> VaultRequest:
-    match rest:
-        case [name, "rotate"]:
-            return VaultRequest(_ROTATE, name)
-        case [name, operation] if operation.lower() in _CRYPTO:
-            return VaultRequest(_CRYPTO[operation.lower()], name)
-        case [name, version, operation] if operation.lower() in _CRYPTO:
-            return VaultRequest(_CRYPTO[operation.lower()], name, version or None)
-    raise no_such_method()
+def _unserved(method: str, kind: Family) -> Operation:
+    nearest = _NEAREST_OF_SECRETS if kind == "secrets" else _NEAREST
+    if method not in nearest:
+        raise no_such_operation()
+    action, permission = nearest[method]
+    data_action = f"Microsoft.KeyVault/vaults/{kind}/{action}"
+    return Operation(kind, method, data_action, permission, served=False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,10 +12,12 @@ from functools import partial
 from aiohttp import web
 
 from local.authorization.audit_log import AuditLog, Requester
-from local.authorization.authorization import Authorization
+from local.authorization.authorization import Authorization, Decision
 from local.authorization.program import is_probe
 from local.deployment.resources import VaultSpec
 from local.identity.tokens import Claims, InvalidTokenError, TokenIssuer
+from local.key_vault import api_versions, paging
+from local.key_vault.calls import Call
 from local.key_vault.errors import (
     AUDIENCE,
     KeyVaultError,
@@ -24,17 +25,33 @@ from local.key_vault.errors import (
     forbidden,
     invalid_token,
     missing_token,
+    name_in_use,
+    no_such_operation,
     not_found,
+    not_in_version,
 )
-from local.key_vault.handlers import Handler, KeyHandlers, SecretHandlers
-from local.key_vault.operations import Kind, VaultRequest, parse
+from local.key_vault.handlers import handlers_of
+from local.key_vault.objects import NameInUseError, ObjectNotFoundError
+from local.key_vault.operations import Family, VaultRequest, parse
 from local.key_vault.request_body import JsonObject, parse_object
+from local.key_vault.response_headers import challenge, every_response
 from local.key_vault.responses import ResponseBody
-from local.key_vault.store import ObjectNotFoundError, VaultStore
+from local.key_vault.secret_handlers import OUT_CONTENT_TYPE
+from local.key_vault.store import VaultStore
 
 _LOG = logging.getLogger(__name__)
-_API_VERSION = re.compile(r"(\d{4}-\d{2}-\d{2}|\d\.\d)(-preview(\.\d+)?)?", re.ASCII)
+_API_VERSION = "api-version"
+_LISTS = frozenset({"list", "versions", "listDeleted"})
+_PARAMETERS: Mapping[tuple[Family, str], frozenset[str]] = {
+    ("secrets", "get"): frozenset({OUT_CONTENT_TYPE}),
+    **{
+        (kind, name): frozenset({paging.SIZE, paging.TOKEN})
+        for kind in ("keys", "secrets")
+        for name in _LISTS
+    },
+}
 _MAX_BODY = 64 * 1024
+_MAX_BACKUP = 1024 * 1024
 _BODY_TIMEOUT = 20.0  # seconds
 
 
@@ -49,11 +66,11 @@ def vault_app(
     """Return the vault, to be served over TLS at `uri`, `https://host:port/`.
 
     `audit_log` gets every decision, and what was used.
-    Source: Azure Key Vault REST API reference, keys and secrets; any api-version of known form.
+    Source: Azure Key Vault REST API reference, keys and secrets.
     """
     audit_log = audit_log or AuditLog()
     vault = _Vault(spec, store, issuer, authorization, uri.rstrip("/"), audit_log)
-    application = web.Application(client_max_size=_MAX_BODY)
+    application = web.Application(client_max_size=_MAX_BACKUP)
     application.router.add_route("*", "/{path:.*}", vault.serve)
     return application
 
@@ -72,53 +89,48 @@ class _Vault:
         self._issuer = issuer
         self._authorization = authorization
         self._audit_log = audit_log
-        self._handlers: Mapping[Kind, Mapping[str, Handler]] = {
-            "keys": KeyHandlers(store, uri).by_name,
-            "secrets": SecretHandlers(store, uri).by_name,
-        }
+        self._uri = uri
+        self._handlers = handlers_of(store, uri, spec)
 
     async def serve(self, request: web.Request) -> web.Response:
         """Respond to one request; whatever happens, in JSON and without internals."""
         request_id = str(uuid.uuid4())
+        decision: Decision | None = None
         try:
-            response = web.json_response(await self._answer(request, request_id))
+            # In this order: nobody learns anything before the token is verified, nor whether an
+            # object exists or an operation is served before its use is allowed.
+            requester = Requester(
+                request_id=request_id, probe=is_probe(request.headers.get("User-Agent"))
+            )
+            claims = self._authenticate(request, requester)
+            requester = replace(requester, principal_id=claims.principal_id, app=claims.issued_to)
+            requested = parse(request.method, request.rel_url.raw_path)
+            decision = self._authorize(claims, requested, requester)
+            answer = await self._execute(requested, request, requester)
+            response = web.Response(status=204) if answer is None else web.json_response(answer)
         except KeyVaultError as error:
             response = self._error(error)
         except ObjectNotFoundError as error:
             response = self._error(not_found(error))
+        except NameInUseError as error:
+            response = self._error(name_in_use(error))
         except Exception as error:  # noqa: BLE001 - the client must see nothing of what went wrong
             # The type only: an exception's text can hold what the request held.
             _LOG.error("vault %s: %s", self._spec.name, type(error).__name__)
             response = self._error(KeyVaultError(500, "InternalServerError", "Unexpected error."))
-        response.headers["x-ms-request-id"] = request_id
-        response.headers["x-ms-keyvault-region"] = self._spec.location
-        response.headers["Cache-Control"] = "no-cache"
+        response.headers.update(every_response(request, request_id, self._spec, decision))
         return response
-
-    async def _answer(self, request: web.Request, request_id: str) -> ResponseBody:
-        # In this order: nobody learns anything before the token is verified, nor whether an object
-        # exists before its use is allowed.
-        requester = Requester(
-            request_id=request_id, probe=is_probe(request.headers.get("User-Agent"))
-        )
-        claims = self._authenticate(request, requester)
-        requester = replace(requester, principal_id=claims.principal_id, app=claims.issued_to)
-        requested = parse(request.method, request.rel_url.raw_path)
-        if not _API_VERSION.fullmatch(request.query.get("api-version", "")):
-            raise bad_parameter("The query parameter 'api-version' is missing or malformed.")
-        self._authorize(claims, requested, requester)
-        return await self._execute(requested, request, requester)
 
     async def _execute(
         self, requested: VaultRequest, request: web.Request, requester: Requester
-    ) -> ResponseBody:
+    ) -> ResponseBody | None:
         operation, resource_id = requested.operation, self._resource_id(requested)
+        call = self._call(requested, request)
         try:
-            handler = self._handlers[operation.kind][operation.name]
-            answer = await handler(requested, partial(_read_object, request))
+            answer = await self._handlers[operation.kind][operation.name](call)
         except KeyVaultError as error:
             if error.status == 403:
-                needs = f"{operation.name} among the operations of the key"
+                needs = f"{operation.name} among what the object allows now"
                 self._audit_log.refused(
                     "vault", requester, operation.data_action, resource_id, needs
                 )
@@ -126,6 +138,24 @@ class _Vault:
         # Only what was done is a use: a request that is malformed is not.
         self._audit_log.use(requester, operation.name, resource_id).once_more()
         return answer
+
+    def _call(self, requested: VaultRequest, request: web.Request) -> Call:
+        operation = requested.operation
+        api = api_versions.parse(request.query.get(_API_VERSION, ""))
+        if operation.feature and not api.has(operation.feature):
+            first = api_versions.FIRST[operation.feature]
+            raise not_in_version(f"Operation {operation.name}", api.name, first)
+        if not operation.served:
+            raise no_such_operation()
+        known = _PARAMETERS.get((operation.kind, operation.name), frozenset())
+        for name in request.query:
+            if name != _API_VERSION and name not in known:
+                raise bad_parameter("The request URI has a query parameter that is not known.")
+        if len(set(request.query)) < len(request.query):
+            raise bad_parameter("The request URI has a query parameter more than once.")
+        limit = _MAX_BACKUP if operation.name == "restore" else _MAX_BODY
+        url = f"{self._uri}{request.rel_url.raw_path}"
+        return Call(requested, api, url, request.query, partial(_read_object, request, limit))
 
     def _authenticate(self, request: web.Request, requester: Requester) -> Claims:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
@@ -139,7 +169,7 @@ class _Vault:
             self._audit_log.refused("vault", requester, None, self._spec.resource_id, needs)
             raise invalid_token(error, self._issuer.name) from None
 
-    def _authorize(self, claims: Claims, requested: VaultRequest, requester: Requester) -> None:
+    def _authorize(self, claims: Claims, requested: VaultRequest, requester: Requester) -> Decision:
         operation, resource_id = requested.operation, self._resource_id(requested)
         decision = self._authorization.decide(
             claims.principal_id,
@@ -151,6 +181,7 @@ class _Vault:
         if not decision.allowed:
             permission = f"{operation.kind} {operation.permission}"
             raise forbidden(decision, permission, claims, self._spec)
+        return decision
 
     def _resource_id(self, requested: VaultRequest) -> str:
         if requested.object_name is None:
@@ -160,18 +191,19 @@ class _Vault:
     def _error(self, error: KeyVaultError) -> web.Response:
         response = web.json_response(error.body(), status=error.status)
         if error.status == 401:
-            authority = f"https://login.microsoftonline.com/{self._spec.tenant_id}"
-            challenge = f'Bearer authorization="{authority}", resource="{AUDIENCE}"'
-            response.headers["WWW-Authenticate"] = challenge
+            response.headers["WWW-Authenticate"] = challenge(self._spec)
         return response
 
 
-async def _read_object(request: web.Request) -> JsonObject:
+async def _read_object(request: web.Request, limit: int) -> JsonObject:
+    too_large = KeyVaultError(413, "RequestEntityTooLarge", "The request is too large.")
     try:
         async with asyncio.timeout(_BODY_TIMEOUT):
             data = await request.read()
     except TimeoutError:
         raise KeyVaultError(408, "RequestTimeout", "The request took too long.") from None
     except web.HTTPRequestEntityTooLarge:
-        raise KeyVaultError(413, "RequestEntityTooLarge", "The request is too large.") from None
+        raise too_large from None
+    if len(data) > limit:
+        raise too_large
     return parse_object(data)

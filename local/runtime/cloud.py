@@ -41,9 +41,8 @@ from local.runtime.vaults import (
 from shared.ledger.errors import LedgerError
 
 _PARTNER = "partner-connection"
-_STATE = "partner-state"
 _DATABASE = "database-connection"
-OWN_SECRETS = frozenset({_PARTNER, _STATE, _DATABASE})
+OWN_SECRETS = frozenset({_PARTNER, _DATABASE})
 """The secrets whose values the local cloud makes, since what they name is its own."""
 _NO_NAMESPACE = NamespaceSpec(
     "/none", "none", "none.servicebus.windows.net", "Standard", local_auth=False, queues=()
@@ -139,7 +138,6 @@ async def start_cloud(
     ledger = await database_url(stack, context, options.database)
     values = {
         _PARTNER: partner.secrets()["webhook"],
-        _STATE: '{"kind": "unset"}',  # as a deployment makes it: nobody has paused anything
         _DATABASE: ledger,
     }
     deploy_secrets(context, vaults, values, redeployment.rewritten)

@@ -17,7 +17,7 @@ from typing import Any
 from local.deployment.deployment import load_bytes
 from local.deployment.resources import Deployment
 from local.deployment.snapshot import DeploymentError, SnapshotLocation
-from local.key_vault.store import rotated_keys
+from local.key_vault.vault_folder import rotated_keys
 from local.resource_manager.existing import ExistingDeployment
 from local.resource_manager.preflight import refusals
 from local.resource_manager.refusal import Refusal
@@ -25,7 +25,7 @@ from local.resource_manager.template import Template, items, members
 from local.resource_manager.update import blockers
 
 FILE = "deployed.json"
-_VERSION = 1
+_VERSION = 2
 _VAULT = "microsoft.keyvault/vaults"
 _SECRET = f"{_VAULT}/secrets"
 # Secret values are in the vaults, if anywhere, and in no other file.
@@ -124,7 +124,10 @@ def _merged(before: list[Json], after: Json) -> tuple[list[Json], list[Json], Ma
     template = Template(after)
     existing = {_key(one): one for one in before}
     once = {one.key for one in template.resources if template.made_once(one)}
-    run = [existing.get(_key(one), one) if _key(one) in once else one for one in now]
+    run = [
+        _with_secrets(existing[_key(one)], one) if _key(one) in once & existing.keys() else one
+        for one in now
+    ]
     keys, groups = {_key(one) for one in now}, {_group(one) for one in now}
     left = [one for one in before if _key(one) not in keys]
     staying = [one for one in left if _group(one) in groups]
@@ -181,6 +184,13 @@ def _without_secrets(resource: Json) -> Json:
         if name not in _SECRET_PROPERTIES
     }
     return {**resource, "properties": properties} if "properties" in resource else resource
+
+
+def _with_secrets(resource: Json, deployed: Json) -> Json:
+    """Add the secret values that are deployed, which a record does not have."""
+    given = members(deployed.get("properties"))
+    values = {name: given[name] for name in _SECRET_PROPERTIES if name in given}
+    return {**resource, "properties": {**members(resource.get("properties")), **values}}
 
 
 def _resources(document: object) -> list[Json]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from local.deployment.resources import SecretSpec, VaultSpec
 from local.key_vault.deployed_secrets import to_write
+from local.key_vault.objects import AttributeChanges
 from local.key_vault.store import VaultStore
 from local.key_vault.vault import vault_app
 from local.net.loopback import LOOPBACK
@@ -62,7 +63,7 @@ def deploy_secrets(
     for vault in vaults.values():
         for spec in vault.spec.secrets:
             changed = spec.resource_id.lower() in rewritten
-            known = values.get(spec.name) or spec.value
+            known = values.get(spec.name)
             _deploy_secret(context, vault.store, spec, known, changed=changed)
 
 
@@ -82,13 +83,30 @@ def _deploy_secret(
     *,
     changed: bool,
 ) -> None:
-    newest = store.newest_secret(spec.name)
-    value = to_write(spec, newest, known, changed=changed)
+    found = store.secrets.all.get(spec.name.lower())
+    if found is not None and found.deletion is not None:
+        context.on_event(
+            f"note: secret {spec.name} was deleted and can be recovered; until then Azure refuses "
+            "to deploy it."
+        )
+        return
+    versions = found.versions if found else ()
+    value = to_write(spec, versions, known, changed=changed)
     if value is None:
         return
-    store.set_secret(spec.name, value, deployed=True)
-    if newest and not newest.deployed and newest.value != value:
+    # What the local cloud sets in the place of an operator has nothing of the deployment's own
+    # version, whose tags can say that it is still to be set.
+    in_operators_place = spec.made_once and known is not None
+    store.set_secret(
+        spec.name,
+        value,
+        spec.content_type,
+        None if in_operators_place else spec.tags,
+        AttributeChanges(**vars(spec.attributes)),
+        deployed=True,
+    )
+    if versions and not versions[-1].deployed and versions[-1].value != value:
         context.on_event(
-            f"note: secret {spec.name} was set by hand, and each deployment writes it: it has the "
-            "deployment's value again."
+            f"note: secret {spec.name} was set by hand, and the deployment has another value for "
+            "it than before: it has the deployment's value now."
         )

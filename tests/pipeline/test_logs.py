@@ -56,8 +56,8 @@ def vault_values(vault: Path) -> Iterator[tuple[str, bytes]]:
         for line in path.read_bytes().splitlines()[1:-1]:
             yield f"private key {path.name}", line
     secrets = json.loads((vault / "versions.json").read_text())["secrets"]
-    for name, versions in secrets.items():
-        for version in versions:
+    for name, secret in secrets.items():
+        for version in secret["versions"]:
             value = version["value"]
             yield f"secret {name}", value.encode()
             if value.startswith("{"):

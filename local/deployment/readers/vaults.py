@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import re
-import time
 
 from local.deployment.readers.references import References
 from local.deployment.resource_id import last, normal, parent
-from local.deployment.resources import AccessPolicy, KeySpec, SecretSpec, VaultSpec
+from local.deployment.resources import (
+    AccessPolicy,
+    KeySpec,
+    ObjectAttributes,
+    SecretSpec,
+    VaultSpec,
+)
+from local.deployment.rotation_policy import (
+    LifetimeAction,
+    RotationPolicy,
+    RotationPolicyError,
+    check,
+)
 from local.deployment.snapshot import SnapshotObject, SnapshotResource
 
 KIND = "Microsoft.KeyVault/vaults"
@@ -17,7 +28,11 @@ SECRET_KIND = f"{KIND}/secrets"
 _NEVER = 2**53  # seconds since 1970
 _OBJECT_NAME = re.compile(r"[0-9a-zA-Z-]{1,127}")
 _RBAC_IS_DEFAULT_SINCE = "2026-02-01"
-_OPERATIONS = ("encrypt", "decrypt", "sign", "verify", "wrapKey", "unwrapKey")
+_OPERATIONS = {
+    "RSA": ("encrypt", "decrypt", "sign", "verify", "wrapKey", "unwrapKey"),
+    "EC": ("sign", "verify"),
+}
+_CURVES = ("P-256", "P-384", "P-521", "P-256K")
 _OF_BOTH = frozenset({"all", "get", "list", "delete", "backup", "restore", "recover", "purge"})
 _SECRET_PERMISSIONS = _OF_BOTH | {"set"}
 _KEY_PERMISSIONS = _OF_BOTH | {
@@ -36,7 +51,13 @@ def read(
 ) -> VaultSpec:
     """Read a vault whose `tenant` has been taken; of `keys` and `secrets` it takes its own."""
     body = resource.properties
-    body.ignore("sku", "enableSoftDelete", "softDeleteRetentionInDays", "enablePurgeProtection")
+    body.ignore("enableSoftDelete")
+    sku = body.body("sku")
+    sku.ignore("family")
+    premium = sku.choice("name", ("standard", "premium"), "standard") == "premium"
+    sku.reject_unread()
+    retention_days = body.number("softDeleteRetentionInDays", 90, 7, 90)
+    purge_protection = body.flag("enablePurgeProtection", default=False)
     # The network around a vault, and what the platform itself may fetch from it.
     body.ignore("publicNetworkAccess", "networkAcls", "enabledForDeployment")
     body.ignore("enabledForDiskEncryption", "enabledForTemplateDeployment")
@@ -54,6 +75,9 @@ def read(
         policies,
         tuple(key for key in keys if _is_in(key.resource_id, resource.id)),
         tuple(secret for secret in secrets if _is_in(secret.resource_id, resource.id)),
+        retention_days,
+        purge_protection,
+        premium,
     )
 
 
@@ -66,19 +90,25 @@ def read_key(resource: SnapshotResource) -> KeySpec:
     """Read a key."""
     name = _object_name(resource)
     body = resource.properties
-    kty = body.choice("kty", ("RSA", "RSA-HSM"))
-    size = body.number("keySize", 2048)
+    kty = body.choice("kty", tuple(f"{one}{hsm}" for one in _OPERATIONS for hsm in ("", "-HSM")))
+    known = _OPERATIONS[kty.removesuffix("-HSM")]
+    size, curve = 2048, _CURVES[0]
+    if kty.startswith("RSA"):
+        size = body.number("keySize", size)
+    else:
+        curve = body.choice("curveName", _CURVES, curve)
     if size not in (2048, 3072, 4096):
         raise (body.found_at / "keySize").error("must be 2048, 3072 or 4096")
-    operations = body.texts("keyOps", _OPERATIONS)
+    operations = body.texts("keyOps", known)
     for operation in operations:
-        if operation not in _OPERATIONS:
-            raise (body.found_at / "keyOps").error(f"{operation!r} is not an RSA operation")
-    # A rotation policy rotates a key after weeks; here a command does it.
-    body.ignore("rotationPolicy")
-    _enabled(body)
+        if operation not in known:
+            raise (body.found_at / "keyOps").error(f"{operation!r} is not an operation of {kty}")
+    policy = _rotation_policy(body.body("rotationPolicy")) if body.has("rotationPolicy") else None
+    attributes = _attributes(body)
     resource.reject_unread()
-    return KeySpec(resource.id, name, kty, size, operations)
+    return KeySpec(
+        resource.id, name, kty, size, operations, curve, attributes, resource.tags, policy
+    )
 
 
 def read_secret(resource: SnapshotResource) -> SecretSpec:
@@ -87,14 +117,42 @@ def read_secret(resource: SnapshotResource) -> SecretSpec:
     body = resource.properties
     value = body.raw("value", "")
     content_type = body.text("contentType", "") or None
-    _enabled(body)
+    attributes = _attributes(body)
     resource.reject_unread()
     return SecretSpec(
         resource.id,
         name,
         content_type,
         value=value if isinstance(value, str) and value and not value.startswith("[") else None,
+        attributes=attributes,
+        tags=resource.tags,
     )
+
+
+def _rotation_policy(body: SnapshotObject) -> RotationPolicy:
+    attributes = body.body("attributes")
+    expiry = attributes.text("expiryTime", "") or None
+    attributes.reject_unread()
+    actions = tuple(_lifetime_action(one) for one in body.bodies("lifetimeActions"))
+    body.reject_unread()
+    policy = RotationPolicy(actions, expiry)
+    try:
+        check(policy)
+    except RotationPolicyError as error:
+        raise (body.found_at / error.path).error(error.why) from None
+    return policy
+
+
+def _lifetime_action(body: SnapshotObject) -> LifetimeAction:
+    action, trigger = body.body("action"), body.body("trigger")
+    found = LifetimeAction(
+        action.choice("type", ("Rotate", "Notify")),
+        trigger.text("timeAfterCreate", "") or None,
+        trigger.text("timeBeforeExpiry", "") or None,
+    )
+    for part in (action, trigger, body):
+        part.reject_unread()
+    return found
 
 
 def _policy(body: SnapshotObject, tenant_id: str, references: References) -> AccessPolicy:
@@ -116,13 +174,16 @@ def _permissions(body: SnapshotObject, name: str, known: frozenset[str]) -> froz
     return permissions
 
 
-def _enabled(body: SnapshotObject) -> None:
+def _attributes(body: SnapshotObject) -> ObjectAttributes:
     attributes = body.body("attributes")
-    attributes.only("enabled", allowed=True, why="a disabled object is not supported here")
     attributes.only("exportable", allowed=False, why="no key leaves the vault")
-    if attributes.number("exp", _NEVER, high=_NEVER) <= time.time():
-        raise (attributes.found_at / "exp").error("an expired object is not supported here")
+    found = ObjectAttributes(
+        attributes.flag("enabled", default=True),
+        attributes.number("nbf", high=_NEVER) if attributes.has("nbf") else None,
+        attributes.number("exp", high=_NEVER) if attributes.has("exp") else None,
+    )
     attributes.reject_unread()
+    return found
 
 
 def _object_name(resource: SnapshotResource) -> str:

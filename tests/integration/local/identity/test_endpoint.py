@@ -145,7 +145,16 @@ async def test_without_the_apps_secret_there_is_nothing(
         ({"resource": "https://elsewhere.example"}, "AADSTS500011"),
         ({"resource": "https://vault.azure.net.evil.example"}, "AADSTS500011"),
         ({"resource": "<script>\r\n"}, "AADSTS500011"),
+        ({"resource": f"{VAULT}/.default"}, "AADSTS500011"),
+        ({"resource": "api://app-encrypt"}, "AADSTS500011"),
         ({"client_id": "app-encrypt", "principal_id": "oid-shared"}, "Only one"),
+        ({"client_id": "app-encrypt", "mi_res_id": ""}, "Only one"),
+        ({"client_id": ""}, "client_id is empty"),
+        # Selectors of other endpoints and misspelt ones must not give the system identity's token.
+        ({"msi_res_id": SHARED.resource_id}, "msi_res_id is not known"),
+        ({"resource_id": SHARED.resource_id}, "resource_id is not known"),
+        ({"clientid": "app-encrypt"}, "clientid is not known"),
+        ({"Client_Id": "app-encrypt"}, "Client_Id is not known"),
     ],
 )
 async def test_a_request_that_cannot_be_answered(

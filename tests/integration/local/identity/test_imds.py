@@ -184,6 +184,9 @@ async def test_a_request_that_may_not_come_from_the_machine_is_refused(
         ({"resource": "https://elsewhere.example"}, "invalid_resource", "AADSTS500011"),
         ({"resource": "<script>\r\n"}, "invalid_resource", "AADSTS500011"),
         ({"client_id": "app-db", "object_id": "oid-db"}, "invalid_request", "Only one of"),
+        ({"client_id": ""}, "invalid_request", "client_id is empty"),
+        ({"principal_id": "oid-db"}, "invalid_request", "principal_id is not known"),
+        ({"resource_id": "x"}, "invalid_request", "resource_id is not known"),
     ],
 )
 async def test_a_request_that_cannot_be_answered(

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from local.authorization.authorization import Authorization
 from local.deployment.deployment import load, settings_of
-from local.deployment.resources import Deployment
+from local.deployment.resources import Deployment, ObjectAttributes
 from local.deployment.roles import BUILT_IN
+from local.deployment.rotation_policy import LifetimeAction, RotationPolicy
 from local.deployment.snapshot import DeploymentError
 from local.resource_manager.expressions import Reference, guid
 
@@ -183,6 +184,48 @@ def test_everything_of_a_deployment(loaded: Load) -> None:
     assert deployment.role_assignments[0].scope == KEY
     assert deployment.role_assignments[0].principal_id == identity.principal_id
     assert deployment.ignored == (PLAN,)
+
+
+def test_what_a_deployment_says_of_keys_and_secrets_is_read(loaded: Load) -> None:
+    attributes = {"enabled": False, "nbf": 1, "exp": 2}
+    action = {"action": {"type": "rotate"}, "trigger": {"timeAfterCreate": "P90D"}}
+    policy = {"attributes": {"expiryTime": "P2Y"}, "lifetimeActions": [action]}
+    snapshot = put(sample(), KEY, "properties", {"kty": "EC", "curveName": "P-384"})
+    snapshot = put(snapshot, KEY, "properties.attributes", attributes)
+    snapshot = put(snapshot, KEY, "properties.rotationPolicy", policy)
+    snapshot = put(snapshot, SECRET, "properties.attributes", attributes)
+    snapshot = put(snapshot, SECRET, "properties.value", "planted")
+    for one in (KEY, SECRET):
+        snapshot = put(snapshot, one, "tags", {"a": "b"})
+    vault = loaded(snapshot).vaults[0]
+    (key,), (secret,) = vault.keys, vault.secrets
+    assert (key.kty, key.curve, key.operations) == ("EC", "P-384", ("sign", "verify"))
+    assert key.attributes == secret.attributes == ObjectAttributes(False, 1, 2)
+    assert key.tags == secret.tags == {"a": "b"}
+    rotate = LifetimeAction("Rotate", after_create="P90D")
+    assert key.rotation_policy == RotationPolicy((rotate,), "P2Y")
+    assert secret.value == "planted"
+    assert "planted" not in repr(secret)
+    secure = put(snapshot, SECRET, "properties.value", "[parameters('values')['partner']]")
+    assert loaded(secure).vaults[0].secrets[0].value is None
+
+
+@pytest.mark.parametrize(
+    ("properties", "expected"),
+    [
+        ({}, (90, False, False)),
+        ({"softDeleteRetentionInDays": 7, "enablePurgeProtection": True}, (7, True, False)),
+        ({"sku": {"family": "A", "name": "premium"}}, (90, False, True)),
+    ],
+)
+def test_what_a_vault_keeps_of_the_deleted_is_read(
+    loaded: Load, properties: Json, expected: tuple[int, bool, bool]
+) -> None:
+    snapshot = sample()
+    for name, value in properties.items():
+        snapshot = put(snapshot, VAULT, f"properties.{name}", value)
+    vault = loaded(snapshot).vaults[0]
+    assert (vault.retention_days, vault.purge_protection, vault.premium) == expected
 
 
 def test_defaults_are_azures(loaded: Load) -> None:
@@ -383,20 +426,28 @@ REFUSED: list[tuple[str, str, object, str, str]] = [
         "a GUID",
     ),
     (KEY, "properties.other", 1, "other", "does not support"),
-    (KEY, "properties.kty", "EC", "kty", "'EC' is not one of"),
+    (KEY, "properties.kty", "oct", "kty", "'oct' is not one of"),
+    (KEY, "properties.kty", "EC", "keyOps", "'encrypt' is not an operation of EC"),
     (KEY, "properties.keySize", 1024, "keySize", "2048"),
     (KEY, "properties.keySize", "2048", "keySize", "whole number"),
     (KEY, "properties.keySize", True, "keySize", "whole number"),
     (KEY, "properties.keyOps", ["import"], "keyOps", "'import'"),
     (KEY, "properties.curveName", "P-256", "curveName", "does not support"),
-    (KEY, "properties.attributes", {"enabled": False}, "attributes.enabled", "disabled"),
-    (KEY, "properties.attributes", {"exp": 1}, "attributes.exp", "expired"),
     (KEY, "properties.attributes", {"exportable": True}, "attributes.exportable", "leaves"),
-    (SECRET, "properties.attributes", {"exp": 1}, "attributes.exp", "expired"),
     (KEY, "id", f"{VAULT}/keys/pay_load", "", "letters, digits"),
     (KEY, "id", f"{VAULT}2/keys/payload", "", "not deployed with it"),
     (SECRET, "properties.other", 1, "other", "does not support"),
-    (SECRET, "properties.attributes", {"nbf": 1}, "attributes.nbf", "does not support"),
+    (SECRET, "properties.attributes", {"nbf": "now"}, "attributes.nbf", "whole number"),
+    (SECRET, "tags", {"a": 1}, "tags.a", "a string"),
+    (KEY, "properties.rotationPolicy", {"more": 1}, "rotationPolicy.more", "does not support"),
+    (
+        KEY,
+        "properties.rotationPolicy",
+        {"attributes": {"expiryTime": "P7D"}},
+        "rotationPolicy.attributes.expiryTime",
+        "28 days",
+    ),
+    (VAULT, "properties.softDeleteRetentionInDays", 6, "softDeleteRetentionInDays", "from 7 to 90"),
     (BUS, "properties.other", 1, "other", "does not support"),
     (BUS, "sku.name", "Gold", "sku.name", "'Gold'"),
     (BUS, "sku.tier", "Premium", "sku.tier", "same as the name"),

@@ -11,11 +11,11 @@ from local.key_vault.errors import (
     disabled_key,
     invalid_token,
     missing_token,
-    no_such_method,
+    no_such_operation,
     not_found,
     not_permitted_on_key,
 )
-from local.key_vault.store import ObjectNotFoundError
+from local.key_vault.objects import ObjectNotFoundError
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ from local.key_vault.store import ObjectNotFoundError
         (not_found(ObjectNotFoundError("key", "k")), 404, "KeyNotFound", None),
         (not_found(ObjectNotFoundError("secret", "s", "1")), 404, "SecretNotFound", None),
         (bad_parameter("why"), 400, "BadParameter", None),
-        (no_such_method(), 405, "MethodNotAllowed", None),
+        (no_such_operation(), 405, "MethodNotAllowed", None),
     ],
 )
 def test_an_error_has_azures_status_and_codes(

@@ -11,6 +11,7 @@ from local.key_vault.operations import parse
 
 KEYS = "Microsoft.KeyVault/vaults/keys"
 SECRETS = "Microsoft.KeyVault/vaults/secrets"
+POLICIES = "Microsoft.KeyVault/vaults/keyrotationpolicies"
 V = "0123456789abcdef0123456789abcdef"
 
 
@@ -39,6 +40,28 @@ V = "0123456789abcdef0123456789abcdef"
         ("GET", "/secrets/n/versions", ("versions", "n", None)),
         ("PUT", "/secrets/n", ("set", "n", None)),
         ("GET", "/keys/%6E", ("get", "n", None)),
+        ("GET", "/keys/n/rotationpolicy", ("getRotationPolicy", "n", None)),
+        ("PUT", "/keys/n/rotationpolicy", ("setRotationPolicy", "n", None)),
+        ("PUT", "/keys/n", ("import", "n", None)),
+        ("POST", "/keys/n/create", ("create", "n", None)),
+        ("POST", "/keys/restore", ("restore", None, None)),
+        ("POST", "/keys/restore/create", ("create", "restore", None)),
+        ("POST", "/keys/n/backup", ("backup", "n", None)),
+        ("POST", f"/keys/n/{V}/sign", ("sign", "n", V)),
+        ("POST", "/keys/n//verify", ("verify", "n", None)),
+        ("PATCH", "/keys/n/", ("update", "n", None)),
+        ("PATCH", f"/keys/n/{V}", ("update", "n", V)),
+        ("DELETE", "/keys/n", ("delete", "n", None)),
+        ("GET", "/deletedkeys", ("listDeleted", None, None)),
+        ("GET", "/deletedkeys/n", ("getDeleted", "n", None)),
+        ("DELETE", "/deletedkeys/n", ("purge", "n", None)),
+        ("POST", "/deletedkeys/n/recover", ("recover", "n", None)),
+        ("POST", "/secrets/restore", ("restore", None, None)),
+        ("POST", "/secrets/n/backup", ("backup", "n", None)),
+        ("PATCH", f"/secrets/n/{V}", ("update", "n", V)),
+        ("DELETE", "/secrets/n", ("delete", "n", None)),
+        ("GET", "/deletedsecrets", ("listDeleted", None, None)),
+        ("DELETE", "/deletedsecrets/n", ("purge", "n", None)),
     ],
 )
 def test_paths(method: str, path: str, expected: tuple[str, str | None, str | None]) -> None:
@@ -62,6 +85,35 @@ def test_paths(method: str, path: str, expected: tuple[str, str | None, str | No
         ("GET", "/secrets/n", f"{SECRETS}/getSecret/action", "get"),
         ("GET", "/secrets/n/versions", f"{SECRETS}/readMetadata/action", "list"),
         ("PUT", "/secrets/n", f"{SECRETS}/setSecret/action", "set"),
+        ("POST", "/keys/n/create", f"{KEYS}/create/action", "create"),
+        ("PUT", "/keys/n", f"{KEYS}/import/action", "import"),
+        ("PATCH", "/keys/n", f"{KEYS}/update/action", "update"),
+        ("DELETE", "/keys/n", f"{KEYS}/delete", "delete"),
+        ("POST", "/keys/n/backup", f"{KEYS}/backup/action", "backup"),
+        ("POST", "/keys/restore", f"{KEYS}/restore/action", "restore"),
+        ("POST", "/keys/n//sign", f"{KEYS}/sign/action", "sign"),
+        ("POST", "/keys/n//verify", f"{KEYS}/verify/action", "verify"),
+        ("GET", "/keys/n/rotationpolicy", f"{POLICIES}/read", "getrotationpolicy"),
+        ("PUT", "/keys/n/rotationpolicy", f"{POLICIES}/write", "setrotationpolicy"),
+        ("GET", "/deletedkeys", f"{KEYS}/read", "list"),
+        ("GET", "/deletedkeys/n", f"{KEYS}/read", "get"),
+        ("POST", "/deletedkeys/n/recover", f"{KEYS}/recover/action", "recover"),
+        ("DELETE", "/deletedkeys/n", f"{KEYS}/purge/action", "purge"),
+        ("PATCH", "/secrets/n", f"{SECRETS}/update/action", "set"),
+        ("DELETE", "/secrets/n", f"{SECRETS}/delete", "delete"),
+        ("POST", "/secrets/n/backup", f"{SECRETS}/backup/action", "backup"),
+        ("POST", "/secrets/restore", f"{SECRETS}/restore/action", "restore"),
+        ("GET", "/deletedsecrets", f"{SECRETS}/readMetadata/action", "list"),
+        ("GET", "/deletedsecrets/n", f"{SECRETS}/readMetadata/action", "get"),
+        ("POST", "/deletedsecrets/n/recover", f"{SECRETS}/recover/action", "recover"),
+        ("DELETE", "/deletedsecrets/n", f"{SECRETS}/purge/action", "purge"),
+        # Not served, which only those learn who have the right to it.
+        ("POST", "/keys/n//release", f"{KEYS}/release/action", "release"),
+        ("GET", f"/keys/n/{V}/attestation", f"{KEYS}/read", "get"),
+        ("POST", "/keys", f"{KEYS}/create/action", "create"),
+        ("DELETE", "/keys", f"{KEYS}/delete", "delete"),
+        ("POST", "/secrets/n", f"{SECRETS}/setSecret/action", "set"),
+        ("GET", "/certificates/n", "Microsoft.KeyVault/vaults/certificates/read", "get"),
     ],
 )
 def test_the_right_that_each_operation_takes(
@@ -75,20 +127,8 @@ def test_the_right_that_each_operation_takes(
     ("method", "path", "status"),
     [
         ("GET", "/", 405),
-        ("GET", "/certificates/n", 405),
         ("GET", "/Keys/n", 405),
-        ("POST", "/keys/n//sign", 405),
-        ("POST", "/keys/n/create", 405),
-        ("POST", "/keys", 405),
-        ("DELETE", "/keys/n", 405),
-        ("DELETE", "/secrets/n", 405),
-        ("POST", "/secrets/n", 405),
-        ("PUT", "/keys/n", 405),
-        ("PUT", "/secrets", 405),
-        ("PUT", f"/secrets/n/{V}", 405),
-        ("GET", f"/keys/n/{V}/x", 405),
-        ("GET", f"/keys/n/{V}/x/y", 405),
-        ("POST", f"/keys/n/{V}/{V}/encrypt", 405),
+        ("TRACE", "/keys/n", 405),
         ("GET", "/keys/n_n", 400),
         ("GET", "/keys/n%2Fn", 400),
         ("GET", "/keys/%2E%2E", 400),
@@ -102,6 +142,27 @@ def test_what_is_not_served(method: str, path: str, status: int) -> None:
     with pytest.raises(KeyVaultError) as caught:
         parse(method, path)
     assert caught.value.status == status
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/certificates/n"),
+        ("POST", "/keys"),
+        ("POST", "/secrets/n"),
+        ("PUT", "/secrets"),
+        ("PUT", f"/secrets/n/{V}"),
+        ("PUT", "/deletedkeys/n"),
+        ("GET", f"/keys/n/{V}/x"),
+        ("GET", f"/keys/n/{V}/x/y"),
+        ("POST", f"/keys/n/{V}/{V}/encrypt"),
+        ("POST", "/keys/n//release"),
+    ],
+)
+def test_what_no_operation_is_at_has_a_right_all_the_same(method: str, path: str) -> None:
+    operation = parse(method, path).operation
+    assert not operation.served
+    assert operation.data_action
 
 
 @given(st.sampled_from(["GET", "POST", "PUT"]), st.text())

@@ -73,7 +73,7 @@ def test_a_new_folder_takes_it_as_it_is(folder: Path) -> None:
     made = over(folder, json.dumps(snapshot()).encode(), PATH)
     assert made.staying == {}
     assert made.rewritten == frozenset()
-    assert json.loads(made.record)["version"] == 1
+    assert json.loads(made.record)["version"] == 2
 
 
 def test_the_same_again_changes_nothing(folder: Path) -> None:
@@ -212,8 +212,8 @@ def test_an_older_folder_remembers_nothing_and_its_keys_are_left_alone(folder: P
     assert deploy(folder, only_keys_forgotten(snapshot())).staying == {}
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"version": 2}', "{"])
-def test_a_folder_of_another_version_is_told(folder: Path, content: str) -> None:
+@pytest.mark.parametrize("content", ["", "[]", '{"version": 1}', "{"])
+def test_a_folder_of_another_version_is_refused(folder: Path, content: str) -> None:
     (folder / FILE).write_text(content)
     with pytest.raises(DeploymentError, match="another version of the local cloud"):
         over(folder, json.dumps(snapshot()).encode(), PATH)
