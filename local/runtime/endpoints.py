@@ -11,7 +11,8 @@ from pathlib import Path
 class Endpoints:
     """URLs, without a slash at the end except those of vaults; `ca` is what their clients trust.
 
-    `vaults`, `machines` and `apps` are by name. `bus` and `partner_bus` are `sb://host:port`.
+    `vaults`, `machines` and `apps` are by name. `bus` and `partner_bus` are `sb://host:port`, as is
+    `bus_plain`, without TLS, where there is one.
     """
 
     identity: str
@@ -22,6 +23,7 @@ class Endpoints:
     partner_bus: str
     ca: Path
     apps: Mapping[str, str]
+    bus_plain: str | None = None
 
     def as_json(self) -> dict[str, object]:
         """Return the content of endpoints.json."""
@@ -31,6 +33,7 @@ class Endpoints:
             **machines,
             "vaults": dict(self.vaults),
             "bus": self.bus,
+            **({"bus_plain": self.bus_plain} if self.bus_plain else {}),
             "partner": self.partner,
             "partner_bus": self.partner_bus,
             "ca": str(self.ca),

@@ -8,6 +8,7 @@ import math
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from ssl import SSLContext
 
 from local.bus.broker.address import Address
@@ -63,12 +64,21 @@ class BusServer:
         """Accept connections, over TLS where a context is given; return the port."""
         return await self.listen_on(socket.create_server((host, port)), ssl)
 
-    async def listen_on(self, listening: socket.socket, ssl: SSLContext | None = None) -> int:
-        """Do the same on a socket that listens already; it is closed with the server."""
+    async def listen_on(
+        self,
+        listening: socket.socket,
+        ssl: SSLContext | None = None,
+        access: AccessControl | None = None,
+    ) -> int:
+        """Do the same on a socket that listens already; it is closed with the server.
+
+        `access` decides there in place of the server's own.
+        """
+        services = self._services if access is None else replace(self._services, access=access)
         loop = asyncio.get_running_loop()
         server = await loop.create_server(
             distant(
-                lambda: Connection(self._services, self._connections, MAX_CONNECTIONS),
+                lambda: Connection(services, self._connections, MAX_CONNECTIONS),
                 self._round_trip,
             ),
             sock=listening,
