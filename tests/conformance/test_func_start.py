@@ -1,7 +1,7 @@
 """What `func start` does beside the local cloud: its settings file, and its client of the bus.
 
-The tools themselves come from no package registry, so a test plays their part: it reads the file as
-they do, and `sbnet` is the .NET client that their host has.
+The tools are not installed in CI, so a test plays their part: it reads the file as they do, and
+`sbnet` is the .NET client that their host has.
 """
 
 from __future__ import annotations
