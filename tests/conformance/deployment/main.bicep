@@ -69,7 +69,10 @@ var queues Queue[] = [
   { name: 'samples' }
   { name: 'samples-async' }
   { name: 'short-lock', lockDuration: 'PT5S', maxDeliveryCount: 3 }
+  { name: 'sessions', requiresSession: true }
+  { name: 'sessions-async', requiresSession: true }
   { name: 'javascript' }
+  { name: 'javascript-sessions', requiresSession: true }
   { name: 'dotnet', lockDuration: 'PT5S' }
 ]
 
