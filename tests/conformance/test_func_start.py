@@ -110,6 +110,8 @@ def test_an_app_that_does_not_exist_cannot_be_left_out(tmp_path: Path) -> None:
     assert "there is no app 'reciever' to leave out; the apps are: " in done.stderr
 
 
+@pytest.mark.conformance("Service Bus queues", "send, receive and complete", ".NET")
+@pytest.mark.conformance("Service Bus queues", "renew the lock of a message", ".NET")
 def test_the_hosts_client_receives_renews_and_settles_by_identity(
     cloud: Running, sbnet: str, tmp_path: Path
 ) -> None:
@@ -127,6 +129,7 @@ def test_the_hosts_client_receives_renews_and_settles_by_identity(
     assert code == 0, found
 
 
+@pytest.mark.conformance("Service Bus queues", "refused without a right", ".NET")
 def test_the_hosts_client_is_refused_where_the_identity_has_no_right(
     cloud: Running, sbnet: str, tmp_path: Path
 ) -> None:
