@@ -25,7 +25,7 @@ from local.runtime.redeployment import Redeployment, over, read
 
 _CONTROL_PORT = 7099
 # More than the connections of all ports together; the default of many systems is 1,024 or 256.
-_OPEN_FILES = 8192
+_OPEN_FILES = 20_000
 
 
 @dataclass(frozen=True)

@@ -31,11 +31,15 @@ class Listener(socket.socket):
     def accept(self) -> tuple[socket.socket, Any]:
         """Accept one; ConnectionAbortedError above the limit, as for one closed meanwhile."""
         connection, address = super().accept()
-        if sum(one.fileno() >= 0 for one in self._accepted) >= self._limit:
+        # Those that are closed may still be among them; only at the limit is it worth to look.
+        if len(self._accepted) >= self._limit and self._open_ones() >= self._limit:
             connection.close()
             raise ConnectionAbortedError("too many connections")
         self._accepted.add(connection)
         return connection, address
+
+    def _open_ones(self) -> int:
+        return sum(one.fileno() >= 0 for one in self._accepted)
 
 
 def listen(port: int, connections: int = CONNECTIONS, *, reserved: bool = False) -> Listener:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from local.bus.broker.journal import Journal
 from local.bus.security.access import IdentityAccess
 from local.bus.security.identity_keys import IdentityKey, IdentityKeyAccess
+from local.bus.server.connection import MAX_REFUSED
 from local.bus.server.server import MAX_CONNECTIONS, BusServer
 from local.deployment.resources import NamespaceSpec
 from local.net.loopback import LOOPBACK, listen
@@ -46,7 +47,7 @@ class RunningBus:
 
     async def listen(self) -> None:
         """Accept connections."""
-        listening = listen(self._port, MAX_CONNECTIONS, reserved=True)
+        listening = listen(self._port, MAX_CONNECTIONS + MAX_REFUSED, reserved=True)
         await self.server.listen_on(listening, self._context.tls)
         if self._plain is not None:
             port, keys = self._plain

@@ -14,7 +14,7 @@ from tests.pipeline.cloud_process import Received
 
 REASONS = {"fault=400": "partner-refused", "fault=422": "partner-refused"}
 Gap = tuple[float, float]
-"""When a message arrived at the partner first, and when it did so once more."""
+"""When a message was posted, and when it arrived at the partner once more."""
 
 _NEAR = 30.0  # seconds
 _MARGIN = 1.0  # seconds between what happens and when the test or the partner notes it
@@ -37,11 +37,11 @@ class Account:
     def __post_init__(self) -> None:
         gaps: list[Gap] = []
         answers_lost = 0
-        for one in self.promises:
+        for one, promise in self.promises.items():
             arrived = sorted(received.at for received in self.delivered.get(one, []))
-            # From the first delivery on, not the last: beside a hop that could not be completed,
-            # the next one is under way, and the bus may deliver either again.
-            repeats = [(arrived[0], again) for again in arrived[1:]]
+            # From its post on, not from a delivery: whatever ends a receiver between sending the
+            # next hop and completing the last leaves both, each delivered when its time has come.
+            repeats = [(promise.posted_at, again) for again in arrived[1:]]
             left = without_answer(repeats, self.unanswered.get(one, []))
             answers_lost += len(repeats) - len(left)
             gaps += left
@@ -68,7 +68,9 @@ class Account:
     def _near(self) -> str:
         """Show each repeat that nothing explains, and what happened near it."""
         times = Counter((round(first), round(second)) for first, second in self.unexplained)
-        lines = [f"{n} delivered at {a} and again at {b}" for (a, b), n in sorted(times.items())]
+        lines = [
+            f"{n} posted at {a} and delivered again at {b}" for (a, b), n in sorted(times.items())
+        ]
         spans = [(one.begin, one.end, f"{one.kind}, at most {one.most}") for one in self.breaks]
         spans += [(begin, end, name) for name, begin, end in self.happened]
         lines += [
@@ -132,7 +134,7 @@ def without_answer(gaps: Sequence[Gap], unanswered: Sequence[float]) -> list[Gap
 def explained(gaps: Sequence[Gap], breaks: Sequence[Break]) -> tuple[Counter[str], list[Gap]]:
     """Count repeats by what explains each, and return those that nothing does.
 
-    What explains a repeat happened between the first delivery of its message and the repeat.
+    What explains a repeat happened between the post of its message and the repeat.
     Nothing explains more than it had under way: each repeat goes to what ended first and has not
     explained its most yet.
     """

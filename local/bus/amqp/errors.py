@@ -21,6 +21,8 @@ UNATTACHED_HANDLE = "amqp:session:unattached-handle"
 HANDLE_IN_USE = "amqp:session:handle-in-use"
 TRANSFER_LIMIT = "amqp:link:transfer-limit-exceeded"
 SIZE_EXCEEDED = "amqp:link:message-size-exceeded"
+UNKNOWN_TRANSACTION = "amqp:transaction:unknown-id"
+TRANSACTION_TIMEOUT = "amqp:transaction:timeout"
 LOCK_LOST = "com.microsoft:message-lock-lost"
 SESSION_LOCK_LOST = "com.microsoft:session-lock-lost"
 SESSION_CANNOT_BE_LOCKED = "com.microsoft:session-cannot-be-locked"
@@ -163,6 +165,17 @@ class ServerBusyError(AmqpError):
             SERVER_BUSY,
             f"The request was terminated because the namespace {namespace} is being throttled. "
             "Error code : 50009. Please wait 10 seconds and try again.",
+        )
+
+
+class TooManyConnectionsError(AmqpError):
+    """The namespace has as many connections as it may have."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(
+            RESOURCE_LIMIT,
+            f"ConnectionsQuotaExceeded for namespace: {host.partition('.')[0]}. Close connections, "
+            f"or share one among several clients. {tracking(uuid4())}",
         )
 
 

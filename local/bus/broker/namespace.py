@@ -104,13 +104,19 @@ class Namespace:
 
     def send(self, queue: Queue, messages: Sequence[tuple[Message, int]]) -> list[int]:
         """Put messages, each with its size in bytes, to a queue: all, or none. Raises AmqpError."""
-        self.availability.require(queue, "send")
-        for message, size in messages:
-            queue.check(message, size)
+        self.check(queue, messages)
         now = self.clock()
         numbers = [queue.send(message, now) for message, _ in messages]
         self.changed(queue)
         return numbers
+
+    def check(self, queue: Queue, messages: Sequence[tuple[Message, int]]) -> None:
+        """Raise AmqpError where a queue does not take messages, all of them together."""
+        self.availability.require(queue, "send")
+        for message, size in messages:
+            queue.check(message, size)
+        if len(messages) > 1 and not queue.has_room(sum(size for _, size in messages)):
+            raise queue.full()
 
     def add_consumer(self, queue: Queue, consumer: Consumer) -> None:
         """Deliver messages to a consumer for as long as it is ready."""

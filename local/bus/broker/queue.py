@@ -224,6 +224,10 @@ class Queue:
 
     # Settling
 
+    def require_lock(self, token: UUID, now: float) -> None:
+        """Raise AmqpError unless a message is locked with that token."""
+        self._held(token, now)
+
     def renew(self, token: UUID, now: float) -> float:
         """Start a lock's time again; return its new end."""
         entry = self._held(token, now)

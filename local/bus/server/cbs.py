@@ -5,6 +5,7 @@ Source: OASIS AMQP Claims-Based Security 1.0, 5.1 (put-token), as Service Bus sp
 
 from __future__ import annotations
 
+from local.bus.amqp import performatives as amqp
 from local.bus.amqp.errors import AmqpError, EntityNotFoundError, UnauthorizedError
 from local.bus.amqp.values import Int, Value
 from local.bus.broker.address import parse_address
@@ -12,9 +13,9 @@ from local.bus.server.link import Link
 from local.bus.server.requests import read_request, send_response
 
 
-def cbs_node(link: Link, _message_format: int | None, data: bytes) -> None:
+def cbs_node(link: Link, first: amqp.Transfer, data: bytes) -> None:
     """Take a token, and respond whether it is accepted."""
-    request = read_request(data)
+    request = read_request(first, data)
     status, description = 202, "Accepted"
     audience = request.properties.get("name")
     try:

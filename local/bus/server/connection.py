@@ -21,10 +21,12 @@ from local.bus.amqp.errors import (
     INVALID_FIELD,
     NOT_ALLOWED,
     AmqpError,
+    TooManyConnectionsError,
 )
 from local.bus.amqp.frames import Frame, FrameReader, ProtocolHeader
 from local.bus.broker.address import CBS
 from local.bus.broker.namespace import Namespace
+from local.bus.broker.transactions import Transactions
 from local.bus.security.audit_sink import AuditSink
 from local.bus.security.claims import ConnectionClaims
 from local.bus.security.principal import AccessControl
@@ -40,6 +42,9 @@ _LINKLESS = (
     "The connection was closed because it did not have any active links in the past "
     f"{LINKLESS_SECONDS * 1000:.0f} milliseconds."
 )
+# How many are opened beyond the limit, at once, to be refused; any more are dropped.
+MAX_REFUSED = 100
+
 _IDLE = "The connection was inactive for too long."
 
 
@@ -65,6 +70,7 @@ class Connection(asyncio.Protocol):
         self.namespace = services.namespace
         self.claims = ConnectionClaims(services.access, services.clock, services.audit)
         self.memory = MemoryBudget()
+        self.transactions = Transactions(services.namespace)
         self.sessions: dict[int, Session] = {}
         self.links = 0
         self.is_writable = True
@@ -88,7 +94,9 @@ class Connection(asyncio.Protocol):
         self._liveness = Liveness(self._loop.time())
         self._output = Output(self._transport, self._loop, self._commit, self._on_sent)
         self._timer = self._loop.call_later(self._liveness.check_seconds, self._on_timer)
-        if len(self._connections) >= self._limit:
+        open_ones = len(self._connections)
+        self._is_too_many = open_ones >= self._limit
+        if open_ones >= self._limit + MAX_REFUSED:
             self.drop()
         self._connections.add(self)
 
@@ -177,10 +185,10 @@ class Connection(asyncio.Protocol):
             session.check_rights()
 
     def _has_links(self) -> bool:
-        # Those to $cbs do not count. Anybody gets them, and could hold the few connections that
-        # there are without ever showing a token.
+        # Those to $cbs and to the coordinator do not count. Anybody gets them, and could hold the
+        # connections that there are without ever showing a token.
         every = (link for session in self.sessions.values() for link in session.links.values())
-        return any(link.address.entity != CBS for link in every)
+        return any(link.address.entity not in ("", CBS) for link in every)
 
     # Reading
 
@@ -219,6 +227,8 @@ class Connection(asyncio.Protocol):
         self._liveness.heartbeat = peer.idle_timeout / 2
         self._timer.cancel()
         self._timer = self._loop.call_later(self._liveness.check_seconds, self._on_timer)
+        if self._is_too_many:
+            raise TooManyConnectionsError(self.namespace.host)
         if peer.max_frame < MIN_MAX_FRAME:
             raise AmqpError(INVALID_FIELD, "max-frame-size is below 512.")
 

@@ -16,15 +16,18 @@ from local.bus.amqp.errors import (
     UnauthorizedError,
 )
 from local.bus.amqp.message import BATCH_FORMAT, parse, split_batch
+from local.bus.amqp.values import Described
 from local.bus.broker.address import Address
 from local.bus.broker.queue import Queue
 from local.bus.broker.settlement import ACCEPTED, rejected
 from local.bus.security.principal import Right
+from local.bus.server.coordinator import coordinate, in_transaction, transaction_of
 from local.bus.server.link import Link, LinkSession
 
 CREDIT = 1000
 
-Node = Callable[[Link, int | None, bytes], None]
+Node = Callable[[Link, amqp.Transfer, bytes], Described | None]
+"""Takes a message; returns the outcome, or None where that is `accepted`. Raises AmqpError."""
 
 
 class IncomingLink(Link):
@@ -112,9 +115,8 @@ class IncomingLink(Link):
         self.delivery_count += 1
         if first is None or first.delivery_id is None:
             return
-        error = self._accept(first, data, size)
+        error, state = self._accept(first, data, size)
         if not first.settled:
-            state = rejected(error) if error else ACCEPTED
             number = first.delivery_id
             self.session.send(
                 amqp.Disposition(amqp.RECEIVER, number, number, settled=True, state=state)
@@ -126,15 +128,18 @@ class IncomingLink(Link):
         elif self.credit < CREDIT // 2:
             self._grant()
 
-    def _accept(self, first: amqp.Transfer, data: bytes, size: int) -> AmqpError | None:
+    def _accept(
+        self, first: amqp.Transfer, data: bytes, size: int
+    ) -> tuple[AmqpError | None, Described]:
+        """Return why the message is refused, if it is, and the outcome to answer."""
         try:
             self._check_size(size)
-            self._node(self, first.message_format, data)
+            return None, self._node(self, first, data) or ACCEPTED
         except DecodeError as error:
-            return AmqpError(DECODE_ERROR, str(error))
+            refused = AmqpError(DECODE_ERROR, str(error))
         except AmqpError as error:
-            return error
-        return None
+            refused = error
+        return refused, rejected(refused)
 
     def _check_size(self, size: int) -> None:
         if size > self.limit:
@@ -145,14 +150,25 @@ class IncomingLink(Link):
         self.session.flow(self)
 
 
+def coordinator_node(link: Link, _first: amqp.Transfer, data: bytes) -> Described:
+    """Begin or end a transaction."""
+    return coordinate(link, data)
+
+
 def queue_node(queue: Queue) -> Node:
     """Make the node that puts what arrives into a queue."""
 
-    def accept(link: Link, message_format: int | None, data: bytes) -> None:
+    def accept(link: Link, first: amqp.Transfer, data: bytes) -> Described | None:
         claims = link.session.claims
         holder = claims.require("send", link.address)
-        encoded = split_batch(data) if message_format == BATCH_FORMAT else [data]
-        link.session.namespace.send(queue, [(parse(one), len(one)) for one in encoded])
+        encoded = split_batch(data) if first.message_format == BATCH_FORMAT else [data]
+        messages = [(parse(one), len(one)) for one in encoded]
+        transaction_id = transaction_of(first.state)
+        if transaction_id is None:
+            link.session.namespace.send(queue, messages)
+        else:
+            link.session.transactions.send(transaction_id, queue, messages)
         claims.used("send", holder, link.address, len(encoded))
+        return None if transaction_id is None else in_transaction(transaction_id, ACCEPTED)
 
     return accept

@@ -9,6 +9,7 @@ from local.bus.amqp.errors import AmqpError
 from local.bus.amqp.values import Described
 from local.bus.broker.address import Address
 from local.bus.broker.namespace import Namespace
+from local.bus.broker.transactions import Transactions
 from local.bus.security.claims import ConnectionClaims
 from local.bus.security.principal import Principal, Right
 from local.bus.server.memory_budget import MemoryBudget
@@ -42,6 +43,10 @@ class ClientServices(Protocol):
     @property
     def memory(self) -> MemoryBudget:
         """What may be kept for the client."""
+
+    @property
+    def transactions(self) -> Transactions:
+        """The client's open transactions."""
 
 
 class LinkSession(ClientServices, Protocol):

@@ -17,12 +17,17 @@ from local.bus.broker.address import CBS, Address, parse_address
 from local.bus.broker.queue import Queue
 from local.bus.security.principal import Right
 from local.bus.server.cbs import cbs_node
-from local.bus.server.incoming import IncomingLink, Node, queue_node
+from local.bus.server.incoming import IncomingLink, Node, coordinator_node, queue_node
 from local.bus.server.link import Link, LinkSession
 from local.bus.server.management import management_node
 from local.bus.server.outgoing import QueueReceiver, ReplyLink
 from local.bus.server.session_receiver import SessionReceiver
-from local.bus.server.terminus import address_of, reply_address_of, session_filter_of
+from local.bus.server.terminus import (
+    address_of,
+    is_coordinator,
+    reply_address_of,
+    session_filter_of,
+)
 
 logger = logging.getLogger("local.bus")
 
@@ -45,6 +50,10 @@ def attach_link(session: LinkSession, attach: amqp.Attach) -> Link:
 
     The attach of a session receiver is answered later, by the link.
     """
+    if is_coordinator(attach):
+        link: Link = IncomingLink(session, attach, Address(""), None, coordinator_node, MAX_REQUEST)
+        _answer(session, attach, link)
+        return link
     text = address_of(attach)
     if text is None:
         raise AmqpError(NOT_IMPLEMENTED, "A link needs an address.")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from local.bus.amqp import performatives as amqp
 from local.bus.amqp.decoding import DecodeError
 from local.bus.amqp.errors import (
     ARGUMENT_ERROR,
@@ -68,8 +69,8 @@ Operation = Callable[[Call], Value]
 def management_node(queue: Queue) -> Node:
     """Make the node that executes operations on a queue."""
 
-    def respond(link: Link, _message_format: int | None, data: bytes) -> None:
-        request = read_request(data)
+    def respond(link: Link, first: amqp.Transfer, data: bytes) -> None:
+        request = read_request(first, data)
         status, description, condition, body = 200, "OK", None, None
         try:
             body = _run(link, queue, request)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 from local.bus.amqp import performatives as amqp
-from local.bus.amqp.errors import AmqpError
-from local.bus.amqp.values import Described
+from local.bus.amqp.errors import NOT_IMPLEMENTED, AmqpError
+from local.bus.amqp.values import Described, Symbol
 from local.bus.broker.address import Address
 from local.bus.broker.delivery import encode_entry
 from local.bus.broker.entry import QueueEntry
@@ -16,9 +16,11 @@ from local.bus.broker.message_sessions import MessageSessionLock
 from local.bus.broker.queue import Queue
 from local.bus.broker.settlement import rejected, settle
 from local.bus.security.principal import Principal, Right
+from local.bus.server.coordinator import in_transaction, outcome_in, transaction_of
 from local.bus.server.flow_control import SERIAL_NUMBERS
 from local.bus.server.link import Link, LinkSession
 
+_TRANSACTION = Symbol("txn-id")
 REPLY_OVERHEAD = 1024  # bytes that keeping a reply takes beside its own, generously
 
 
@@ -38,6 +40,8 @@ class OutgoingLink(Link):
 
     def on_flow(self, flow: amqp.Flow) -> None:
         """Take the client's credit; a drain is answered when what is there has been sent."""
+        if _TRANSACTION in (flow.properties or {}):
+            raise AmqpError(NOT_IMPLEMENTED, "Messages cannot be received in a transaction.")
         if flow.link_credit is not None:
             seen = flow.delivery_count or 0
             in_flight = (self.delivery_count - seen) % SERIAL_NUMBERS
@@ -116,6 +120,11 @@ class QueueReceiver(OutgoingLink):
         """Apply an outcome; return the one to answer, or None where there was none."""
         namespace = self.session.namespace
         try:
+            transaction_id = transaction_of(state)
+            if transaction_id is not None:
+                outcome = outcome_in(state)
+                self.session.transactions.settle(transaction_id, self._queue, token, outcome)
+                return in_transaction(transaction_id, outcome)
             answer = settle(self._queue, token, state, namespace.clock())
         except AmqpError as error:
             return rejected(error)

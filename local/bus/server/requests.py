@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from local.bus.amqp import performatives as amqp
+from local.bus.amqp.errors import NOT_IMPLEMENTED, AmqpError
 from local.bus.amqp.message import (
     application_properties,
     encode_response,
@@ -27,8 +29,10 @@ class Request:
     body: Value
 
 
-def read_request(data: bytes) -> Request:
-    """Read a request from an encoded message. Raises DecodeError."""
+def read_request(first: amqp.Transfer, data: bytes) -> Request:
+    """Read a request from an encoded message. Raises DecodeError and AmqpError."""
+    if first.state is not None:
+        raise AmqpError(NOT_IMPLEMENTED, "A request cannot be a part of a transaction.")
     message = parse(data)
     fields = properties_fields(message)
     properties = application_properties(message)

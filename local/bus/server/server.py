@@ -20,11 +20,15 @@ from local.bus.broker.queue import Counts
 from local.bus.security.audit_sink import AuditSink
 from local.bus.security.principal import AccessControl
 from local.bus.server.connection import BusServices, Connection
+from local.bus.server.output import GOODBYE_SECONDS
+from local.bus.server.websocket import AmqpOrWebSocket, WebSockets
 from local.deployment.resources import NamespaceSpec
 from local.net.distance import distant
 
 TLS_HANDSHAKE_SECONDS = 20
-MAX_CONNECTIONS = 1000
+# As many as Azure allows a namespace; the next ones are opened to be refused with the reason.
+# Source: Microsoft Learn, "Azure Service Bus quotas and limits".
+MAX_CONNECTIONS = 5000
 MAX_TIMER_SECONDS = 3600.0
 
 logger = logging.getLogger("local.bus")
@@ -56,6 +60,7 @@ class BusServer:
         commit = journal.commit if journal is not None else lambda: None
         self._services = BusServices(self._namespace, access, clock, commit, audit or AuditSink())
         self._connections: set[Connection] = set()
+        self._web_sockets: WebSockets | None = None
         self._servers: list[asyncio.Server] = []
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = math.inf
@@ -76,10 +81,10 @@ class BusServer:
         """
         services = self._services if access is None else replace(self._services, access=access)
         loop = asyncio.get_running_loop()
+        web_sockets = self._web_sockets = self._web_sockets or WebSockets(self._connect)
         server = await loop.create_server(
             distant(
-                lambda: Connection(services, self._connections, MAX_CONNECTIONS),
-                self._round_trip,
+                lambda: AmqpOrWebSocket(self._connect(services), web_sockets), self._round_trip
             ),
             sock=listening,
             ssl=ssl,
@@ -92,12 +97,17 @@ class BusServer:
         bound: int = server.sockets[0].getsockname()[1]
         return bound
 
+    def _connect(self, services: BusServices | None = None) -> Connection:
+        return Connection(services or self._services, self._connections, MAX_CONNECTIONS)
+
     async def close(self) -> None:
         """Stop listening, and close every connection; the queues keep what they hold."""
         for server in self._servers:
             server.close()
         for connection in list(self._connections):
             connection.close()
+        if self._web_sockets is not None:
+            await self._web_sockets.close(GOODBYE_SECONDS)
         for server in self._servers:
             await server.wait_closed()
         self._servers.clear()

@@ -53,6 +53,7 @@ class Session:
         self.namespace = connection.namespace
         self.claims = connection.claims
         self.memory = connection.memory
+        self.transactions = connection.transactions
         self.links: dict[int, Link] = {}
         self._connection = connection
         self._channel = channel

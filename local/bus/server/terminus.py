@@ -14,7 +14,7 @@ from local.bus.amqp.values import Described, Symbol, Value
 
 SESSION_FILTER = "com.microsoft:session-filter"
 
-_SOURCE, _TARGET = 0x28, 0x29
+_SOURCE, _TARGET, _COORDINATOR = 0x28, 0x29, 0x30
 _ADDRESS, _FILTER = 0, 7
 
 
@@ -30,6 +30,12 @@ def address_of(attach: amqp.Attach) -> str | None:
     if attach.role == amqp.RECEIVER:
         return _text(attach.source, _SOURCE)
     return _text(attach.target, _TARGET)
+
+
+def is_coordinator(attach: amqp.Attach) -> bool:
+    """Return whether a client wants a link for its transactions."""
+    target = attach.target
+    return attach.role == amqp.SENDER and target is not None and target.descriptor == _COORDINATOR
 
 
 def reply_address_of(attach: amqp.Attach) -> str | None:

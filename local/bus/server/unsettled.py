@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from local.bus.amqp import performatives as amqp
+from local.bus.server.coordinator import transaction_of
 from local.bus.server.link import Link, UnsettledDelivery
 
 MAX_UNSETTLED = 5000
@@ -41,7 +42,8 @@ class UnsettledDeliveries:
         """Apply a client's disposition; yield those to answer with, each once it is settled.
 
         A state that is not an outcome settles nothing, unless the client says that it is settled.
-        Successive numbers with the same outcome share an answer.
+        One in a transaction stays, since it can be settled otherwise when that fails. Successive
+        numbers with the same outcome share an answer.
         """
         answer: amqp.Disposition | None = None
         numbers = self.numbers(disposition.first, disposition.last)
@@ -50,15 +52,17 @@ class UnsettledDeliveries:
             state = delivery.settle(disposition.state)
             if state is None and not disposition.settled:
                 continue
-            self._deliveries.pop(number, None)
+            is_settled = state is None or transaction_of(state) is None
+            if is_settled:
+                self._deliveries.pop(number, None)
             if disposition.settled:
                 continue
-            if answer and answer.last == number - 1 and answer.state == state:
+            if answer and (answer.last, answer.state) == (number - 1, state):
                 answer.last = number
                 continue
             if answer:
                 yield answer
-            answer = amqp.Disposition(amqp.SENDER, number, number, settled=True, state=state)
+            answer = amqp.Disposition(amqp.SENDER, number, number, settled=is_settled, state=state)
         if answer:
             yield answer
 

@@ -69,8 +69,8 @@ var queues Queue[] = [
   { name: 'samples' }
   { name: 'samples-async' }
   { name: 'short-lock', lockDuration: 'PT5S', maxDeliveryCount: 3 }
+  { name: 'queues' }
   { name: 'sessions', requiresSession: true }
-  { name: 'sessions-async', requiresSession: true }
   { name: 'javascript' }
   { name: 'javascript-sessions', requiresSession: true }
   { name: 'dotnet', lockDuration: 'PT5S' }

@@ -6,7 +6,7 @@ import { serviceBus } from "./clients.mjs";
 
 const QUEUE = "javascript-sessions";
 
-// conformance: Service Bus sessions | accept a session and receive its messages
+// conformance: Service Bus sessions | receive a session in order
 test("a session is received in order, and keeps a state", async () => {
   const client = serviceBus();
   try {

@@ -179,12 +179,12 @@ class Bus:
         namespace.send(found, [(parse(one), len(one)) for one in encoded])
 
     def client(self, name: str = "root", retries: int = 0, **options: Any) -> AsyncServiceBusClient:
+        options = {"transport_type": TransportType.Amqp} | options
         return AsyncServiceBusClient(
             HOST,
             AsyncCredential(name),
             custom_endpoint_address=f"sb://127.0.0.1:{self.tls_port}",
             connection_verify=str(self.ca),
-            transport_type=TransportType.Amqp,
             retry_total=retries,
             retry_backoff_factor=0.01,
             **options,

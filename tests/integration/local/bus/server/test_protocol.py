@@ -51,7 +51,7 @@ async def works(connect: Connect) -> None:
 @pytest.mark.parametrize(
     "garbage",
     [
-        b"GET / HTTP/1.1\r\n\r\n",
+        b"HEAD / HTTP/1.1\r\n\r\n",
         bytes(range(256)) * 64,
         b"AMQP\x02\x01\x00\x00",  # TLS inside the stream
         HEADER[AMQP],  # no SASL
@@ -251,7 +251,7 @@ async def test_breaches_of_the_protocol_close_with_a_reason(
         (Described(ULong(0x29), ["plain/$DeadLetterQueue"]), "amqp:not-allowed"),
         (Described(ULong(0x29), [None]), "amqp:not-implemented"),
         (Described(ULong(0x29), {}), "amqp:not-implemented"),
-        (Described(ULong(0x30), [Symbol("x")]), "amqp:not-implemented"),
+        (Described(ULong(0x31), [Symbol("x")]), "amqp:not-implemented"),
         (None, "amqp:not-implemented"),
     ],
 )
@@ -469,16 +469,23 @@ async def test_a_half_open_connection_is_dropped(
     assert await client.item() is None
 
 
-async def test_connections_beyond_the_limit_are_dropped(
+async def test_connections_beyond_the_limit_are_refused_with_the_reason_and_then_dropped(
     connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("local.bus.server.server.MAX_CONNECTIONS", 1)
     first = await connect()
     first.hello()
     await first.until(amqp.Begin)
-    second = await connect()
-    second.hello()
-    assert await second.item() is None
+    for _ in range(3):
+        refused = await connect()
+        refused.hello()
+        error = (await refused.until(amqp.Close)).error
+        assert condition(error) == "amqp:resource-limit-exceeded"
+        assert await refused.rest() == []
+    monkeypatch.setattr("local.bus.server.connection.MAX_REFUSED", 0)
+    dropped = await connect()
+    dropped.hello()
+    assert await dropped.item() is None
     first.send(amqp.End())
     await first.until(amqp.End)
 

@@ -54,7 +54,7 @@ def test_a_state_is_only_written_where_it_is_not_active(state: EntryState) -> No
 
 def test_without_a_lock_it_says_nothing_of_one() -> None:
     found = sections(encode_entry(QueueEntry(3, MESSAGE, 100.0)))
-    assert 0x71 not in found
+    assert found[0x71] == {}
     annotations = found[0x72]
     assert isinstance(annotations, dict)
     assert "x-opt-locked-until" not in annotations

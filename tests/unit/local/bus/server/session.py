@@ -12,6 +12,7 @@ from local.bus.amqp.values import Described, ULong, Value
 from local.bus.broker.address import Address
 from local.bus.broker.namespace import Namespace
 from local.bus.broker.queue import Queue
+from local.bus.broker.transactions import Transactions
 from local.bus.security.claims import ConnectionClaims
 from local.bus.security.principal import Principal, Right
 from local.bus.server.link import Link, UnsettledDelivery
@@ -54,6 +55,7 @@ class Session:
         self.namespace = Namespace(spec, lambda: self.now)
         self.claims = ConnectionClaims(self.access, lambda: self.now)
         self.memory = MemoryBudget(10_000)
+        self.transactions = Transactions(self.namespace)
         self.can_send = self.can_deliver = True
         self.sent: list[amqp.Performative] = []
         self.transfers: list[tuple[amqp.Transfer, bytes]] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from local.bus.amqp import performatives as amqp
 from local.bus.amqp.errors import UnauthorizedError
 from local.bus.amqp.message import application_properties, parse
 from local.bus.amqp.values import Value
@@ -16,7 +17,7 @@ from tests.unit.local.bus.server.session import SENDER, Session, attach, request
 def put(session: Session, operation: str, token: Value, **properties: Value) -> Value:
     """Return the status of the response."""
     link = Link(session, attach("$cbs", SENDER), Address("$cbs"), None)
-    cbs_node(link, None, request(operation, token, **properties))
+    cbs_node(link, amqp.Transfer(0), request(operation, token, **properties))
     return application_properties(parse(session.replies[-1][2]))["status-code"]
 
 

@@ -104,7 +104,7 @@ def test_rights_come_before_existence() -> None:
 
 
 def test_an_attach_without_an_address_is_not_implemented(session: Session) -> None:
-    for target in (None, Described(ULong(0x30), ["plain"]), Described(ULong(0x29), [])):
+    for target in (None, Described(ULong(0x31), ["plain"]), Described(ULong(0x29), [])):
         with pytest.raises(AmqpError) as refused:
             attach_link(session, amqp.Attach("link", 0, SENDER, target=target))
         assert refused.value.condition == NOT_IMPLEMENTED

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from local.bus.amqp import performatives as amqp
 from local.bus.amqp.encoding import encode
 from local.bus.amqp.message import application_properties, parse, value_body
 from local.bus.amqp.values import Array, Described, Int, Long, ULong, Value
@@ -32,7 +33,7 @@ def ask(session: Session, operation: str, body: Value, address: str = "plain") -
     queue = session.namespace.find(found)
     assert queue is not None
     link = Link(session, attach(found.path, SENDER), found, None)
-    management_node(queue)(link, None, request(f"com.microsoft:{operation}", body))
+    management_node(queue)(link, amqp.Transfer(0), request(f"com.microsoft:{operation}", body))
     reply = parse(session.replies[-1][2])
     status = application_properties(reply)["statusCode"]
     assert isinstance(status, int)
