@@ -26,7 +26,7 @@ TESTS := -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 # kept.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help run demo quick test test-long test-all test-oldest conformance azure bench bench-quick check format lock infra clean FORCE
+.PHONY: help run demo quick test test-long test-all test-oldest conformance func azure bench bench-quick check format lock infra clean FORCE
 
 help:
 	@echo "Times are of two cores with nothing else to do; setting up takes a minute more, once."
@@ -40,6 +40,7 @@ help:
 	@echo "make test-all both; 45 minutes"
 	@echo "make test-oldest what another version of Python can change: PYTHON=python3.11; 10 minutes"
 	@echo "make conformance the tests of what the local cloud has of Azure; AZURE=1 GROUP=NAME against Azure"
+	@echo "make func APP=receiver  the local cloud, with that app under the Functions Core Tools"
 	@echo "make azure    try in a subscription what only Azure can show; costs money, asks first"
 	@echo "make bench    measure what is fast, beside other ways to do it; twelve minutes"
 	@echo "make bench-quick  the same with tiny sizes, to see that it works; its figures mean nothing; 4 minutes"
@@ -101,6 +102,9 @@ test-long: $(READY) $(CHECKOV) $(BENCH)
 # Against the local cloud, or with AZURE=1 against the resource group GROUP: docs/conformance.md.
 conformance: $(READY)
 	AZURE=$(AZURE) GROUP=$(GROUP) $(BIN)/python -m pytest tests/conformance
+
+func: $(LOCAL)
+	@sh scripts/func.sh "$(APP)" $(BIN)/python
 
 # Where az and azd are not signed in, nothing is run, and the exit code says so. The steps, their time
 # and cost: make azure LIST=1. Other variables: docs/deploying.md, "In your own subscription".

@@ -28,8 +28,12 @@ def print_environment(options: argparse.Namespace) -> int:
 
 def print_identity(options: argparse.Namespace) -> int:
     """Print the environment that gives any program one identity."""
-    path = f"/identities/{quote(options.identity, safe='')}/environment"
-    _print(as_object(Client(options.folder).control("GET", path)))
+    path = f"/identities/{quote(options.identity, safe='')}"
+    client = Client(options.folder)
+    if options.connection_string:
+        print(as_object(client.control("GET", f"{path}/connection-string"))["connection_string"])
+    else:
+        _print(as_object(client.control("GET", f"{path}/environment")))
     return 0
 
 

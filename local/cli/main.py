@@ -17,6 +17,7 @@ from local.cli.client import Client, RequestRefusedError
 from local.cli.decisions import add_decisions_command
 from local.cli.environments import print_environment, print_identity, run_on_machine
 from local.cli.faults import add_fault_commands
+from local.cli.func_settings import DEFAULT_OUTPUT, write_settings
 from local.cli.logs import add_logs_command
 from local.cli.messages import add_received_command, add_send_command
 from local.cli.output import end_quietly, notify
@@ -105,6 +106,19 @@ def command_line() -> argparse.ArgumentParser:
         help="a setting of the apps that have it, instead of the deployment's; may be repeated",
     )
     starting.add_argument(
+        "--without",
+        action="append",
+        default=[],
+        metavar="APP",
+        help="leave out an app, which func or another host runs in its place; may be repeated",
+    )
+    starting.add_argument(
+        "--connection-strings",
+        action="store_true",
+        help="serve the bus without TLS as well, to connection strings with a key for each "
+        "identity, as the Service Bus emulator does",
+    )
+    starting.add_argument(
         "--latency",
         type=_milliseconds,
         default=0.0,
@@ -146,12 +160,32 @@ def command_line() -> argparse.ArgumentParser:
     env.add_argument("app", metavar="APP|operator|MACHINE")
     env.add_argument("--json", action="store_true", help="in the form of local.settings.json")
     env.set_defaults(command=print_environment)
+    settings = commands.add_parser(
+        "settings",
+        parents=[folder],
+        help="write the local.settings.json with which func runs an app beside the cloud",
+    )
+    settings.add_argument("app", metavar="APP")
+    settings.add_argument(
+        "--output",
+        type=Path,
+        default=DEFAULT_OUTPUT,
+        metavar="FILE",
+        help="file to write (default: local.settings.json beside host.json)",
+    )
+    settings.set_defaults(command=write_settings)
     identity = commands.add_parser(
         "identity",
         parents=[folder],
         help="print the environment that gives any program an identity of the deployment",
     )
     identity.add_argument("identity", metavar="IDENTITY", help="name of the identity in Azure")
+    identity.add_argument(
+        "--connection-string",
+        action="store_true",
+        help="print its connection string for clients that know the Service Bus emulator; needs "
+        "`up --connection-strings`",
+    )
     identity.set_defaults(command=print_identity)
     vm = commands.add_parser(
         "vm", parents=[folder], help="run a program as on a virtual machine of the deployment"

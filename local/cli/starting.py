@@ -91,6 +91,8 @@ def _start(options: argparse.Namespace) -> Start:
             keys=not options.no_keys,
             round_trip=options.latency / 1000,
             settings=dict(options.set),
+            without=frozenset(options.without),
+            connection_strings=options.connection_strings,
         ),
         options.secrets,
     )

@@ -31,6 +31,7 @@ def control_app(cloud: Cloud, key: str) -> web.Application:
     - `GET /status`
     - `GET /apps/{app}/environment`, `/operators/{operator}/environment`,
       `/machines/{machine}/environment`, `/identities/{identity}/environment`
+    - `GET /identities/{identity}/connection-string`, where the cloud has connection strings
     - `POST /apps/{app}/start`, `/stop`, `/kill`, `/restart`
     - `PUT /apps/{app}/package` with the path of a folder as body: another version of this project,
       or what is deployed of one, which the app runs from its next start on
@@ -56,6 +57,9 @@ def control_app(cloud: Cloud, key: str) -> web.Application:
     app.router.add_get("/operators/{operator}/environment", control.operator_environment)
     app.router.add_get("/machines/{machine}/environment", control.machine_environment)
     app.router.add_get("/identities/{identity}/environment", control.identity_environment)
+    app.router.add_get(
+        "/identities/{identity}/connection-string", control.identity_connection_string
+    )
     app.router.add_post("/apps/{app}/{command:start|stop|kill|restart}", control.command)
     app.router.add_put("/apps/{app}/package", control.package)
     app.router.add_post("/bus/{command:start|stop|drop|cut}", control.bus)
@@ -96,6 +100,13 @@ class _Control:
         programs = self._cloud.programs
         name = _known(request.match_info["identity"], list(programs), "identity")
         return web.json_response(dict(programs[name]))
+
+    async def identity_connection_string(self, request: web.Request) -> web.Response:
+        keyed = self._cloud.bus.keyed
+        if keyed is None:
+            raise ValueError("the cloud has no connection strings: up --connection-strings")
+        name = _known(request.match_info["identity"], list(keyed.keys), "identity")
+        return web.json_response({"connection_string": keyed.connection_string(name)})
 
     async def command(self, request: web.Request) -> web.Response:
         app, command = self._app(request), request.match_info["command"]

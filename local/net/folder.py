@@ -9,7 +9,7 @@ import shlex
 import ssl
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -95,8 +95,10 @@ class Folder:
         """Remove endpoints.json."""
         (self.path / _ENDPOINTS).unlink(missing_ok=True)
 
-    def certify(self) -> tuple[Path, ssl.SSLContext]:
+    def certify(self, hosts: Iterable[str] = ()) -> tuple[Path, ssl.SSLContext]:
         """Make a certificate authority and a server certificate; return the CA file and a context.
+
+        The certificate is for this machine, and for `hosts`, which a user may let lead here.
 
         The authority's private key never leaves this process's memory and is forgotten at once:
         with it, anybody could impersonate any server to the programs that trust the CA file.
@@ -105,7 +107,7 @@ class Folder:
         import trustme
 
         authority = trustme.CA(organization_name="Sealed Relay local cloud")
-        certificate = authority.issue_cert(*_HOSTS)
+        certificate = authority.issue_cert(*_HOSTS, *hosts)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         with certificate.private_key_and_cert_chain_pem.tempfile(dir=str(self.path)) as chain:

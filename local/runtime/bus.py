@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from local.bus.administration import kept
@@ -10,6 +13,7 @@ from local.bus.administration.application import Administration
 from local.bus.broker.forwarding import check_forwarding
 from local.bus.broker.journal import Journal, JournalError
 from local.bus.security.access import IdentityAccess
+from local.bus.security.identity_keys import IdentityKey, IdentityKeyAccess
 from local.bus.server.connection import MAX_REFUSED
 from local.bus.server.server import MAX_CONNECTIONS, BusServer
 from local.deployment.resources import NamespaceSpec, QueueSpec
@@ -23,29 +27,43 @@ from local.runtime.context import ServiceContext
 _PORT = 5671
 _ADMINISTRATION_PORT = 5300
 _KEPT = "entities.json"
+_PLAIN_PORT = 5673  # the partner's queue has the usual port of plain AMQP
 
 
 class RunningBus:
     """The server of a namespace at a port that is kept for it; `server` is another after a restart.
 
-    Its messages are in a journal in the cloud's folder.
+    Its messages are in a journal in the cloud's folder. `plain`: another port, without TLS, and the
+    keys of identities that are taken there.
     """
 
-    def __init__(self, namespace: NamespaceSpec, context: ServiceContext, port: int) -> None:
+    def __init__(
+        self,
+        namespace: NamespaceSpec,
+        context: ServiceContext,
+        port: int,
+        plain: tuple[int, Mapping[str, IdentityKey]] | None,
+    ) -> None:
         self.namespace = namespace
         self.url = f"sb://{LOOPBACK}:{port}"
+        self.keyed = KeyedBus(f"sb://{LOOPBACK}:{plain[0]}", plain[1]) if plain else None
         self.access = IdentityAccess(namespace, context.issuer, context.authorization)
         self._context = context
         self._port = port
         self._is_stopped = False
         self._folder = context.folder.subfolder("bus")
         self._entities = _kept_entities(self._folder / _KEPT, namespace)
+        self._plain = plain
         self.server, self._journal = self._open()
 
     async def listen(self) -> None:
         """Accept connections."""
         listening = listen(self._port, MAX_CONNECTIONS + MAX_REFUSED, reserved=True)
         await self.server.listen_on(listening, self._context.tls)
+        if self._plain is not None:
+            port, keys = self._plain
+            access = IdentityKeyAccess(keys, self.access, time.time)
+            await self.server.listen_on(listen(port, MAX_CONNECTIONS, reserved=True), access=access)
 
     async def stop(self) -> None:
         """Stop it, as an outage does: connections end, messages stay in the journal."""
@@ -102,13 +120,32 @@ class RunningBus:
         return server, journal
 
 
+@dataclass(frozen=True)
+class KeyedBus:
+    """Where a bus takes the keys of identities, and the keys by their names."""
+
+    url: str
+    keys: Mapping[str, IdentityKey] = field(repr=False)
+
+    def connection_string(self, name: str) -> str:
+        """Return the connection string of an identity, for clients that know the emulator."""
+        return (
+            f"Endpoint={self.url};SharedAccessKeyName={name};"
+            f"SharedAccessKey={self.keys[name].key};UseDevelopmentEmulator=true"
+        )
+
+
 async def start_bus(
-    stack: AsyncExitStack, context: ServiceContext, namespace: NamespaceSpec
+    stack: AsyncExitStack,
+    context: ServiceContext,
+    namespace: NamespaceSpec,
+    keys: Mapping[str, IdentityKey] | None = None,
 ) -> RunningBus:
-    """Serve a namespace until the stack ends."""
+    """Serve a namespace until the stack ends; with `keys` at a plain port as well."""
     # No other program may listen there while the bus is stopped.
     port = context.reserve_port(stack, "bus", _PORT)
-    bus = RunningBus(namespace, context, port)
+    plain = (context.reserve_port(stack, "bus_plain", _PLAIN_PORT), keys) if keys else None
+    bus = RunningBus(namespace, context, port, plain)
     stack.push_async_callback(bus.stop)
     await bus.listen()
     return bus

@@ -19,7 +19,13 @@ from local.runtime.changes import beyond_permissions
 from local.runtime.context import ServiceContext
 from local.runtime.database import database_url
 from local.runtime.endpoints import Endpoints
-from local.runtime.identity import Caller, new_callers, replace_callers, start_identity
+from local.runtime.identity import (
+    Caller,
+    identity_keys,
+    new_callers,
+    replace_callers,
+    start_identity,
+)
 from local.runtime.machines import RunningMachine, start_machines
 from local.runtime.partner import RunningPartner, start_partner
 from local.runtime.ports import Ports
@@ -60,7 +66,9 @@ class CloudOptions:
     `database` is the URL of another database than a file in the folder; `audit_size` how many
     decisions are kept. With `free_ports` a new folder's cloud leaves the usual ports to others.
     Without `keys` the apps require no access key. `round_trip`: the seconds that vaults, bus and
-    database seem to be away. `settings` replace the deployment's in each app that has them.
+    database seem to be away. `settings` replace the deployment's in each app that has them. The
+    apps in `without` are not started: another host runs them. With `connection_strings` the bus is
+    served without TLS, too, to the keys of identities.
     """
 
     log_level: str | None = None
@@ -70,6 +78,8 @@ class CloudOptions:
     keys: bool = True
     round_trip: float = 0.0
     settings: Mapping[str, str] = field(default_factory=dict, repr=False)
+    without: frozenset[str] = frozenset()
+    connection_strings: bool = False
 
 
 @dataclass
@@ -124,14 +134,16 @@ async def start_cloud(
     `UnsupportedDeploymentError`, and `AppFailedError` where an app does not come up.
     """
     deployment = redeployment.deployment
+    _check_apps(deployment, options.without)
     namespace = _only_namespace(deployment)
     context = _context(deployment, folder, on_event, options)
     callers = new_callers(deployment)
     identity = await start_identity(stack, context, callers)
     vaults = await start_vaults(stack, context, deployment.vaults)
     machines = await start_machines(stack, context, deployment.machines, urls_by_id(vaults))
+    bus_keys = identity_keys(deployment, folder) if options.connection_strings else None
     try:
-        bus = await start_bus(stack, context, namespace)
+        bus = await start_bus(stack, context, namespace, bus_keys)
     except ValueError as error:
         raise UnsupportedDeploymentError(f"the bus of the deployment: {error}") from None
     partner = await start_partner(stack, context)
@@ -148,6 +160,7 @@ async def start_cloud(
         log_level=options.log_level,
         keys=options.keys,
         given=options.settings,
+        without=options.without,
     )
     operators = operator_environments(context, callers, vaults, bus, environment)
     programs = program_environments(callers, environment)
@@ -160,7 +173,8 @@ async def start_cloud(
         partner=partner.url,
         partner_bus=partner.bus_url,
         ca=context.ca_file,
-        apps=await start_apps(stack, apps),
+        apps=await start_apps(stack, apps, options.without),
+        bus_plain=bus.keyed.url if bus.keyed else None,
     )
     return Cloud(
         *(deployment, context, callers, vaults, machines, bus, partner, apps),
@@ -171,7 +185,7 @@ async def start_cloud(
 def _context(
     deployment: Deployment, folder: Folder, on_event: Callable[[str], None], options: CloudOptions
 ) -> ServiceContext:
-    ca_file, tls = folder.certify()
+    ca_file, tls = folder.certify(namespace.host for namespace in deployment.namespaces)
     return ServiceContext(
         folder=folder,
         ports=Ports(folder, free_at_first=options.free_ports),
@@ -184,6 +198,14 @@ def _context(
         on_event=on_event,
         round_trip=options.round_trip,
     )
+
+
+def _check_apps(deployment: Deployment, without: frozenset[str]) -> None:
+    apps = [app.app for app in deployment.apps]
+    if unknown := without.difference(apps):
+        raise UnsupportedDeploymentError(
+            f"there is no app {min(unknown)!r} to leave out; the apps are: {', '.join(apps)}"
+        )
 
 
 def _only_namespace(deployment: Deployment) -> NamespaceSpec:

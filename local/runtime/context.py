@@ -34,6 +34,11 @@ class ServiceContext:
     on_event: Callable[[str], None]
     round_trip: float = 0.0
 
+    def free_port(self, name: str, usual: int) -> int:
+        """Find a port for a program outside this cloud, and leave it to that program."""
+        with self.ports.reserve(name, usual) as found:
+            return int(found.getsockname()[1])
+
     def reserve_port(self, stack: AsyncExitStack, name: str, usual: int) -> int:
         """Keep a port until the stack ends, whether anything listens there or not."""
         kept = stack.enter_context(self.ports.reserve(name, usual))

@@ -61,16 +61,21 @@ def make_apps(
     log_level: str | None,
     keys: bool,
     given: Mapping[str, str],
+    without: frozenset[str] = frozenset(),
 ) -> Mapping[str, AppProcess]:
     """Make the process of each app, by its name, without starting it; its port is kept for it.
 
     Without `keys` the apps require no access key. `given`: settings instead of the deployment's,
-    for each app that has them; `UnknownSettingError` where none has.
+    for each app that has them; `UnknownSettingError` where none has. The port of an app in
+    `without` is left to the host that runs it.
     """
     headers = {one.app: header for header, one in callers.items() if isinstance(one, AppSpec)}
     specs = [one for one in callers.values() if isinstance(one, AppSpec)]
     ports = {
-        spec.app: context.reserve_port(stack, spec.app, _PORTS.get(spec.app, 0)) for spec in specs
+        spec.app: context.free_port(spec.app, _PORTS.get(spec.app, 0))
+        if spec.app in without
+        else context.reserve_port(stack, spec.app, _PORTS.get(spec.app, 0))
+        for spec in specs
     }
     urls = urls_by_id(vaults)
     urls |= {spec.resource_id: f"http://{LOOPBACK}:{ports[spec.app]}" for spec in specs}
@@ -120,14 +125,19 @@ def _names(app: str) -> set[str]:
     return set(required_names(found) | optional_names(found)) if found else set()
 
 
-async def start_apps(stack: AsyncExitStack, apps: Mapping[str, AppProcess]) -> Mapping[str, str]:
-    """Start all apps at once, until the stack ends; return their URLs. Raises `AppFailedError`."""
+async def start_apps(
+    stack: AsyncExitStack, apps: Mapping[str, AppProcess], without: frozenset[str] = frozenset()
+) -> Mapping[str, str]:
+    """Start all apps at once but those left out, until the stack ends; return the URLs of all.
+
+    Raises `AppFailedError`.
+    """
     stack.push_async_callback(_stop, apps)
-    starting = (app.start() for app in apps.values())
+    starting = (app.start() for name, app in apps.items() if name not in without)
     for outcome in await asyncio.gather(*starting, return_exceptions=True):
         if isinstance(outcome, BaseException):
             raise outcome
-    return {name: app.url or "" for name, app in apps.items()}
+    return {name: app.url or f"http://{LOOPBACK}:{app.port}" for name, app in apps.items()}
 
 
 def operator_environments(

@@ -8,6 +8,7 @@ import math
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from ssl import SSLContext
 
 from local.bus.broker.address import Address
@@ -72,12 +73,23 @@ class BusServer:
         """Accept connections, over TLS where a context is given; return the port."""
         return await self.listen_on(socket.create_server((host, port)), ssl)
 
-    async def listen_on(self, listening: socket.socket, ssl: SSLContext | None = None) -> int:
-        """Do the same on a socket that listens already; it is closed with the server."""
+    async def listen_on(
+        self,
+        listening: socket.socket,
+        ssl: SSLContext | None = None,
+        access: AccessControl | None = None,
+    ) -> int:
+        """Do the same on a socket that listens already; it is closed with the server.
+
+        `access` decides there in place of the server's own.
+        """
+        services = self._services if access is None else replace(self._services, access=access)
         loop = asyncio.get_running_loop()
         web_sockets = self._web_sockets = self._web_sockets or WebSockets(self._connect)
         server = await loop.create_server(
-            distant(lambda: AmqpOrWebSocket(self._connect(), web_sockets), self._round_trip),
+            distant(
+                lambda: AmqpOrWebSocket(self._connect(services), web_sockets), self._round_trip
+            ),
             sock=listening,
             ssl=ssl,
             ssl_handshake_timeout=TLS_HANDSHAKE_SECONDS if ssl else None,
@@ -89,8 +101,8 @@ class BusServer:
         bound: int = server.sockets[0].getsockname()[1]
         return bound
 
-    def _connect(self) -> Connection:
-        return Connection(self._services, self._connections, MAX_CONNECTIONS)
+    def _connect(self, services: BusServices | None = None) -> Connection:
+        return Connection(services or self._services, self._connections, MAX_CONNECTIONS)
 
     async def close(self) -> None:
         """Stop listening, and close every connection; the queues keep what they hold."""

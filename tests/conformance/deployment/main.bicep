@@ -72,6 +72,7 @@ var queues Queue[] = [
   { name: 'queues' }
   { name: 'sessions', requiresSession: true }
   { name: 'javascript' }
+  { name: 'javascript-sessions', requiresSession: true }
   { name: 'dotnet', lockDuration: 'PT5S' }
 ]
 
