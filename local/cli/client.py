@@ -11,7 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local.host.keys import HEADER, AppKeys, KeysUnreadableError
-from local.net.folder import KEY_FILE, PARTNER_KEY_FILE, NotUpError, app_keys_file, endpoints
+from local.net.folder import (
+    KEY_FILE,
+    PAGE_KEY_FILE,
+    PARTNER_KEY_FILE,
+    NotUpError,
+    app_keys_file,
+    endpoints,
+)
 
 _SECONDS = 60.0
 
@@ -84,6 +91,10 @@ class Client:
         url = f"{self.url('partner')}/received?after={after}"
         listed = self.request("GET", url, None, self._bearer(PARTNER_KEY_FILE)).json()
         return listed if isinstance(listed, list) else []
+
+    def page(self) -> str:
+        """Return the address of the live page, with its key in the fragment."""
+        return f"{self.url('page')}/#{self._key(PAGE_KEY_FILE)}"
 
     def partner_key(self) -> str:
         """Return the key that gives access to what the partner received."""

@@ -1,4 +1,4 @@
-"""The commands: up, demo, send, key, env, status, rotate, decisions, fault."""
+"""The commands: up, demo, page, send, key, env, status, rotate, decisions, fault."""
 
 from __future__ import annotations
 
@@ -110,6 +110,10 @@ def command_line() -> argparse.ArgumentParser:
     )
     demo.add_argument("--stay", action="store_true", help="stay up afterwards, until Ctrl-C")
     demo.set_defaults(command=_demo)
+    page = commands.add_parser(
+        "page", parents=[folder], help="print the address of the live page, with its key"
+    )
+    page.set_defaults(command=_page)
     sending = commands.add_parser("send", parents=[folder], help="send a message")
     sending.add_argument("file", metavar="FILE", help="payload to send; - for standard input")
     sending.add_argument(
@@ -151,7 +155,9 @@ def command_line() -> argparse.ArgumentParser:
 
 def _up(options: argparse.Namespace) -> int:
     async def stay(cloud: Cloud) -> int:
-        print(addresses(Client(cloud.context.folder.path), cloud.deployment))
+        client = Client(cloud.context.folder.path)
+        print(_watch(client))
+        print(addresses(client, cloud.deployment))
         print("ready", flush=True)
         return await until_stopped()
 
@@ -160,16 +166,27 @@ def _up(options: argparse.Namespace) -> int:
 
 def _demo(options: argparse.Namespace) -> int:
     async def show(cloud: Cloud) -> int:
+        client = Client(cloud.context.folder.path)
+        if options.stay:
+            print(_watch(client), flush=True)
         failed = await show_demo(cloud) != 0
         if not options.stay or failed:
             return 1 if failed else 0
-        client = Client(cloud.context.folder.path)
         print(f"\n{addresses(client, cloud.deployment)}\n\nTry it:")
         print("\n".join(curl_commands(client, options.folder, keys=not options.no_keys)))
         print("\nCtrl-C stops it.", flush=True)
         return await until_stopped()
 
     return run(_start(options), show)
+
+
+def _watch(client: Client) -> str:
+    return f"Watch it in a browser (the address holds its key):\n  {client.page()}\n"
+
+
+def _page(options: argparse.Namespace) -> int:
+    print(Client(options.folder).page())
+    return 0
 
 
 def _send(options: argparse.Namespace) -> int:

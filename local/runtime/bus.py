@@ -48,7 +48,7 @@ class RunningBus:
 
     def _open(self) -> tuple[BusServer, Journal]:
         context = self._context
-        audit = BusAudit(self.namespace, context.authorization, context.audit_log)
+        audit = BusAudit(self.namespace, context.authorization, context.audit_log, context.events)
         journal = Journal(context.folder.subfolder("bus") / "journal.sqlite3")
         try:
             server = BusServer(

@@ -152,7 +152,9 @@ def queue_node(queue: Queue) -> Node:
         claims = link.session.claims
         holder = claims.require("send", link.address)
         encoded = split_batch(data) if message_format == BATCH_FORMAT else [data]
-        link.session.namespace.send(queue, [(parse(one), len(one)) for one in encoded])
-        claims.used("send", holder, link.address, len(encoded))
+        messages = [(parse(one), len(one)) for one in encoded]
+        link.session.namespace.send(queue, messages)
+        ids = [message.message_id for message, _ in messages]
+        claims.transferred("send", holder, link.address, ids)
 
     return accept
