@@ -21,8 +21,8 @@ from local.runtime.ports import Ports
 class ServiceContext:
     """What each service is given; `on_event` gets a line for each event that a user should see.
 
-    `events` are for whoever watches the services at work. `round_trip`: the seconds that vaults, bus
-    and database seem to be away from the apps.
+    `events` are for whoever watches the services at work. `round_trip`: the seconds that vaults,
+    bus and database seem to be away from the apps.
     """
 
     folder: Folder

@@ -4,6 +4,15 @@ import { make } from "./picture.js";
 
 const MOST_DECISIONS = 40;
 
+const PHRASES = { send: "send to", receive: "receive from", encrypt: "encrypt with", decrypt: "decrypt with",
+  get: "read", list: "list versions of", update: "enable versions of", read: "look at" };
+
+// Say what an operation on an object is, for people: "receive from queue messages".
+export function phrase(operation, object) {
+  if (operation === "sign in") return `sign in as ${object.replace(/^identity /, "")}`;
+  return `${PHRASES[operation] || operation} ${object}`;
+}
+
 export const short = (id) => String(id || "").slice(0, 8);
 const clock = (time) => new Date(time).toLocaleTimeString([], { hour12: false });
 
@@ -12,7 +21,7 @@ export function addDecisions(accesses) {
   for (const { app, identity, operation, object, allowed, because, at, count } of accesses) {
     const times = count > 1 ? `, ${count} times` : "";
     list.prepend(make("li", { class: allowed ? "allowed" : "refused" },
-      make("b", {}, `${app || "somebody"} ${allowed ? "may" : "may not"} ${operation} ${object}`),
+      make("b", {}, `${app || "somebody"} ${allowed ? "may" : "may not"} ${phrase(operation, object)}`),
       make("p", {}, `${clock(at)}, as ${identity || "nobody known"}${times}: ${because}`)));
   }
   while (list.children.length > MOST_DECISIONS) list.lastChild.remove();
@@ -46,7 +55,7 @@ export function showRejected(rejected, replay) {
       "aria-label": `Replay ${one.receipt ? "receipt" : "message"} ${name}` }, "Replay");
     button.addEventListener("click", () => replay(button, one.number));
     return make("li", {}, make("div", {}, make("span", { class: "id", title: one.id || "" }, name), " ",
-      make("b", {}, one.reason), make("p", {}, `${one.detail}, ${one.attempts} attempts, at ${clock(one.at)}`)), button);
+      make("b", {}, one.reason), make("p", {}, `${one.detail ? `${one.detail}, ` : ""}${one.attempts} attempts, at ${clock(one.at)}`)), button);
   }));
   if (!rejected.length) list.append(make("li", { class: "empty" }, "Nothing is rejected."));
   if (focused) (list.querySelector("button") || document.getElementById("said")).focus?.();
@@ -60,7 +69,7 @@ export function showIdentities(picture, change) {
       make("th", { scope: "row", class: "id" }, identity.name),
       make("td", { class: "in" }, identity.apps.join(", ") || "operator"),
       make("td", { class: "may" }, make("ul", {}, ...grouped(identity.grants))),
-      make("td", { class: "proof" }, "not tried"),
+      make("td", { class: "proof" }),
       make("td", { class: "change" }, button));
   });
   document.getElementById("identities").replaceChildren(...rows(picture.identities.filter((one) => one.apps.length)));
@@ -77,7 +86,7 @@ function grouped(grants) {
     objects.set(name, known);
   }
   return [...objects].map(([name, { operations, by }]) =>
-    make("li", { title: by.join("\n") }, `${operations.join(", ")} ${name}`));
+    make("li", { title: by.join("\n") }, `${operations.map((one) => PHRASES[one] || one).join(", ")} ${name}`));
 }
 
 export function showSuspended(suspended) {

@@ -1,7 +1,7 @@
 // The live page: events in, requests out. Everything shown is text, never markup.
 
 import { follow, request } from "./connection.js";
-import { addDecisions, short, showIdentities, showLedger, showProof, showRejected, showSuspended } from "./lists.js";
+import { addDecisions, phrase, short, showIdentities, showLedger, showProof, showRejected, showSuspended } from "./lists.js";
 import { Picture } from "./picture.js";
 
 const SPOKEN = 1500; // milliseconds between two events that are read out
@@ -86,7 +86,7 @@ const events = {
     addDecisions(found.accesses);
     const refused = found.accesses.filter((one) => !one.allowed).pop();
     if (refused) {
-      sayNow(`Refused: ${refused.app || "somebody"} may not ${refused.operation} ${refused.object} as ` +
+      sayNow(`Refused: ${refused.app || "somebody"} may not ${phrase(refused.operation, refused.object)} as ` +
         `${refused.identity || "nobody known"}: it ${refused.because}.`, "bad");
     }
     const arrived = found.partner.filter((one) => one.status >= 200 && one.status < 300).pop();
