@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Lock
 
-from local.authorization.audit_log import AuditRecord
+from local.authorization.audit_log import AuditLog, AuditRecord
 from local.authorization.names import Names
 from local.page.operations import operation_of
 from local.runtime.events import CloudEvent, MessagesTransferred, PartnerAnswered
@@ -19,6 +19,8 @@ from shared.message.message_id import MessageId
 MAX_ACCESSES = 200  # different ones, between two times that a page is sent anything
 MAX_IDS = 20  # of messages, for each of the moves
 MAX_MOVES = 100
+_RECENT = 20  # decisions shown at first
+_LOOKED_AT = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,17 @@ class _Ids:
             parsed = MessageId.parse(bus_id)
             if parsed is not None:
                 self.ids.append(parsed.id)
+
+
+def recent(audit_log: AuditLog) -> list[object]:
+    """Return the accesses of the newest decisions that are not an access audit's, newest last."""
+    last = audit_log.after(0, 0).last
+    activity = Activity(lambda: audit_log.names)
+    for record in audit_log.after(max(0, last - _LOOKED_AT), _LOOKED_AT).decisions:
+        activity.add(record)
+    happened = activity.take() or {"accesses": []}
+    accesses = happened["accesses"]
+    return accesses[-_RECENT:] if isinstance(accesses, list) else []
 
 
 class Activity:

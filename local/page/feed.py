@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator
 from typing import Protocol
 
-from local.page.activity import Activity
+from local.page.activity import Activity, recent
 from local.page.app_calls import AppCalls
 from local.page.picture import Picture
 from local.page.snapshot import MAX_REJECTED, cloud_state, rejected_messages
@@ -48,6 +48,7 @@ class Feed:
         self._active_at = written_at = clock()
         events.add(self._activity.add)
         try:
+            await stream.write(_event("decisions", recent(self._cloud.context.audit_log)))
             while not self._closing.is_set():
                 frame = b"".join(self._changes(clock())) + await self._ledger(clock())
                 if not frame and clock() - written_at >= HEARTBEAT_SECONDS:

@@ -49,7 +49,7 @@ async def start_partner(stack: AsyncExitStack, context: ServiceContext) -> Runni
     key_file = context.folder.kept(PARTNER_KEY_FILE, new_key)
     app = partner_app(webhook, key_file.read_text())
     # The first one sees what the faults make of an answer.
-    app.middlewares.append(_published(context.events))
+    app.middlewares.append(publishing_answers(context.events))
     app.middlewares.append(partner_faults(context.faults))
     url = await serve(stack, app, context.ports.bind("partner", _PORT), context.tls)
     stack.push_async_callback(inbox.bus.close)
@@ -57,7 +57,7 @@ async def start_partner(stack: AsyncExitStack, context: ServiceContext) -> Runni
     return RunningPartner(webhook, inbox, url, f"sb://{LOOPBACK}:{port}")
 
 
-def _published(events: CloudEvents) -> Middleware:
+def publishing_answers(events: CloudEvents) -> Middleware:
     """Publish how each message posted to the partner was answered."""
 
     @web.middleware

@@ -14,7 +14,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 REQUIRED = "BROWSER_REQUIRED"  # set where nothing may be skipped
-DESKTOP = (1360, 860)
+DESKTOP = (1360, 1000)
+_TALL = 1900  # pixels of a picture of a narrow window, which shows little at once
 PHONE = (390, 844)
 
 
@@ -64,4 +65,11 @@ def _note(url: str, address: str, wrong: list[str]) -> None:
 def photograph(page: Page, name: str) -> None:
     """Write a picture for the documents, where `PAGE_IMAGES` says into which folder."""
     if folder := os.environ.get("PAGE_IMAGES"):
-        page.screenshot(path=Path(folder) / f"page-{name}.png", animations="disabled")
+        size = page.viewport_size or {"width": 0, "height": 0}
+        height = size["height"] if size["width"] > PHONE[0] else _TALL
+        page.screenshot(
+            path=Path(folder) / f"page-{name}.png",
+            animations="disabled",
+            full_page=True,
+            clip={"x": 0, "y": 0, "width": size["width"], "height": height},
+        )

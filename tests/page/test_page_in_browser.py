@@ -187,8 +187,7 @@ def test_it_works_by_keyboard(page: Page) -> None:
 def test_it_is_readable_at_every_width_in_dark_and_light(
     browser: Browser, address: str, size: str, scheme: str
 ) -> None:
-    options = {"color_scheme": scheme, "device_scale_factor": 1.5}
-    with opened(browser, address, SIZES[size], **options) as page:
+    with opened(browser, address, SIZES[size], color_scheme=scheme) as page:
         expect(page.locator("#messages tr").first).to_be_visible()
         message = send(page)
         expect(state_of(page, message)).to_have_text("delivered")

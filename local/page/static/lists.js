@@ -27,6 +27,12 @@ export function addDecisions(accesses) {
   while (list.children.length > MOST_DECISIONS) list.lastChild.remove();
 }
 
+// Show what was decided before the page was opened.
+export function startDecisions(accesses) {
+  document.getElementById("decision-list").replaceChildren();
+  addDecisions(accesses);
+}
+
 export function showLedger({ states, messages, problem }) {
   const counts = document.getElementById("states");
   const rows = document.getElementById("messages");

@@ -1,7 +1,9 @@
 // The live page: events in, requests out. Everything shown is text, never markup.
 
 import { follow, request } from "./connection.js";
-import { addDecisions, phrase, short, showIdentities, showLedger, showProof, showRejected, showSuspended } from "./lists.js";
+import {
+  addDecisions, phrase, short, showIdentities, showLedger, showProof, showRejected, showSuspended, startDecisions,
+} from "./lists.js";
 import { Picture } from "./picture.js";
 
 const SPOKEN = 1500; // milliseconds between two events that are read out
@@ -95,6 +97,7 @@ const events = {
         : `${arrived.count} messages are at the partner.`, "good");
     }
   },
+  decisions: startDecisions,
   ledger: showLedger,
   rejected: (found) => showRejected(found, (button, number) => act(button, `Replaying ${number} …`,
     () => request("POST", "rejected/replay", { number }))),

@@ -132,7 +132,7 @@ export class Picture {
     const [fault] = state.partner.faults;
     const text = fault ? `answers ${fault.status || fault.answer}` : "works";
     const node = this.nodes.get("partner");
-    if (node) node.children[1].textContent = `${state.partner.received} posts, ${text}`;
+    if (node) node.children[1].textContent = `${state.partner.received} ${state.partner.received === 1 ? "post" : "posts"}, ${text}`;
     node?.toggleAttribute("data-full", Boolean(fault));
     for (const [name, chip] of this.chips) {
       chip.toggleAttribute("data-suspended", state.suspended.includes(name.split(" ")[1]));
@@ -173,7 +173,9 @@ export class Picture {
 
   mark(line, text, allowed) {
     const { path } = this.lines.get(line);
-    const middle = path.getPointAtLength(path.getTotalLength() * 0.5);
+    // Neighbours do not cover one another.
+    const part = [...this.lines.keys()].indexOf(line) % 2 ? 0.36 : 0.66;
+    const middle = path.getPointAtLength(path.getTotalLength() * part);
     for (const old of [...this.marks.children]) if (old.dataset.line === line) old.remove();
     const mark = make("span", { class: `mark ${allowed ? "allowed" : "refused"}`, "data-line": line }, text);
     mark.style.left = `${middle.x}px`;
