@@ -20,7 +20,7 @@ MAX_ACCESSES = 200  # different ones, between two times that a page is sent anyt
 MAX_IDS = 20  # of messages, for each of the moves
 MAX_MOVES = 100
 _RECENT = 20  # decisions shown at first
-_LOOKED_AT = 200
+_LOOKED_AT = 2000
 
 
 @dataclass(frozen=True, slots=True)

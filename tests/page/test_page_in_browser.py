@@ -96,7 +96,9 @@ def test_a_message_is_sent_and_seen_to_arrive(page: Page) -> None:
     expect(
         decisions.filter(has_text="receiver may decrypt with key payload").first
     ).to_contain_text("role 'Relay decrypt with a key")
-    expect(page.locator(".node", has_text="Partner")).to_contain_text(re.compile(r"[1-9]\d* post"))
+    expect(page.locator(".node.outside", has_text="Partner")).to_contain_text(
+        re.compile(r"[1-9]\d* post")
+    )
 
 
 def test_what_decrypt_may_is_taken_away_and_given_back(page: Page) -> None:

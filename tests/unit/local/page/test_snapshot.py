@@ -22,7 +22,7 @@ def shown(
     source: str | None = None,
 ) -> Mapping[str, object]:
     if not isinstance(properties, bytes):
-        content: dict[Value, Value] = {**properties}
+        content: dict[Value, Value] = {name: value for name, value in properties.items()}  # noqa: C416 - other types
         properties = encode_section(APPLICATION_PROPERTIES, content)
     message = Message(
         durable=True,
