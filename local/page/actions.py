@@ -8,7 +8,7 @@ import json
 
 from local.authorization.grants import principals
 from local.faults.faults import Fault
-from local.page.app_calls import AppCallError, AppCalls
+from local.page.app_calls import AppCalls
 from local.page.operator_commands import OperatorCommands
 from local.page.picture import Picture
 from local.runtime.cloud import Cloud
@@ -16,7 +16,7 @@ from local.runtime.cloud import Cloud
 MAX_MESSAGES = 50
 _UNAVAILABLE = 503  # the partner is tried again later
 _FINAL = 400  # one of RELAY_PARTNER_FINAL_STATUSES: the message is rejected
-_NEVER_RESTARTED = "queue"
+_KEPT_BY_APPS = ("key", "secret")  # what they have read of these they keep for minutes
 
 
 class ActionRefusedError(Exception):
@@ -50,7 +50,7 @@ class Actions:
         if answers == "refuses":
             faults.set(Fault("partner", "status", _FINAL, times=1))
             return "The partner refuses the next message with 400: the relay will reject it."
-        return "The partner works again: what waits is brought forward when it is seen to."
+        return "The partner works. What waits is sent again when it is due."
 
     def rotate(self, vault: str, key: str) -> str:
         """Make a new version of a key. Raises `ActionRefusedError`."""
@@ -65,12 +65,14 @@ class Actions:
 
     async def take_away(self, identity: str) -> str:
         """Suspend the grants of an identity, and let no app live on what it read before."""
-        shown, principal = Picture.of(self._cloud.deployment).identity(identity), self._id(identity)
-        self._cloud.context.authorization.suspend(principal)
-        # An app keeps data keys that it has opened, and secrets that it has read, for minutes. Who
-        # takes a right away for good restarts the app as well, so that it forgets them.
-        reads = shown is not None and any(one.kind != _NEVER_RESTARTED for one in shown.grants)
-        restarted = await self._restart(shown.apps) if shown and reads else []
+        principal = self._id(identity)
+        shown = Picture.of(self._cloud.deployment).identity(identity)
+        reads = shown is not None and any(one.kind in _KEPT_BY_APPS for one in shown.grants)
+        async with self._turn():
+            self._cloud.context.authorization.suspend(principal)
+            # Who takes a right away for good restarts the app as well, so that it forgets the data
+            # keys that it has opened and the secrets that it has read.
+            restarted = await self._restart(shown.apps) if shown and reads else []
         also = f" {' and '.join(restarted)} restarted, to forget what it kept." if restarted else ""
         return f"{identity} may do nothing now.{also}"
 
@@ -95,15 +97,11 @@ class Actions:
             return await self._commands.prove()
 
     async def _restart(self, names: tuple[str, ...]) -> list[str]:
-        restarted = []
-        async with self._turn():
-            for name in names:
-                app = self._cloud.apps[name]
-                if app.state == "up":
-                    await app.stop()
-                    await app.start()
-                    restarted.append(name)
-        return restarted
+        running = [name for name in names if self._cloud.apps[name].state == "up"]
+        for name in running:
+            await self._cloud.apps[name].stop()
+            await self._cloud.apps[name].start()
+        return running
 
     def _turn(self) -> asyncio.Lock:
         if self._busy.locked():
@@ -118,6 +116,3 @@ class Actions:
 
     def _order(self) -> bytes:
         return json.dumps({"order": next(self._numbers), "from": "the live page"}).encode()
-
-
-ACTION_ERRORS = (ActionRefusedError, AppCallError)

@@ -9,9 +9,10 @@ from pathlib import Path
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from local.faults.fault_document import FaultError
 from local.net.bearer import has_key
-from local.page.actions import ACTION_ERRORS, MAX_MESSAGES, ActionRefusedError, Actions
-from local.page.app_calls import AppCalls
+from local.page.actions import MAX_MESSAGES, ActionRefusedError, Actions
+from local.page.app_calls import AppCallError, AppCalls
 from local.page.feed import Feed
 from local.page.operator_commands import CommandFailedError, OperatorCommands
 from local.runtime.apps import AppFailedError
@@ -20,6 +21,7 @@ from local.strict_json import DocumentPath, StrictObject
 
 MAX_PAGES = 20  # open at once
 _LARGEST_BODY = 4096  # bytes
+_ACTION_ERRORS = (ActionRefusedError, AppCallError, AppFailedError, CommandFailedError, FaultError)
 _FOLDER = Path(__file__).parent / "static"
 _FILES: Mapping[str, tuple[str, str]] = {
     "/": ("index.html", "text/html"),
@@ -206,5 +208,5 @@ async def _answer_errors(request: web.Request, handler: Handler) -> web.StreamRe
         return await handler(request)
     except BadRequestError as error:
         return web.json_response({"error": str(error)}, status=400)
-    except (*ACTION_ERRORS, CommandFailedError, ActionRefusedError, AppFailedError) as error:
+    except _ACTION_ERRORS as error:
         return web.json_response({"error": str(error)}, status=409)
