@@ -24,14 +24,14 @@ class ActionRefusedError(Exception):
 
 
 class Actions:
-    """The actions. Each returns a sentence for the user; those that last take turns."""
+    """The actions. Each returns a sentence for the user; those that last wait for one another."""
 
     def __init__(self, cloud: Cloud, calls: AppCalls, commands: OperatorCommands) -> None:
         self._cloud = cloud
         self._calls = calls
         self._commands = commands
         self._numbers = itertools.count(1)
-        self._busy = asyncio.Lock()
+        self._turn = asyncio.Lock()
 
     async def send(self, count: int) -> str:
         """Send so many messages, each a small order. Raises `AppCallError`."""
@@ -68,7 +68,7 @@ class Actions:
         principal = self._id(identity)
         shown = Picture.of(self._cloud.deployment).identity(identity)
         reads = shown is not None and any(one.kind in _KEPT_BY_APPS for one in shown.grants)
-        async with self._turn():
+        async with self._turn:
             self._cloud.context.authorization.suspend(principal)
             # Who takes a right away for good restarts the app as well, so that it forgets the data
             # keys that it has opened and the secrets that it has read.
@@ -83,17 +83,17 @@ class Actions:
 
     async def replay(self, number: str) -> str:
         """Send a rejected message again, as an operator."""
-        async with self._turn():
+        async with self._turn:
             return await self._commands.replay(number)
 
     async def bring_forward(self) -> str:
         """Send what waits for its next attempt now, as an operator."""
-        async with self._turn():
+        async with self._turn:
             return await self._commands.bring_forward()
 
     async def prove(self) -> object:
         """Run the access audit."""
-        async with self._turn():
+        async with self._turn:
             return await self._commands.prove()
 
     async def _restart(self, names: tuple[str, ...]) -> list[str]:
@@ -102,11 +102,6 @@ class Actions:
             await self._cloud.apps[name].stop()
             await self._cloud.apps[name].start()
         return running
-
-    def _turn(self) -> asyncio.Lock:
-        if self._busy.locked():
-            raise ActionRefusedError("Another action is not done yet: try again in a moment.")
-        return self._busy
 
     def _id(self, identity: str) -> str:
         known = principals(self._cloud.deployment)

@@ -17,7 +17,7 @@ from tests.page.browser import DESKTOP, PHONE, chromium, opened, photograph
 from tests.pipeline.cloud_process import SNAPSHOT, Running, running
 
 pytestmark = pytest.mark.long
-PATIENCE = 60_000  # milliseconds: how long to wait for what must happen
+PATIENCE = 120_000  # milliseconds: how long to wait for what must happen
 SIZES = {"desktop": DESKTOP, "phone": PHONE}
 
 
