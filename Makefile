@@ -26,7 +26,7 @@ TESTS := -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 # kept.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help run demo quick test test-long test-all test-oldest azure bench bench-quick check format lock infra clean FORCE
+.PHONY: help run demo quick test test-long test-all test-oldest conformance azure bench bench-quick check format lock infra clean FORCE
 
 help:
 	@echo "make run      start everything here, send five messages, stay up"
@@ -37,6 +37,7 @@ help:
 	@echo "              and with a ledger of a million"
 	@echo "make test-all both"
 	@echo "make test-oldest what another version of Python can change: PYTHON=python3.11"
+	@echo "make conformance the tests of what the local cloud has of Azure; AZURE=1 GROUP=NAME against Azure"
 	@echo "make azure    try in a subscription what only Azure can show; costs money, asks first"
 	@echo "make bench    measure what is fast, beside other ways to do it; twelve minutes"
 	@echo "make bench-quick  the same with tiny sizes, to see that it works; its figures mean nothing"
@@ -92,6 +93,10 @@ test-long: $(READY) $(CHECKOV) $(BENCH)
 	ROWS=1000000 $(BIN)/python -m pytest tests/integration/shared/ledger/test_ledger_plans.py
 	.venv-bench/bin/python -m bench --quick
 
+# Against the local cloud, or with AZURE=1 against the resource group GROUP: docs/conformance.md.
+conformance: $(READY)
+	AZURE=$(AZURE) GROUP=$(GROUP) $(BIN)/python -m pytest tests/conformance
+
 # Where az and azd are not signed in, nothing is run, and the exit code says so. The steps, their time
 # and cost: make azure LIST=1. Other variables: docs/deploying.md, "In your own subscription".
 azure: $(READY)
@@ -145,7 +150,7 @@ infra: $(READY)
 
 clean:
 	rm -rf $(VENV) .venv .venv-3.11 .venv-bench .venv-checkov .venv-lock
-	rm -rf .local .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .local .conformance .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # An environment is made anew when its lock changes, when it does not run any more, and when PYTHON

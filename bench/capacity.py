@@ -6,73 +6,21 @@ Every number is an `Input` with its source, or follows from them. `docs/scaling.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from bench import inputs
+from bench.designs import RELAY, Design
 from shared.ledger.engine import POOL_SIZE
-from shared.settings.settings import SenderSettings
 
 _MONTH = 730 * 3600.0  # seconds
 _DAY = 86_400.0  # seconds
 _GB = 1e9  # bytes, as they are billed
 _SMALLEST_DISK = 32.0  # GB
+_FEW = 10.0  # messages a second: less is within every limit
 
-
-@dataclass(frozen=True)
-class Design:
-    """What one message costs, delivered at once. CPU in seconds of one core, sizes in bytes.
-
-    `receipts` is the number of receipts in one message of the bus. `key_messages` and `key_seconds`
-    bound a data key: 0 where every message has a key of its own. `ledger_writes` are rows.
-    """
-
-    name: str
-    sender_cpu: float
-    receiver_cpu: float
-    tracker_cpu: float
-    receipts: float
-    key_messages: int
-    key_seconds: float
-    ledger_writes: int
-
-    @property
-    def bus_operations(self) -> float:
-        """Sends, receives and completions for a delivered message."""
-        return 3 + (3 / self.receipts if self.receipts else 0)
-
-    @property
-    def bus_credits(self) -> float:
-        """What throttling of the Standard tier counts: sends and receives, not completions."""
-        return 2 + (2 / self.receipts if self.receipts else 0)
-
-    @property
-    def executions(self) -> float:
-        """Calls of functions for a delivered message, at both ends; a batch of receipts is one."""
-        return 2 + (1 / inputs.RECEIPT_BATCH.value if self.receipts else 0)
-
-
-RELAY = Design(
-    name="Sealed Relay",
-    sender_cpu=inputs.SENDER_CPU.value / 1000,
-    receiver_cpu=inputs.RECEIVER_CPU.value / 1000,
-    tracker_cpu=inputs.TRACKER_CPU.value / 1000,
-    receipts=inputs.RECEIPTS_TOGETHER.value,
-    key_messages=SenderSettings.data_key_messages,
-    key_seconds=SenderSettings.data_key_seconds,
-    ledger_writes=3,  # accepted, queued, delivered
-)
-TUNED = replace(RELAY, name="Sealed Relay, RELAY_DATA_KEY_MESSAGES=1048576", key_messages=2**20)
-SAMPLE = Design(
-    name="the sample",
-    sender_cpu=inputs.SAMPLE_SENDER_CPU.value / 1000,
-    receiver_cpu=inputs.SAMPLE_RECEIVER_CPU.value / 1000,
-    tracker_cpu=0.0,
-    receipts=0,
-    key_messages=0,
-    key_seconds=0.0,
-    ledger_writes=0,
-)
+_VAULT_OPERATIONS = inputs.VAULT_OPERATIONS.value
+PARTITIONED = f"Key Vault, {inputs.VAULT_SHARE.value} operations for 1,000 messages"
 
 
 @dataclass(frozen=True)
@@ -158,7 +106,7 @@ def limits(design: Design, payload: float) -> list[Limit]:
             "a namespace",
             inputs.MAX_UNITS.value * inputs.PARTITIONS.value / units,
         ),
-        Limit("Key Vault", "a vault", _vault_limit(design)),
+        Limit("Key Vault", "a vault", _vault_limit(design, lambda _: _VAULT_OPERATIONS)),
         Limit("Functions, cores", "a region", inputs.CORES.value * inputs.BUSY.value / cores),
         Limit(
             "Functions, instances of one group",
@@ -168,6 +116,9 @@ def limits(design: Design, payload: float) -> list[Limit]:
             / max(design.sender_cpu, design.receiver_cpu),
         ),
     ]
+    if math.isfinite(design.vault_share):
+        of_share = _vault_limit(design, lambda rate: design.vault_share * rate / 1000)
+        found.append(Limit(PARTITIONED, "a choice", of_share))
     if design.ledger_writes:
         room, largest = inputs.CONNECTIONS.value / POOL_SIZE, inputs.SERVERS[-1].writes
         found += [
@@ -177,13 +128,17 @@ def limits(design: Design, payload: float) -> list[Limit]:
     return sorted(found, key=lambda limit: limit.rate)
 
 
-def _vault_limit(design: Design) -> float:
-    """Return the rate at which one vault has no operations left, by bisection."""
-    low, high = 1.0, 1e7
+def _vault_limit(design: Design, allowed: Callable[[float], float]) -> float:
+    """Return the largest rate at which a vault does all that is allowed at it, by bisection.
+
+    Below a few messages a second, time ends nearly every key: many operations for each message, and
+    next to none a second.
+    """
+    low, high = _FEW, 1e7
     while high - low > 1:
         middle = (low + high) / 2
         asked = vault_operations(design, middle, instances(design, middle))
-        low, high = (middle, high) if asked <= inputs.VAULT_OPERATIONS.value else (low, middle)
+        low, high = (middle, high) if asked <= allowed(middle) else (low, middle)
     return low
 
 
@@ -199,6 +154,11 @@ class Plan:
     vault_operations: float
     database: str
     costs: Mapping[str, float]
+
+    @property
+    def vault_share(self) -> float:
+        """Operations of Key Vault for 1,000 messages."""
+        return self.vault_operations * 1000 * self.deployments / self.rate
 
     @property
     def cores(self) -> int:
@@ -292,7 +252,7 @@ def _telemetry_cost(design: Design, rate: float, running: Instances) -> float:
 def _database(running: Instances, rate: float) -> tuple[str, float]:
     """Return the smallest server with connections and writes for the instances, and its cost."""
     rows = rate * _DAY * inputs.KEPT_DAYS.value
-    disk = max(_SMALLEST_DISK, rows * inputs.ROW_BYTES.value / _GB)
+    disk = max(_SMALLEST_DISK, rows * inputs.LEDGER_ROW_BYTES.value / _GB)
     for server in inputs.SERVERS:
         enough = running.connections <= server.connections
         if enough and rate * RELAY.ledger_writes <= server.writes:

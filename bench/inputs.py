@@ -6,8 +6,11 @@ Microsoft's own Functions host, 4.1037 with its Python worker 4.34, two quiet co
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
+from checks.ledger_size import ROW_BYTES
+from shared.ledger.retention import Retention
 from shared.settings.settings import ReceiverSettings
 
 _LEARN = "https://learn.microsoft.com/azure"
@@ -69,6 +72,12 @@ PARTNER_SECONDS = Input("time that the partner takes to answer", 0.1, "seconds",
 VAULTS_OF_A_REGION = Input(
     "operations of all vaults of a subscription and region", 5, "times those of a vault", _VAULT
 )
+VAULT_SHARE = Input(
+    "operations of Key Vault at which a deployment is partitioned",
+    3,
+    "for 1,000 messages",
+    "a choice: what more receivers of one queue would only add",
+)
 BUSY = Input("share of its core that an instance uses", 0.6, "", "a choice: the rest is for peaks")
 SENDER_CPU = Input("CPU of the sender, host and worker", 8.7, "ms a message", _MEASURED)
 RECEIVER_CPU = Input("CPU of the receiver, host and worker", 8.3, "ms a message", _MEASURED)
@@ -85,8 +94,18 @@ SEALED_HEADER = Input(
     "bytes of a sealed message beside its payload", 900, "bytes", "`shared/message/envelope.py`"
 )
 RECEIPT_BYTES = Input("bytes of a receipt", 250, "bytes", "`shared/message/receipt.py`")
-ROW_BYTES = Input("bytes of a row of the ledger, with its indexes", 304, "bytes", "PostgreSQL 16")
-KEPT_DAYS = Input("days that a row of the ledger is kept", 30, "days", "a choice")
+LEDGER_ROW_BYTES = Input(
+    "bytes of a row of the ledger, with its indexes",
+    ROW_BYTES,
+    "bytes",
+    "measured on PostgreSQL 16: [how large it becomes](operating.md#the-ledgers-size)",
+)
+KEPT_DAYS = Input(
+    "days that a row of the ledger is kept",
+    Retention().ledger_days or math.inf,
+    "days",
+    "by default: [what is kept](operating.md#retention)",
+)
 SAMPLED_ITEMS = Input("items of telemetry after sampling", 20, "an instance a second", _SAMPLING)
 ITEM_BYTES = Input("bytes of an item of telemetry", 950, "bytes", f"24 KB in 26 items, {_MEASURED}")
 

@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
 
-from checks.facts import SUBSCRIPTION, TENANT
 from checks.snapshot import Snapshot
+from local.deployment.bicep import SUBSCRIPTION, TENANT
 
 PLACE = (f"--subscription-id={SUBSCRIPTION}", f"--tenant-id={TENANT}")
 SOURCES = "**/*.bicep*"

@@ -18,11 +18,8 @@ from checks.property_rules import (
 )
 from checks.queue_sizes import DEFAULTS
 from checks.roles import KEY_ACTIONS
+from local.deployment.bicep import SUBSCRIPTION, TENANT
 from local.resource_manager.expressions import guid
-
-SUBSCRIPTION = "00000000-0000-4000-8000-000000000001"
-TENANT = "00000000-0000-4000-8000-000000000002"
-"""Fixed and made up, so that a snapshot is the same wherever it is made."""
 
 
 def of_deployment(access: Access, parameters: Mapping[str, Any]) -> Facts:

@@ -31,6 +31,13 @@ from checks.snapshot import Snapshot
 from checks.variants import COMPILED, VARIANTS, parameters_of
 
 INFRA = Path(__file__).resolve().parents[1] / "infra"
+_CONFORMANCE = INFRA.parent / "tests" / "conformance"
+CONFORMANCE = (
+    _CONFORMANCE / "deployment",
+    _CONFORMANCE / "strangers" / "orders",
+    _CONFORMANCE / "strangers" / "web",
+)
+"""The deployments that the conformance tests run against; nothing of them is declared."""
 
 
 def build(folder: Path) -> None:
@@ -44,6 +51,35 @@ def build(folder: Path) -> None:
         succeed(folder, bicep, "snapshot", parameters.name, "--mode=overwrite", *PLACE)
         _in_order(parameters.with_suffix(".snapshot.json"))
     _demand([*_departures(folder), *_compiled(bicep, folder)])
+
+
+def build_conformance(folder: Path) -> None:
+    """Format a deployment of the conformance tests and write its snapshot."""
+    bicep = compiler()
+    if bicep is None:
+        raise InfraError("no bicep on the PATH: install the Bicep CLI, then run this again")
+    succeed(folder, bicep, "format", f"--pattern={SOURCES}")
+    for parameters in _parameters(folder):
+        succeed(
+            folder, bicep, "snapshot", parameters.name, "--mode=overwrite", *PLACE, *_group(folder)
+        )
+        _in_order(parameters.with_suffix(".snapshot.json"))
+
+
+def check_conformance(folder: Path) -> None:
+    """Raise `InfraError` unless such a deployment and its snapshot agree and are clean."""
+    if bicep := compiler():
+        _demand([*_unformatted(bicep, folder), *_warnings(bicep, folder)])
+        for parameters in _parameters(folder):
+            validate = ("snapshot", parameters.name, "--mode=validate", *PLACE, *_group(folder))
+            if run(folder, bicep, *validate).returncode != 0:
+                raise InfraError(f"{folder.name}: its snapshot is out of date, run make infra")
+
+
+def _group(folder: Path) -> tuple[str, ...]:
+    """Return the option of the compiler that a deployment of a resource group takes."""
+    text = (folder / "main.bicep").read_text(encoding="utf-8")
+    return () if "targetScope = 'subscription'" in text else ("--resource-group=conformance",)
 
 
 def _in_order(path: Path) -> None:
@@ -144,9 +180,13 @@ def main(arguments: list[str]) -> int:
     try:
         if arguments == ["build"]:
             build(INFRA)
+            for folder in CONFORMANCE:
+                build_conformance(folder)
         elif arguments == ["check"]:
             if not check(INFRA):
                 sys.stdout.write("infra: compiler checks skipped, no bicep on the PATH\n")
+            for folder in CONFORMANCE:
+                check_conformance(folder)
         else:
             sys.stderr.write("usage: python -m checks.infra build|check\n")
             return 2

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bench import capacity_tables
 from bench.figures import made_on, markdown
-from checks import ledger_size, queue_sizes
+from checks import conformance, ledger_size, queue_sizes
 from shared.settings.inventory import ACCESS_PREFIXES
 from shared.settings.settings import APPS, AppName
 
@@ -122,6 +122,7 @@ TABLES: Mapping[tuple[str, str], Callable[[], str]] = {
     ("docs/deploying.md", "grants"): grants,
     ("docs/deploying.md", "queue sizes"): lambda: queue_sizes.table(queue_sizes.Load()),
     ("docs/architecture.md", "layers"): layers,
+    ("docs/conformance.md", "conformance"): conformance.table,
     ("docs/operating.md", "ledger"): ledger_size.table,
     ("docs/performance.md", "figures"): figures,
     ("docs/scaling.md", "inputs"): capacity_tables.inputs,

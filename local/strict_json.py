@@ -66,6 +66,10 @@ class StrictObject:
         """Return whether a property is there and not taken yet."""
         return self._compared(name) in self._left
 
+    def peek(self, name: str) -> object:
+        """Return a property of any form without taking it; None where it is absent."""
+        return self._left.get(self._compared(name), (name, None))[1]
+
     def ignore(self, *names: str) -> None:
         """Account for properties that have no effect."""
         for name in names:

@@ -13,7 +13,7 @@ from shared.message.formats import NewerFormatError
 from shared.message.message_id import MessageId, digest_suffix
 from shared.message.receipt import Receipt
 from shared.message.text_properties import text_properties
-from shared.standards.trace_context import HEADER, traceparent
+from shared.standards.trace_context import TraceContext
 
 Destination = Literal["messages", "receipts"]
 
@@ -28,7 +28,7 @@ class Content:
     message_id: str
     body: bytes | None = field(repr=False)
     content_type: str | None = None
-    trace: str | None = None
+    trace: TraceContext | None = None
     is_receipt: bool = False
 
     @classmethod
@@ -40,7 +40,7 @@ class Content:
             str(message.message_id or ""),
             b"".join(message.body) if is_binary else None,
             message.content_type,
-            traceparent(text_properties(message).get(HEADER)),
+            TraceContext.from_properties(text_properties(message)),
             is_receipt(message),
         )
 
@@ -56,7 +56,7 @@ class Resend:
     body: bytes = field(repr=False)
     message_id: str | None
     content_type: str | None
-    trace: str | None = None
+    trace: TraceContext | None = None
 
     def message(self) -> ServiceBusMessage:
         """Return it for the SDK."""
@@ -64,7 +64,7 @@ class Resend:
             self.body,
             message_id=self.message_id,
             content_type=self.content_type,
-            application_properties={HEADER: self.trace} if self.trace else None,
+            application_properties=self.trace.to_properties() if self.trace else None,
         )
 
 
@@ -87,7 +87,7 @@ def decide(content: Content) -> Resend | NotReplayable:
             "its body is not made of bytes: it is neither a sealed message nor a receipt; drop it"
         )
     if content.is_receipt:
-        return _receipt(content.body)
+        return _receipt(content.body, content.trace)
     return Resend(
         "messages",
         content.body,
@@ -97,7 +97,7 @@ def decide(content: Content) -> Resend | NotReplayable:
     )
 
 
-def _receipt(body: bytes) -> Resend | NotReplayable:
+def _receipt(body: bytes, trace: TraceContext | None) -> Resend | NotReplayable:
     try:
         Receipt.from_json(body)
     except NewerFormatError:
@@ -106,7 +106,7 @@ def _receipt(body: bytes) -> Resend | NotReplayable:
         return NotReplayable(
             f"it was on the queue of receipts and is not a receipt: {error}; drop it"
         )
-    return Resend("receipts", body, None, "application/json")
+    return Resend("receipts", body, None, "application/json", trace)
 
 
 def replay_id(message_id: str, sequence_number: int, body: bytes) -> str:

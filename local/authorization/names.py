@@ -95,10 +95,13 @@ class Names:
         for machine in deployment.machines:
             if own := machine.system_identity:
                 self._identities[own.principal_id.lower()] = f"{machine.name} (system)"
+        for one in deployment.unserved_identities:
+            self._identities[one.principal_id.lower()] = f"{one.name} (system)"
         self._read_labels(deployment)
         every = [*deployment.identities, *(one.identity for one in deployment.operators)]
         every += [app.system_identity for app in deployment.apps if app.system_identity]
         every += [one.system_identity for one in deployment.machines if one.system_identity]
+        every += deployment.unserved_identities
         for identity in every:
             name = self._identities[identity.principal_id.lower()]
             self._labels[normal(identity.resource_id)] = ResourceLabel("identity", name)

@@ -20,20 +20,35 @@ _COLUMN = 13  # where the addresses begin
 
 def addresses(client: Client, deployment: Deployment) -> str:
     """Return the endpoints, a line each, and what of the deployment has no effect here."""
-    kinds = Counter(map(kind, deployment.ignored))
-    ignored = ", ".join(f"{name} ({count})" for name, count in kinds.items())
-    lines = wrap(
-        f"{'ignored':<{_COLUMN}}without effect on this machine: {ignored}",
-        _COLUMNS,
-        subsequent_indent=" " * _COLUMN,
-        break_on_hyphens=False,
-    )
+    lines = [
+        *_listed("ignored", "without effect on this machine", deployment.ignored),
+        *_listed("not served", "of the deployment, not on this machine", deployment.unserved),
+    ]
+    if deployment.unknown_roles:
+        roles = ", ".join(deployment.unknown_roles)
+        lines += _wrapped("roles", f"unknown here, so that they grant nothing: {roles}")
     for name, address in client.endpoints.items():
         if isinstance(address, Mapping):
             lines += [f"{name:<{_COLUMN}}{inner}: {url}" for inner, url in address.items()]
         else:
             lines.append(f"{name:<{_COLUMN}}{address}")
     return "\n".join(lines)
+
+
+def _listed(head: str, what: str, resource_ids: Sequence[str]) -> Sequence[str]:
+    if not resource_ids:
+        return []
+    kinds = Counter(map(kind, resource_ids))
+    return _wrapped(
+        head, f"{what}: {', '.join(f'{one} ({count})' for one, count in kinds.items())}"
+    )
+
+
+def _wrapped(head: str, text: str) -> Sequence[str]:
+    indent = " " * _COLUMN
+    return wrap(
+        f"{head:<{_COLUMN}}{text}", _COLUMNS, subsequent_indent=indent, break_on_hyphens=False
+    )
 
 
 def curl_commands(client: Client, folder: Path, *, keys: bool) -> Sequence[str]:

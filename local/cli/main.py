@@ -1,12 +1,10 @@
-"""The commands: up, demo, page, send, key, env, status, rotate, decisions, fault."""
+"""The commands: up, demo, page, send, key, env, identity, vm, status, rotate, decisions, fault."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import mimetypes
 import os
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,13 +16,17 @@ from local.cli.addresses import addresses, curl_commands
 from local.cli.client import Client, RequestRefusedError
 from local.cli.decisions import add_decisions_command
 from local.cli.demo import send, show_demo
+from local.cli.environments import print_environment, print_identity, run_on_machine
 from local.cli.faults import add_fault_commands
 from local.cli.status import as_object, show_status
 from local.cli.up import Start, notify, run, until_stopped
+from local.deployment.bicep import SUFFIXES, CompilationError
+from local.deployment.secret_values import SecretValuesError
 from local.deployment.snapshot import DeploymentError
 from local.net.folder import FolderInUseError, NotUpError
 from local.runtime.apps import ROOT, AppFailedError
 from local.runtime.cloud import Cloud, CloudOptions, UnsupportedDeploymentError
+from local.runtime.ports import PortsError
 from local.runtime.redeployment import DeploymentRefusedError
 
 _FOLDER = ROOT / ".local"
@@ -33,13 +35,16 @@ _MAX_DECISIONS = 1_000_000  # about a gigabyte
 _DATABASE = "RELAY_DATABASE_URL"  # of another database than the file in the folder
 _ERRORS = (
     AppFailedError,
+    CompilationError,
     DeploymentError,
     DeploymentRefusedError,
     FolderInUseError,
     JournalError,
     NotUpError,
     OSError,
+    PortsError,
     RequestRefusedError,
+    SecretValuesError,
     UnsupportedDeploymentError,
 )
 
@@ -66,11 +71,26 @@ def command_line() -> argparse.ArgumentParser:
         "--folder", type=Path, default=_FOLDER, help="folder of the cloud (default: .local)"
     )
     starting = argparse.ArgumentParser(add_help=False)
-    starting.add_argument(
+    deployment = starting.add_mutually_exclusive_group()
+    deployment.add_argument(
+        "source",
+        nargs="?",
+        type=_bicep,
+        metavar="BICEPPARAM",
+        help="deployment to compile and run, a .bicepparam or .bicep of any project; needs the "
+        "Bicep CLI on the PATH",
+    )
+    deployment.add_argument(
         "--snapshot",
         type=Path,
         default=ROOT / "infra" / "local.snapshot.json",
         help="deployment to run (default: infra/local.snapshot.json)",
+    )
+    starting.add_argument(
+        "--secrets",
+        type=Path,
+        metavar="FILE",
+        help="values of the deployment's secure parameters, as a JSON object by name",
     )
     starting.add_argument(
         "--log-level",
@@ -136,7 +156,20 @@ def command_line() -> argparse.ArgumentParser:
     )
     env.add_argument("app", metavar="APP|operator|MACHINE")
     env.add_argument("--json", action="store_true", help="in the form of local.settings.json")
-    env.set_defaults(command=_env)
+    env.set_defaults(command=print_environment)
+    identity = commands.add_parser(
+        "identity",
+        parents=[folder],
+        help="print the environment that gives any program an identity of the deployment",
+    )
+    identity.add_argument("identity", metavar="IDENTITY", help="name of the identity in Azure")
+    identity.set_defaults(command=print_identity)
+    vm = commands.add_parser(
+        "vm", parents=[folder], help="run a program as on a virtual machine of the deployment"
+    )
+    vm.add_argument("machine", metavar="MACHINE")
+    vm.add_argument("program", nargs=argparse.REMAINDER, help="program to run (default: a shell)")
+    vm.set_defaults(command=run_on_machine)
     status = commands.add_parser(
         "status", parents=[folder], help="show apps, machines, queues, keys and faults"
     )
@@ -214,16 +247,6 @@ def _key(options: argparse.Namespace) -> int:
     return 0
 
 
-def _env(options: argparse.Namespace) -> int:
-    environment = Client(options.folder).environment(options.app)
-    if options.json:
-        print(json.dumps({"IsEncrypted": False, "Values": environment}, indent=2))
-        return 0
-    for name, value in sorted(environment.items()):
-        print(f"export {name}={shlex.quote(str(value))}")
-    return 0
-
-
 def _rotate(options: argparse.Namespace) -> int:
     client = Client(options.folder)
     keys = list(as_object(as_object(client.control("GET", "/status"))["keys"]))
@@ -240,7 +263,7 @@ def _rotate(options: argparse.Namespace) -> int:
 def _start(options: argparse.Namespace) -> Start:
     return Start(
         options.folder,
-        options.snapshot,
+        options.source or options.snapshot,
         CloudOptions(
             log_level=options.log_level,
             database=os.environ.get(_DATABASE),
@@ -249,7 +272,15 @@ def _start(options: argparse.Namespace) -> Start:
             keys=not options.no_keys,
             round_trip=options.latency / 1000,
         ),
+        options.secrets,
     )
+
+
+def _bicep(text: str) -> Path:
+    path = Path(text)
+    if path.suffix not in SUFFIXES:
+        raise argparse.ArgumentTypeError("must be a .bicepparam or .bicep; or give --snapshot FILE")
+    return path
 
 
 def _size(text: str) -> int:

@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local.control.endpoint import control_app
+from local.deployment.bicep import SUFFIXES, compiled
+from local.deployment.secret_values import read_values, with_values
 from local.net.bearer import new_key
 from local.net.folder import KEY_FILE, PAGE_KEY_FILE, Folder, lock
 from local.net.serving import serve
 from local.page.endpoint import page_app
-from local.runtime.cloud import Cloud, CloudOptions, start_cloud
+from local.runtime.cloud import OWN_SECRETS, Cloud, CloudOptions, start_cloud
 from local.runtime.redeployment import FILE as DEPLOYED_FILE
 from local.runtime.redeployment import Redeployment, over, read
 
@@ -30,11 +32,15 @@ _OPEN_FILES = 8192
 
 @dataclass(frozen=True)
 class Start:
-    """Which deployment to start, and in which folder."""
+    """Which deployment to start, and in which folder.
+
+    `snapshot` may be a source of Bicep, too; `secrets` has values of its secure parameters.
+    """
 
     folder: Path
     snapshot: Path
     options: CloudOptions
+    secrets: Path | None = None
 
 
 def run(start: Start, during: Callable[[Cloud], Awaitable[int]]) -> int:
@@ -78,7 +84,7 @@ async def _run(start: Start, during: Callable[[Cloud], Awaitable[int]]) -> int:
 
 @asynccontextmanager
 async def _up(start: Start) -> AsyncIterator[Cloud]:
-    content = read(start.snapshot)
+    content = _content(start)
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(lock(start.folder))
         redeployment = over(folder.path, content, start.snapshot)
@@ -101,6 +107,27 @@ async def _serve_page(stack: AsyncExitStack, cloud: Cloud, folder: Folder) -> st
     key = new_key()
     folder.write_private(PAGE_KEY_FILE, key)
     return await serve(stack, page_app(cloud, key), cloud.context.ports.bind("page", _PAGE_PORT))
+
+
+def _content(start: Start) -> bytes:
+    """Read a snapshot, or compile the sources of one, and put its secure parameters in."""
+    parameters: dict[str, object] = {}
+    content = None
+    if start.snapshot.suffix in SUFFIXES:
+        found = compiled(start.snapshot)
+        content = found.snapshot
+        parameters |= found.secure_parameters
+    if start.secrets is not None:
+        parameters |= read_values(start.secrets)
+    completed = with_values(read(start.snapshot, content), parameters)
+    missing = {n: what for n, what in completed.missing.items() if n not in OWN_SECRETS}
+    if missing:
+        listed = ", ".join(f"{name} ({what})" for name, what in missing.items())
+        notify(
+            "note: the deployment does not say the values of these secrets, so the local cloud "
+            f"makes them: {listed}. --secrets FILE gives the values of parameters."
+        )
+    return completed.content
 
 
 def note_what_stays(redeployment: Redeployment) -> None:

@@ -29,7 +29,7 @@ def control_app(cloud: Cloud, key: str) -> web.Application:
 
     - `GET /status`
     - `GET /apps/{app}/environment`, `/operators/{operator}/environment`,
-      `/machines/{machine}/environment`
+      `/machines/{machine}/environment`, `/identities/{identity}/environment`
     - `POST /apps/{app}/start`, `/stop`, `/kill`, `/restart`
     - `PUT /apps/{app}/package` with the path of a folder as body: another version of this project,
       or what is deployed of one, which the app runs from its next start on
@@ -54,6 +54,7 @@ def control_app(cloud: Cloud, key: str) -> web.Application:
     app.router.add_get("/apps/{app}/environment", control.environment)
     app.router.add_get("/operators/{operator}/environment", control.operator_environment)
     app.router.add_get("/machines/{machine}/environment", control.machine_environment)
+    app.router.add_get("/identities/{identity}/environment", control.identity_environment)
     app.router.add_post("/apps/{app}/{command:start|stop|kill|restart}", control.command)
     app.router.add_put("/apps/{app}/package", control.package)
     app.router.add_post("/bus/{command:start|stop|drop|cut}", control.bus)
@@ -87,6 +88,13 @@ class _Control:
         machines = list(self._cloud.machines)
         name = _known(request.match_info["machine"], machines, "machine")
         return web.json_response(dict(self._cloud.machines[name].environment))
+
+    async def identity_environment(self, request: web.Request) -> web.Response:
+        # Any identity, but only to whoever can read the control key: the user who started the
+        # cloud, who could read everything in its folder anyway.
+        programs = self._cloud.programs
+        name = _known(request.match_info["identity"], list(programs), "identity")
+        return web.json_response(dict(programs[name]))
 
     async def command(self, request: web.Request) -> web.Response:
         app, command = self._app(request), request.match_info["command"]

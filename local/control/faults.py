@@ -23,7 +23,8 @@ def add_faults(app: web.Application, cloud: Cloud) -> None:
     - `POST /faults` with a fault as `local.faults.faults.Fault` describes it, such as
       `{"service": "partner", "answer": "status", "status": 429, "retry_after": 5, "times": 10}`;
       answers `{"fault": its number}`
-    - `DELETE /faults`, `/faults?service=partner`, `/faults/{number}`
+    - `DELETE /faults`, `/faults?service=partner`, `/faults/{number}`; that of a number answers how
+      many requests it hit in all
     - `PUT /grants/{identity}/off`, `/grants/{identity}/on`
     - `PUT /bus/clock` with `{"ahead": seconds}`: the clock of the queues is so far ahead
     - `PUT /tokens/lifetime` with `{"seconds": whole number}`, of the tokens made from then on
@@ -87,10 +88,11 @@ class _FaultRoutes:
 
     async def clear_number(self, request: web.Request) -> web.Response:
         number = int(request.match_info["number"])
-        if not self._cloud.context.faults.clear_number(number):
+        cleared = self._cloud.context.faults.clear_number(number)
+        if cleared is None:
             raise FaultError(f"fault {number} is not in force")
         self._cloud.bus.server.availability_changed()
-        return web.json_response({"cleared": 1})
+        return web.json_response({"cleared": 1, "hits": cleared.hits})
 
     async def grant(self, request: web.Request) -> web.Response:
         identity, state = request.match_info["identity"], request.match_info["state"]

@@ -16,6 +16,7 @@ from local.deployment.readers import (
     vaults,
 )
 from local.deployment.readers.references import KEY_PATHS, SECRET_PATHS, VAULT_PATHS, References
+from local.deployment.readers.unserved import UnservedResources
 from local.deployment.resource_id import last, normal, parent
 from local.deployment.resources import (
     AppSpec,
@@ -51,6 +52,9 @@ _READ = (
 )
 # Without effect on this machine: what contains, hosts, monitors or isolates the others.
 _IGNORED = (
+    # What a lock forbids, and what other clouds and clusters may sign in as.
+    "Microsoft.Authorization/locks",
+    "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials",
     "Microsoft.Resources/resourceGroups",
     "Microsoft.Web/serverfarms",
     "Microsoft.Web/sites/basicPublishingCredentialsPolicies",
@@ -137,7 +141,9 @@ class _Loading:
         self._of_kind: dict[str, list[SnapshotResource]] = {
             kind: [] for kind in (*_READ, *_IGNORED)
         }
+        self._unserved = UnservedResources()
         self._sort(resources)
+        self._of_kind[sites.KIND] = self._unserved.split_sites(self._of_kind[sites.KIND])
         self._identities = [identities.read(r) for r in self._of_kind[identities.KIND]]
         known = {normal(identity.resource_id): identity for identity in self._identities}
         self._attached = [identities.attached(r, known) for r in self._of_kind[sites.KIND]]
@@ -170,6 +176,9 @@ class _Loading:
             tuple(r.id for kind in _IGNORED for r in self._of_kind[kind]),
             tuple(identities.operators(self._outputs.body("operators"))),
             self._machines(),
+            self._unserved.ids,
+            self._unserved.identities(),
+            tuple(sorted(assigned - set(BUILT_IN) - set(self._custom))),
         )
 
     def _sort(self, resources: list[SnapshotResource]) -> None:
@@ -177,15 +186,16 @@ class _Loading:
         seen: set[str] = set()
         for resource in resources:
             kind = kinds.get(resource.type.lower())
-            if kind is None:
-                raise resource.found_at.error(f"{resource.type} is not supported here")
             if resource.computed is None:
                 if normal(resource.id) in seen:
                     raise resource.found_at.error("is in the snapshot twice")
                 seen.add(normal(resource.id))
             elif kind != access.ASSIGNMENT_KIND:
                 raise (resource.found_at / "id").error("must be a literal, not an expression")
-            self._of_kind[kind].append(resource)
+            if kind is None:
+                self._unserved.add(resource)
+            else:
+                self._of_kind[kind].append(resource)
 
     def _named(self, assignments: list[SnapshotResource]) -> list[SnapshotResource]:
         """Return the assignments with their ids, which may be made of a principal's."""
@@ -213,6 +223,7 @@ class _Loading:
             references.add_app(site.id, attached)
         for machine, attached in zip(self._of_kind[machines.KIND], self._on_machines, strict=True):
             references.add_app(machine.id, attached)
+        self._unserved.refer(references)
         for kind, paths in (
             (vaults.KIND, VAULT_PATHS),
             (vaults.KEY_KIND, KEY_PATHS),

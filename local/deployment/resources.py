@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal
 
@@ -33,7 +33,7 @@ class KeySpec:
 
 @dataclass(frozen=True)
 class SecretSpec:
-    """A secret as deployed; its value never comes from a deployment.
+    """A secret as deployed; `value` is None where the deployment has it from a secure parameter.
 
     `made_once` if a deployment makes it only where it is not there yet (`@onlyIfNotExists()`).
     """
@@ -42,6 +42,7 @@ class SecretSpec:
     name: str
     content_type: str | None
     made_once: bool = False
+    value: str | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ class QueueSpec:
     forward_dead_letters_to: str | None = None
     max_message_bytes: int = 256 * 1024
     max_size_bytes: int = 1024**3
+    requires_session: bool = False
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,32 @@ class Operator:
 
 
 @dataclass(frozen=True)
+class Program:
+    """Any program of the user's that is given one identity of the deployment.
+
+    As in Azure, a user-assigned identity has to be selected, a system-assigned one is not.
+    """
+
+    identity: Identity
+    is_system_assigned: bool
+
+    @property
+    def name(self) -> str:
+        """The name of its identity."""
+        return self.identity.name
+
+    @property
+    def identities(self) -> tuple[Identity, ...]:
+        """The identities that it selects by an id."""
+        return () if self.is_system_assigned else (self.identity,)
+
+    @property
+    def system_identity(self) -> Identity | None:
+        """The identity that it gets without selecting any."""
+        return self.identity if self.is_system_assigned else None
+
+
+@dataclass(frozen=True)
 class RoleDefinition:
     """A role, custom or built in. Only data actions matter to a data plane."""
 
@@ -159,7 +187,12 @@ class RoleAssignment:
 
 @dataclass(frozen=True)
 class Deployment:
-    """A whole deployment. `ignored` lists the resources that have no effect locally."""
+    """A whole deployment.
+
+    `ignored` lists the resources that have no effect locally, `unserved` those that would have one
+    and are not served, `unserved_identities` the system-assigned identities of these;
+    `unknown_roles` the assigned roles that nothing is known of, which grant nothing here.
+    """
 
     tenant_id: str
     identities: tuple[Identity, ...]
@@ -171,3 +204,16 @@ class Deployment:
     ignored: tuple[str, ...]
     operators: tuple[Operator, ...] = ()
     machines: tuple[MachineSpec, ...] = ()
+    unserved: tuple[str, ...] = ()
+    unserved_identities: tuple[Identity, ...] = ()
+    unknown_roles: tuple[str, ...] = ()
+
+    def programs(self) -> tuple[Program, ...]:
+        """Return a program for each identity, by which any program can be given it."""
+        own = [app.system_identity for app in self.apps]
+        own += [machine.system_identity for machine in self.machines]
+        system = (*(one for one in own if one), *self.unserved_identities)
+        return (
+            *(Program(one, is_system_assigned=False) for one in self.identities),
+            *(Program(one, is_system_assigned=True) for one in system),
+        )

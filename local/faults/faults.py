@@ -231,9 +231,12 @@ class Faults:
         """Return whether a service has any, at almost no cost."""
         return any(one.fault.service == service for one in self._active)
 
-    def clear_number(self, number: int) -> bool:
-        """Take one out of force; False if it was not."""
-        return self._keep(lambda one: one.number != number) == 1
+    def clear_number(self, number: int) -> ActiveFault | None:
+        """Take one out of force and return it, with all that it has hit; None if it was not."""
+        found = next((one for one in self._active if one.number == number), None)
+        if found is not None:
+            self._active.remove(found)
+        return found
 
     def clear(self, service: Service | None = None) -> int:
         """Take out all, or those of one service; return how many."""

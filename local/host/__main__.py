@@ -122,7 +122,13 @@ async def _serve(
     stopping = _stop_event()
     routes = [function for function in functions if isinstance(function, HttpFunction)]
     triggers = [
-        QueueTrigger(function, host.service_bus, settings, invoker)
+        QueueTrigger(
+            function,
+            host.service_bus,
+            settings,
+            invoker,
+            is_open_telemetry=host.is_open_telemetry,
+        )
         for function in functions
         if isinstance(function, QueueFunction)
     ]

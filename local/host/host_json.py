@@ -31,7 +31,6 @@ _WITHOUT_EFFECT = (
     "extensionBundle",
     "healthMonitor",
     "managedDependency",
-    "telemetryMode",
     "watchDirectories",
     "watchFiles",
 )
@@ -56,12 +55,16 @@ class ServiceBusOptions:
 
 @dataclass(frozen=True)
 class HostJson:
-    """A host.json. `log_levels` maps a category to a level of `logging`."""
+    """A host.json. `log_levels` maps a category to a level of `logging`.
+
+    `is_open_telemetry`: its telemetryMode is OpenTelemetry.
+    """
 
     route_prefix: str = "api"
     function_timeout: timedelta | None = timedelta(minutes=30)
     log_levels: Mapping[str, int] = field(default_factory=dict)
     service_bus: ServiceBusOptions = field(default_factory=ServiceBusOptions)
+    is_open_telemetry: bool = False
 
     @classmethod
     def load(cls, path: Path, settings: Mapping[str, str] | None = None) -> HostJson:
@@ -92,6 +95,7 @@ class HostJson:
             function_timeout=_function_timeout(top),
             log_levels=_log_levels(top.body("logging").body("logLevel")),
             service_bus=_service_bus(extensions.body("serviceBus")),
+            is_open_telemetry=_is_open_telemetry(top),
         )
         extensions.reject_unread()
         top.reject_unread()
@@ -128,6 +132,11 @@ def _route_prefix(http: _Section) -> str:
     prefix = http.text("routePrefix", "api")
     http.reject_unread()
     return prefix.strip("/")
+
+
+def _is_open_telemetry(top: _Section) -> bool:
+    modes = ("ApplicationInsights", "OpenTelemetry")
+    return top.choice("telemetryMode", modes, "ApplicationInsights") == "OpenTelemetry"
 
 
 def _function_timeout(top: _Section) -> timedelta | None:

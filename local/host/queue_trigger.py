@@ -46,12 +46,15 @@ class QueueTrigger:
         options: ServiceBusOptions,
         settings: Settings,
         invoker: Invoker,
+        *,
+        is_open_telemetry: bool = False,
     ) -> None:
         self.attached = asyncio.Event()
         self._function = function
         self._options = options
         self._settings = settings
         self._invoker = invoker
+        self._is_open_telemetry = is_open_telemetry
         self._stopping = asyncio.Event()
         self._calls = Calls()
         self._last_failure: str | None = None
@@ -110,7 +113,9 @@ class QueueTrigger:
                 given = message_body.one(messages[0], function.data_type)
                 properties, trace = (
                     trigger_metadata.of_one(messages[0]),
-                    trigger_metadata.trace_of(messages[0]),
+                    trigger_metadata.trace_of(
+                        messages[0], is_open_telemetry=self._is_open_telemetry
+                    ),
                 )
         except message_body.BindingError as error:
             _log.error(

@@ -28,3 +28,8 @@ class Trace:
         trace, flags = caller.groups() if caller else (secrets.token_hex(16), "00")
         kept = state if caller and isinstance(state, str) else ""
         return cls(f"00-{trace}-{secrets.token_hex(8)}-{flags}", kept)
+
+    @staticmethod
+    def is_parent(value: object) -> bool:
+        """Return whether a value is a `traceparent` that a call can be below of."""
+        return isinstance(value, str) and _PARENT.fullmatch(value) is not None

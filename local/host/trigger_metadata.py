@@ -65,10 +65,16 @@ def of_many(messages: Sequence[TriggerMessage]) -> Mapping[str, Data]:
     return found
 
 
-def trace_of(message: TriggerMessage) -> Trace:
-    """Return the trace of the call for one message, below the sender's."""
+def trace_of(message: TriggerMessage, *, is_open_telemetry: bool = False) -> Trace:
+    """Return the trace of the call for one message, below the sender's.
+
+    As seen on the host: with `"telemetryMode": "OpenTelemetry"` both application properties name
+    it, and `traceparent` comes first, with its `tracestate`; without, `Diagnostic-Id` alone does.
+    """
     properties = _properties(message)
-    return Trace.below(properties.get("Diagnostic-Id") or properties.get("traceparent"))
+    if is_open_telemetry and Trace.is_parent(properties.get("traceparent")):
+        return Trace.below(properties["traceparent"], properties.get("tracestate", ""))
+    return Trace.below(properties.get("Diagnostic-Id"))
 
 
 def _values(message: TriggerMessage) -> Mapping[str, Any]:

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import trustme
 
+from local.net.trust import BUNDLE_FILE, bundle
+
 KEY_FILE = "control.key"  # the bearer secret of the control endpoint
 PARTNER_KEY_FILE = "partner.key"  # the bearer secret of what the partner received
 PAGE_KEY_FILE = "page.key"  # the bearer secret of the live page
@@ -90,7 +92,9 @@ class Folder:
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         with certificate.private_key_and_cert_chain_pem.tempfile(dir=str(self.path)) as chain:
             context.load_cert_chain(chain)
-        return self.write_private("ca.pem", authority.cert_pem.bytes()), context
+        pem = authority.cert_pem.bytes()
+        self.write_private(BUNDLE_FILE, bundle(pem))
+        return self.write_private("ca.pem", pem), context
 
 
 @contextmanager

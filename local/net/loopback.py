@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any, TypeVar
 from weakref import WeakSet
 
@@ -74,13 +74,15 @@ def reserve(port: int) -> socket.socket:
     return kept
 
 
-def anywhere(take: Callable[[int], _Socket]) -> _Socket:
-    """Bind a free port outside the range of ephemeral ports.
+def anywhere(take: Callable[[int], _Socket], others: Container[int] = ()) -> _Socket:
+    """Bind a free port outside the range of ephemeral ports, and none of `others`.
 
     The system would pick an ephemeral one. While a service is stopped, a client's own connection
     could get that port, even one that tries to reach the service.
     """
     for port in random.sample(_FREE, 200):
+        if port in others:
+            continue
         with contextlib.suppress(OSError):
             return take(port)
     raise OSError("no free port was found on loopback")

@@ -24,9 +24,10 @@ class FaultyAvailability(QueueAvailability):
         if fault := look(_request(queue, step)):
             raise self._error(fault, queue)
 
-    def allows(self, queue: Queue, step: QueueStep) -> bool:
-        """Return whether no fault is in force for a step; it is not counted as a hit."""
-        return self._faults.find(_request(queue, step)) is None
+    def refusal(self, queue: Queue, step: QueueStep) -> AmqpError | None:
+        """Return the refusal that is in force for a step; it is not counted as a hit."""
+        fault = self._faults.find(_request(queue, step))
+        return None if fault is None else self._error(fault, queue)
 
     def _error(self, fault: Fault, queue: Queue) -> AmqpError:
         match fault.answer:

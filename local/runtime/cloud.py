@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from local.authorization.audit_log import DEFAULT_SIZE, AuditLog
 from local.authorization.authorization import Authorization
 from local.authorization.names import Names
-from local.deployment.resources import AppSpec, Deployment, NamespaceSpec, Operator
+from local.deployment.resources import Deployment, NamespaceSpec
 from local.faults.faults import Faults
 from local.identity.tokens import TokenIssuer
 from local.net.folder import Folder
@@ -20,11 +20,17 @@ from local.runtime.context import ServiceContext
 from local.runtime.database import database_url
 from local.runtime.endpoints import Endpoints
 from local.runtime.events import CloudEvents
-from local.runtime.identity import new_callers, replace_callers, start_identity
+from local.runtime.identity import Caller, new_callers, replace_callers, start_identity
 from local.runtime.machines import RunningMachine, start_machines
 from local.runtime.partner import RunningPartner, start_partner
 from local.runtime.ports import Ports
-from local.runtime.programs import AppEnvironment, make_apps, operator_environments, start_apps
+from local.runtime.programs import (
+    AppEnvironment,
+    make_apps,
+    operator_environments,
+    program_environments,
+    start_apps,
+)
 from local.runtime.redeployment import Redeployment
 from local.runtime.vaults import (
     RunningVault,
@@ -39,6 +45,11 @@ from shared.ledger.errors import LedgerError
 _PARTNER = "partner-connection"
 _STATE = "partner-state"
 _DATABASE = "database-connection"
+OWN_SECRETS = frozenset({_PARTNER, _STATE, _DATABASE})
+"""The secrets whose values the local cloud makes, since what they name is its own."""
+_NO_NAMESPACE = NamespaceSpec(
+    "/none", "none", "none.servicebus.windows.net", "Standard", local_auth=False, queues=()
+)
 
 
 class UnsupportedDeploymentError(Exception):
@@ -69,13 +80,14 @@ class Cloud:
 
     deployment: Deployment
     context: ServiceContext
-    callers: dict[str, AppSpec | Operator] = field(repr=False)
+    callers: dict[str, Caller] = field(repr=False)
     vaults: Mapping[str, RunningVault]
     machines: Mapping[str, RunningMachine]
     bus: RunningBus
     partner: RunningPartner
     apps: Mapping[str, AppProcess]
     operators: Mapping[str, Mapping[str, str]] = field(repr=False)
+    programs: Mapping[str, Mapping[str, str]] = field(repr=False)
     endpoints: Endpoints
 
     def replace(self, deployment: Deployment) -> None:
@@ -137,6 +149,7 @@ async def start_cloud(
         keys=options.keys,
     )
     operators = operator_environments(context, callers, vaults, bus, environment)
+    programs = program_environments(callers, environment)
     endpoints = Endpoints(
         identity=identity,
         machines={name: machine.url for name, machine in machines.items()},
@@ -148,7 +161,8 @@ async def start_cloud(
         apps=await start_apps(stack, apps),
     )
     return Cloud(
-        *(deployment, context, callers, vaults, machines, bus, partner, apps, operators, endpoints)
+        *(deployment, context, callers, vaults, machines, bus, partner, apps),
+        *(operators, programs, endpoints),
     )
 
 
@@ -173,10 +187,12 @@ def _context(
 
 
 def _only_namespace(deployment: Deployment) -> NamespaceSpec:
-    if len(deployment.namespaces) != 1:
+    if not deployment.namespaces:
+        return _NO_NAMESPACE  # a bus without queues, on which nobody has a right
+    if len(deployment.namespaces) > 1:
         raise UnsupportedDeploymentError(
             f"the deployment has {len(deployment.namespaces)} Service Bus namespaces; "
-            "the local cloud runs exactly one"
+            "the local cloud runs one at most"
         )
     return deployment.namespaces[0]
 

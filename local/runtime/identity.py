@@ -6,28 +6,29 @@ import secrets
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
-from local.deployment.resources import AppSpec, Deployment, Operator
+from local.deployment.resources import AppSpec, Deployment, Operator, Program
 from local.identity.endpoint import token_endpoint
 from local.net.serving import serve
 from local.runtime.context import ServiceContext
 from local.runtime.fault_middleware import identity_faults
 
 _PORT = 7080
-Callers = Mapping[str, AppSpec | Operator]
-"""The apps and operators of a deployment, by their secret headers."""
+Caller = AppSpec | Operator | Program
+Callers = Mapping[str, Caller]
+"""The apps, operators and programs of a deployment, by their secret headers."""
 
 
-def new_callers(deployment: Deployment) -> dict[str, AppSpec | Operator]:
+def new_callers(deployment: Deployment) -> dict[str, Caller]:
     """Make an IDENTITY_HEADER for each: whoever knows it can get the tokens of that one caller."""
-    callers: tuple[AppSpec | Operator, ...] = (*deployment.apps, *deployment.operators)
+    callers: tuple[Caller, ...] = (*deployment.apps, *deployment.operators, *deployment.programs())
     return {secrets.token_urlsafe(32): caller for caller in callers}
 
 
-def replace_callers(callers: dict[str, AppSpec | Operator], deployment: Deployment) -> None:
+def replace_callers(callers: dict[str, Caller], deployment: Deployment) -> None:
     """Let each caller be the one of its name in another deployment; the headers stay."""
-    by_name = {one.name: one for one in new_callers(deployment).values()}
+    by_name = {(type(one), one.name): one for one in new_callers(deployment).values()}
     for header, caller in callers.items():
-        callers[header] = by_name[caller.name]
+        callers[header] = by_name[type(caller), caller.name]
 
 
 async def start_identity(stack: AsyncExitStack, context: ServiceContext, callers: Callers) -> str:

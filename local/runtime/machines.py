@@ -12,6 +12,7 @@ from local.deployment.resources import MachineSpec
 from local.identity.imds import imds_endpoint
 from local.net.loopback import LOOPBACK
 from local.net.serving import serve
+from local.net.trust import trust_variables
 from local.runtime.context import ServiceContext
 from local.runtime.fault_middleware import imds_faults
 
@@ -60,10 +61,5 @@ async def start_machines(
 
 
 def _environment(url: str, ca_file: Path) -> dict[str, str]:
-    return {
-        # What the SDKs take in place of http://169.254.169.254.
-        "AZURE_POD_IDENTITY_AUTHORITY_HOST": url,
-        "CURL_CA_BUNDLE": str(ca_file),
-        "REQUESTS_CA_BUNDLE": str(ca_file),
-        "SSL_CERT_FILE": str(ca_file),
-    }
+    # What the SDKs take in place of http://169.254.169.254.
+    return {"AZURE_POD_IDENTITY_AUTHORITY_HOST": url, **trust_variables(ca_file)}

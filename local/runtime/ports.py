@@ -17,6 +17,10 @@ _FILE = "ports.json"
 _Socket = TypeVar("_Socket", bound=socket.socket)
 
 
+class PortsError(Exception):
+    """The cloud cannot listen where it did before; the text says what to do."""
+
+
 class Ports:
     """Ports by the name of what listens there; the first port of each name is kept for good.
 
@@ -32,9 +36,24 @@ class Ports:
         """Return where it should listen: where it did before, or else at the usual port."""
         return self._known.get(name, usual)
 
-    def has_moved(self, name: str, port: int) -> bool:
-        """Return whether it listens at another port than before."""
-        return self._known.get(name, port) != port
+    def bind_for_good(self, name: str, usual: int) -> Listener:
+        """Listen at the port that a name had before; `PortsError` where that is in use.
+
+        For a service whose address is part of what it has named: a key is known by its vault's URL,
+        and what was sealed with it could not be opened under another.
+        """
+        kept = self._known.get(name)
+        if kept is None:
+            return self.bind(name, usual)
+        try:
+            return listen(kept)
+        except OSError as error:
+            raise PortsError(
+                f"port {kept} of {name} is not free ({error.strerror}), and nothing was started: "
+                "keys are named by the address of their vault, so messages sealed before could not "
+                f"be opened under another. Free the port (lsof -i :{kept} shows who has it) and "
+                "start again, or start from nothing in another folder (--folder)"
+            ) from None
 
     def bind(self, name: str, usual: int, connections: int = CONNECTIONS) -> Listener:
         """Listen on loopback at the port of a name, or at a free one where that is in use."""
@@ -49,10 +68,12 @@ class Ports:
 
     def _claim(self, name: str, usual: int, take: Callable[[int], _Socket]) -> _Socket:
         port = self._known.get(name) or (0 if self._free_at_first else usual)
+        others = {known for other, known in self._known.items() if other != name}
         try:
-            taken = take(port) if port else anywhere(take)
+            # The port of another name is left to it, whether it listens there already or not.
+            taken = take(port) if port and port not in others else anywhere(take, others)
         except OSError:
-            taken = anywhere(take)
+            taken = anywhere(take, others)
         self.keep(name, taken.getsockname()[1])
         return taken
 
@@ -65,11 +86,22 @@ class Ports:
 
 
 def _read(folder: Folder) -> dict[str, int]:
+    """Read the ports of a folder. A file that says nothing would give each vault a new address."""
+    file = folder.path / _FILE
     try:
-        found = json.loads((folder.path / _FILE).read_bytes())
-    except (OSError, ValueError):
+        found = json.loads(file.read_bytes())
+    except FileNotFoundError:
         return {}
-    if not isinstance(found, dict):
-        return {}
-    ports = {str(name): port for name, port in found.items() if type(port) is int}
-    return {name: port for name, port in ports.items() if 0 < port < 65536}
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or not all(map(_is_port, found.values())):
+        raise PortsError(
+            f"{file} is damaged: it is a JSON object of ports (1 to 65535) by name. Correct it, "
+            "since keys are named by the port of their vault, or start from nothing in another "
+            "folder (--folder)"
+        )
+    return found
+
+
+def _is_port(value: object) -> bool:
+    return type(value) is int and 0 < value < 65536

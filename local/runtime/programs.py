@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local.deployment.deployment import settings_of
-from local.deployment.resources import AppSpec, Operator
+from local.deployment.resources import AppSpec, Operator, Program
 from local.host.keys import AppKeys
 from local.net.folder import app_keys_file
 from local.net.loopback import LOOPBACK
+from local.net.trust import trust_variables
 from local.runtime import operators
 from local.runtime.apps import AppProcess
 from local.runtime.bus import RunningBus
@@ -108,6 +109,23 @@ def operator_environments(
         }
         for header, one in callers.items()
         if isinstance(one, Operator)
+    }
+
+
+def program_environments(
+    callers: Callers, environment: AppEnvironment
+) -> Mapping[str, Mapping[str, str]]:
+    """Return what gives any program an identity, for each identity by its name."""
+    return {
+        one.name: {
+            "IDENTITY_ENDPOINT": environment.token_url,
+            "IDENTITY_HEADER": header,
+            # What the SDKs' default credential selects; others have to be given it.
+            **({} if one.is_system_assigned else {"AZURE_CLIENT_ID": one.identity.client_id}),
+            **trust_variables(environment.ca_file),
+        }
+        for header, one in callers.items()
+        if isinstance(one, Program)
     }
 
 

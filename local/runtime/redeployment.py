@@ -70,10 +70,13 @@ class Redeployment:
     rewritten: frozenset[str] = frozenset()
 
 
-def read(path: Path) -> bytes:
-    """Read a snapshot. Raises `DeploymentError`, and `DeploymentRefusedError` if Azure would."""
+def read(path: Path, content: bytes | None = None) -> bytes:
+    """Read a snapshot, or take its `content`, whose source is `path`.
+
+    Raises `DeploymentError`, and `DeploymentRefusedError` if Azure would refuse it.
+    """
     try:
-        content = path.read_bytes()
+        content = path.read_bytes() if content is None else content
     except OSError as error:
         raise SnapshotLocation(path).error(f"cannot be read: {error.strerror}") from None
     if found := refusals(_json(content)):

@@ -10,7 +10,7 @@ from local.deployment.resources import SecretSpec, VaultSpec
 from local.key_vault.deployed_secrets import to_write
 from local.key_vault.store import VaultStore
 from local.key_vault.vault import vault_app
-from local.net.loopback import LOOPBACK, Listener
+from local.net.loopback import LOOPBACK
 from local.net.serving import serve
 from local.runtime.context import ServiceContext
 from local.runtime.fault_middleware import vault_faults
@@ -34,7 +34,7 @@ async def start_vaults(
     folder = context.folder.subfolder("vaults")
     vaults = {}
     for position, spec in enumerate(specs):
-        listening = _bind(context, spec.name, _FIRST_PORT + position)
+        listening = context.ports.bind_for_good(f"vault {spec.name}", _FIRST_PORT + position)
         url = f"https://{LOOPBACK}:{listening.getsockname()[1]}/"
         store = VaultStore(folder / spec.name, spec)
         app = vault_app(spec, store, context.issuer, context.authorization, url, context.audit_log)
@@ -62,7 +62,8 @@ def deploy_secrets(
     for vault in vaults.values():
         for spec in vault.spec.secrets:
             changed = spec.resource_id.lower() in rewritten
-            _deploy_secret(context, vault.store, spec, values.get(spec.name), changed=changed)
+            known = values.get(spec.name) or spec.value
+            _deploy_secret(context, vault.store, spec, known, changed=changed)
 
 
 def newest_value(vaults: Mapping[str, RunningVault], secret: str) -> str | None:
@@ -71,17 +72,6 @@ def newest_value(vaults: Mapping[str, RunningVault], secret: str) -> str | None:
         if secret in vault.store.secret_names():
             return vault.store.secret(secret).value
     return None
-
-
-def _bind(context: ServiceContext, vault: str, usual: int) -> Listener:
-    name = f"vault {vault}"
-    listening = context.ports.bind(name, usual)
-    if context.ports.has_moved(name, listening.getsockname()[1]):
-        context.on_event(
-            f"warning: port {context.ports.of(name, usual)} of vault {vault} is taken. Messages "
-            "sealed before name that port and cannot be opened: stop, free the port, start again."
-        )
-    return listening
 
 
 def _deploy_secret(

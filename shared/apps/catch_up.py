@@ -60,18 +60,19 @@ class CatchUp:
         for _ in range(_TIMES):
             await self._sleep(seconds * self._chance())
             seconds *= 2
+            _log.info("bringing forward what waits")
             try:
                 done = await self._bring_forward()
             except (AzureError, RelayError, OSError) as error:
                 # What waits comes by itself, only later; and what was done stays done.
                 _log.warning("not everything that waits is brought forward: %s", _shown(error))
                 continue
-            if done.moved:
-                _log.warning(
-                    "brought forward %d messages that waited, %d of them at once with others",
-                    done.moved,
-                    done.contended,
-                )
+            _log.log(
+                logging.WARNING if done.moved else logging.INFO,
+                "brought forward %d messages that waited, %d of them at once with others",
+                done.moved,
+                done.contended,
+            )
             if not done.contended:
                 return
 

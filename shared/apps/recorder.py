@@ -18,6 +18,7 @@ from shared.message.formats import KNOWN_FORMATS, Formats, NewerFormatError
 from shared.message.receipt import Receipt
 from shared.message.receipt_lines import read_lines
 from shared.message.unrecorded import MAX_HELD_BYTES, held_receipt, holds_of, rejected_receipt
+from shared.standards.trace_context import TraceContext
 from shared.telemetry.outages import Outages
 
 LEDGER = "the ledger"
@@ -36,13 +37,14 @@ _log = logging.getLogger(__name__)
 class _Item:
     """A receipt as it was on the queue, and how often its message was delivered.
 
-    Of a batch, only the body and the number of deliveries can be relied on: the host leaves out
-    texts that are empty, so that those of the following messages move up.
+    Of a batch, body, number of deliveries and application properties can be relied on: of other
+    texts the host leaves out those that are empty, so that those of the following messages move up.
     """
 
     body: bytes = field(repr=False)
     deliveries: int
     receipt: Receipt
+    trace: TraceContext | None = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class _Unrecordable:
     detail: str
     error: Exception | None = None
     delay: float | None = None
+    trace: TraceContext | None = None
 
 
 class Recorder:
@@ -110,10 +113,10 @@ class Recorder:
 
     async def _put_away(self, one: _Unrecordable) -> None:
         if one.delay is None:
-            await self._set_aside(rejected_receipt(one.body, one.reason, one.detail))
+            await self._set_aside(rejected_receipt(one.body, one.reason, one.detail, one.trace))
         else:
             due = datetime.now(UTC) + timedelta(seconds=one.delay)
-            await self._send_back(held_receipt(one.body, due))
+            await self._send_back(held_receipt(one.body, due, one.trace))
 
     async def _write(self, items: Sequence[_Item]) -> list[_Unrecordable]:
         """Write receipts; return those that the ledger cannot hold, found by halving.
@@ -139,28 +142,31 @@ def _sorted(
     items: list[_Item] = []
     unrecordable: list[_Unrecordable] = []
     for message in messages:
+        trace = TraceContext.from_properties(message.application_properties or {})
         for line in read_lines(message.get_body(), accepted):
             match line.receipt:
                 case Receipt():
                     receipt = line.receipt.until(now)
-                    items.append(_Item(line.body, message.delivery_count or 1, receipt))
+                    items.append(_Item(line.body, message.delivery_count or 1, receipt, trace))
                 case NewerFormatError():
-                    unrecordable.append(_newer(line.body, line.receipt))
+                    unrecordable.append(_newer(line.body, line.receipt, trace))
                 case ValueError():
                     _log.error("rejected what is not a receipt: %s", line.receipt)
                     detail = str(line.receipt)
-                    unrecordable.append(_Unrecordable(line.body, "not-a-receipt", detail))
+                    one = _Unrecordable(line.body, "not-a-receipt", detail, trace=trace)
+                    unrecordable.append(one)
     return items, unrecordable
 
 
-def _newer(body: bytes, error: NewerFormatError) -> _Unrecordable:
+def _newer(body: bytes, error: NewerFormatError, trace: TraceContext | None) -> _Unrecordable:
     holds = holds_of(body)
     delay = hold_delay(holds, NEWER_SECONDS) if len(body) <= MAX_HELD_BYTES else None
     if delay is None:
         _log.error("rejected a receipt: %s; held %d times", error, holds)
-        return _Unrecordable(body, "newer-format", f"{error}; held {holds} times")
+        detail = f"{error}; held {holds} times"
+        return _Unrecordable(body, "newer-format", detail, trace=trace)
     _log.info("a receipt waits for %.0f s: %s", delay, error)
-    return _Unrecordable(body, "newer-format", str(error), delay=delay)
+    return _Unrecordable(body, "newer-format", str(error), delay=delay, trace=trace)
 
 
 def _not_recorded(item: _Item, error: Exception) -> _Unrecordable:
@@ -168,4 +174,4 @@ def _not_recorded(item: _Item, error: Exception) -> _Unrecordable:
     detail = str(error) if expected else f"it cannot be recorded ({type(error).__name__})"
     _log.error("a receipt of %s is not recorded: %s", item.receipt.message_id, detail)
     again = None if expected or item.deliveries >= _MAX_DELIVERIES else error
-    return _Unrecordable(item.body, "receipt-not-recorded", detail, again)
+    return _Unrecordable(item.body, "receipt-not-recorded", detail, again, trace=item.trace)

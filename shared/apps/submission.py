@@ -17,7 +17,7 @@ from shared.apps.representation import refuse_what_would_be_lost
 from shared.ledger.entry import LedgerEntry, NewMessage
 from shared.message.protected_header import MessageHeader
 from shared.message.state import State
-from shared.standards.trace_context import HEADER, traceparent
+from shared.standards.trace_context import TraceContext
 
 # App Service sets these and removes those of the request, where its authentication is on. Source:
 # Microsoft Learn, "Work with user identities in Azure App Service authentication".
@@ -37,7 +37,7 @@ class Submission:
 
     header: MessageHeader
     payload: bytes = field(repr=False)
-    trace: str | None
+    trace: TraceContext | None
     fingerprint: bytes | None = field(repr=False)
 
     @classmethod
@@ -55,7 +55,7 @@ class Submission:
         return cls(
             _header(message_id, content_type),
             payload,
-            traceparent(request.headers.get(HEADER)),
+            TraceContext.from_headers(request.headers),
             key.fingerprint(payload, content_type) if key else None,
         )
 

@@ -125,17 +125,17 @@ class Triage:
             await self._handle_message(letter, letter.message)
 
     async def _carry_out(self, letter: DeadLetter, outcome: ReturnReceipt | RejectReceipt) -> None:
-        queues, body = self._queues, letter.message.body
+        queues, body, trace = self._queues, letter.message.body, letter.message.trace
         match outcome:
             case ReturnReceipt():
-                again = returned(body, outcome.returns)
+                again = returned(body, outcome.returns, trace)
                 await queues.until_accepted(queues.to_receipts, again)
                 _log.debug("returned a receipt: %s: %s", letter.reason, letter.detail)
             case RejectReceipt():
                 reason, detail = outcome.reason, outcome.detail
                 # Each apart: an operator finds it by its message's id, and replays or drops it.
                 for line in read_lines(body):
-                    one = rejected_receipt(line.body, reason, detail)
+                    one = rejected_receipt(line.body, reason, detail, trace)
                     await queues.until_accepted(queues.to_rejected, one)
                 _log.error("rejected from the queue of receipts: %s: %s", reason, detail)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from azure.servicebus import ServiceBusMessage
 
@@ -12,7 +13,7 @@ from shared.message.received import BusMessage, ReceivedMessage
 from shared.message.rejected import ATTEMPTS, SCHEDULE_USED, UNRECORDED, why
 from shared.message.unrecorded import RETURNS
 from shared.message.waiting import Wait
-from shared.standards.trace_context import HEADER
+from shared.standards.trace_context import TraceContext
 
 LATER_HOP_BYTES = 6 * 1024
 """What a message may grow by after its first hop, at most.
@@ -22,9 +23,9 @@ A message is accepted only with this room left, so that it can be retried, rejec
 """
 
 
-def outgoing(token: bytes, message_id: str, trace: str | None) -> ServiceBusMessage:
-    """Return a sealed message for the queue of messages. `trace` is a `traceparent`."""
-    return _message(token, message_id, {HEADER: trace})
+def outgoing(token: bytes, message_id: str, trace: TraceContext | None) -> ServiceBusMessage:
+    """Return a sealed message for the queue of messages."""
+    return _message(token, message_id, _traced(trace))
 
 
 def requeued(
@@ -39,7 +40,7 @@ def requeued(
         message.body,
         message.id.next_bus_id(message.body),
         {
-            HEADER: message.trace,
+            **_traced(message.trace),
             ATTEMPTS: str(attempts),
             SCHEDULE_USED: None if message.schedule_used is None else str(message.schedule_used),
             **wait.to_properties(),
@@ -67,18 +68,36 @@ def rejected(
     return _message(
         message.body,
         message.bus_id or None,
-        {HEADER: message.trace, ATTEMPTS: str(attempts), **why(reason, detail), **unrecorded},
+        {
+            **_traced(message.trace),
+            ATTEMPTS: str(attempts),
+            **why(reason, detail),
+            **unrecorded,
+        },
     )
 
 
-def receipts_message(receipts: Sequence[str]) -> ServiceBusMessage:
-    """Return receipts, each in JSON, as one message for the queue of receipts."""
+def receipts_message(
+    receipts: Sequence[str], trace: TraceContext | None = None
+) -> ServiceBusMessage:
+    """Return receipts, each in JSON, as one message for the queue of receipts.
+
+    `trace` is that of one of them, since a message has no room for those of all.
+    """
     kind = "application/json" if len(receipts) == 1 else "application/jsonl"
-    return ServiceBusMessage("\n".join(receipts), content_type=kind)
+    return ServiceBusMessage(
+        "\n".join(receipts),
+        content_type=kind,
+        application_properties=_traced(trace) or None,
+    )
+
+
+def _traced(trace: TraceContext | None) -> dict[Any, Any]:
+    return trace.to_properties() if trace else {}
 
 
 def _message(
-    body: bytes, message_id: str | None, properties: dict[str, str | None]
+    body: bytes, message_id: str | None, properties: Mapping[str, str | None]
 ) -> ServiceBusMessage:
     return ServiceBusMessage(
         body,

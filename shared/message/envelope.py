@@ -15,13 +15,24 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from shared.errors import RelayError
 from shared.message.formats import FIRST_FORMAT, KNOWN_FORMATS, Formats
 from shared.message.protected_header import (
+    USUAL_END_BYTES,
+    USUAL_END_CHARS,
     HeaderFields,
     MessageHeader,
     RetiredFormatError,
+    fields_of_beginning,
+    id_at_end,
     read_header,
     write_header,
 )
-from shared.standards.base64url import decode_unpadded, encode, encode_ascii, refuse_base64
+from shared.standards.base64url import (
+    decode_groups,
+    decode_unpadded,
+    encode,
+    encode_ascii,
+    encode_groups,
+    refuse_base64,
+)
 
 MEDIA_TYPE = "application/jose"
 
@@ -31,7 +42,12 @@ _TAG_BYTES = 16
 # Of nonce and tag in base64url. The nonce's are whole groups, so both can be encoded as one.
 _NONCE_CHARS = 16
 _TAG_CHARS = 22
-_REMEMBERED = 128  # wrapped keys of messages
+_DOT = ord(".")
+_SHORT_BYTES = USUAL_END_BYTES + _NONCE_BYTES
+# By how many characters a text ends that are no group of four: what makes them one, of zeros.
+_ZEROS = (b"", b"", b"AA", b"A")
+_TWO_ZEROS = bytes(2)
+_REMEMBERED = 128  # wrapped keys of messages, and beginnings of headers
 _MAX_REMEMBERED_CHARS = 1024  # an RSA key of 4096 bits makes 683
 
 # glibc gives large blocks back to the system when they are freed, and has each mapped and cleared
@@ -137,11 +153,65 @@ class SealedMessage:
         `DecryptionError` (`malformed`, `retired-format`) on anything else.
         """
         try:
-            return cls._parse(token.encode() if isinstance(token, str) else token, accepted)
+            encoded = token.encode() if isinstance(token, str) else token
+            return cls._parse_usual(encoded, accepted) or cls._parse(encoded, accepted)
         except RetiredFormatError as error:
             raise DecryptionError("retired-format", str(error)) from None
         except ValueError as error:
             raise DecryptionError("malformed", str(error)) from None
+
+    @classmethod
+    def _parse_usual(cls, token: bytes, accepted: Formats) -> SealedMessage | None:
+        """Do as `_parse`, in half of its time, with what `seal` makes under a key that was met.
+
+        None for anything else, and for all that is malformed: `_parse` says what it is.
+        """
+        first = token.find(b".")
+        beginning = _beginning(token[: first - USUAL_END_CHARS])
+        if beginning is None or beginning.fields.format not in accepted.numbers:
+            return None
+        of_key, wrapped = beginning.of_key
+        nonce = first + len(of_key)
+        tag = len(token) - _TAG_CHARS
+        begin, end = nonce + _NONCE_CHARS + 1, tag - 1
+        are_parts = begin <= end and token[begin - 1] == _DOT == token[end]
+        if not are_parts or not token.startswith(of_key, first):
+            return None
+        spare = (end - begin) % 4
+        # All that is short as one text. Zeros fill up its groups, and what they decode to must be
+        # zero: then no character has stray bits.
+        short = b"".join(
+            (
+                token[first - USUAL_END_CHARS : first],
+                token[nonce : begin - 1],
+                token[end - spare : end],
+                _ZEROS[spare],
+                token[tag:],
+                b"AA",
+            )
+        )
+        try:
+            refuse_base64(token)
+            decoded = decode_groups(short)
+            ciphertext = decode_groups(memoryview(token)[begin : end - spare])
+        except ValueError:  # also where there are more than five parts
+            return None
+        message_id, rest = id_at_end(decoded), decoded[_SHORT_BYTES : -2 - _TAG_BYTES]
+        if message_id is None or not decoded.endswith(_TWO_ZEROS):
+            return None
+        last = decoded[-2 - _TAG_BYTES : -2]
+        if rest:
+            if not rest.endswith(_TWO_ZEROS[spare - 2 :]):
+                return None
+            last = rest[: spare - 1] + last
+        return cls(
+            message_id,
+            beginning.fields,
+            wrapped,
+            token[:first],
+            decoded[USUAL_END_BYTES:_SHORT_BYTES],
+            ciphertext + last,
+        )
 
     @classmethod
     def _parse(cls, token: bytes, accepted: Formats) -> SealedMessage:
@@ -162,14 +232,19 @@ class SealedMessage:
             raise ValueError("the tag is not 128 bits long")
         refuse_base64(token)
         nonce_and_tag = decode_unpadded(token[second + 1 : third] + token[fourth + 1 :])
-        return cls(
+        message = cls(
             message_id,
             fields,
-            _wrapped_key(fields.key_id, token[first + 1 : second]),
+            WrappedKey(fields.key_id, decode_unpadded(token[first + 1 : second])),
             associated,
             nonce_and_tag[:_NONCE_BYTES],
             decode_unpadded(memoryview(token)[third + 1 : fourth]) + nonce_and_tag[_NONCE_BYTES:],
         )
+        beginning = _beginning(associated[:-USUAL_END_CHARS])
+        # Others can put anything there: what is too long for a key takes no place in memory.
+        if beginning and second - first <= _MAX_REMEMBERED_CHARS:
+            beginning.of_key = token[first : second + 1], message.wrapped
+        return message
 
     @property
     def header(self) -> MessageHeader:
@@ -200,25 +275,35 @@ def seal(
     """
     protected = write_header(header, wrapped.key_id, key.commitment, emitted)
     nonce, ciphertext = key.encrypt(payload, protected)
-    nonce_and_tag = encode_ascii(nonce + ciphertext[-_TAG_BYTES:])
+    size = len(payload)
+    nonce_and_tag = encode_groups(nonce + ciphertext[size:] + _TWO_ZEROS)
+    of_ciphertext = encode_groups(memoryview(ciphertext)[:size])
     return b".".join(
         (
             protected,
             wrapped.encoded,
             nonce_and_tag[:_NONCE_CHARS],
-            encode_ascii(memoryview(ciphertext)[:-_TAG_BYTES]),
-            nonce_and_tag[_NONCE_CHARS:],
+            of_ciphertext[: size % 3 - 3] if size % 3 else of_ciphertext,
+            nonce_and_tag[_NONCE_CHARS : _NONCE_CHARS + _TAG_CHARS],
         )
     )
 
 
-def _wrapped_key(key_id: str, encoded: bytes) -> WrappedKey:
-    # Others can put anything there: what is too long for a key takes no place in memory.
-    if len(encoded) > _MAX_REMEMBERED_CHARS:
-        return WrappedKey(key_id, decode_unpadded(encoded))
-    return _remembered_wrapped_key(key_id, encoded)
+class _Beginning:
+    """What the tokens have in common that begin alike: of one data key and one content type.
+
+    `of_key` is the wrapped key, with the dots around it, of the last one that was parsed. It is
+    compared whole, so it only saves the time of decoding the same again.
+    """
+
+    __slots__ = ("fields", "of_key")
+
+    def __init__(self, fields: HeaderFields) -> None:
+        self.fields = fields
+        self.of_key = (b"..", WrappedKey(fields.key_id, b""))
 
 
 @lru_cache(_REMEMBERED)
-def _remembered_wrapped_key(key_id: str, encoded: bytes) -> WrappedKey:
-    return WrappedKey(key_id, decode_unpadded(encoded))
+def _beginning(encoded: bytes) -> _Beginning | None:
+    fields = fields_of_beginning(encoded)
+    return _Beginning(fields) if fields else None

@@ -37,8 +37,9 @@ _BEFORE_ID = b'"mid":"'
 # By the length of the id: blanks fill the header up to a multiple of three bytes.
 _ENDS = ('"} ', '"}', '"}  ')
 # The end of a header with an id that is as long as a UUID, as all ids of the sender are.
-_END_CHARS = 52
-_END = re.compile(rb'([A-Za-z0-9_-]{36})"} ')
+USUAL_END_CHARS = 52
+USUAL_END_BYTES = 39
+_USUAL_END = re.compile(rb'([A-Za-z0-9_-]{36})"} ')
 # How many beginnings: one for each content type and data key that is in use.
 _REMEMBERED = 128
 
@@ -97,12 +98,16 @@ def read_header(encoded: bytes, accepted: Formats) -> tuple[str, HeaderFields]:
     """
     if len(encoded) > _MAX_CHARS:
         raise ValueError("the protected header is too long")
-    fields = _fields_of_beginning(encoded[:-_END_CHARS])
-    if fields and fields.format in accepted.numbers:
-        found = _END.fullmatch(decode_ascii(encoded[-_END_CHARS:]))
-        if found:
-            return found[1].decode(), fields
     return _parse(decode_ascii(encoded), accepted)
+
+
+def id_at_end(decoded: bytes) -> str | None:
+    """Return the id in the decoded end of a header, None where it is not of the usual length.
+
+    `decoded` begins with the `USUAL_END_BYTES` of that end, which are `USUAL_END_CHARS` encoded.
+    """
+    found = _USUAL_END.fullmatch(decoded, 0, USUAL_END_BYTES)
+    return found[1].decode() if found else None
 
 
 @lru_cache(_REMEMBERED)
@@ -122,13 +127,17 @@ def _beginning(key_id: str, content_type: str, commitment: str, number: int) -> 
     return encode_groups(text + blanks + _BEFORE_ID)
 
 
-@lru_cache(_REMEMBERED)
-def _fields_of_beginning(encoded: bytes) -> HeaderFields | None:
+def fields_of_beginning(encoded: bytes) -> HeaderFields | None:
     """Return what all headers say that begin so, None where that depends on how they go on.
+
+    `encoded` is a header without its last `USUAL_END_CHARS`.
+
 
     It does not, where `_beginning` writes it: the id is then in a text of its own, and whatever is
     an id leaves everything else as it is.
     """
+    if len(encoded) + USUAL_END_CHARS > _MAX_CHARS:
+        return None
     try:
         _, fields = _parse(decode_ascii(encoded) + b'id"}', accepted=None)
     except ValueError:

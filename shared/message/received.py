@@ -15,7 +15,7 @@ from shared.message.pending_receipt import NewerPendingReceipt, PendingReceipt, 
 from shared.message.rejected import ATTEMPTS, SCHEDULE_USED, read_count, read_seconds
 from shared.message.waiting import ACCEPTED_AT, read_time
 from shared.standards.plain_text import encodable
-from shared.standards.trace_context import HEADER, traceparent
+from shared.standards.trace_context import TraceContext
 
 _LONGEST_BUS_ID = 128  # of Service Bus
 
@@ -27,14 +27,13 @@ class BusMessage:
     `bus_id` is its id on the bus, which may be anything. `attempts` were made at the partner so
     far; `schedule_used` are the seconds of the retry schedule that they used up, None where the
     message does not say. `deliveries` counts how often its queue has delivered it, this delivery
-    included. `trace` is a `traceparent`. `accepted_at` is when the queue of messages accepted it,
-    as far as that is known.
+    included. `accepted_at` is when the queue of messages accepted it, as far as that is known.
     """
 
     bus_id: str
     attempts: int
     deliveries: int
-    trace: str | None
+    trace: TraceContext | None
     body: bytes = field(repr=False)
     schedule_used: int | None = None
     accepted_at: datetime | None = None
@@ -90,7 +89,7 @@ def read_message(
         "bus_id": bus_id,
         "attempts": read_count(properties.get(ATTEMPTS)),
         "deliveries": message.delivery_count or 1,
-        "trace": traceparent(properties.get(HEADER)),
+        "trace": TraceContext.from_properties(properties),
         "body": message.get_body(),
         "schedule_used": read_seconds(properties.get(SCHEDULE_USED)),
         "accepted_at": read_time(properties.get(ACCEPTED_AT)) or _utc(message.enqueued_time_utc),

@@ -6,15 +6,16 @@ from dataclasses import dataclass, field
 
 from shared.errors import RelayError
 from shared.message.protected_header import MessageHeader
+from shared.standards.trace_context import TraceContext
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """One payload for the partner. `trace` is a `traceparent`."""
+    """One payload for the partner."""
 
     header: MessageHeader
     payload: bytes = field(repr=False)
-    trace: str | None = None
+    trace: TraceContext | None = None
 
 
 class DeliveryError(RelayError):

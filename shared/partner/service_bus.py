@@ -28,7 +28,6 @@ from shared.partner.delivery import (
 )
 from shared.standards.addresses import is_loopback
 from shared.standards.host_name import host_name_problem
-from shared.standards.trace_context import HEADER
 
 _SIGNATURE = "=SharedAccessSignature sr="
 
@@ -96,7 +95,9 @@ class PartnerQueueClient:
                     delivery.payload,
                     message_id=delivery.header.message_id,
                     content_type=delivery.header.content_type,
-                    application_properties={HEADER: delivery.trace} if delivery.trace else None,
+                    application_properties=(
+                        delivery.trace.to_properties() if delivery.trace else None
+                    ),
                 )
             )
         except BusDeniedError as error:

@@ -20,7 +20,6 @@ from shared.azure.network import ConnectionOptions
 from shared.partner.answers import DEFAULT_FINAL, FinalStatuses, error_for_status
 from shared.partner.delivery import Delivery, PartnerSecretError, PartnerUnavailableError
 from shared.standards.host_name import host_name_problem
-from shared.standards.trace_context import HEADER
 
 _SECRET_PREFIX = "whsec_"  # noqa: S105 - the prefix of every secret of Standard Webhooks
 _SECRET_BYTES = range(24, 65)
@@ -66,7 +65,7 @@ class Webhook:
             "webhook-timestamp": str(timestamp),
             "webhook-signature": " ".join(f"v1,{base64.b64encode(s).decode()}" for s in signatures),
         }
-        return headers | ({HEADER: delivery.trace} if delivery.trace else {})
+        return headers | (delivery.trace.to_headers() if delivery.trace else {})
 
 
 class WebhookClient:

@@ -194,7 +194,12 @@ class SenderSettings(AppSettings):
     )
     format_emitted: int = _format_emitted()
     data_key_messages: int = _setting(
-        "RELAY_DATA_KEY_MESSAGES", "messages that one data key seals", forms.between(1, 2**20), 1000
+        "RELAY_DATA_KEY_MESSAGES",
+        "messages that one data key seals",
+        forms.between(1, 2**20),
+        # More than an instance sends in `data_key_seconds`, so that Key Vault is asked by the time
+        # and not by the rate. What a leaked key opens is bounded by both: docs/decisions/03.
+        2**15,
     )
     data_key_seconds: int = _setting(
         "RELAY_DATA_KEY_SECONDS", "seconds that one data key is used", forms.between(1, 86_400), 300

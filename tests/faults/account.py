@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -14,6 +14,10 @@ from tests.faults.trouble import Break
 from tests.pipeline.cloud_process import Received
 
 REASONS = {"fault=400": "partner-refused", "fault=422": "partner-refused"}
+Gap = tuple[float, float]
+"""When a message arrived at the partner, and when it did so once more."""
+
+_NEAR = 30.0  # seconds
 _MARGIN = 1.0  # seconds between what happens and when the test or the partner notes it
 
 
@@ -26,12 +30,21 @@ class Account:
     rejected: dict[str, list[dict[str, Any]]]
     ledger: dict[str, str]
     breaks: Sequence[Break]
+    happened: Sequence[tuple[str, float, float]] = ()
+    unanswered: Mapping[str, Sequence[float]] = field(default_factory=dict)
     repeats: Counter[str] = field(init=False)
+    unexplained: list[Gap] = field(init=False)
 
     def __post_init__(self) -> None:
-        times = [[one.at for one in self.delivered.get(i, [])] for i in self.promises]
-        gaps = [gap for at in times for gap in pairwise(sorted(at))]
-        self.repeats = explained(gaps, self.breaks)
+        gaps: list[Gap] = []
+        answers_lost = 0
+        for one in self.promises:
+            arrived = sorted(received.at for received in self.delivered.get(one, []))
+            left = without_answer([*pairwise(arrived)], self.unanswered.get(one, []))
+            answers_lost += max(0, len(arrived) - 1) - len(left)
+            gaps += left
+        self.repeats, self.unexplained = explained(gaps, self.breaks)
+        self.repeats[NO_ANSWER] += answers_lost
 
     def check(self) -> None:
         for promise in self.promises.values():
@@ -48,7 +61,20 @@ class Account:
         assert self.promises.keys() <= self.ledger.keys()
         wrong = {one: state for one, state in self.ledger.items() if state != self._place(one)}
         assert wrong == {}, "the ledger says otherwise"
-        assert not self.repeats[UNEXPLAINED], "more repeats than messages under way"
+        assert not self.unexplained, f"more repeats than messages under way\n{self._near()}"
+
+    def _near(self) -> str:
+        """Show each repeat that nothing explains, and what happened near it."""
+        times = Counter((round(first), round(second)) for first, second in self.unexplained)
+        lines = [f"{n} delivered at {a} and again at {b}" for (a, b), n in sorted(times.items())]
+        spans = [(one.begin, one.end, f"{one.kind}, at most {one.most}") for one in self.breaks]
+        spans += [(begin, end, name) for name, begin, end in self.happened]
+        lines += [
+            f"{begin:.1f} to {end:.1f}: {what}"
+            for begin, end, what in sorted(spans)
+            if any(begin - _NEAR < two and one < end + _NEAR for one, two in self.unexplained)
+        ]
+        return "\n".join(lines)
 
     def _place(self, message_id: str) -> str:
         """Say as the ledger should where a message is; it also knows of tries that failed."""
@@ -82,10 +108,29 @@ class Account:
 
 
 UNEXPLAINED = "nothing that happened"
+NO_ANSWER = "posts without an answer"
 
 
-def explained(gaps: Sequence[tuple[float, float]], breaks: Sequence[Break]) -> Counter[str]:
-    """Count repeats by what explains each; none explains more than it had under way.
+def without_answer(gaps: Sequence[Gap], unanswered: Sequence[float]) -> list[Gap]:
+    """Return those of a message's gaps in which no post of it was left without an answer.
+
+    Each such post, by the time when the receiver gave up waiting, explains one repeat.
+    """
+    times = sorted(unanswered)
+    left: list[Gap] = []
+    for first, second in gaps:
+        time = next((one for one in times if first - _MARGIN < one < second + _MARGIN), None)
+        if time is None:
+            left.append((first, second))
+        else:
+            times.remove(time)
+    return left
+
+
+def explained(gaps: Sequence[Gap], breaks: Sequence[Break]) -> tuple[Counter[str], list[Gap]]:
+    """Count repeats by what explains each, and return those that nothing does.
+
+    Nothing explains more than it had under way.
 
     A repeat is the time between two deliveries of a message, and what explains it happened
     meanwhile. Each goes to what ended first and has not explained its most yet.
@@ -93,6 +138,7 @@ def explained(gaps: Sequence[tuple[float, float]], breaks: Sequence[Break]) -> C
     in_order = sorted(breaks, key=lambda one: one.end)
     left = [one.most for one in in_order]
     kinds: Counter[str] = Counter()
+    unexplained: list[Gap] = []
     for first, second in sorted(gaps, key=lambda gap: gap[1]):
         fitting = (
             number
@@ -102,7 +148,8 @@ def explained(gaps: Sequence[tuple[float, float]], breaks: Sequence[Break]) -> C
         number = next(fitting, None)
         if number is None:
             kinds[UNEXPLAINED] += 1
+            unexplained.append((first, second))
         else:
             left[number] -= 1
             kinds[in_order[number].kind] += 1
-    return kinds
+    return kinds, unexplained

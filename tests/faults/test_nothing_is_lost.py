@@ -65,11 +65,11 @@ async def test_nothing_is_lost(cloud: Running, capsys: pytest.CaptureFixture[str
     async with asyncio.TaskGroup() as group:
         group.create_task(stream.run(WORKERS))
         for happen in trouble.gentle() + trouble.harsh():
-            await happen()
+            await trouble.happen(happen)
         mixed = 0
         while mixed < MIXED or len(stream.promises) < MESSAGES:
             first, second = chance.sample(trouble.gentle() + trouble.harsh(), 2)
-            await asyncio.gather(first(), second())
+            await asyncio.gather(trouble.happen(first), trouble.happen(second))
             mixed += 1
         stream.stop()
     await drained(cloud)
@@ -77,7 +77,15 @@ async def test_nothing_is_lost(cloud: Running, capsys: pytest.CaptureFixture[str
     await arrivals.read()
     rejected = await cloud.rejections()
     promises = {promise.id: promise for promise in stream.promises}
-    account = Account(promises, arrivals.by_id, rejected, await ledger(cloud), trouble.explaining())
+    account = Account(
+        promises,
+        arrivals.by_id,
+        rejected,
+        await ledger(cloud),
+        trouble.explaining(),
+        trouble.happened,
+        trouble.unanswered(),
+    )
     with capsys.disabled():
         print(f"{account}\n{stream.refusals} tries were answered 503 or not at all, and repeated")
     assert len(promises) >= MESSAGES

@@ -22,8 +22,6 @@ from tests.pipeline.cloud_process import Running
 OF_FUNCTION = 32  # maxConcurrentCalls of host.json: what one function works on at most
 POSTED = ("messages", "retries")  # the queues whose messages are posted, by a function for each
 AT_ONCE = OF_FUNCTION * len(POSTED)  # what one receiver works on at most
-# Requests that a fault strikes between the look at its count and its end.
-LATE = 8
 QUEUES = ("messages", "retries", "rejected", "receipts", "dead-letters")
 # Of a queue whose messages are posted: they end the receiver's link to it.
 STATES_OF_POSTED = ("disabled", "receive-disabled", "throttled")
@@ -43,6 +41,17 @@ _ATTACHED = re.compile(
     r"'Functions\.(receive|retry)' on \S+ \S+ (attached|not attached)",
     re.MULTILINE,
 )
+_FORWARD = re.compile(
+    r"^(\S+ \S+),\d+ \w+ +shared\.apps\.catch_up: (bringing forward|not everything"
+    r"|brought forward \d+ messages that waited, (\d+))",
+    re.MULTILINE,
+)
+_UNANSWERED = re.compile(
+    r"^(\S+ \S+),\d+ \w+ +shared\.apps\.receiver_queues: retry (\S+) in \d+ s: no answer \(",
+    re.MULTILINE,
+)
+COPIED_AT_ONCE = 100  # a page of the queue, which is copied and then cancelled
+_COPIES_SECONDS = 60.0  # until copies have been posted: they are due at a pace
 _NOTICED = 5.0  # seconds until a receiver notices that a connection is lost
 _REPLACED = "has ended; another one is started"
 
@@ -64,9 +73,16 @@ class Trouble:
     cloud: Running
     chance: random.Random
     breaks: list[Break] = field(default_factory=list)
+    happened: list[tuple[str, float, float]] = field(default_factory=list)
     _one_at_a_time: dict[str, asyncio.Lock] = field(
         default_factory=lambda: {app: asyncio.Lock() for app in ("sender", "receiver", "tracker")}
     )
+
+    async def happen(self, fault: Callable[[], Awaitable[None]]) -> None:
+        """Make one of them happen, and keep when it did."""
+        begin = time.time()
+        await fault()
+        self.happened.append((_name(fault), begin, time.time()))
 
     def gentle(self) -> list[Callable[[], Awaitable[None]]]:
         """Faults that must not even cause a repeat."""
@@ -215,9 +231,22 @@ class Trouble:
             await self.pause(0.5)
 
     def explaining(self) -> list[Break]:
-        """Return all that explains a repeat, the connections that receivers lost included."""
-        logs = (self.cloud.folder / "logs").glob("receiver*.log")
-        return self.breaks + [one for log in logs for one in lost_connections(log.read_text())]
+        """Return all that explains a repeat, what receivers wrote of themselves included."""
+        theirs = [
+            one for log in self._logs() for one in (*lost_connections(log), *brought_forward(log))
+        ]
+        return self.breaks + theirs
+
+    def unanswered(self) -> dict[str, list[float]]:
+        """Return, by message, when receivers gave up waiting for the partner's answer to it."""
+        times: dict[str, list[float]] = {}
+        for log in self._logs():
+            for time_of, message_id in _UNANSWERED.findall(log):
+                times.setdefault(message_id, []).append(datetime.fromisoformat(time_of).timestamp())
+        return times
+
+    def _logs(self) -> list[str]:
+        return [one.read_text() for one in (self.cloud.folder / "logs").glob("receiver*.log")]
 
     async def _ended(self, app: str, how: str) -> None:
         async with self._one_at_a_time[app]:
@@ -240,16 +269,18 @@ class Trouble:
             await process.wait()
 
     async def _partner_takes_it_and(self, answer: str, seconds: float | None = None) -> None:
-        begin = time.time()
         fault = await self.cloud.fault(
             service="partner", answer=answer, deliver_first=True, probability=0.5
         )
         await self.pause(seconds)
-        active = (await self.cloud.control("GET", "/faults"))["faults"]
-        (hits,) = (one["hits"] for one in active if one["fault"] == fault)
+        # After an outage the receiver may still wait with what it has for the partner.
+        while not await self._hits(fault):
+            await self.pause(0.5)
         await self.cloud.control("DELETE", f"/faults/{fault}")
-        kind = f"partner takes and {answer}s"
-        self.breaks.append(Break(kind, begin, time.time(), hits + LATE))
+
+    async def _hits(self, fault: int) -> int:
+        active = (await self.cloud.control("GET", "/faults"))["faults"]
+        return int(next(one["hits"] for one in active if one["fault"] == fault))
 
     @asynccontextmanager
     async def breaking(self, kind: str, most: int) -> AsyncIterator[None]:
@@ -267,6 +298,12 @@ class Trouble:
         await self.cloud.control("DELETE", f"/faults/{number}")
 
 
+def _name(fault: Callable[[], Awaitable[None]]) -> str:
+    if isinstance(fault, partial):
+        return f"{fault.func.__name__} {' '.join(fault.args)}"
+    return fault.__name__
+
+
 def lost_connections(log: str) -> list[Break]:
     """Return each connection that a receiver lost, by its own account.
 
@@ -282,6 +319,26 @@ def lost_connections(log: str) -> list[Break]:
             attached.remove(function)
             breaks.append(Break("connections lost", at - _NOTICED, at + 1, OF_FUNCTION))
     return breaks
+
+
+def brought_forward(log: str) -> list[Break]:
+    """Return each time that a receiver brought messages forward, by its own account.
+
+    It copies a message and cancels it. One that was due in between is posted with its copy; where
+    the bus failed, or the receiver ended, so are those whose copies were not followed by a cancel.
+    """
+    breaks: list[Break] = []
+    begun: float | None = None
+    for time_of, what, at_once in _FORWARD.findall(log):
+        at = datetime.fromisoformat(time_of).timestamp()
+        if begun is not None:
+            ended = what.startswith("brought")
+            most = int(at_once) if ended else COPIED_AT_ONCE
+            breaks.append(Break("bringing forward", begun, at + _COPIES_SECONDS, most))
+        begun = at if what.startswith("bringing") else None
+    if begun is not None:
+        breaks.append(Break("bringing forward", begun, begun + _COPIES_SECONDS, COPIED_AT_ONCE))
+    return [one for one in breaks if one.most]
 
 
 def _is_worker(pid: str) -> bool:

@@ -65,7 +65,7 @@ async def test_what_expires_everywhere_is_listed_replayed_and_dropped(still: Run
     ]
     (again,) = await taken(still)  # and does not expire again
     assert (again.id.partition(".")[0], again.body) == ("one", PLANTED)
-    assert again.properties == {"traceparent": TRACE}
+    assert again.properties == {"traceparent": TRACE, "Diagnostic-Id": TRACE}
 
     dropped = await ops(still, "drop", "three", "--yes")
     assert (dropped.code, dropped.out) == (0, "dropped 1 message\n")

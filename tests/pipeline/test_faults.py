@@ -94,7 +94,7 @@ async def test_the_partner_answers_with_the_fault(cloud: Running) -> None:
                 assert answer.status == expected
     [shown] = (await cloud.control("GET", "/faults"))["faults"]
     assert (shown["fault"], shown["hits"], shown["id"]) == (number, 1, "marked")
-    assert await cloud.control("DELETE", f"/faults/{number}") == {"cleared": 1}
+    assert await cloud.control("DELETE", f"/faults/{number}") == {"cleared": 1, "hits": 1}
     assert (await ask(cloud, "DELETE", f"/faults/{number}"))[0] == 409
 
 

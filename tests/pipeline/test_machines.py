@@ -145,6 +145,27 @@ async def test_the_commands_show_machines_as_they_do_apps(machines: Running) -> 
     assert "IDENTITY_HEADER" not in printed
 
 
+def test_a_program_runs_as_on_a_machine(machines: Running) -> None:
+    command = [sys.executable, "-m", "local", "vm", "--folder", str(machines.folder)]
+    shown = ("printenv", "AZURE_POD_IDENTITY_AUTHORITY_HOST", "IDENTITY_HEADER")
+    other = os.environ | {"IDENTITY_HEADER": "of another program"}
+    done = subprocess.run(
+        [*command, "reader", *shown],
+        cwd=ROOT,
+        env=other,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    # printenv fails for what is not set, and prints the rest.
+    assert (done.returncode, done.stdout) == (1, machines.endpoints["machines"]["reader"] + "\n")
+    unknown = subprocess.run(
+        [*command, "writer"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert unknown.returncode == 1
+    assert "there is no machine 'writer' here; known: reader, merged, split" in unknown.stderr
+
+
 SDK = """
 import os
 from azure.identity import ManagedIdentityCredential

@@ -70,8 +70,9 @@ async def test_a_chosen_message_goes_again_as_it_was(still: Running) -> None:
     assert done.json["replayed"] == [{"id": "chosen", "sequence_number": number}]
     assert [one["id"] for one in done.json["not_done"]] == ["nobody"]
     (again,) = await taken(still)
+    traced = {"traceparent": TRACE, "Diagnostic-Id": TRACE}
     own_id = f"chosen.r{number}{digest_suffix(PLANTED.encode())}"
-    assert again == Taken(own_id, PLANTED, "application/jose", {"traceparent": TRACE})
+    assert again == Taken(own_id, PLANTED, "application/jose", traced)
     rest = (await ops(still, "rejected", "--json")).json["messages"]
     assert rest == [
         {**one, "age_seconds": rest[n]["age_seconds"]}

@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from azure.servicebus import ServiceBusMessage, ServiceBusReceivedMessage
@@ -50,10 +51,25 @@ def kill(cloud: Running) -> None:
     (cloud.folder / "endpoints.json").unlink()
 
 
+def refuse_to_start_where_a_vault_would_move(cloud: Running) -> None:
+    """Sealed messages name their key by the vault's address, so another one would lose them."""
+    port = urlsplit(cloud.endpoints["vaults"][cloud.vault("payload")]).port
+    command = (sys.executable, "-m", "local", "up", "--folder", str(cloud.folder))
+    with socket.create_server(("127.0.0.1", port or 0)):
+        ended = subprocess.run(
+            command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        )
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert ended.stderr.startswith(f"error: port {port} of vault payload-local is not free")
+    assert ended.stderr.count("\n") == 1
+
+
 async def test_messages_of_every_state_survive(tmp_path: Path) -> None:
     folder = tmp_path / "cloud"
     with running(folder, SNAPSHOT) as cloud:
         ids = await leave_messages(cloud)
+    refuse_to_start_where_a_vault_would_move(cloud)
     with running(folder, SNAPSHOT) as again:
         assert [again.endpoints[name] for name in KEPT] == [cloud.endpoints[name] for name in KEPT]
         expected = {message_id: name for name, message_id in ids.items() if name != "deferred"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from local.bus.amqp.values import Described, Symbol, ULong, Value
 
@@ -22,6 +22,9 @@ HANDLE_IN_USE = "amqp:session:handle-in-use"
 TRANSFER_LIMIT = "amqp:link:transfer-limit-exceeded"
 SIZE_EXCEEDED = "amqp:link:message-size-exceeded"
 LOCK_LOST = "com.microsoft:message-lock-lost"
+SESSION_LOCK_LOST = "com.microsoft:session-lock-lost"
+SESSION_CANNOT_BE_LOCKED = "com.microsoft:session-cannot-be-locked"
+TIMEOUT = "com.microsoft:timeout"
 MESSAGE_NOT_FOUND = "com.microsoft:message-not-found"
 ARGUMENT_ERROR = "com.microsoft:argument-error"
 OUT_OF_RANGE = "com.microsoft:argument-out-of-range"
@@ -46,6 +49,20 @@ class AmqpError(Exception):
         return Described(_ERROR, fields)
 
 
+class EntityNotFoundError(AmqpError):
+    """There is no queue of that name in the namespace.
+
+    Source of the text: github.com/microsoft/azure-spring-boot, issues with a stack trace.
+    """
+
+    def __init__(self, host: str, entity: str) -> None:
+        super().__init__(
+            NOT_FOUND,
+            f"The messaging entity 'sb://{host}/{entity}' could not be found. To know more visit "
+            f"https://aka.ms/sbResourceMgrExceptions. {tracking(uuid4())}",
+        )
+
+
 class LockLostError(AmqpError):
     """The lock of a message expired, or was never held."""
 
@@ -54,6 +71,39 @@ class LockLostError(AmqpError):
             LOCK_LOST,
             "The lock supplied is invalid. Either the lock expired, or the message has already "
             "been removed from the queue.",
+        )
+
+
+class SessionLockLostError(AmqpError):
+    """The lock of a session expired, or was never held by this client."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            SESSION_LOCK_LOST,
+            "The session lock has expired on the MessageSession. Accept a new MessageSession.",
+        )
+
+
+class SessionCannotBeLockedError(AmqpError):
+    """Another receiver has the session."""
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(
+            SESSION_CANNOT_BE_LOCKED,
+            f"The requested session '{session_id}' cannot be accepted. It may be locked by another "
+            "receiver.",
+        )
+
+
+class SessionIdMissingError(AmqpError):
+    """A message without a session id, for a queue with sessions."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            NOT_ALLOWED,
+            "The SessionId was not set on a message, and it cannot be sent to the entity. Entities "
+            "that have session support enabled can only receive messages that have the SessionId "
+            "set to a valid value.",
         )
 
 
@@ -124,8 +174,10 @@ class UnauthorizedError(AmqpError):
 
     def tracked(self, request_id: UUID) -> UnauthorizedError:
         """Return the same with a tracking id, as Service Bus writes it."""
-        now = datetime.now(UTC).isoformat(timespec="seconds").removesuffix("+00:00")
-        return UnauthorizedError(
-            f"{self.description} TrackingId:{request_id.hex}_G0, "
-            f"SystemTracker:NoSystemTracker, Timestamp:{now}"
-        )
+        return UnauthorizedError(f"{self.description} {tracking(request_id)}")
+
+
+def tracking(request_id: UUID) -> str:
+    """Return what Service Bus writes behind a refusal, so that support can find the request."""
+    now = datetime.now(UTC).isoformat(timespec="seconds").removesuffix("+00:00")
+    return f"TrackingId:{request_id.hex}_G0, SystemTracker:NoSystemTracker, Timestamp:{now}"

@@ -7,19 +7,26 @@ annotations named x-opt-*.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 from uuid import UUID, uuid4
 
+from local.bus.amqp.decimals import as_service_bus
 from local.bus.amqp.decoding import DecodeError, decode, skip
 from local.bus.amqp.encoding import encode, encode_section
-from local.bus.amqp.values import Described, Symbol, Timestamp, UInt, Value
+from local.bus.amqp.values import Decimal, Described, Int, Symbol, Timestamp, UInt, Value
 
 BATCH_FORMAT = 0x80013700
 SCHEDULED_TIME = Symbol("x-opt-scheduled-enqueue-time")
+PARTITION_KEY = Symbol("x-opt-partition-key")
+LOCK_TOKEN = Symbol("x-opt-lock-token")
+# As in Azure, what a sender writes there counts (azure-sdk-for-python, issue 30624).
+HOP_COUNT = Symbol("x-opt-transfer-hop-count")
 
 _HEADER, _DELIVERY_ANNOTATIONS, _ANNOTATIONS, _PROPERTIES = 0x70, 0x71, 0x72, 0x73
 _APPLICATION_PROPERTIES, _DATA, _AMQP_VALUE, _FOOTER = 0x74, 0x75, 0x77, 0x78
 _HEADER_FIELDS, _PROPERTIES_FIELDS = 5, 13
+_GROUP_ID = 10
 # What only the bus may write on a message: removed from whatever a sender wrote there.
 _BROKER_ANNOTATIONS = frozenset(
     {
@@ -38,10 +45,10 @@ _BROKER_ANNOTATIONS = frozenset(
 class Message:
     """A message as its sender wrote it. Times in seconds; `properties` and what follows is encoded.
 
-    `body` holds the body sections and the footer, never decoded.
+    `body` holds the body sections and the footer, never decoded. `session_id` is the group id.
     """
 
-    durable: bool
+    durable: bool | None
     priority: int | None
     time_to_live: float | None
     annotations: Mapping[Value, Value]
@@ -49,6 +56,8 @@ class Message:
     properties: bytes
     application_properties: bytes
     body: bytes
+    delivery_annotations: Mapping[Value, Value] = field(default_factory=dict)
+    session_id: str | None = None
 
     @property
     def size(self) -> int:
@@ -58,7 +67,8 @@ class Message:
     @property
     def properties_size(self) -> int:
         """Octets of everything but the body."""
-        annotations = len(encode({**self.annotations})) if self.annotations else 0
+        maps = (self.annotations, self.delivery_annotations)
+        annotations = sum(len(encode({**one})) for one in maps if one)
         return annotations + len(self.properties) + len(self.application_properties)
 
     @property
@@ -66,6 +76,23 @@ class Message:
         """When it is to be enqueued, in seconds since 1970, where the sender scheduled it."""
         at = self.annotations.get(SCHEDULED_TIME)
         return at / 1000 if isinstance(at, int) else None
+
+    @property
+    def partition_key(self) -> str | None:
+        """The partition that the sender chose, if it did."""
+        key = self.annotations.get(PARTITION_KEY)
+        return key if isinstance(key, str) else None
+
+    @property
+    def hops(self) -> int:
+        """How often it was forwarded from one queue to the next."""
+        count = self.delivery_annotations.get(HOP_COUNT)
+        return count if isinstance(count, int) and count > 0 else 0
+
+    def forwarded(self) -> Message:
+        """Return the same message after one hop more."""
+        annotations = {**self.delivery_annotations, HOP_COUNT: Int(self.hops + 1)}
+        return replace(self, delivery_annotations=annotations)
 
     def with_application_properties(self, added: Mapping[str, Value]) -> Message:
         """Return the same message with application properties added or replaced."""
@@ -77,58 +104,102 @@ class Message:
 
 
 def parse(data: bytes) -> Message:
-    """Read an encoded message. Raises DecodeError, for any malformed input."""
+    """Read an encoded message. Raises DecodeError, for any malformed input.
+
+    Delivery annotations may also come after the body: the Python SDK writes them there, and
+    Service Bus takes them.
+    """
     header: list[Value] = []
+    delivery: bytes | None = None
     annotations: dict[Value, Value] = {}
     fields: list[Value] = []
     properties = application_properties = b""
     offset, previous = 0, 0
     while offset < len(data):
         code = _section_code(data, offset)
-        if code < previous:
-            raise DecodeError("sections of a message out of order")
         if code >= _DATA:
             break
+        if code < previous:
+            raise DecodeError("sections of a message out of order")
         end, previous = skip(data, offset), code + 1
         raw, offset = data[offset:end], end
         if code == _HEADER:
             header = _list(raw, _HEADER_FIELDS)
+        elif code == _DELIVERY_ANNOTATIONS:
+            delivery = raw
         elif code == _ANNOTATIONS:
-            annotations = _map(raw)
+            annotations = _readable(_map(raw))
         elif code == _PROPERTIES:
             properties, fields = raw, _list(raw, _PROPERTIES_FIELDS)
-        elif code == _APPLICATION_PROPERTIES:
-            application_properties = raw
-            _map(raw)
-    _check_body(data, offset)
-    return _message(header, annotations, fields, properties, application_properties, data[offset:])
-
-
-def _message(
-    header: list[Value],
-    annotations: dict[Value, Value],
-    fields: list[Value],
-    properties: bytes,
-    application_properties: bytes,
-    body: bytes,
-) -> Message:
-    header = header or [None] * _HEADER_FIELDS
-    message_id = fields[0] if fields else None
-    if message_id is None:
-        message_id = uuid4().hex
-        fields = [message_id, *(fields or [None] * _PROPERTIES_FIELDS)[1:]]
-        properties = encode_section(_PROPERTIES, fields)
-    ttl = header[2]
+        else:
+            application_properties = _readable_section(raw)
+    body, late_delivery = _body(data, offset)
+    if delivery is not None and late_delivery is not None:
+        raise DecodeError("two sections of delivery annotations")
+    message_id, properties = _identified(fields, properties)
     return Message(
-        durable=header[0] is True,
-        priority=header[1] if isinstance(header[1], int) else None,
-        time_to_live=ttl / 1000 if isinstance(ttl, int) else None,
+        durable=_of_type(header, 0, bool),
+        priority=_of_type(header, 1, int),
+        time_to_live=_seconds(_of_type(header, 2, int)),
         annotations={k: v for k, v in annotations.items() if k not in _BROKER_ANNOTATIONS},
-        message_id=str(message_id),
+        message_id=message_id,
         properties=properties,
         application_properties=application_properties,
         body=body,
+        delivery_annotations=_sender_annotations(delivery or late_delivery),
+        session_id=_of_type(fields, _GROUP_ID, str),
     )
+
+
+_Kind = TypeVar("_Kind", bool, int, str)
+
+
+def _of_type(fields: list[Value], index: int, kind: type[_Kind]) -> _Kind | None:
+    """Return a field that may be absent or null. Raises DecodeError for one of another type."""
+    value = fields[index] if fields else None
+    if value is None:
+        return None
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise DecodeError(f"field {index} of a message section has the wrong type")
+    return value
+
+
+def _seconds(milliseconds: int | None) -> float | None:
+    return None if milliseconds is None else milliseconds / 1000
+
+
+def _identified(fields: list[Value], properties: bytes) -> tuple[str, bytes]:
+    """Return the message id and the properties with it; a message without one gets one."""
+    if fields and fields[0] is not None:
+        return str(fields[0]), properties
+    message_id = uuid4().hex
+    fields = [message_id, *(fields or [None] * _PROPERTIES_FIELDS)[1:]]
+    return message_id, encode_section(_PROPERTIES, fields)
+
+
+def _sender_annotations(raw: bytes | None) -> dict[Value, Value]:
+    if raw is None:
+        return {}
+    annotations = _readable(_map(raw))
+    # A message that was received and is sent again has the lock token of that delivery.
+    annotations.pop(LOCK_TOKEN, None)
+    return annotations
+
+
+def _readable_section(raw: bytes) -> bytes:
+    properties = _map(raw)
+    readable = _readable(properties)
+    return raw if readable is properties else encode_section(_APPLICATION_PROPERTIES, readable)
+
+
+def _readable(values: dict[Value, Value]) -> dict[Value, Value]:
+    """Return the same with decimals in the form that Service Bus hands on."""
+    if not any(isinstance(value, Decimal) for value in values.values()):
+        return values
+    return {
+        name: as_service_bus(value) if isinstance(value, Decimal) else value
+        for name, value in values.items()
+    }
 
 
 def _section_code(data: bytes, offset: int) -> int:
@@ -140,11 +211,17 @@ def _section_code(data: bytes, offset: int) -> int:
     return code
 
 
-def _check_body(data: bytes, offset: int) -> None:
+def _body(data: bytes, offset: int) -> tuple[bytes, bytes | None]:
+    """Return body and footer, and delivery annotations from behind them, if there are any."""
+    start, end, delivery = offset, len(data), None
     while offset < len(data):
-        if _section_code(data, offset) < _DATA:
+        code, after = _section_code(data, offset), skip(data, offset)
+        if code == _DELIVERY_ANNOTATIONS and after == len(data):
+            end, delivery = offset, data[offset:]
+        elif code < _DATA:
             raise DecodeError("sections of a message out of order")
-        offset = skip(data, offset)
+        offset = after
+    return data[start:end], delivery
 
 
 def _content(raw: bytes) -> Value:
@@ -234,13 +311,13 @@ def write(
     """Encode a message for a receiver, with the header and annotations that the bus adds."""
     ttl = None if time_to_live is None else UInt(min(round(time_to_live * 1000), 2**32 - 1))
     header: list[Value] = [message.durable, message.priority, ttl, None, UInt(delivery_count)]
-    delivery = b""
+    delivery: dict[Value, Value] = {**message.delivery_annotations}
     if lock_token is not None:
-        delivery = encode_section(_DELIVERY_ANNOTATIONS, {Symbol("x-opt-lock-token"): lock_token})
+        delivery[LOCK_TOKEN] = lock_token
     added: dict[Value, Value] = {Symbol(name): value for name, value in annotations.items()}
     return (
         encode_section(_HEADER, header)
-        + delivery
+        + (encode_section(_DELIVERY_ANNOTATIONS, delivery) if delivery else b"")
         + encode_section(_ANNOTATIONS, {**message.annotations, **added})
         + message.properties
         + message.application_properties

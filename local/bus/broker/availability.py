@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from local.bus.amqp.errors import AmqpError
 from local.bus.broker.queue import Queue
 
 QueueStep = Literal[
@@ -25,7 +26,7 @@ class QueueAvailability:
     def require(self, queue: Queue, step: QueueStep) -> None:
         """Raise AmqpError where the queue refuses a step."""
 
-    def allows(self, queue: Queue, step: QueueStep) -> bool:
-        """Return whether the queue would take a step that nobody is to be refused for."""
+    def refusal(self, queue: Queue, step: QueueStep) -> AmqpError | None:
+        """Return why the queue would refuse a step that no client asks for, or None."""
         del queue, step
-        return True
+        return None

@@ -46,6 +46,11 @@ class QueueEntry:
     dead_letter_source: str | None = None
 
     @property
+    def is_active(self) -> bool:
+        """Whether it waits, or is locked and was not set aside."""
+        return self.state is EntryState.ACTIVE
+
+    @property
     def expires_at(self) -> float | None:
         """When its time to live ends."""
         return None if self.time_to_live is None else self.enqueued_at + self.time_to_live

@@ -17,10 +17,10 @@ from uuid import uuid4
 
 from local.bus.amqp.decoding import DecodeError
 from local.bus.amqp.message import Message, parse, write
+from local.bus.broker.address import parse_address
 from local.bus.broker.entry import EntryState, MessageLock, QueueEntry
 from local.bus.broker.journal_file import open_file
-from local.bus.broker.queue import DEAD_LETTER_SUFFIX
-from local.bus.broker.store import Saved
+from local.bus.broker.store import Saved, SessionState
 
 _Key: TypeAlias = tuple[int, int]
 _Row: TypeAlias = tuple[float, int, int, float | None, bool, int | None, str | None]
@@ -46,6 +46,7 @@ class Journal:
         self._entries: dict[_Key, QueueEntry | None] = {}
         self._message_ids: dict[tuple[int, str], float | None] = {}
         self._numbers: dict[int, int] = {}
+        self._session_states: dict[tuple[int, str], SessionState] = {}
         self._ids: dict[str, int] = {}
         with self._naming_the_file(f"cannot be opened ({_REMEDY})"):
             self._database = open_file(path)
@@ -73,7 +74,7 @@ class Journal:
 
     def commit(self) -> None:
         """Write what changed. On JournalError nothing is lost: the next commit tries again."""
-        if self._entries or self._message_ids or self._numbers:
+        if self._entries or self._message_ids or self._numbers or self._session_states:
             with self._naming_the_file("cannot be written"):
                 self._write()
 
@@ -100,6 +101,10 @@ class Journal:
         """Record the last sequence number that was assigned."""
         self._numbers[queue] = last
 
+    def note_session_state(self, queue: int, session_id: str, state: SessionState) -> None:
+        """Record the state of a message session."""
+        self._session_states[queue, session_id] = state
+
     # Reading
 
     def load(self, queue: int) -> Saved:
@@ -112,7 +117,11 @@ class Journal:
             (last,) = self._database.execute(
                 "SELECT last_number FROM queue WHERE id = ?", (queue,)
             ).fetchone()
-            return Saved(entries, tuple(seen), last)
+            states = self._database.execute(
+                "SELECT session, state, updated_at FROM session_state WHERE queue = ?", (queue,)
+            )
+            sessions = tuple((name, SessionState(state, at)) for name, state, at in states)
+            return Saved(entries, tuple(seen), last, sessions)
 
     def _load_entries(self, queue: int) -> Iterator[QueueEntry]:
         found = self._database.execute(
@@ -157,6 +166,10 @@ class Journal:
             self._write_message_ids()
             numbers = [(last, queue) for queue, last in self._numbers.items()]
             self._database.executemany("UPDATE queue SET last_number = ? WHERE id = ?", numbers)
+            self._database.executemany(
+                "INSERT OR REPLACE INTO session_state VALUES (?, ?, ?, ?)",
+                [(*key, one.state, one.updated_at) for key, one in self._session_states.items()],
+            )
         self._mark_written()
 
     def _write_entries(
@@ -188,6 +201,7 @@ class Journal:
         self._entries.clear()
         self._message_ids.clear()
         self._numbers.clear()
+        self._session_states.clear()
 
     # Queues that come and go
 
@@ -201,7 +215,7 @@ class Journal:
         held: Counter[str] = Counter()
         for name, count in found:
             if name not in deployed:
-                held[name.removesuffix(DEAD_LETTER_SUFFIX.lower())] += count
+                held[parse_address(name).entity] += count
         if held:
             names = ", ".join(f"{name} with {count} messages" for name, count in held.items())
             raise JournalError(
@@ -212,7 +226,11 @@ class Journal:
 
     def _forget_queue(self, name: str) -> None:
         execute = self._database.execute
-        execute("DELETE FROM seen WHERE queue IN (SELECT id FROM queue WHERE name = ?)", (name,))
+        for table in ("seen", "session_state"):
+            execute(
+                f"DELETE FROM {table} WHERE queue IN (SELECT id FROM queue WHERE name = ?)",  # noqa: S608 - two names from here
+                (name,),
+            )
         execute("DELETE FROM queue WHERE name = ?", (name,))
 
     @contextmanager
@@ -256,6 +274,10 @@ class QueueJournal:
     def number(self, last: int) -> None:
         """Record the last sequence number that was assigned."""
         self._journal.note_number(self._queue, last)
+
+    def session_state(self, session_id: str, state: SessionState) -> None:
+        """Record the state of a message session."""
+        self._journal.note_session_state(self._queue, session_id, state)
 
 
 _REMEDY = "without the file the bus starts empty"

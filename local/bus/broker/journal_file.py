@@ -39,6 +39,11 @@ PRAGMA application_id = {_APPLICATION};
 PRAGMA user_version = {_VERSION};
 COMMIT;
 """
+_SESSION_STATES = """
+CREATE TABLE IF NOT EXISTS session_state (
+    queue INTEGER NOT NULL, session TEXT NOT NULL, state BLOB, updated_at REAL NOT NULL,
+    PRIMARY KEY (queue, session)) WITHOUT ROWID
+"""
 
 
 def open_file(path: Path) -> sqlite3.Connection:
@@ -50,6 +55,8 @@ def open_file(path: Path) -> sqlite3.Connection:
     try:
         database.execute("PRAGMA locking_mode = EXCLUSIVE")
         _check_kind(database)
+        # Files of this version from before there were message sessions have no such table.
+        database.execute(_SESSION_STATES)
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = NORMAL")
         database.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")

@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from uuid import UUID, uuid4
 
 from local.bus.amqp.errors import (
     LockLostError,
     MessageNotFoundError,
     QueueFullError,
+    SessionLockLostError,
 )
 from local.bus.amqp.message import Message
 from local.bus.amqp.values import Value
 from local.bus.broker.admission import check_message
 from local.bus.broker.entry import EntryState, QueueEntry
+from local.bus.broker.message_sessions import MessageSessionLock, MessageSessions
 from local.bus.broker.store import NullRecorder, Store, StoreRecorder
 from local.deployment.resources import QueueSpec
 
@@ -29,23 +31,29 @@ from local.deployment.resources import QueueSpec
 # the usual size holds of 1 KB each.
 MAX_MESSAGES = 1024 * 1024
 DEAD_LETTER_SUFFIX = "/$DeadLetterQueue"
+TRANSFER_SUFFIX = "/$Transfer/$DeadLetterQueue"
 
 
 @dataclass(frozen=True)
 class Counts:
-    """How many messages are in each state; `active` ones wait, `locked` ones are at a receiver."""
+    """How many messages are in each state; `active` ones wait, `locked` ones are at a receiver.
+
+    `transfer_dead_lettered` are those that could not be forwarded.
+    """
 
     active: int
     scheduled: int
     deferred: int
     locked: int
     dead_lettered: int
+    transfer_dead_lettered: int = 0
 
 
 class Queue:
-    """The messages of one queue, or of its dead-letter queue, and the operations on them.
+    """The messages of one queue, or of one of its dead-letter queues, and the operations on them.
 
-    `recorder` returns, by a queue's name, what records the changes of its store.
+    `recorder` returns, by a queue's name, what records the changes of its store. `transfer` is
+    given to a dead-letter queue: where what it cannot forward goes.
     """
 
     def __init__(
@@ -54,13 +62,26 @@ class Queue:
         recorder: Callable[[str], StoreRecorder] = lambda _: NullRecorder(),
         *,
         is_dead_letter: bool = False,
+        is_transfer: bool = False,
+        transfer: Queue | None = None,
     ) -> None:
         self.spec = spec
-        self.is_dead_letter = is_dead_letter
-        self.name = spec.name + DEAD_LETTER_SUFFIX if is_dead_letter else spec.name
-        self.forward_to = spec.forward_dead_letters_to if is_dead_letter else spec.forward_to
-        self.dead_letters = None if is_dead_letter else Queue(spec, recorder, is_dead_letter=True)
-        self.store = Store(recorder(self.name))
+        self.is_dead_letter = is_dead_letter or is_transfer
+        self.transfer_dead_letters = transfer
+        self.dead_letters: Queue | None = None
+        if is_transfer:
+            self.name, self.forward_to = spec.name + TRANSFER_SUFFIX, None
+        elif is_dead_letter:
+            self.name = spec.name + DEAD_LETTER_SUFFIX
+            self.forward_to = spec.forward_dead_letters_to
+        else:
+            self.name, self.forward_to = spec.name, spec.forward_to
+            transfer = Queue(spec, recorder, is_transfer=True)
+            self.transfer_dead_letters = transfer
+            self.dead_letters = Queue(spec, recorder, is_dead_letter=True, transfer=transfer)
+        has_sessions = spec.requires_session and not self.is_dead_letter
+        self.store = Store(recorder(self.name), by_session=has_sessions)
+        self.sessions = MessageSessions(self.store, spec.lock_duration) if has_sessions else None
 
     # Sending
 
@@ -83,8 +104,15 @@ class Queue:
     @property
     def size_in_bytes(self) -> int:
         """What the queue holds, with its dead letters."""
-        dead = self.dead_letters.store.total_bytes if self.dead_letters else 0
-        return self.store.total_bytes + dead
+        return sum(part.store.total_bytes for part in self.parts())
+
+    def parts(self) -> Iterator[Queue]:
+        """Return the queue, and its dead-letter queues if it has its own."""
+        yield self
+        if self.dead_letters is not None:
+            yield self.dead_letters
+            if self.transfer_dead_letters is not None:
+                yield self.transfer_dead_letters
 
     def send(
         self,
@@ -129,26 +157,34 @@ class Queue:
 
     # Receiving
 
-    def first(self, now: float) -> QueueEntry | None:
+    def first(self, now: float, session: MessageSessionLock | None = None) -> QueueEntry | None:
         """Return the first message that waits, and leave it there."""
         self.advance(now)
+        if self.sessions is not None:
+            has_lock = session is not None and self.sessions.has(session)
+            return self.sessions.first(session.session_id) if session and has_lock else None
         first = self.store.ready.first()
         return None if first is None else self._entry(first[1])
 
-    def receive(self, now: float) -> QueueEntry | None:
-        """Lock the first message that waits."""
-        entry = self.first(now)
-        return None if entry is None else self._lock(entry, now)
+    def receive(self, now: float, session: MessageSessionLock | None = None) -> QueueEntry | None:
+        """Lock the first message that waits, of a session where that is given."""
+        entry = self.first(now, session)
+        return None if entry is None else self._lock(entry, now, session)
 
-    def take(self, now: float) -> QueueEntry | None:
+    def take(self, now: float, session: MessageSessionLock | None = None) -> QueueEntry | None:
         """Remove and return the first message that waits: receive-and-delete, and forwarding."""
-        entry = self.first(now)
+        entry = self.first(now, session)
         if entry is not None:
             self.store.remove(entry.sequence_number)
         return entry
 
     def receive_deferred(
-        self, numbers: Sequence[int], now: float, *, delete: bool = False
+        self,
+        numbers: Sequence[int],
+        now: float,
+        *,
+        delete: bool = False,
+        session: MessageSessionLock | None = None,
     ) -> list[QueueEntry]:
         """Lock deferred messages, or remove them; none of them if one does not exist."""
         self.advance(now)
@@ -157,21 +193,32 @@ class Queue:
             entry
             for entry in entries
             if entry is not None and entry.state is EntryState.DEFERRED and entry.lock is None
+            if session is None or entry.message.session_id == session.session_id
         ]
         if not found or len(found) != len(entries):
             raise MessageNotFoundError
         if not delete:
-            return [self._lock(entry, now) for entry in found]
+            return [self._lock(entry, now, session) for entry in found]
         for entry in found:
             self.store.remove(entry.sequence_number)
         return found
 
-    def peek(self, from_number: int, count: int, now: float) -> list[QueueEntry]:
-        """Return up to `count` messages of any state from a sequence number on, without locking."""
+    def peek(
+        self, from_number: int, count: int, now: float, session_id: str | None = None
+    ) -> list[QueueEntry]:
+        """Return up to `count` messages of any state from a sequence number on, without locking.
+
+        With a session id, those of that session alone.
+        """
         self.advance(now)
         return heapq.nsmallest(
             count,
-            (entry for entry in self.store if entry.sequence_number >= from_number),
+            (
+                entry
+                for entry in self.store
+                if entry.sequence_number >= from_number
+                and (session_id is None or entry.message.session_id == session_id)
+            ),
             key=lambda entry: entry.sequence_number,
         )
 
@@ -223,11 +270,25 @@ class Queue:
             self.store.remove(entry.sequence_number)
         dead_letters.store.put(entry.dead_lettered(reason, description))
 
+    def fail_transfer(self, entry: QueueEntry, reason: str, description: str) -> None:
+        """Move a message that cannot be forwarded to the transfer dead-letter queue."""
+        transfer = self.transfer_dead_letters
+        if transfer is not None:
+            self.store.remove(entry.sequence_number)
+            transfer.store.put(
+                replace(
+                    entry.dead_lettered(reason, description),
+                    sequence_number=transfer.store.next_number(),
+                )
+            )
+
     # Time
 
     def advance(self, now: float) -> None:
         """Do what is due by now: locks expire, scheduled messages are enqueued, messages expire."""
         store = self.store
+        if self.sessions is not None:
+            self.sessions.expire(now)
         while (key := store.lock_ends.due(now)) is not None:
             self._fail(self._entry(key))
         while (key := store.schedule.due(now)) is not None:
@@ -239,7 +300,8 @@ class Queue:
         """Return when `advance` will next have something to do; infinity for never."""
         store = self.store
         firsts = (store.lock_ends.first(), store.schedule.first(), store.expiries.first())
-        return min((first[0] for first in firsts if first is not None), default=math.inf)
+        at = min((first[0] for first in firsts if first is not None), default=math.inf)
+        return at if self.sessions is None else min(at, self.sessions.next_event())
 
     def counts(self, now: float) -> Counts:
         """Count the messages by state."""
@@ -251,6 +313,9 @@ class Queue:
             deferred=len(store.deferred),
             locked=len(store.lock_ends),
             dead_lettered=len(self.dead_letters.store) if self.dead_letters else 0,
+            transfer_dead_lettered=(
+                len(self.transfer_dead_letters.store) if self.transfer_dead_letters else 0
+            ),
         )
 
     def _default_time_to_live(self) -> float | None:
@@ -276,10 +341,14 @@ class Queue:
         self.advance(now)
         entry = self.store.holding(token)
         if entry is None:
-            raise LockLostError
+            raise LockLostError if self.sessions is None else SessionLockLostError
         return entry
 
-    def _lock(self, entry: QueueEntry, now: float) -> QueueEntry:
+    def _lock(
+        self, entry: QueueEntry, now: float, session: MessageSessionLock | None
+    ) -> QueueEntry:
+        if self.sessions is not None and session is not None:
+            return self.sessions.lock_message(session, entry)
         until = now + self.spec.lock_duration.total_seconds()
         locked = entry.locked(uuid4(), until)
         self.store.put(locked)

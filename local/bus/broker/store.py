@@ -16,6 +16,14 @@ from local.bus.broker.entry import EntryState, QueueEntry
 from local.bus.broker.indexed_heap import IndexedHeap
 
 
+@dataclass(frozen=True, slots=True)
+class SessionState:
+    """What a receiver stored for a message session, and when, in seconds since 1970."""
+
+    state: bytes | None
+    updated_at: float
+
+
 @dataclass(frozen=True)
 class Saved:
     """What a store begins with; `message_ids` with the times until which a duplicate is dropped."""
@@ -23,6 +31,7 @@ class Saved:
     entries: tuple[QueueEntry, ...] = ()
     message_ids: tuple[tuple[str, float], ...] = ()
     last_number: int = 0
+    session_states: tuple[tuple[str, SessionState], ...] = ()
 
 
 class StoreRecorder(Protocol):
@@ -39,6 +48,9 @@ class StoreRecorder(Protocol):
 
     def number(self, last: int) -> None:
         """Record the last sequence number that was assigned."""
+
+    def session_state(self, session_id: str, state: SessionState) -> None:
+        """Record the state of a message session."""
 
 
 class NullRecorder:
@@ -57,12 +69,21 @@ class NullRecorder:
     def number(self, last: int) -> None:
         """Do nothing."""
 
+    def session_state(self, session_id: str, state: SessionState) -> None:
+        """Do nothing."""
+
 
 class Store:
-    """Entries by sequence number, by lock, and in the order of what happens to them next."""
+    """Entries by sequence number, by lock, and in the order of what happens to them next.
 
-    def __init__(self, recorder: StoreRecorder) -> None:
+    With `by_session` those that are ready are kept for each message session as well.
+    """
+
+    def __init__(self, recorder: StoreRecorder, *, by_session: bool = False) -> None:
         self._recorder = recorder
+        self._by_session = by_session
+        self.ready_by_session: dict[str, IndexedHeap] = {}
+        self.session_states: dict[str, SessionState] = {}
         self._entries: dict[int, QueueEntry] = {}
         self._locked: dict[UUID, int] = {}
         self._duplicate_window: dict[str, float] = {}
@@ -77,6 +98,8 @@ class Store:
         self._last_number = saved.last_number
         self._duplicate_window.update(saved.message_ids)
         self._duplicate_order.extend(saved.message_ids)
+        self.session_states.update(saved.session_states)
+        self.total_bytes += sum(len(one.state or b"") for one in self.session_states.values())
         for entry in saved.entries:
             self._add(entry)
 
@@ -106,6 +129,13 @@ class Store:
                 del self._duplicate_window[expired]
                 self._recorder.message_id(expired, None)
         return message_id in self._duplicate_window
+
+    def put_session_state(self, session_id: str, state: bytes | None, now: float) -> None:
+        """Replace the state of a message session."""
+        before = self.session_states.get(session_id)
+        self.total_bytes += len(state or b"") - len((before and before.state) or b"")
+        self.session_states[session_id] = SessionState(state, now)
+        self._recorder.session_state(session_id, self.session_states[session_id])
 
     def next_number(self) -> int:
         """Return a sequence number that was never assigned before."""
@@ -140,6 +170,9 @@ class Store:
             self.lock_ends.set(key, entry.lock.until)
         elif entry.state is EntryState.ACTIVE:
             self.ready.set(key, key)
+            if self._by_session and entry.message.session_id is not None:
+                heap = self.ready_by_session.setdefault(entry.message.session_id, IndexedHeap())
+                heap.set(key, key)
         else:
             self.deferred.add(key)
         # A locked message is its receiver's: it does not expire before the lock does.
@@ -161,3 +194,12 @@ class Store:
             self.lock_ends.discard(key)
         for heap in (self.ready, self.expiries, self.schedule):
             heap.discard(key)
+        if self._by_session and old.message.session_id is not None:
+            self._discard_in_session(old.message.session_id, key)
+
+    def _discard_in_session(self, session_id: str, key: int) -> None:
+        heap = self.ready_by_session.get(session_id)
+        if heap is not None:
+            heap.discard(key)
+            if not len(heap):
+                del self.ready_by_session[session_id]

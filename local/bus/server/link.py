@@ -67,6 +67,9 @@ class LinkSession(ClientServices, Protocol):
     def detach(self, link: Link, error: AmqpError) -> None:
         """End a link from this side."""
 
+    def refuse(self, link: Link, attach: amqp.Attach, error: AmqpError) -> None:
+        """Refuse a link whose attach was not answered yet."""
+
     def next_delivery_id(self) -> int:
         """Return the number of the next delivery."""
 

@@ -6,8 +6,13 @@ import logging
 from dataclasses import replace
 
 from local.bus.amqp import performatives as amqp
-from local.bus.amqp.errors import NOT_ALLOWED, NOT_FOUND, NOT_IMPLEMENTED, AmqpError
-from local.bus.amqp.values import Described, Symbol, ULong
+from local.bus.amqp.errors import (
+    NOT_ALLOWED,
+    NOT_IMPLEMENTED,
+    AmqpError,
+    EntityNotFoundError,
+)
+from local.bus.amqp.values import Symbol, ULong
 from local.bus.broker.address import CBS, Address, parse_address
 from local.bus.broker.queue import Queue
 from local.bus.security.principal import Right
@@ -16,24 +21,39 @@ from local.bus.server.incoming import IncomingLink, Node, queue_node
 from local.bus.server.link import Link, LinkSession
 from local.bus.server.management import management_node
 from local.bus.server.outgoing import QueueReceiver, ReplyLink
+from local.bus.server.session_receiver import SessionReceiver
+from local.bus.server.terminus import address_of, reply_address_of, session_filter_of
 
 logger = logging.getLogger("local.bus")
 
-_SOURCE, _TARGET = 0x28, 0x29
+# Source of the text: github.com/danielgerlag/workflow-core, issue 1217.
+_NO_SESSIONS = (
+    "A sessionful message receiver cannot be created on an entity that does not require sessions. "
+    "Ensure RequiresSession is set to true when creating a Queue or Subscription to enable "
+    "sessionful behavior."
+)
+# Source of the text: github.com/Azure/azure-service-bus, issue 326.
+_SESSIONS_ONLY = (
+    "It is not possible for an entity that requires sessions to create a non-sessionful message "
+    "receiver."
+)
 MAX_REQUEST = 1024 * 1024  # a request may carry messages of the largest size to schedule
 
 
 def attach_link(session: LinkSession, attach: amqp.Attach) -> Link:
-    """Make the link and answer the attach. Raises AmqpError where it is refused."""
-    peer = attach.source if attach.role == amqp.RECEIVER else attach.target
-    text = _address_of(peer, _SOURCE if attach.role == amqp.RECEIVER else _TARGET)
+    """Make the link and answer the attach. Raises AmqpError where it is refused.
+
+    The attach of a session receiver is answered later, by the link.
+    """
+    text = address_of(attach)
     if text is None:
         raise AmqpError(NOT_IMPLEMENTED, "A link needs an address.")
     address = parse_address(text)
     link = _request_link(session, attach, address) or _queue_link(session, attach, address)
     # Logged only now: a name that is refused is the client's text, which no log needs.
     logger.debug("attach %s", address.path)
-    _answer(session, attach, link)
+    if not isinstance(link, SessionReceiver):
+        _answer(session, attach, link)
     return link
 
 
@@ -64,7 +84,7 @@ def _request_link(session: LinkSession, attach: amqp.Attach, address: Address) -
     else:
         return None
     if attach.role == amqp.RECEIVER:
-        return ReplyLink(session, attach, address, _address_of(attach.target, _TARGET))
+        return ReplyLink(session, attach, address, reply_address_of(attach))
     return IncomingLink(session, attach, address, None, node, MAX_REQUEST)
 
 
@@ -76,7 +96,14 @@ def _queue_link(session: LinkSession, attach: amqp.Attach, address: Address) -> 
     if attach.role == amqp.RECEIVER:
         if queue.forward_to is not None:
             raise AmqpError(NOT_ALLOWED, "The queue forwards its messages: none can be received.")
+        wanted = session_filter_of(attach)
+        if wanted is not None and queue.sessions is None:
+            raise AmqpError(NOT_ALLOWED, _NO_SESSIONS)
+        if wanted is None and queue.sessions is not None:
+            raise AmqpError(NOT_ALLOWED, _SESSIONS_ONLY)
         session.namespace.availability.require(queue, "attach-receive")
+        if wanted is not None:
+            return SessionReceiver(session, attach, address, queue, holder, wanted)
         return QueueReceiver(session, attach, address, queue, holder)
     if queue.is_dead_letter:
         raise AmqpError(NOT_ALLOWED, "Nothing can be sent to a dead-letter queue.")
@@ -88,7 +115,7 @@ def _queue_link(session: LinkSession, attach: amqp.Attach, address: Address) -> 
 def _find(session: LinkSession, address: Address) -> Queue:
     queue = session.namespace.find(address)
     if queue is None:
-        raise AmqpError(NOT_FOUND, f"The messaging entity '{address.entity}' could not be found.")
+        raise EntityNotFoundError(session.namespace.host, address.path)
     return queue
 
 
@@ -107,10 +134,3 @@ def _answer(session: LinkSession, attach: amqp.Attach, link: Link) -> None:
             properties={Symbol("com.microsoft:max-message-batch-size"): size} if size else None,
         )
     )
-
-
-def _address_of(terminus: Described | None, code: int) -> str | None:
-    if terminus is None or terminus.descriptor != code or not isinstance(terminus.value, list):
-        return None
-    address = terminus.value[0] if terminus.value else None
-    return address if isinstance(address, str) else None

@@ -5,8 +5,7 @@ Source: Microsoft Learn, "AMQP 1.0 in Azure Service Bus: request-response-based 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from uuid import UUID
+from collections.abc import Callable
 
 from local.bus.amqp.decoding import DecodeError
 from local.bus.amqp.errors import (
@@ -18,37 +17,52 @@ from local.bus.amqp.errors import (
     NOT_IMPLEMENTED,
     RESOURCE_LIMIT,
     SERVER_BUSY,
+    SESSION_LOCK_LOST,
     UNAUTHORIZED,
     AmqpError,
 )
 from local.bus.amqp.message import parse, timestamp
-from local.bus.amqp.values import Array, Int, Symbol, Value, long_array, timestamp_array
+from local.bus.amqp.values import Int, Symbol, Value, long_array, timestamp_array
 from local.bus.broker.availability import QueueStep
 from local.bus.broker.delivery import encode_entry
 from local.bus.broker.entry import QueueEntry
-from local.bus.broker.namespace import Namespace
 from local.bus.broker.queue import Queue
-from local.bus.broker.settlement import text_of
 from local.bus.security.principal import Right
+from local.bus.server.arguments import (
+    MAX_ITEMS,
+    Call,
+    all_of,
+    changes,
+    is_int,
+    items,
+    numbers,
+    text,
+    tokens,
+)
 from local.bus.server.incoming import Node
 from local.bus.server.link import Link
+from local.bus.server.message_sessions import (
+    get_message_sessions,
+    get_session_state,
+    renew_session_lock,
+    set_session_state,
+)
 from local.bus.server.requests import Request, read_request, send_response
 
 MAX_PEEK_BYTES = 1024 * 1024
-MAX_ITEMS = 1000
 
 _STATUS = {
     UNAUTHORIZED: 401,
     MESSAGE_NOT_FOUND: 404,
     LOCK_LOST: 410,
+    SESSION_LOCK_LOST: 410,
     NOT_IMPLEMENTED: 501,
     RESOURCE_LIMIT: 403,
     ENTITY_DISABLED: 403,
     SERVER_BUSY: 503,
 }
 
-Arguments = Mapping[Value, Value]
-Operation = Callable[[Namespace, Queue, Arguments], Value]
+Operation = Callable[[Call], Value]
 
 
 def management_node(queue: Queue) -> Node:
@@ -90,30 +104,33 @@ def _run(link: Link, queue: Queue, request: Request) -> Value:
     if not isinstance(request.body, dict):
         raise AmqpError(ARGUMENT_ERROR, "The request has no map for a body.")
     try:
-        done = operation(link.session.namespace, queue, request.body)
+        done = operation(Call(link.session.namespace, queue, request.body, link.session.claims))
     except DecodeError as error:
         raise AmqpError(ARGUMENT_ERROR, str(error)) from None
     link.session.claims.used(right, holder, link.address)
     return done
 
 
-def _unknown(_namespace: Namespace, _queue: Queue, _arguments: Arguments) -> Value:
+def _unknown(_call: Call) -> Value:
     raise AmqpError(NOT_IMPLEMENTED, "The operation is not supported.")
 
 
-def _renew_lock(namespace: Namespace, queue: Queue, arguments: Arguments) -> Value:
-    now = namespace.clock()
-    ends = [queue.renew(token, now) for token in _tokens(arguments)]
-    namespace.changed(queue)
+def _renew_lock(call: Call) -> Value:
+    if call.queue.sessions is not None:
+        raise AmqpError(NOT_ALLOWED, "Messages are locked with their session: renew its lock.")
+    now = call.now
+    ends = [call.queue.renew(token, now) for token in tokens(call.arguments)]
+    call.namespace.changed(call.queue)
     return {"expirations": timestamp_array(map(timestamp, ends))}
 
 
-def _peek(namespace: Namespace, queue: Queue, arguments: Arguments) -> Value:
-    start, count = arguments.get("from-sequence-number"), arguments.get("message-count")
-    if not isinstance(start, int) or not isinstance(count, int) or count < 1:
+def _peek(call: Call) -> Value:
+    start, count = call.arguments.get("from-sequence-number"), call.arguments.get("message-count")
+    if not is_int(start) or not is_int(count) or count < 1:
         raise AmqpError(ARGUMENT_ERROR, "Peek needs a sequence number and a count.")
     encoded, size = [], 0
-    for entry in queue.peek(start, min(count, MAX_ITEMS), namespace.clock()):
+    session_id = text(call.arguments, "session-id")
+    for entry in call.queue.peek(start, min(count, MAX_ITEMS), call.now, session_id):
         encoded.append(encode_entry(entry))
         size += len(encoded[-1])
         if size > MAX_PEEK_BYTES:
@@ -123,30 +140,32 @@ def _peek(namespace: Namespace, queue: Queue, arguments: Arguments) -> Value:
     return {"messages": [{"message": one} for one in encoded]}
 
 
-def _schedule(namespace: Namespace, queue: Queue, arguments: Arguments) -> Value:
-    if queue.is_dead_letter:
+def _schedule(call: Call) -> Value:
+    if call.queue.is_dead_letter:
         raise AmqpError(ARGUMENT_ERROR, "Nothing can be sent to a dead-letter queue.")
-    given = arguments.get("messages")
-    encoded = (
-        [one.get("message") for one in given if isinstance(one, dict)]
-        if isinstance(given, list)
-        else []
-    )
-    messages = [(parse(one), len(one)) for one in encoded if isinstance(one, bytes)]
-    numbers = namespace.send(queue, messages)
-    return {"sequence-numbers": long_array(numbers)}
+    encoded = [
+        item.get("message") if isinstance(item, dict) else None
+        for item in items(call.arguments, "messages")
+    ]
+    messages = [(parse(one), len(one)) for one in all_of(encoded, bytes, "messages")]
+    return {"sequence-numbers": long_array(call.namespace.send(call.queue, messages))}
 
 
-def _cancel(namespace: Namespace, queue: Queue, arguments: Arguments) -> Value:
-    queue.cancel(_numbers(arguments), namespace.clock())
-    namespace.changed(queue)
+def _cancel(call: Call) -> Value:
+    call.queue.cancel(numbers(call.arguments), call.now)
+    call.namespace.changed(call.queue)
     return {}
 
 
-def _receive_deferred(namespace: Namespace, queue: Queue, arguments: Arguments) -> Value:
-    deletes = arguments.get("receiver-settle-mode") == 0
-    entries = queue.receive_deferred(_numbers(arguments), namespace.clock(), delete=deletes)
-    namespace.changed(queue)
+def _receive_deferred(call: Call) -> Value:
+    mode = call.arguments.get("receiver-settle-mode")
+    if not is_int(mode) or mode not in (0, 1):
+        raise AmqpError(ARGUMENT_ERROR, "receiver-settle-mode must be 0 or 1.")
+    deletes = mode == 0
+    entries = call.queue.receive_deferred(
+        numbers(call.arguments), call.now, delete=deletes, session=call.session()
+    )
+    call.namespace.changed(call.queue)
     return {"messages": [_locked(entry) for entry in entries]}
 
 
@@ -157,42 +176,25 @@ def _locked(entry: QueueEntry) -> Value:
     return message
 
 
-def _update_disposition(namespace: Namespace, queue: Queue, arguments: Arguments) -> Value:
-    now, status = namespace.clock(), arguments.get("disposition-status")
-    given = arguments.get("properties-to-modify")
-    changes = {str(k): v for k, v in given.items()} if isinstance(given, dict) else {}
-    for token in _tokens(arguments):
+def _update_disposition(call: Call) -> Value:
+    now, status = call.now, call.arguments.get("disposition-status")
+    changed = changes(call.arguments)
+    reason = text(call.arguments, "deadletter-reason")
+    description = text(call.arguments, "deadletter-description")
+    for token in tokens(call.arguments):
         match status:
             case "completed":
-                queue.complete(token, now)
+                call.queue.complete(token, now)
             case "abandoned":
-                queue.abandon(token, now, changes)
+                call.queue.abandon(token, now, changed)
             case "defered" | "deferred":
-                queue.defer(token, now, changes)
+                call.queue.defer(token, now, changed)
             case "suspended":
-                reason = text_of(arguments.get("deadletter-reason"))
-                description = text_of(arguments.get("deadletter-description"))
-                queue.dead_letter(token, now, reason, description, changes)
+                call.queue.dead_letter(token, now, reason, description, changed)
             case _:
                 raise AmqpError(ARGUMENT_ERROR, "Unknown disposition status.")
-    namespace.changed(queue)
+    call.namespace.changed(call.queue)
     return {}
-
-
-def _tokens(arguments: Arguments) -> list[UUID]:
-    return [item for item in _items(arguments, "lock-tokens") if isinstance(item, UUID)]
-
-
-def _numbers(arguments: Arguments) -> list[int]:
-    return [item for item in _items(arguments, "sequence-numbers") if isinstance(item, int)]
-
-
-def _items(arguments: Arguments, name: str) -> list[Value]:
-    given = arguments.get(name)
-    items = list(given.items) if isinstance(given, Array) else given
-    if not isinstance(items, list) or not 1 <= len(items) <= MAX_ITEMS:
-        raise AmqpError(ARGUMENT_ERROR, f"The request has no {name}, or too many.")
-    return items
 
 
 _OPERATIONS: dict[str, tuple[Right, Operation]] = {
@@ -202,4 +204,8 @@ _OPERATIONS: dict[str, tuple[Right, Operation]] = {
     "com.microsoft:cancel-scheduled-message": ("send", _cancel),
     "com.microsoft:receive-by-sequence-number": ("listen", _receive_deferred),
     "com.microsoft:update-disposition": ("listen", _update_disposition),
+    "com.microsoft:renew-session-lock": ("listen", renew_session_lock),
+    "com.microsoft:get-session-state": ("listen", get_session_state),
+    "com.microsoft:set-session-state": ("listen", set_session_state),
+    "com.microsoft:get-message-sessions": ("listen", get_message_sessions),
 }

@@ -12,6 +12,7 @@ from local.bus.amqp.values import Described
 from local.bus.broker.address import Address
 from local.bus.broker.delivery import encode_entry
 from local.bus.broker.entry import QueueEntry
+from local.bus.broker.message_sessions import MessageSessionLock
 from local.bus.broker.queue import Queue
 from local.bus.broker.settlement import rejected, settle
 from local.bus.security.principal import Principal, Right
@@ -71,6 +72,7 @@ class QueueReceiver(OutgoingLink):
     ) -> None:
         super().__init__(session, attach, address, "listen", holder)
         self.deletes = attach.snd_settle_mode == amqp.SETTLED
+        self.message_session: MessageSessionLock | None = None
         self._queue = queue
 
     def stop(self) -> None:
@@ -81,6 +83,9 @@ class QueueReceiver(OutgoingLink):
         """Ask for messages."""
         if self.credit > 0:
             self.session.namespace.add_consumer(self._queue, self)
+
+    def session_lost(self) -> None:
+        """Do nothing: there is none."""
 
     def is_ready(self) -> bool:
         """Return whether there still is credit, room and the right to listen."""

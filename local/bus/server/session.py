@@ -209,6 +209,12 @@ class Session:
         self._closing.add(link.handle)
         self.send(amqp.Detach(link.handle, closed=True, error=error.wire()))
 
+    def refuse(self, link: Link, attach: amqp.Attach, error: AmqpError) -> None:
+        """Refuse a link whose attach was not answered yet."""
+        self._remove(link)
+        self._closing.add(link.handle)
+        refuse_link(self, attach, error)
+
     def _link(self, handle: int) -> Link:
         link = self.links.get(handle)
         if link is None:

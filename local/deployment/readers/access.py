@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
+from local.deployment.readers.identities import GUID
 from local.deployment.readers.references import References
 from local.deployment.resource_id import within
 from local.deployment.resources import RoleAssignment, RoleDefinition
@@ -13,6 +15,10 @@ from local.resource_manager.role_assignments import TYPE, role_name, scope_of
 
 DEFINITION_KIND = "Microsoft.Authorization/roleDefinitions"
 ASSIGNMENT_KIND = TYPE
+_ROLE_ID = re.compile(
+    r"(?:/subscriptions/[^/]+)?/providers/Microsoft\.Authorization/roleDefinitions/[^/]+",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,10 @@ def read_definition(resource: SnapshotResource) -> CustomRole:
 def read_assignment(
     resource: SnapshotResource, custom: dict[str, CustomRole], references: References
 ) -> RoleAssignment:
-    """Read an assignment; `custom` has the deployment's own roles by their GUIDs."""
+    """Read an assignment; `custom` has the deployment's own roles by their GUIDs.
+
+    A role that nothing is known of may be built in, and then grants nothing on vaults and queues.
+    """
     body = resource.properties
     body.ignore("principalType", "description")
     scope = _scope(resource)
@@ -53,7 +62,7 @@ def read_assignment(
     role = role_name(role_id)
     if role in custom:
         _check_assignable(custom[role], scope, resource)
-    elif role not in BUILT_IN:
+    elif role not in BUILT_IN and not _may_be_built_in(role_id):
         raise (body.found_at / "roleDefinitionId").error(f"unknown role {role_id}")
     principal = references.principal(body.value("principalId"), body.found_at / "principalId")
     resource.reject_unread()
@@ -66,6 +75,13 @@ def _read_permission(body: SnapshotObject, granted: list[str], excluded: list[st
     granted += body.texts("dataActions")
     excluded += body.texts("notDataActions")
     body.reject_unread()
+
+
+def _may_be_built_in(role_id: str) -> bool:
+    # The id of a role is written at the tenant or at a subscription; a custom role of another scope
+    # is not in the deployment, and what it grants is not known.
+    found = _ROLE_ID.fullmatch(role_id)
+    return bool(found) and GUID.fullmatch(role_name(role_id)) is not None
 
 
 def _scope(resource: SnapshotResource) -> str:

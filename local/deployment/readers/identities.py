@@ -50,6 +50,13 @@ def attached(resource: SnapshotResource, known: dict[str, Identity]) -> Attached
     return Attached(user_assigned, _identity(resource.id) if "systemassigned" in kinds else None)
 
 
+def own_identity(resource: SnapshotResource) -> Attached:
+    """Return the system-assigned identity of a resource that is not read any further."""
+    block = resource.envelope.peek("identity")
+    kinds = str(block.get("type", "")).lower() if isinstance(block, dict) else ""
+    return Attached((), _identity(resource.id) if "systemassigned" in kinds else None)
+
+
 def operators(output: SnapshotObject) -> Iterator[Operator]:
     """Read who the operators are: the output `operators`, name -> object ids.
 

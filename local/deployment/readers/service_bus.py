@@ -50,8 +50,13 @@ def read_queue(resource: SnapshotResource, of_tier: Tier) -> QueueSpec:
     window = _window(body)
     forward_to = body.text("forwardTo", "") or None
     forward_dead_letters_to = body.text("forwardDeadLetteredMessagesTo", "") or None
-    if of_tier == "Basic" and (window or forward_to or forward_dead_letters_to):
-        raise body.found_at.error("the Basic tier neither forwards nor detects duplicates")
+    requires_session = body.flag("requiresSession", default=False)
+    if of_tier == "Basic" and (window or forward_to or forward_dead_letters_to or requires_session):
+        raise body.found_at.error(
+            "the Basic tier neither forwards nor detects duplicates, and has no sessions"
+        )
+    if requires_session and forward_to:
+        raise (body.found_at / "forwardTo").error("a queue with sessions does not forward")
     queue = QueueSpec(
         resource.id,
         last(resource.id),
@@ -64,6 +69,7 @@ def read_queue(resource: SnapshotResource, of_tier: Tier) -> QueueSpec:
         forward_dead_letters_to=forward_dead_letters_to,
         max_message_bytes=_max_message_bytes(body, of_tier),
         max_size_bytes=body.number("maxSizeInMegabytes", 1024, low=1) * 1024**2,
+        requires_session=requires_session,
     )
     resource.reject_unread()
     return queue
@@ -71,7 +77,6 @@ def read_queue(resource: SnapshotResource, of_tier: Tier) -> QueueSpec:
 
 def _only_plain_queues(body: SnapshotObject) -> None:
     body.ignore("enableBatchedOperations", "enableExpress", "userMetadata")
-    body.only("requiresSession", allowed=False, why="queues here have no sessions")
     body.only("enablePartitioning", allowed=False, why="queues here have no partitions")
     body.only("status", allowed="Active", why="queues here are always active")
     if body.duration("autoDeleteOnIdle", None) is not None:

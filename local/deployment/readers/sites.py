@@ -8,6 +8,7 @@ from local.deployment.resource_id import last
 from local.deployment.resources import AppSpec
 from local.deployment.snapshot import SnapshotLocation, SnapshotObject, SnapshotResource
 from local.resource_manager.expressions import Reference
+from local.resource_manager.template import items, members
 
 KIND = "Microsoft.Web/sites"
 
@@ -44,6 +45,12 @@ def read(resource: SnapshotResource, identities: Attached, references: Reference
         identities.system_assigned,
         settings,
     )
+
+
+def names_its_app(resource: SnapshotResource) -> bool:
+    """Return whether a site is an app of this project, by its setting RELAY_APP."""
+    config = members(resource.properties.peek("siteConfig"))
+    return any(members(one).get("name") == "RELAY_APP" for one in items(config.get("appSettings")))
 
 
 def _check_kind(resource: SnapshotResource) -> None:

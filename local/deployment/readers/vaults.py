@@ -82,15 +82,19 @@ def read_key(resource: SnapshotResource) -> KeySpec:
 
 
 def read_secret(resource: SnapshotResource) -> SecretSpec:
-    """Read a secret, without its value."""
+    """Read a secret; its value only where the deployment has it in clear."""
     name = _object_name(resource)
     body = resource.properties
-    # Whatever a deployment sets, the local cloud makes its own values.
-    body.ignore("value")
+    value = body.raw("value", "")
     content_type = body.text("contentType", "") or None
     _enabled(body)
     resource.reject_unread()
-    return SecretSpec(resource.id, name, content_type)
+    return SecretSpec(
+        resource.id,
+        name,
+        content_type,
+        value=value if isinstance(value, str) and value and not value.startswith("[") else None,
+    )
 
 
 def _policy(body: SnapshotObject, tenant_id: str, references: References) -> AccessPolicy:

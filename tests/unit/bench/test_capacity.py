@@ -8,10 +8,7 @@ import pytest
 
 from bench import inputs
 from bench.capacity import (
-    RELAY,
-    SAMPLE,
-    TUNED,
-    Design,
+    PARTITIONED,
     Instances,
     instances,
     limits,
@@ -20,6 +17,7 @@ from bench.capacity import (
     sealed_size,
     vault_operations,
 )
+from bench.designs import RELAY, SAMPLE, SMALL_KEYS, Design
 from shared.message.envelope import DataKey, WrappedKey, seal
 from shared.message.protected_header import MessageHeader
 from shared.message.receipt import Receipt
@@ -63,10 +61,10 @@ def test_a_receipt_that_travels_alone_costs_as_much_as_its_message() -> None:
 @pytest.mark.parametrize(
     ("rate", "running", "operations"),
     [
-        # One of each: a key for a thousand messages, an encrypt and a decrypt.
-        (1000, Instances(1, 1, 1), 2.0),
+        # One of each: a key for 32,768 messages, an encrypt and a decrypt.
+        (1000, Instances(1, 1, 1), 2000 / 32_768),
         # Ten receivers meet every key.
-        (1000, Instances(1, 10, 1), 11.0),
+        (1000, Instances(1, 10, 1), 11_000 / 32_768),
         # So slow that five minutes end a key: one of 60 messages, which one receiver opens.
         (0.2, Instances(1, 1, 1), 2 / 300),
         # Slower still, each message has its key.
@@ -77,6 +75,24 @@ def test_the_vault_is_asked_for_each_key_by_its_sender_and_by_each_receiver(
     rate: float, running: Instances, operations: float
 ) -> None:
     assert vault_operations(RELAY, rate, running) == pytest.approx(operations, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("rate", "running"),
+    [
+        (60, Instances(3, 3, 1)),
+        (207, Instances(3, 40, 1)),  # as deployed: three senders that are busy, all receivers
+    ],
+)
+def test_a_thousand_messages_cost_three_operations_with_several_instances(
+    rate: float, running: Instances
+) -> None:
+    assert vault_operations(RELAY, rate, running) <= 3 * rate / 1000
+
+
+@pytest.mark.parametrize("rate", [100, 1000, 10_000, 1_000_000])
+def test_a_thousand_messages_cost_three_operations_however_many_there_are(rate: float) -> None:
+    assert plan(RELAY, rate, KB).vault_share <= 3
 
 
 def test_of_few_messages_not_every_receiver_meets_a_key() -> None:
@@ -116,7 +132,7 @@ def test_a_larger_payload_needs_more_messaging_units() -> None:
 
 
 @pytest.mark.parametrize("rate", [1, 100, 454, 456, 10_000, 1_000_000])
-@pytest.mark.parametrize("design", [RELAY, TUNED], ids=["default", "tuned"])
+@pytest.mark.parametrize("design", [RELAY, SMALL_KEYS], ids=["default", "small keys"])
 def test_each_deployment_of_a_plan_is_within_every_limit(design: Design, rate: float) -> None:
     made = plan(design, rate, KB)
     share = rate / made.deployments
@@ -129,9 +145,10 @@ def test_each_deployment_of_a_plan_is_within_every_limit(design: Design, rate: f
 
 
 def test_a_plan_has_no_more_deployments_than_it_needs() -> None:
-    (vault,) = (limit.rate for limit in limits(RELAY, KB) if limit.name == "Key Vault")
-    assert plan(RELAY, vault - 1, KB).deployments == 1
-    assert plan(RELAY, vault + 1, KB).deployments == 2
+    for design, name in ((RELAY, PARTITIONED), (SMALL_KEYS, "Key Vault")):
+        (rate,) = (limit.rate for limit in limits(design, KB) if limit.name == name)
+        assert plan(design, rate - 1, KB).deployments == 1
+        assert plan(design, rate + 1, KB).deployments == 2
 
 
 def test_the_standard_tier_has_tiers_of_prices() -> None:

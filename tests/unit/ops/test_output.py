@@ -2,7 +2,13 @@ from __future__ import annotations
 
 import pytest
 from azure.core.exceptions import ClientAuthenticationError
-from azure.servicebus.exceptions import ServiceBusAuthorizationError, ServiceBusConnectionError
+from azure.servicebus._pyamqp.error import TokenAuthFailure
+from azure.servicebus.exceptions import (
+    MessagingEntityNotFoundError,
+    ServiceBusAuthenticationError,
+    ServiceBusAuthorizationError,
+    ServiceBusConnectionError,
+)
 
 from ops.output import cause, plain
 
@@ -23,6 +29,11 @@ def test_nothing_gets_at_the_terminal(text: str, expected: str) -> None:
     ("error", "said"),
     [
         (ServiceBusAuthorizationError(message="no"), "rights of an operator"),
+        (
+            ServiceBusAuthenticationError(error=TokenAuthFailure(404, "gone")),
+            "no such queue",
+        ),
+        (MessagingEntityNotFoundError(message="gone"), "no such queue"),
         (ClientAuthenticationError("no"), "az login"),
         (ServiceBusConnectionError(message="away\nmore"), "does not answer"),
     ],

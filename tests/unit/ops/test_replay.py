@@ -12,9 +12,11 @@ from ops.replay import Content, NotReplayable, Resend, decide, replay_id
 from shared.message.message_id import MessageId, digest_suffix
 from shared.message.receipt import Receipt
 from shared.message.state import State
+from shared.standards.trace_context import TraceContext
 
 BODY = b"a.sealed.message"
-TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+TRACE = TraceContext(PARENT)
 MESSAGE = Content(7, "abc.2", BODY, "application/jose", TRACE)
 RECEIPT = Receipt("abc", State.DELIVERED, datetime(2026, 11, 23, tzinfo=UTC), 1).to_json().encode()
 
@@ -32,7 +34,7 @@ def test_a_message_of_no_known_form_goes_as_it_was_too() -> None:
 
 def test_a_receipt_goes_to_the_queue_of_receipts_without_an_id() -> None:
     content = Content(7, "abc", RECEIPT, "text/plain", TRACE, is_receipt=True)
-    assert decide(content) == Resend("receipts", RECEIPT, None, "application/json", None)
+    assert decide(content) == Resend("receipts", RECEIPT, None, "application/json", TRACE)
 
 
 def test_what_only_looks_like_a_receipt_never_reaches_the_ledger() -> None:
@@ -63,7 +65,7 @@ def test_what_is_sent_is_the_decision_and_has_no_time_to_live() -> None:
     assert b"".join(sent.body) == BODY
     assert sent.message_id == decision.message_id
     assert sent.content_type == "application/jose"
-    assert sent.application_properties == {"traceparent": TRACE}
+    assert sent.application_properties == {"traceparent": PARENT, "Diagnostic-Id": PARENT}
     assert sent.time_to_live is None
     bare = Resend("receipts", RECEIPT, None, "application/json").message()
     assert bare.application_properties is None

@@ -52,6 +52,8 @@ QUEUES = (
     spec("messages", forward_dead_letters_to="rejected", max_delivery_count=1),
     spec("rejected"),
     spec("retries", forward_to="messages"),
+    spec("sessions", requires_session=True),
+    spec("brief-sessions", requires_session=True, lock_duration=timedelta(seconds=1)),
 )
 NAMESPACE = NamespaceSpec(
     resource_id="/namespaces/relay",

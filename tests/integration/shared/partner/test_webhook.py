@@ -17,10 +17,11 @@ from shared.partner.delivery import (
     PartnerUnavailableError,
 )
 from shared.partner.webhook import Webhook, WebhookClient
+from shared.standards.trace_context import TraceContext
 
 Serve = Callable[[Callable[[str], web.Application]], Awaitable[str]]
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-DELIVERY = Delivery(MessageHeader("id-1", "a/b"), b"\x00payload\xff", TRACE)
+DELIVERY = Delivery(MessageHeader("id-1", "a/b"), b"\x00payload\xff", TraceContext(TRACE))
 
 
 @dataclass

@@ -13,8 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from local.authorization.authorization import Authorization
 from local.deployment.deployment import load, settings_of
 from local.deployment.resources import Deployment
+from local.deployment.roles import BUILT_IN
 from local.deployment.snapshot import DeploymentError
 from local.resource_manager.expressions import Reference, guid
 
@@ -400,7 +402,7 @@ REFUSED: list[tuple[str, str, object, str, str]] = [
     (BUS, "sku.tier", "Premium", "sku.tier", "same as the name"),
     (BUS, "sku", {"name": "Basic", "tier": "Basic"}, "", "neither forwards"),
     (QUEUE, "properties.other", 1, "other", "does not support"),
-    (QUEUE, "properties.requiresSession", True, "requiresSession", "no sessions"),
+    (QUEUE, "properties", {"requiresSession": True, "forwardTo": "other"}, "forwardTo", "sessions"),
     (QUEUE, "properties.enablePartitioning", True, "enablePartitioning", "no partitions"),
     (QUEUE, "properties.status", "Disabled", "status", "always active"),
     (QUEUE, "properties.autoDeleteOnIdle", "PT1H", "autoDeleteOnIdle", "stay when idle"),
@@ -428,7 +430,6 @@ REFUSED: list[tuple[str, str, object, str, str]] = [
     (SITE, "identity.type", "UserAssigned, Other", "identity.type", "unknown type"),
     (SITE, "identity.type", "SystemAssigned", "identity", "contradict"),
     (SITE, "identity.userAssignedIdentities", {"/x": {}}, "/x", "not an identity of this"),
-    (SITE, f"{SETTINGS}.0.name", "OTHER", "appSettings", "RELAY_APP"),
     (SITE, f"{SETTINGS}.1.name", "relay_app", "name", "given twice"),
     (SITE, f"{SETTINGS}.5.value", True, "value", "must be a string"),
     (SITE, f"{SETTINGS}.5.value", "[guid('x')]", "value", "not evaluated here"),
@@ -468,7 +469,7 @@ REFUSED: list[tuple[str, str, object, str, str]] = [
         "",
         "in a subscription",
     ),
-    (PLAN, "type", "Microsoft.Compute/virtualMachineScaleSets", "", "is not supported here"),
+    (PLAN, "type", "Microsoft.KeyVault/managedHSMs", "", "is not supported here"),
     (PLAN, "id", IDENTITY.upper(), "", "twice"),
     (PLAN, "id", "[format('x')]", "id", "unknown expression"),
     (PLAN, "id", "plan", "id", "a resource id"),
@@ -490,9 +491,16 @@ def test_what_cannot_be_honoured_is_refused_by_name(
 
 def test_the_error_names_the_resource(loaded: Load) -> None:
     with pytest.raises(DeploymentError) as caught:
-        loaded(put(sample(), QUEUE, "properties.requiresSession", value=True))
+        loaded(put(sample(), QUEUE, "properties.enablePartitioning", value=True))
     assert caught.value.resource == QUEUE
-    assert caught.value.path == "properties.requiresSession"
+    assert caught.value.path == "properties.enablePartitioning"
+
+
+def test_a_queue_may_require_sessions(loaded: Load) -> None:
+    found = loaded(put(sample(), QUEUE, "properties", {"requiresSession": True}))
+    assert [queue.name for queue in found.namespaces[0].queues if queue.requires_session] == [
+        QUEUE.rsplit("/", 1)[-1]
+    ]
 
 
 def test_vaults_of_two_tenants_are_refused(loaded: Load) -> None:
@@ -507,6 +515,63 @@ def test_two_apps_of_one_name_are_refused(loaded: Load) -> None:
     snapshot["predictedResources"].append({**find(snapshot, SITE), "id": f"{SITE}2"})
     with pytest.raises(DeploymentError, match="RELAY_APP is that of relay-sender"):
         loaded(snapshot)
+
+
+def test_an_app_without_its_name_beside_one_with_it_is_refused(loaded: Load) -> None:
+    snapshot = sample()
+    nameless = put(snapshot, SITE, f"{SETTINGS}.0.name", "OTHER")
+    snapshot["predictedResources"].append({**find(nameless, SITE), "id": f"{SITE}2"})
+    with pytest.raises(DeploymentError, match="RELAY_APP must name the app"):
+        loaded(snapshot)
+
+
+def test_the_apps_of_another_project_are_listed_and_not_run(loaded: Load) -> None:
+    deployment = loaded(put(sample(), SITE, f"{SETTINGS}.0.name", "OTHER"))
+    assert deployment.apps == ()
+    assert deployment.unserved == (SITE,)
+    assert [one.resource_id for one in deployment.unserved_identities] == [SITE]
+
+
+def test_a_resource_of_an_unknown_type_is_listed_and_may_have_rights(loaded: Load) -> None:
+    snapshot = sample()
+    cache = f"{GROUP}/providers/Microsoft.Cache/redis/cache"
+    snapshot["predictedResources"].append(
+        resource(cache, identity={"type": "SystemAssigned"}, sku={"name": "Basic"})
+    )
+    principal = f"[reference('{cache}', '2024-11-01', 'full').identity.principalId]"
+    deployment = loaded(put(snapshot, ASSIGNMENT, "properties.principalId", principal))
+    (own,) = deployment.unserved_identities
+    assert deployment.unserved == (cache,)
+    assert deployment.role_assignments[0].principal_id == own.principal_id
+    assert [program.name for program in deployment.programs()] == [
+        *("encrypt", "relay-sender", "cache")
+    ]
+
+
+def test_a_part_of_an_app_that_is_run_has_to_be_known(loaded: Load) -> None:
+    snapshot = sample()
+    snapshot["predictedResources"].append(resource(f"{SITE}/config/appsettings"))
+    with pytest.raises(DeploymentError, match=r"sites/config is not supported here"):
+        loaded(snapshot)
+
+
+@pytest.mark.parametrize("at", [SUBSCRIPTION, ""])
+def test_a_role_that_may_be_built_in_grants_nothing_and_is_listed(loaded: Load, at: str) -> None:
+    guid_of_role = "420fcaa2-552c-430f-98ca-3264be4806c7"
+    role = f"{at}/providers/Microsoft.Authorization/roleDefinitions/{guid_of_role}"
+    deployment = loaded(put(sample(), ASSIGNMENT, "properties.roleDefinitionId", role))
+    assert deployment.unknown_roles == (guid_of_role,)
+    assert (
+        not Authorization(deployment)
+        .decide(deployment.identities[0].principal_id, "Microsoft.KeyVault/vaults/keys/read", KEY)
+        .allowed
+    )
+
+
+@pytest.mark.parametrize("name", ["Owner", "Contributor", "Reader", "Key Vault Contributor"])
+def test_a_role_of_the_management_plane_grants_nothing_on_data(name: str) -> None:
+    (role,) = (one for one in BUILT_IN.values() if one.name == name)
+    assert role.data_actions == ()
 
 
 Steps = tuple[str | int, ...]

@@ -166,8 +166,11 @@ def test_faults_are_cleared_by_number_by_service_and_all() -> None:
     first = standing.set(fault())
     second = standing.set(fault(service="vault"))
     third = standing.set(fault())
-    assert standing.clear_number(first)
-    assert not standing.clear_number(first)
+    assert standing.decide(ANYTHING)
+    cleared = standing.clear_number(first)
+    assert cleared is not None
+    assert (cleared.number, cleared.hits) == (first, 1)
+    assert standing.clear_number(first) is None
     assert [one.number for one in standing.active()] == [second, third]
     assert standing.clear("partner") == 1
     assert [one.number for one in standing.active()] == [second]

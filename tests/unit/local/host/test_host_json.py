@@ -45,6 +45,7 @@ def test_everything_that_is_honoured_is_read() -> None:
     )
     assert host.route_prefix == "v1"
     assert host.function_timeout == timedelta(seconds=90)
+    assert host.is_open_telemetry
     assert host.log_levels == {"default": logging.WARNING, "Function.send": logging.DEBUG}
     assert host.service_bus == ServiceBusOptions(
         8, 3, timedelta(minutes=2), 5, timedelta(seconds=0.25)
@@ -59,6 +60,7 @@ def test_a_function_may_have_no_timeout() -> None:
     ("part", "named"),
     [
         ({"version": "1.0"}, "version"),
+        ({"telemetryMode": "Zipkin"}, "telemetryMode"),
         ({"retry": {}}, "retry"),
         ({"functionTimeout": "5 min"}, "functionTimeout"),
         ({"extensions": {"queues": {}}}, "extensions.queues"),

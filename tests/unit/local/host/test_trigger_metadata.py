@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime
 from uuid import UUID
 
+import pytest
 from azure.servicebus import ServiceBusReceivedMessage
 
 from local.host.trigger_metadata import of_many, of_one, trace_of
@@ -77,10 +78,36 @@ def test_of_several_there_is_an_array_by_each_name_and_texts_leave_no_gap() -> N
     assert len(json.loads(found["EnqueuedTimeArray"][1])) == 3
 
 
-def test_the_trace_of_a_call_is_below_the_senders() -> None:
-    for name in ("Diagnostic-Id", "traceparent"):
-        parent = trace_of(Received(application_properties={name: TRACE})).parent
-        assert parent.startswith(TRACE[:36])
-        assert parent != TRACE
-    assert trace_of(Received(application_properties={"traceparent": "x"})).parent[:3] == "00-"
-    assert trace_of(BARE).parent[:3] == "00-"
+OTHER = f"00-{'1' * 32}-{'2' * 16}-00"
+
+
+@pytest.mark.parametrize(
+    ("properties", "trace", "state"),
+    [
+        ({"Diagnostic-Id": TRACE}, TRACE, ""),
+        ({"traceparent": TRACE, "tracestate": "a=b"}, TRACE, "a=b"),
+        ({"traceparent": TRACE, "tracestate": "a=b", "Diagnostic-Id": OTHER}, TRACE, "a=b"),
+        ({"traceparent": "x", "tracestate": "a=b", "Diagnostic-Id": TRACE}, TRACE, ""),
+    ],
+)
+def test_with_open_telemetry_the_trace_of_a_call_is_below_the_senders(
+    properties: dict[str, str], trace: str, state: str
+) -> None:
+    found = trace_of(Received(application_properties=properties), is_open_telemetry=True)
+    assert (found.parent[:36], found.state) == (trace[:36], state)
+    assert found.parent != trace
+
+
+def test_without_it_a_call_is_below_the_diagnostic_id_alone() -> None:
+    both = {"traceparent": OTHER, "tracestate": "a=b", "Diagnostic-Id": TRACE}
+    assert trace_of(Received(application_properties=both)).parent[:36] == TRACE[:36]
+    alone = trace_of(Received(application_properties={"traceparent": OTHER}))
+    assert OTHER[3:35] not in alone.parent
+    assert alone.state == ""
+
+
+@pytest.mark.parametrize("is_open_telemetry", [False, True])
+def test_a_message_without_a_trace_begins_one(is_open_telemetry: bool) -> None:
+    for message in (Received(application_properties={"traceparent": "x"}), BARE):
+        found = trace_of(message, is_open_telemetry=is_open_telemetry)
+        assert (found.parent[:3], found.state) == ("00-", "")

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import pytest
 
 from local.net.folder import Folder, lock
 from local.net.loopback import listen, listen_anywhere
-from local.runtime.ports import Ports
+from local.runtime.ports import Ports, PortsError
 
 
 @pytest.fixture
@@ -34,7 +33,6 @@ def test_a_port_that_is_taken_gives_way_to_a_free_one(folder: Folder) -> None:
         ports = Ports(folder)
         other = bound(ports, "vault")
         assert other != taken
-        assert ports.has_moved("vault", other)
         assert bound(ports, "second", usual=taken) != taken
     assert bound(Ports(folder), "vault") == taken
 
@@ -48,13 +46,38 @@ def test_names_have_ports_of_their_own(folder: Folder) -> None:
     assert [Ports(folder).of(name, 0) for name in "abc"] == [ports.of(name, 1) for name in "abc"]
 
 
-@pytest.mark.parametrize("content", ["", "no json", "[]", '{"vault": "x", "a": 0, "b": true}'])
-def test_a_file_of_nonsense_is_no_file(folder: Folder, content: str) -> None:
-    (folder.path / "ports.json").write_text(content)
+@pytest.mark.parametrize(
+    "content",
+    ["", "no json", "[]", '{"vault": "x"}', '{"a": 0}', '{"b": true}', '{"c": 65536}', "\xff"],
+)
+def test_a_damaged_file_is_refused_since_vaults_would_move(folder: Folder, content: str) -> None:
+    (folder.path / "ports.json").write_text(content, encoding="latin-1")
+    with pytest.raises(PortsError, match=r"ports\.json is damaged.*Correct it"):
+        Ports(folder)
+    assert (folder.path / "ports.json").read_text(encoding="latin-1") == content
+
+
+def test_what_is_named_by_its_address_does_not_move(folder: Folder) -> None:
+    with Ports(folder).bind_for_good("vault payload", 0) as listening:
+        taken = listening.getsockname()[1]
+        with pytest.raises(PortsError, match=rf"port {taken} of vault payload is not free"):
+            Ports(folder).bind_for_good("vault payload", 0)
+    with Ports(folder).bind_for_good("vault payload", 0) as listening:
+        assert listening.getsockname()[1] == taken
+
+
+def test_a_new_name_leaves_the_port_of_another_to_it(folder: Folder) -> None:
+    """Vaults have usual ports by their order, which a vault more in their middle changes."""
+    with Ports(folder).bind_for_good("vault last", 0) as listening:
+        kept = listening.getsockname()[1]
     ports = Ports(folder)
-    assert [ports.of(name, 7) for name in ("vault", "a", "b")] == [7, 7, 7]
-    bound(ports, "vault")
-    assert set(json.loads((folder.path / "ports.json").read_text())) == {"vault"}
+    with (
+        ports.bind_for_good("vault more", kept) as more,
+        ports.bind("identity", kept) as identity,
+        ports.bind_for_good("vault last", 0) as last,
+    ):
+        assert last.getsockname()[1] == kept
+        assert kept not in (more.getsockname()[1], identity.getsockname()[1])
 
 
 def test_a_port_is_reserved_for_one_who_listens_later(folder: Folder) -> None:

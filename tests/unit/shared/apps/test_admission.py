@@ -24,6 +24,7 @@ from shared.ledger.errors import LedgerUnavailableError
 from shared.message.bus_message import outgoing
 from shared.message.envelope import DataKey, WrappedKey, seal
 from shared.message.protected_header import MessageHeader
+from shared.standards.trace_context import TraceContext
 from tests.unit.shared.message.triggered import TRACE
 
 MIB = 1024 * 1024
@@ -110,7 +111,7 @@ def test_a_message_takes_up_no_more_than_it_is_counted_for(size: int) -> None:
     key_id = f"https://{'v' * 24}.vault.azure.net/keys/{'k' * 127}/{'0' * 32}"
     header = MessageHeader("0f8fad5b-d9cb-469f-a165-70867728950e", "application/vnd.example+json")
     token = seal(b"x" * size, header, DataKey.generate(), WrappedKey(key_id, b"k" * 512))
-    message = outgoing(token, f"{header.message_id}~{'0' * 43}", TRACE)
+    message = outgoing(token, f"{header.message_id}~{'0' * 43}", TraceContext(TRACE))
     batch = ServiceBusMessageBatch(max_size_in_bytes=1_000_000)
     empty = batch.size_in_bytes
     batch.add_message(message)

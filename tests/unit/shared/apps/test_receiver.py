@@ -38,6 +38,7 @@ from shared.partner.retries import Schedule
 from shared.settings.environment import load as load_settings
 from shared.settings.settings import ReceiverSettings
 from shared.standards.base64url import encode
+from shared.standards.trace_context import TraceContext
 from tests.unit.shared.apps.receiver_doubles import (
     KEY,
     NOW,
@@ -102,7 +103,9 @@ async def test_a_message_is_delivered_and_recorded(
     receiver: Receiver, queues: Queues, partner: PartnerDouble
 ) -> None:
     await receiver.handle(message_of(properties={"traceparent": TRACE}))
-    assert partner.accepted == [Delivery(MessageHeader("mine", "a/b"), b"payload", TRACE)]
+    assert partner.accepted == [
+        Delivery(MessageHeader("mine", "a/b"), b"payload", TraceContext(TRACE))
+    ]
     assert queues.order == ["receipts"]
     (receipt,) = queues.receipts()
     assert (receipt.state, receipt.attempts, receipt.size) == (State.DELIVERED, 1, 7)

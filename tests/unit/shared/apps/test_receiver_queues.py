@@ -77,6 +77,7 @@ async def test_a_message_that_waits_is_the_same_under_the_id_of_its_next_hop(
     assert queues.properties("retries") == [
         {
             "traceparent": TRACE,
+            "Diagnostic-Id": TRACE,
             "relay-attempts": attempts,
             "relay-waits-for": waits_for,
             "relay-detail": "w",

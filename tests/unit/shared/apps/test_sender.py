@@ -126,7 +126,7 @@ async def test_a_message_is_in_the_ledger_then_on_the_queue_then_answered(
     assert sealed.wrapped == WRAPPED
     assert sealed.header.content_type == "a/b"
     assert sealed.header.message_id == content(response)["id"] == message.message_id
-    assert message.application_properties == {"traceparent": TRACE}
+    assert message.application_properties == {"traceparent": TRACE, "Diagnostic-Id": TRACE}
 
 
 async def test_the_key_and_the_link_are_prepared_once_and_beside_the_ledger(

@@ -12,6 +12,7 @@ from shared.apps.failures import InvalidRequestError
 from shared.apps.submission import Submission, accepted
 from shared.ledger.entry import LedgerEntry
 from shared.message.state import State
+from shared.standards.trace_context import TraceContext
 from tests.unit.shared.apps.sender_requests import KEY, TRACE, request
 from tests.unit.shared.ledger.entries import NOW, entry_of
 
@@ -28,7 +29,7 @@ def test_a_submission_is_its_body_with_what_its_headers_say() -> None:
     found = submission(content_type="text/plain; charset=utf-8", traceparent=TRACE)
     assert found.payload == b"payload"
     assert found.header.content_type == "text/plain; charset=utf-8"
-    assert (found.trace, found.fingerprint) == (TRACE, None)
+    assert (found.trace, found.fingerprint) == (TraceContext(TRACE), None)
     new = found.as_new(NOW)
     assert (new.id, new.content_type, new.size, new.accepted_at, new.fingerprint) == (
         found.header.message_id,

@@ -15,6 +15,7 @@ from shared.message.receipt import Receipt
 from shared.message.receipt_lines import read_lines
 from shared.message.state import State
 from shared.message.waiting import Wait, WaitsFor
+from shared.standards.trace_context import TraceContext
 from tests.unit.shared.message.test_receipt import AT
 from tests.unit.shared.message.triggered import TOKEN, TRACE, received, unidentified
 
@@ -24,11 +25,15 @@ WAIT = Wait(WaitsFor.ATTEMPT, "it answered 503", datetime(2026, 1, 2, 3, 4, 5, t
 
 
 def test_what_goes_out() -> None:
-    message = outgoing(TOKEN.encode(), "id-1", TRACE)
+    message = outgoing(TOKEN.encode(), "id-1", TraceContext(TRACE, "a=b"))
     assert b"".join(message.body) == TOKEN.encode()
     assert message.message_id == "id-1"
     assert message.content_type == MEDIA_TYPE
-    assert message.application_properties == {"traceparent": TRACE}
+    assert message.application_properties == {
+        "traceparent": TRACE,
+        "tracestate": "a=b",
+        "Diagnostic-Id": TRACE,
+    }
     assert not outgoing(TOKEN.encode(), "id-1", None).application_properties
 
 
@@ -42,6 +47,7 @@ def test_a_message_that_waits_is_the_same_under_the_id_of_its_next_hop(
     assert message.message_id == f"{following}{digest_suffix(TOKEN.encode())}"
     assert message.application_properties == {
         "traceparent": TRACE,
+        "Diagnostic-Id": TRACE,
         "relay-attempts": "3",
         "relay-waits-for": "attempt",
         "relay-detail": "it answered 503",
@@ -83,6 +89,7 @@ def test_a_rejected_message_says_why_and_stays_sealed() -> None:
     assert datetime.fromisoformat(str(properties.pop("relay-rejected-at"))).tzinfo
     assert properties == {
         "traceparent": TRACE,
+        "Diagnostic-Id": TRACE,
         "relay-attempts": "3",
         "relay-reason": "partner-refused",
         "relay-detail": "d" * 200,

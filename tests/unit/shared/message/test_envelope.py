@@ -9,7 +9,7 @@ import pybase64
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.message.envelope import (
@@ -19,7 +19,7 @@ from shared.message.envelope import (
     WrappedKey,
     seal,
 )
-from shared.message.formats import Formats, NewerFormatError
+from shared.message.formats import KNOWN_FORMATS, Formats, NewerFormatError
 from shared.message.protected_header import MessageHeader
 from tests import jose
 
@@ -103,6 +103,80 @@ def test_no_altered_byte_is_accepted_anywhere_in_a_token() -> None:
 def test_no_text_escapes_the_domain_error(token: str) -> None:
     with pytest.raises(DecryptionError):
         opened(token)
+
+
+def outcome(token: str | bytes, accepted: Formats) -> object:
+    try:
+        message = SealedMessage.from_token(token, accepted)
+        read = message.header, message.fields, message.wrapped
+        return (*read, message.open(KEY))
+    except (DecryptionError, NewerFormatError) as error:
+        return str(error)
+
+
+def outcome_part_by_part(token: str | bytes, accepted: Formats) -> object:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SealedMessage, "_parse_usual", lambda *_: None)
+        return outcome(token, accepted)
+
+
+@settings(max_examples=500)
+@given(
+    payload=st.binary(max_size=70),
+    number=st.sampled_from([1, 2]),
+    accepted=st.sampled_from([KNOWN_FORMATS, Formats(frozenset({1, 2})), Formats(frozenset({2}))]),
+    data=st.data(),
+)
+def test_under_a_key_that_was_met_a_token_means_what_it_means_part_by_part(
+    payload: bytes, number: int, accepted: Formats, data: st.DataObject
+) -> None:
+    token = seal(payload, CONTEXT, KEY, WRAPPED, number)
+    SealedMessage.from_token(token, Formats(frozenset({number})))  # so that its key is met
+    assert outcome(token, accepted) == outcome_part_by_part(token, accepted)
+    changed = bytearray(token)
+    dots = [at for at, one in enumerate(token) if one == ord(".")]
+    for _ in range(data.draw(st.integers(1, 2))):
+        near = data.draw(st.sampled_from([*dots, len(token)])) + data.draw(st.integers(-4, 4))
+        at = data.draw(st.just(near) | st.integers(0, len(token)))
+        put = data.draw(st.sampled_from([b"", *(bytes([one]) for one in b"A.B-_+/= wgQk\xff\0")]))
+        changed[at : at + data.draw(st.integers(0, 2))] = put
+    assert outcome(bytes(changed), accepted) == outcome_part_by_part(bytes(changed), accepted)
+
+
+@pytest.mark.parametrize("size", range(7))
+def test_stray_bits_of_a_last_character_are_refused_under_a_key_that_was_met(size: int) -> None:
+    token = sealed(bytes(size))
+    opened(token)
+    for end in (len(token), token.rindex(".")):
+        for other in set(string.ascii_letters + string.digits + "-_") - {token[end - 1]}:
+            with pytest.raises(DecryptionError):
+                opened(token[: end - 1] + other + token[end:])
+
+
+def test_only_the_first_message_of_a_data_key_is_read_part_by_part(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[bytes] = []
+    parse = SealedMessage._parse
+
+    def counted(token: bytes, accepted: Formats) -> SealedMessage:
+        read.append(token)
+        return parse(token, accepted)
+
+    monkeypatch.setattr(SealedMessage, "_parse", counted)
+    wrapped = WrappedKey(f"{KEY_ID}-counted", bytes(384))
+    for number in range(50):
+        header = MessageHeader(f"{number:036d}", "a/b")
+        assert opened(sealed(bytes(number), header, KEY, wrapped)) == bytes(number)
+    assert len(read) == 1
+
+
+def test_a_wrapped_key_that_is_too_long_takes_no_place_in_memory() -> None:
+    wrapped = WrappedKey(f"{KEY_ID}-long", bytes(2000))
+    token = sealed(b"payload", CONTEXT, KEY, wrapped)
+    for _ in range(2):
+        assert opened(token) == b"payload"
+    assert SealedMessage._parse_usual(token.encode(), KNOWN_FORMATS) is None
 
 
 json_values = st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists)

@@ -16,6 +16,7 @@ from shared.message.received import ReceivedMessage
 from shared.message.rejected import BUS_DETAIL, BUS_REASON
 from shared.message.state import State
 from shared.message.waiting import Wait, WaitsFor
+from shared.standards.trace_context import TraceContext
 
 KEY = DataKey.generate()
 ID = "i" * 80
@@ -51,7 +52,7 @@ def received(body: str) -> ReceivedMessage:
         attempts=9999,
         schedule_used=10**9 - 1,
         deliveries=1,
-        trace=TRACE,
+        trace=TraceContext(TRACE, "s" * 512),
         body=body.encode(),
         id=MessageId(ID, 10**18 - 1, 10**9 - 2),
         pending=PendingReceipt.by(KEY, receipt),
@@ -59,7 +60,7 @@ def received(body: str) -> ReceivedMessage:
 
 
 def test_no_later_hop_adds_more_than_is_kept_free() -> None:
-    first = size(outgoing(b"body", f"{ID}~{'d' * 16}", TRACE))
+    first = size(outgoing(b"body", f"{ID}~{'d' * 16}", TraceContext(TRACE, "s" * 512)))
     message = received("body")
     wait = Wait(WaitsFor.RECEIPT, FOUR_BYTES * 300, datetime.now(UTC))
     hops = [
@@ -82,5 +83,5 @@ def test_the_default_limit_leaves_that_room_in_the_standard_tier() -> None:
     header = MessageHeader(ID, "a/" + "b" * 253)
     # RSA 4096 is the largest that Key Vault has.
     token = seal(bytes(190_000), header, KEY, WrappedKey(KEY_ID, bytes(512)))
-    first = size(outgoing(token, f"{ID}~{'d' * 16}", TRACE))
+    first = size(outgoing(token, f"{ID}~{'d' * 16}", TraceContext(TRACE, "s" * 512)))
     assert first + LATER_HOP_BYTES <= STANDARD_BYTES

@@ -13,6 +13,7 @@ from shared.message.pending_receipt import PendingReceipt
 from shared.message.receipt import Receipt
 from shared.message.received import ReceivedMessage, UnidentifiedMessage, read_message
 from shared.message.state import State
+from shared.standards.trace_context import TraceContext
 from tests.unit.shared.message.test_receipt import AT
 from tests.unit.shared.message.triggered import TOKEN, TRACE, received, triggered, unidentified
 
@@ -29,7 +30,7 @@ from tests.unit.shared.message.triggered import TOKEN, TRACE, received, triggere
 def test_what_comes_in(bus_id: str, message_id: MessageId) -> None:
     message = received(bus_id, traceparent=TRACE)
     assert (message.bus_id, message.id) == (bus_id, message_id)
-    assert (message.attempts, message.deliveries, message.trace) == (0, 1, TRACE)
+    assert (message.attempts, message.deliveries, message.trace) == (0, 1, TraceContext(TRACE))
     assert message.pending is None
     assert message.sealed().header.message_id == "id-1"
 

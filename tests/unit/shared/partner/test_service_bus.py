@@ -19,6 +19,7 @@ from shared.partner.delivery import (
     PartnerUnavailableError,
 )
 from shared.partner.service_bus import PartnerQueue, PartnerQueueClient
+from shared.standards.trace_context import TraceContext
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 HEADER = MessageHeader("id-1", "a/b")
@@ -63,9 +64,18 @@ def client(bus: Bus) -> PartnerQueueClient:
     return PartnerQueueClient(ConnectionOptions(), bus.connect)
 
 
-@pytest.mark.parametrize(("trace", "properties"), [(TRACE, {"traceparent": TRACE}), (None, {})])
+@pytest.mark.parametrize(
+    ("trace", "properties"),
+    [
+        (None, {}),
+        (
+            TraceContext(TRACE, "a=b"),
+            {"traceparent": TRACE, "tracestate": "a=b", "Diagnostic-Id": TRACE},
+        ),
+    ],
+)
 async def test_what_is_sent(
-    client: PartnerQueueClient, bus: Bus, trace: str | None, properties: dict[str, str]
+    client: PartnerQueueClient, bus: Bus, trace: TraceContext | None, properties: dict[str, str]
 ) -> None:
     await client.send(INBOX, Delivery(HEADER, b"\x00\xff", trace))
     (message,) = bus.made[0].sent

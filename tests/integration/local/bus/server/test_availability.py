@@ -121,15 +121,15 @@ async def test_a_queue_that_is_full_for_sends_delivers(bus: Bus) -> None:
 
 
 @pytest.mark.parametrize("answer", ["full", "disabled", "send-disabled"])
-async def test_what_forwards_into_such_a_queue_waits_until_it_is_over(
+async def test_what_forwards_into_such_a_queue_is_dead_lettered_in_transfer(
     bus: Bus, answer: str
 ) -> None:
     bus.set_fault(answer=answer, queue="messages")
     bus.put("retries", b"hello")
-    assert bus.server.state()["retries"].active == 1
+    counts = bus.server.state()["retries"]
+    assert (counts.active, counts.transfer_dead_lettered) == (0, 1)
     bus.clear_faults()
-    assert bus.server.state()["retries"].active == 0
-    assert bus.server.state()["messages"].active == 1
+    assert bus.server.state()["messages"].active == 0
 
 
 async def test_the_next_k_sends_are_throttled_and_no_more(bus: Bus) -> None:

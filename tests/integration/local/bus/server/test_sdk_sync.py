@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ from azure.servicebus import (
     ServiceBusReceiveMode,
     ServiceBusSubQueue,
 )
+from azure.servicebus.amqp import AmqpAnnotatedMessage
 from azure.servicebus.exceptions import (
     MessageSizeExceededError,
     ServiceBusAuthenticationError,
@@ -88,3 +90,35 @@ def test_a_rule_gives_its_rights_on_its_queue_only(threaded_bus: Bus) -> None:
             client.get_queue_sender("other").send_messages(ServiceBusMessage("x"))
         with pytest.raises(ServiceBusAuthorizationError):
             client.get_queue_receiver("plain").receive_messages(1, max_wait_time=1)
+
+
+def test_a_queue_that_does_not_exist_is_refused_with_the_token(threaded_bus: Bus) -> None:
+    with (
+        threaded_bus.sync_client() as client,
+        pytest.raises(ServiceBusAuthenticationError) as refused,
+    ):
+        client.get_queue_sender("nowhere").send_messages(ServiceBusMessage("x"))
+    assert "Status code: 404\nDescription: The messaging entity 'sb://relay" in str(
+        refused.value.inner_exception
+    )
+
+
+def test_a_received_message_is_sent_again_with_what_its_sender_noted(threaded_bus: Bus) -> None:
+    message = AmqpAnnotatedMessage(
+        data_body=b"x",
+        delivery_annotations={"noted": 1},
+        application_properties={"price": Decimal("1.2345")},
+        footer={"foot": 2},
+    )
+    with threaded_bus.sync_client() as client, client.get_queue_sender("plain") as sender:
+        sender.send_messages(message)
+        with client.get_queue_receiver("plain") as receiver:
+            for _ in range(2):
+                (received,) = receiver.receive_messages(1, max_wait_time=5)
+                raw = received.raw_amqp_message
+                assert raw.delivery_annotations is not None
+                assert raw.delivery_annotations[b"noted"] == 1
+                assert raw.footer == {b"foot": 2}
+                assert raw.application_properties == {b"price": Decimal("1.2345")}
+                sender.send_messages(received)
+                receiver.complete_message(received)

@@ -464,3 +464,50 @@ def test_after_any_steps_the_same_bus_comes_back(
                 one.send("unique", *(message(f"{n}") for n in range(4)))
             assert names(bus, "unique") == names(again, "unique")
             assert bus.send("plain", message("z")) == again.send("plain", message("z"))
+
+
+def test_the_state_of_a_session_is_kept_and_its_lock_is_not(path: Path) -> None:
+    spec = QueueSpec("/q", "sessions", requires_session=True)
+    with opened(path, spec) as bus:
+        sessions = bus.queue("sessions").sessions
+        assert sessions is not None
+        for session_id, state in (("one", b"half way"), ("two", b"x"), ("two", None)):
+            lock = sessions.accept(session_id, bus.now)
+            sessions.set_state(lock, state, bus.now)
+            sessions.release(lock)
+        sessions.accept("one", bus.now)
+        bus.journal.commit()
+        left = killed(bus)
+    with opened(left, spec) as bus:
+        sessions = bus.queue("sessions").sessions
+        assert sessions is not None
+        assert (sessions.state("one"), sessions.state("two")) == (b"half way", None)
+        assert sessions.updated_since(bus.now - 1) == ["one", "two"]
+        sessions.accept("one", bus.now)
+    with opened(left, QueueSpec("/q", "other")):
+        pass
+
+
+def test_a_file_from_before_there_were_sessions_is_opened(path: Path) -> None:
+    with opened(path) as bus:
+        bus.send("plain", message("a"))
+    database = sqlite3.connect(path)
+    database.execute("DROP TABLE session_state")
+    database.commit()
+    database.close()
+    with opened(path) as bus:
+        assert bus.receive("plain").message.message_id == "a"
+
+
+def test_what_could_not_be_forwarded_is_kept(path: Path) -> None:
+    specs = (QueueSpec("/q", "a", forward_to="b"), QueueSpec("/q", "b", forward_to="a"))
+    with opened(path, *specs) as bus:
+        bus.send("a", message("m"))
+        bus.journal.commit()
+        left = killed(bus)
+    with opened(left, *specs) as bus:
+        entry = bus.receive("a/$Transfer/$DeadLetterQueue")
+        assert entry.message.message_id == "m"
+        assert entry.message.hops == 4
+    with pytest.raises(JournalError, match="a with 1 messages"), opened(left, QUEUES[0]):
+        pass

@@ -82,6 +82,9 @@ class Session:
     def detach(self, link: Link, error: AmqpError) -> None:
         self.detached.append((link, error))
 
+    def refuse(self, link: Link, attach: amqp.Attach, error: AmqpError) -> None:
+        self.detached.append((link, error))
+
     def next_delivery_id(self) -> int:
         return len(self.transfers)
 

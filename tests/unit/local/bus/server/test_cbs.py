@@ -34,6 +34,9 @@ def test_a_token_gives_its_rights_for_its_audience() -> None:
         ("put-token", "forged", "sb://host/", 401),
         ("put-token", 7, "sb://host/", 400),
         ("put-token", "somebody", None, 400),
+        ("put-token", "somebody", "sb://host/nowhere", 404),
+        ("put-token", "somebody", "amqps://host:5671/nowhere/$management", 404),
+        ("put-token", "forged", "sb://host/nowhere", 401),
         ("delete-token", "somebody", "sb://host/", 501),
     ],
 )
@@ -44,3 +47,11 @@ def test_anything_else_is_refused_and_gives_nothing(
     assert put(session, operation, token, name=name) == status
     with pytest.raises(UnauthorizedError):
         session.claims.require("send", Address("plain"))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["sb://host", "sb://host/PLAIN", "plain/$management", "sb://host/plain/$DeadLetterQueue"],
+)
+def test_a_token_is_taken_for_what_there_is(name: str) -> None:
+    assert put(Session(), "put-token", "somebody", name=name) == 202

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from local.bus.amqp import performatives as amqp
 from local.bus.amqp.errors import NOT_ALLOWED, NOT_FOUND, NOT_IMPLEMENTED, UNAUTHORIZED, AmqpError
 from local.bus.amqp.message import parse
-from local.bus.amqp.values import Described, ULong
+from local.bus.amqp.values import Described, Symbol, ULong, Value
 from local.bus.broker.address import Address
 from local.bus.server.incoming import CREDIT, IncomingLink
 from local.bus.server.link import Link
@@ -81,6 +83,17 @@ def test_what_cannot_be_attached_is_an_error(
         attach_link(session, attach(address, role))
     assert refused.value.condition == condition
     assert session.sent == []
+
+
+@pytest.mark.parametrize("wanted", ["one", None, Described(Symbol("filter"), "one")])
+def test_a_session_receiver_is_refused_on_a_queue_without_sessions(
+    session: Session, wanted: Value
+) -> None:
+    source: list[Value] = ["plain", *[None] * 6, {Symbol("com.microsoft:session-filter"): wanted}]
+    asked = replace(attach("plain", RECEIVER), source=Described(ULong(0x28), source))
+    with pytest.raises(AmqpError, match="does not require sessions") as refused:
+        attach_link(session, asked)
+    assert refused.value.condition == NOT_ALLOWED
 
 
 def test_rights_come_before_existence() -> None:

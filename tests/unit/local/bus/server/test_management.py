@@ -11,8 +11,9 @@ from local.bus.amqp.encoding import encode
 from local.bus.amqp.message import application_properties, parse, value_body
 from local.bus.amqp.values import Array, Described, Int, Long, ULong, Value
 from local.bus.broker.address import parse_address
+from local.bus.server.arguments import MAX_ITEMS
 from local.bus.server.link import Link
-from local.bus.server.management import MAX_ITEMS, MAX_PEEK_BYTES, management_node
+from local.bus.server.management import MAX_PEEK_BYTES, management_node
 from tests.unit.local.bus.server.session import DATA, SENDER, Session, attach, request
 
 ADDRESS = parse_address("plain/$management")
@@ -145,9 +146,22 @@ def test_deferred_messages_are_received_locked_or_removed(session: Session) -> N
         ("renew-lock", {}, 400),
         ("renew-lock", {"lock-tokens": [uuid4()] * (MAX_ITEMS + 1)}, 400),
         ("renew-lock", "no map", 400),
+        ("renew-lock", {"lock-tokens": [uuid4(), "a token"]}, 400),
+        ("peek-message", {"from-sequence-number": True, "message-count": Int(1)}, 400),
+        ("schedule-message", {"messages": [{"message": DATA}, {"message": "text"}]}, 400),
+        ("schedule-message", {"messages": [{"message": DATA}, DATA]}, 400),
+        ("schedule-message", {"messages": []}, 400),
+        ("cancel-scheduled-message", {"sequence-numbers": [Long(1), "2"]}, 400),
+        ("cancel-scheduled-message", {"sequence-numbers": [True]}, 400),
+        ("receive-by-sequence-number", {"sequence-numbers": [Long(9)]}, 400),
+        ("update-disposition", {**tokens(uuid4()), "disposition-status": 1}, 400),
         ("peek-message", {"from-sequence-number": Long(0), "message-count": Int(0)}, 400),
         ("schedule-message", {"messages": [{"message": b"garbage"}]}, 400),
-        ("receive-by-sequence-number", {"sequence-numbers": [Long(9)]}, 404),
+        (
+            "receive-by-sequence-number",
+            {"sequence-numbers": [Long(9)], "receiver-settle-mode": Int(1)},
+            404,
+        ),
         ("update-disposition", {**tokens(uuid4()), "disposition-status": "else"}, 400),
         ("unknown", {}, 501),
     ],
@@ -156,6 +170,23 @@ def test_what_cannot_be_done_has_its_status(
     session: Session, operation: str, body: Value, status: int
 ) -> None:
     assert ask(session, operation, body)[0] == status
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"deadletter-reason": 1},
+        {"deadletter-description": b"x"},
+        {"properties-to-modify": []},
+        {"properties-to-modify": {1: 1}},
+    ],
+)
+def test_what_goes_with_a_disposition_has_a_type(
+    session: Session, wrong: dict[Value, Value]
+) -> None:
+    body: dict[Value, Value] = {**tokens(locked(session)), "disposition-status": "suspended"}
+    assert ask(session, "update-disposition", {**body, **wrong})[0] == 400
+    assert session.queue().counts(session.now).locked == 1
 
 
 @pytest.mark.parametrize(
