@@ -64,7 +64,7 @@ export function showRejected(rejected, replay) {
       make("b", {}, one.reason), make("p", {}, `${one.detail ? `${one.detail}, ` : ""}${one.attempts} attempts, at ${clock(one.at)}`)), button);
   }));
   if (!rejected.length) list.append(make("li", { class: "empty" }, "Nothing is rejected."));
-  if (focused) (list.querySelector("button") || document.getElementById("said")).focus?.();
+  if (focused) (list.querySelector("button") || document.getElementById("said")).focus();
 }
 
 export function showIdentities(picture, change) {
