@@ -6,7 +6,6 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
 from tests.faults.stream import Promise
@@ -15,7 +14,7 @@ from tests.pipeline.cloud_process import Received
 
 REASONS = {"fault=400": "partner-refused", "fault=422": "partner-refused"}
 Gap = tuple[float, float]
-"""When a message arrived at the partner, and when it did so once more."""
+"""When a message arrived at the partner first, and when it did so once more."""
 
 _NEAR = 30.0  # seconds
 _MARGIN = 1.0  # seconds between what happens and when the test or the partner notes it
@@ -40,8 +39,11 @@ class Account:
         answers_lost = 0
         for one in self.promises:
             arrived = sorted(received.at for received in self.delivered.get(one, []))
-            left = without_answer([*pairwise(arrived)], self.unanswered.get(one, []))
-            answers_lost += max(0, len(arrived) - 1) - len(left)
+            # From the first delivery on, not the last: beside a hop that could not be completed,
+            # the next one is under way, and the bus may deliver either again.
+            repeats = [(arrived[0], again) for again in arrived[1:]]
+            left = without_answer(repeats, self.unanswered.get(one, []))
+            answers_lost += len(repeats) - len(left)
             gaps += left
         self.repeats, self.unexplained = explained(gaps, self.breaks)
         self.repeats[NO_ANSWER] += answers_lost
@@ -130,10 +132,9 @@ def without_answer(gaps: Sequence[Gap], unanswered: Sequence[float]) -> list[Gap
 def explained(gaps: Sequence[Gap], breaks: Sequence[Break]) -> tuple[Counter[str], list[Gap]]:
     """Count repeats by what explains each, and return those that nothing does.
 
-    Nothing explains more than it had under way.
-
-    A repeat is the time between two deliveries of a message, and what explains it happened
-    meanwhile. Each goes to what ended first and has not explained its most yet.
+    What explains a repeat happened between the first delivery of its message and the repeat.
+    Nothing explains more than it had under way: each repeat goes to what ended first and has not
+    explained its most yet.
     """
     in_order = sorted(breaks, key=lambda one: one.end)
     left = [one.most for one in in_order]

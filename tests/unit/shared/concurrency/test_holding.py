@@ -144,3 +144,10 @@ def test_a_day_without_the_database_costs_no_receipt_and_no_flood() -> None:
     assert most <= DAY / HOLD + 1
     assert sum(one.deliveries for one in recorded) <= 10_000 + BATCH * DAY / HOLD
     assert tries <= DAY / 15, "a database that comes back is not besieged"
+
+
+def test_it_is_tried_once_even_where_the_time_is_over_already() -> None:
+    async def work() -> str:
+        return "done"
+
+    assert run(held(work, 0, AwayError)) == "done"
