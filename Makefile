@@ -92,7 +92,8 @@ AUTHORIZED := $(patsubst %,tests/pipeline/test_%.py,access prove secrets keys de
                 operator pause rotation away) tests/pipeline/ledger/test_records.py
 
 test-long: $(READY) $(CHECKOV) $(BENCH)
-	$(BIN)/python -m pytest -n 4 --dist worksteal -m long --ignore=tests/faults
+	$(BIN)/python -m pytest -n 4 --dist worksteal -m long --ignore=tests/faults --ignore=tests/page
+	$(BIN)/python -m pytest -m long tests/page
 	SNAPSHOT=local-policies-private.snapshot.json \
 	  $(BIN)/python $(TESTS) -m "not long" $(AUTHORIZED)
 	SEED=$(SEED) $(BIN)/python -m pytest -s tests/faults

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, asdict, dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
@@ -86,15 +86,21 @@ class _Right:
 class AuditLog:
     """The last `size` decisions, numbered from 1, and all uses of rights since the start.
 
-    Safe for use by several threads.
+    Safe for use by several threads. `on_record` is called with each decision, once it is kept.
     """
 
-    def __init__(self, names: Names | None = None, size: int = DEFAULT_SIZE) -> None:
+    def __init__(
+        self,
+        names: Names | None = None,
+        size: int = DEFAULT_SIZE,
+        on_record: Callable[[AuditRecord], None] = lambda _: None,
+    ) -> None:
         self.names = names or Names()
         self._kept: deque[AuditRecord] = deque(maxlen=size)
         self._last = 0
         self._uses: dict[_Right, dict[str | None, UseCount]] = {}
         self._lock = Lock()
+        self._on_record = on_record
 
     def decided(self, service: Service, decision: Decision, requester: Requester) -> None:
         """Record an answer of `Authorization.decide`."""
@@ -106,10 +112,14 @@ class AuditLog:
                 str(self.names.label(decision.resource_id)),
                 decision.resource_id,
                 allowed=decision.allowed,
-                because=self._allowed(decision) if decision.allowed else self._missing(decision),
+                because=self.reason(decision),
                 by=decision.by,
             ),
         )
+
+    def reason(self, decision: Decision) -> str:
+        """Return which grant allowed what was decided, or what would have allowed it."""
+        return self._allowed(decision) if decision.allowed else self._missing(decision)
 
     def refused(
         self,
@@ -195,19 +205,19 @@ class AuditLog:
         known = record.resource is not None and self.names.known(record.resource)
         with self._lock:
             self._last += 1
-            self._kept.append(
-                replace(
-                    record,
-                    n=self._last,
-                    at=_time(time.time()),
-                    app=self.names.caller(requester.app),
-                    identity=self.names.identity(requester.principal_id),
-                    principal=requester.principal_id,
-                    resource=record.resource if known else None,
-                    request=requester.request_id,
-                    probe=requester.probe,
-                )
+            kept = replace(
+                record,
+                n=self._last,
+                at=_time(time.time()),
+                app=self.names.caller(requester.app),
+                identity=self.names.identity(requester.principal_id),
+                principal=requester.principal_id,
+                resource=record.resource if known else None,
+                request=requester.request_id,
+                probe=requester.probe,
             )
+            self._kept.append(kept)
+        self._on_record(kept)
 
     def _allowed(self, decision: Decision) -> str:
         if decision.model == "rbac":

@@ -12,7 +12,14 @@ from pathlib import Path
 
 from local.cli.output import progress
 from local.host.keys import HEADER, AppKeys, KeysUnreadableError
-from local.net.folder import KEY_FILE, PARTNER_KEY_FILE, NotUpError, app_keys_file, endpoints
+from local.net.folder import (
+    KEY_FILE,
+    PAGE_KEY_FILE,
+    PARTNER_KEY_FILE,
+    NotUpError,
+    app_keys_file,
+    endpoints,
+)
 
 # An app may take a minute to come up, and 15 s to stop before it.
 _SECONDS = 90.0
@@ -90,6 +97,10 @@ class Client:
         url = f"{self.url('partner')}/received?{query}"
         listed = self.request("GET", url, None, self._bearer(PARTNER_KEY_FILE)).json()
         return listed if isinstance(listed, list) else []
+
+    def page(self) -> str:
+        """Return the address of the live page, with its key in the fragment."""
+        return f"{self.url('page')}/#{self._key(PAGE_KEY_FILE)}"
 
     def partner_key(self) -> str:
         """Return the key that gives access to what the partner received."""

@@ -134,6 +134,10 @@ def command_line() -> argparse.ArgumentParser:
     )
     demo.add_argument("--stay", action="store_true", help="stay up afterwards, until Ctrl-C")
     demo.set_defaults(command=_demo)
+    page = commands.add_parser(
+        "page", parents=[folder], help="print the address of the live page, with its key"
+    )
+    page.set_defaults(command=_page)
     sending = commands.add_parser("send", parents=[folder], help="send a message")
     add_send_command(sending)
     received = commands.add_parser(
@@ -219,6 +223,11 @@ def _demo(options: argparse.Namespace) -> int:
     from local.cli.starting import start_and_show
 
     return start_and_show(options)
+
+
+def _page(options: argparse.Namespace) -> int:
+    print(Client(options.folder).page())
+    return 0
 
 
 def _key(options: argparse.Namespace) -> int:

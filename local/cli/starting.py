@@ -41,6 +41,7 @@ def start_and_stay(options: argparse.Namespace) -> int:
     """Start the cloud, print where everything is, and stay up until SIGINT or SIGTERM."""
 
     async def stay(cloud: Cloud) -> int:
+        print(_watch(cloud))
         _introduce(cloud, options)
         print("ready", flush=True)
         return await until_stopped()
@@ -52,6 +53,8 @@ def start_and_show(options: argparse.Namespace) -> int:
     """Start the cloud, send five messages and compare them; with `--stay`, stay up afterwards."""
 
     async def show(cloud: Cloud) -> int:
+        if options.stay:
+            print(_watch(cloud), flush=True)
         failed = await show_demo(cloud) != 0
         if not options.stay or failed:
             return 1 if failed else 0
@@ -61,6 +64,11 @@ def start_and_show(options: argparse.Namespace) -> int:
         return await until_stopped()
 
     return _run(options, show)
+
+
+def _watch(cloud: Cloud) -> str:
+    page = Client(cloud.context.folder.path).page()
+    return f"Watch it in a browser (the address holds its key):\n  {page}\n"
 
 
 def _introduce(cloud: Cloud, options: argparse.Namespace) -> None:

@@ -18,13 +18,15 @@ from local.control.endpoint import control_app
 from local.deployment.bicep import SUFFIXES, compiled
 from local.deployment.secret_values import read_values, with_values
 from local.net.bearer import new_key
-from local.net.folder import KEY_FILE, lock
+from local.net.folder import KEY_FILE, PAGE_KEY_FILE, Folder, lock
 from local.net.serving import serve
+from local.page.endpoint import page_app
 from local.runtime.cloud import OWN_SECRETS, Cloud, CloudOptions, start_cloud
 from local.runtime.redeployment import FILE as DEPLOYED_FILE
 from local.runtime.redeployment import Redeployment, over, read
 
 _CONTROL_PORT = 7099
+_PAGE_PORT = 7070
 # More than the connections of all ports together; the default of many systems is 1,024 or 256.
 _OPEN_FILES = 20_000
 
@@ -99,12 +101,21 @@ async def _up(start: Start) -> AsyncIterator[Cloud]:
         folder.write_private(KEY_FILE, key)
         listening = cloud.context.ports.bind("control", _CONTROL_PORT)
         control = await serve(stack, control_app(cloud, key), listening)
-        folder.publish_endpoints({**cloud.endpoints.as_json(), "control": control})
+        page = await _serve_page(stack, cloud, folder)
+        folder.publish_endpoints({**cloud.endpoints.as_json(), "control": control, "page": page})
         stack.callback(folder.withdraw_endpoints)
         logs = {name: app.log for name, app in cloud.apps.items()}
         showing = asyncio.create_task(show_notable(folder.path, logs, notify))
         stack.callback(showing.cancel)
         yield cloud
+
+
+async def _serve_page(stack: AsyncExitStack, cloud: Cloud, folder: Folder) -> str:
+    # Another key each time: a page that is left open sends its key to whatever program listens at
+    # this port after the cloud has stopped, and that key must then open nothing.
+    key = new_key()
+    folder.write_private(PAGE_KEY_FILE, key)
+    return await serve(stack, page_app(cloud, key), cloud.context.ports.bind("page", _PAGE_PORT))
 
 
 def _content(start: Start) -> bytes:

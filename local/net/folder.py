@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]  # of the project
 DEFAULT_FOLDER = ROOT / ".local"
 KEY_FILE = "control.key"  # the bearer secret of the control endpoint
 PARTNER_KEY_FILE = "partner.key"  # the bearer secret of what the partner received
+PAGE_KEY_FILE = "page.key"  # the bearer secret of the live page
 _LOCK = "lock"
 _ENDPOINTS = "endpoints.json"
 _HOSTS = ("127.0.0.1", "localhost", "::1")

@@ -90,7 +90,7 @@ class RunningBus:
 
     def _audit(self) -> BusAudit:
         context = self._context
-        return BusAudit(self.namespace, context.authorization, context.audit_log)
+        return BusAudit(self.namespace, context.authorization, context.audit_log, context.events)
 
     def _on_administered(self) -> None:
         self.server.entities_changed()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from local.authorization.audit_log import AuditLog, Requester, UseCount
 from local.authorization.authorization import Authorization
@@ -10,6 +10,7 @@ from local.bus.security.access import decide, queue_id
 from local.bus.security.audit_sink import AccessRequest, AuditSink
 from local.bus.security.principal import Principal, Right
 from local.deployment.resources import NamespaceSpec
+from local.runtime.events import CloudEvents, MessagesTransferred
 
 # The names in access.json.
 _OPERATIONS: Mapping[Right, str] = {"send": "send", "listen": "receive", "manage": "manage"}
@@ -19,11 +20,16 @@ class BusAudit(AuditSink):
     """Records in the audit log what the bus of a namespace decides, and counts uses of rights."""
 
     def __init__(
-        self, namespace: NamespaceSpec, authorization: Authorization, audit_log: AuditLog
+        self,
+        namespace: NamespaceSpec,
+        authorization: Authorization,
+        audit_log: AuditLog,
+        events: CloudEvents,
     ) -> None:
         self._namespace = namespace
         self._authorization = authorization
         self._audit_log = audit_log
+        self._events = events
         self._uses: dict[tuple[str, str | None, Right, str], UseCount] = {}
 
     def decided(self, principal: Principal, right: Right, asked: AccessRequest) -> None:
@@ -52,3 +58,15 @@ class BusAudit(AuditSink):
             )
             self._uses[key] = use
         use.once_more(count)
+
+    def transferred(
+        self, principal: Principal, right: Right, entity: str, message_ids: Sequence[str]
+    ) -> None:
+        """Publish that messages moved, where anybody watches: this runs for each of them."""
+        if self._events.is_watched:
+            operation = _OPERATIONS[right]
+            self._events.publish(
+                MessagesTransferred(
+                    principal.id, principal.app, operation, entity, tuple(message_ids)
+                )
+            )

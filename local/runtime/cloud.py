@@ -19,6 +19,7 @@ from local.runtime.changes import beyond_permissions
 from local.runtime.context import ServiceContext
 from local.runtime.database import database_url
 from local.runtime.endpoints import Endpoints
+from local.runtime.events import CloudEvents
 from local.runtime.identity import (
     Caller,
     identity_keys,
@@ -186,6 +187,7 @@ def _context(
     deployment: Deployment, folder: Folder, on_event: Callable[[str], None], options: CloudOptions
 ) -> ServiceContext:
     ca_file, tls = folder.certify(namespace.host for namespace in deployment.namespaces)
+    events = CloudEvents()
     return ServiceContext(
         folder=folder,
         ports=Ports(folder, free_at_first=options.free_ports),
@@ -193,10 +195,11 @@ def _context(
         tls=tls,
         issuer=TokenIssuer(deployment.tenant_id),
         authorization=Authorization(deployment),
-        audit_log=AuditLog(Names(deployment), options.audit_size),
+        audit_log=AuditLog(Names(deployment), options.audit_size, events.publish),
         faults=Faults(),
         on_event=on_event,
         round_trip=options.round_trip,
+        events=events,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from local.authorization.audit_log import AuditLog
@@ -13,6 +13,7 @@ from local.authorization.authorization import Authorization
 from local.faults.faults import Faults
 from local.identity.tokens import TokenIssuer
 from local.net.folder import Folder
+from local.runtime.events import CloudEvents
 from local.runtime.ports import Ports
 
 
@@ -20,7 +21,8 @@ from local.runtime.ports import Ports
 class ServiceContext:
     """What each service is given; `on_event` gets a line for each event that a user should see.
 
-    `round_trip`: the seconds that vaults, bus and database seem to be away from the apps.
+    `events` are for whoever watches the services at work. `round_trip`: the seconds that vaults,
+    bus and database seem to be away from the apps.
     """
 
     folder: Folder
@@ -33,6 +35,7 @@ class ServiceContext:
     faults: Faults
     on_event: Callable[[str], None]
     round_trip: float = 0.0
+    events: CloudEvents = field(default_factory=CloudEvents)
 
     def free_port(self, name: str, usual: int) -> int:
         """Find a port for a program outside this cloud, and leave it to that program."""

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
 from local.bus.server.server import MAX_CONNECTIONS
 from local.net.bearer import new_key
 from local.net.folder import PARTNER_KEY_FILE
@@ -15,6 +18,7 @@ from local.partner.inbox import PartnerInbox
 from local.partner.keys import PartnerKeys
 from local.partner.webhook import PartnerWebhook, partner_app
 from local.runtime.context import ServiceContext
+from local.runtime.events import CloudEvents, PartnerAnswered
 from local.runtime.fault_middleware import partner_faults
 
 _PORT = 7090
@@ -44,8 +48,25 @@ async def start_partner(stack: AsyncExitStack, context: ServiceContext) -> Runni
     webhook, inbox = PartnerWebhook(secret=keys.signing), PartnerInbox(key=keys.queue)
     key_file = context.folder.kept(PARTNER_KEY_FILE, new_key)
     app = partner_app(webhook, key_file.read_text())
+    # The first one sees what the faults make of an answer.
+    app.middlewares.append(publishing_answers(context.events))
     app.middlewares.append(partner_faults(context.faults))
     url = await serve(stack, app, context.ports.bind("partner", _PORT), context.tls)
     stack.push_async_callback(inbox.bus.close)
     port = await inbox.bus.listen_on(context.ports.bind("partner_bus", _BUS_PORT, MAX_CONNECTIONS))
     return RunningPartner(webhook, inbox, url, f"sb://{LOOPBACK}:{port}")
+
+
+def publishing_answers(events: CloudEvents) -> Middleware:
+    """Publish how each message posted to the partner was answered."""
+
+    @web.middleware
+    async def publish(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.method != "POST":
+            return await handler(request)
+        response = await handler(request)
+        status = None if request.transport is None else response.status
+        events.publish(PartnerAnswered(request.headers.get("webhook-id", ""), status))
+        return response
+
+    return publish

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from local.bus.security.principal import Principal, Right
@@ -27,3 +28,8 @@ class AuditSink:
 
     def used(self, principal: Principal, right: Right, entity: str, count: int) -> None:
         """Count messages sent or received, or operations done, by a right."""
+
+    def transferred(
+        self, principal: Principal, right: Right, entity: str, message_ids: Sequence[str]
+    ) -> None:
+        """See messages pass: sent to a queue, or delivered by it, by their ids on the bus."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from uuid import uuid4
 
 from local.bus.amqp.errors import RESOURCE_LIMIT, AmqpError, UnauthorizedError
@@ -81,6 +81,14 @@ class ConnectionClaims:
         # What the access audit tries says nothing about what the apps need.
         if not self.probe:
             self._audit.used(principal, right, address.entity, count)
+
+    def transferred(
+        self, right: Right, principal: Principal, address: Address, message_ids: Sequence[str]
+    ) -> None:
+        """Count messages that were sent or delivered by a right, and report their ids."""
+        if not self.probe:
+            self._audit.used(principal, right, address.entity, len(message_ids))
+            self._audit.transferred(principal, right, address.entity, message_ids)
 
     def _holder(
         self, right: Right, address: Address, now: float, *, fresh: bool

@@ -168,7 +168,8 @@ def queue_node(queue: Queue) -> Node:
             link.session.namespace.send(queue, messages)
         else:
             link.session.transactions.send(transaction_id, queue, messages)
-        claims.used("send", holder, link.address, len(encoded))
+        ids = [message.message_id for message, _ in messages]
+        claims.transferred("send", holder, link.address, ids)
         return None if transaction_id is None else in_transaction(transaction_id, ACCEPTED)
 
     return accept

@@ -114,7 +114,8 @@ class QueueReceiver(OutgoingLink):
         if not self.deletes:
             self.session.track(number, LockedDelivery(self, token))
         if self.holder is not None:
-            self.session.claims.used("listen", self.holder, self.address)
+            ids = (entry.message.message_id,)
+            self.session.claims.transferred("listen", self.holder, self.address, ids)
 
     def settle(self, token: UUID, state: Described) -> Described | None:
         """Apply an outcome; return the one to answer, or None where there was none."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
 import logging
 import math
 import socket
@@ -138,6 +139,13 @@ class BusServer:
         if found is None:
             raise ValueError(f"there is no queue {queue}")
         return found.peek(from_number, len(found.store), self._now())
+
+    def newest(self, queue: str, count: int) -> Sequence[QueueEntry]:
+        """Return the last `count` messages that a queue holds, newest first, and leave them."""
+        found = self._namespace.find(Address(queue.lower()))
+        if found is None:
+            raise ValueError(f"there is no queue {queue}")
+        return heapq.nlargest(count, found.store, key=lambda entry: entry.sequence_number)
 
     def drop_connections(self, *, mid_frame: bool = False) -> None:
         """Break every connection, as a failing network does.

@@ -9,7 +9,7 @@ import threading
 import time
 import warnings
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -137,6 +137,7 @@ class Notes(AuditSink):
     requests: list[str | None] = field(default_factory=list)
     strangers: list[tuple[str, str]] = field(default_factory=list)
     uses: Counter[tuple[str, Right, str]] = field(default_factory=Counter)
+    transfers: list[tuple[str, Right, str, tuple[str, ...]]] = field(default_factory=list)
 
     def decided(self, principal: Principal, right: Right, asked: AccessRequest) -> None:
         self.decisions.append((principal.id, right, asked.entity, asked.probe))
@@ -148,6 +149,11 @@ class Notes(AuditSink):
 
     def used(self, principal: Principal, right: Right, entity: str, count: int) -> None:
         self.uses[principal.id, right, entity] += count
+
+    def transferred(
+        self, principal: Principal, right: Right, entity: str, message_ids: Sequence[str]
+    ) -> None:
+        self.transfers.append((principal.id, right, entity, tuple(message_ids)))
 
 
 @dataclass

@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[4]
 PLANTED = "planted-by-the-parent"
 ENDPOINTS = {
     *("sender", "receiver", "tracker", "partner", "identity"),
-    *("partner_bus", "vaults", "bus", "administration", "ca", "control"),
+    *("partner_bus", "vaults", "bus", "administration", "ca", "control", "page"),
 }
 
 
@@ -59,7 +59,9 @@ def up(
     assert process.stdout
     with process, process.stdout:
         try:
-            assert "ready\n" in until_ready(process.stdout)
+            lines = until_ready(process.stdout)
+            assert lines[0].startswith("Watch it in a browser")
+            assert lines[-1] == "ready\n"
             yield process
         finally:
             process.terminate()
@@ -381,6 +383,20 @@ def until_shown(terminal: Path, text: str) -> None:
     while text not in terminal.read_text():
         assert time.monotonic() < patience, terminal.read_text()
         time.sleep(0.05)
+
+
+def test_the_live_page_is_where_its_command_says(folder: Path) -> None:
+    client = Client(folder)
+    assert local("page", "--folder", str(folder)).stdout == f"{client.page()}\n"
+    bare, _, key = client.page().partition("#")
+    assert client.request("GET", bare).status == 200
+    assert client.request("POST", f"{bare}proof").status == 401
+    body, headers = b'{"granted": true}', {"Authorization": f"Bearer {key}"}
+    assert client.request("PUT", f"{bare}grants/decrypt", body, headers).status == 200
+    assert client.request("PUT", f"{bare}grants/nobody", body, headers).status == 409
+    # The key of the page gives no access to the control endpoint.
+    status = client.request("GET", client.url("control") + "/status", None, headers)
+    assert status.status == 401
 
 
 def test_control_is_for_those_who_have_the_key(folder: Path) -> None:

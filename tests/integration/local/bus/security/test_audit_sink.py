@@ -113,3 +113,29 @@ async def test_the_apps_own_proof_is_told_apart(bus: Bus) -> None:
         await sender.send_messages(ServiceBusMessage("x"))
     assert bus.notes.decisions == [("root", "send", "plain", True)]
     assert not bus.notes.uses
+
+
+async def test_messages_are_reported_by_their_ids_as_they_are_sent_and_delivered(bus: Bus) -> None:
+    async with bus.client() as client:
+        async with client.get_queue_sender("plain") as sender:
+            await sender.send_messages(ServiceBusMessage("x", message_id="one"))
+            more = [ServiceBusMessage("x", message_id=name) for name in ("two", "three")]
+            await sender.send_messages(more)
+        async with client.get_queue_receiver("plain", prefetch_count=0) as receiver:
+            for message in await receiver.receive_messages(1, max_wait_time=5):
+                await receiver.complete_message(message)
+    sent = [one for one in bus.notes.transfers if one[1] == "send"]
+    assert sent == [
+        ("root", "send", "plain", ("one",)),
+        ("root", "send", "plain", ("two", "three")),
+    ]
+    assert ("root", "listen", "plain", ("one",)) in bus.notes.transfers
+
+
+async def test_what_the_access_audit_sends_is_not_reported(bus: Bus) -> None:
+    async with (
+        bus.client(user_agent="relay-access/1") as client,
+        client.get_queue_sender("plain") as sender,
+    ):
+        await sender.send_messages(ServiceBusMessage("x"))
+    assert not bus.notes.transfers
