@@ -168,6 +168,8 @@ def _answered(value: str) -> str:
         kind = "keys" if expression.path == "keyUri" else "secrets"
         vault = last(parent(expression.resource_id))
         return f"https://{vault}.vault.azure.net/{kind}/{last(expression.resource_id)}"
+    if expression.path.lower().endswith("connectionstring"):
+        return ""  # nothing is to be sent anywhere from here
     return "00000000-0000-4000-8000-000000000000"
 
 
