@@ -56,7 +56,12 @@ def _wrapped(text: str) -> Sequence[str]:
 
 
 def curl_commands(client: Client, folder: Path, *, keys: bool) -> Sequence[str]:
-    """Return commands for a shell in the project's folder: one sends a message, one shows it."""
+    """Return commands for a shell in the project's folder: one sends a message, one shows it.
+
+    None where the deployment, that of another project, has no sender.
+    """
+    if "sender" not in client.endpoints:
+        return ()
     key = ""
     if keys:
         key = f' \\\n    -H "x-functions-key: $({shell_command(folder, "key", "sender")})"'

@@ -74,9 +74,9 @@ def _watch(cloud: Cloud) -> str:
 def _introduce(cloud: Cloud, options: argparse.Namespace) -> None:
     """Print what to do next, where everything is, and last what has no effect here."""
     client = Client(cloud.context.folder.path)
-    print("Try it, in another terminal:")
-    print("\n".join(curl_commands(client, options.folder, keys=not options.no_keys)))
-    print(f"\n{addresses(client, cloud.deployment)}\n")
+    if commands := curl_commands(client, options.folder, keys=not options.no_keys):
+        print("Try it, in another terminal:", *commands, "", sep="\n")
+    print(f"{addresses(client, cloud.deployment)}\n")
 
 
 def _run(options: argparse.Namespace, during: Callable[[Cloud], Awaitable[int]]) -> int:
