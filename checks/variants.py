@@ -32,6 +32,8 @@ COMPILED: Mapping[str, Mapping[str, Any]] = {
         "vaultNetworkDefault": "Deny",
         "allowedAddresses": ["203.0.113.4/32", "198.51.100.0/24"],
         "alertAddresses": ["somebody@relay.example"],
+        "alertRejected": 10,
+        "alertOldestMinutes": 15,
         "queueSizesMB": {"retries": 4096, "rejected": 5120},
         "keySize": 4096,
         "databaseAdministrator": "ledger",

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from ops.access_comparison import SILENT, Line, Proof
+from ops.console import OutputConsole
 from ops.output import plain
 from shared.access.declaration import Grant, Kind, Verdict
 
@@ -47,7 +47,7 @@ _UNKNOWN = Text("? nothing could be tried", _STYLES["could not tell"])
 def show(proof: Proof, unused: Sequence[Grant] | None) -> None:
     """Print the table, every difference, and the conclusion; colours where there are any."""
     # The library heeds NO_COLOR and what the terminal can do.
-    console = Console(
+    console = OutputConsole(
         width=None if sys.stdout.isatty() else _WIDTH, highlight=False, markup=False, emoji=False
     )
     lines = proof.lines()

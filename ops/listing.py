@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TextIO
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ops.console import OutputConsole
 from ops.output import plain
 from ops.rejected import Rejected
 
@@ -21,7 +21,7 @@ WIDE = 320  # where there is no terminal whose width would count: no line is bro
 def show(messages: Sequence[Rejected], now: datetime, file: TextIO | None = None) -> None:
     """Print a table of messages; each has its id, and below it why it was rejected."""
     file = file or sys.stdout
-    console = Console(
+    console = OutputConsole(
         file=file,
         width=None if file.isatty() else WIDE,
         highlight=False,

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ops.console import OutputConsole
 from ops.listing import WIDE, age
 from ops.output import plain
 from shared.message.waiting import WaitingMessage
@@ -18,7 +18,7 @@ from shared.message.waiting import WaitingMessage
 
 def show_table(messages: Sequence[WaitingMessage], now: datetime) -> None:
     """Print a table; each message has its id, and below it what it waits for and why."""
-    console = Console(
+    console = OutputConsole(
         width=None if sys.stdout.isatty() else WIDE, highlight=False, markup=False, emoji=False
     )
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)

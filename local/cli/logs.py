@@ -18,7 +18,9 @@ _POLL = 0.3  # seconds
 _MOST = 10  # lines of an app shown of each poll
 _READ = 256 * 1024  # bytes of a log read at once
 # Date and time, level, logger and text, as `local.host.logs` has them written.
-_LINE = re.compile(r"\S+ (?P<time>[\d:]+)\S* (?P<level>[A-Z]+) +(?P<logger>\S+): (?P<text>.*)")
+_LINE = re.compile(
+    r"\S+ (?P<time>[\d:]+)(?:,\d+)? (?P<level>[A-Z]+) +(?P<logger>\S+): (?P<text>.*)"
+)
 _LEVELS = ("WARNING", "ERROR", "CRITICAL")
 _SDKS = ("azure.", "msal")
 _RETRY = re.compile(r"(retry|waits) ")

@@ -38,5 +38,11 @@ def lines_of(made: Table) -> list[str]:
     return [line.rstrip() for line in captured.get().splitlines()]
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to the command, which ends quietly; the library would end with an error."""
+        raise BrokenPipeError
+
+
 def _console() -> Console:
-    return Console(width=None if sys.stdout.isatty() else _WIDTH, highlight=False)
+    return _Console(width=None if sys.stdout.isatty() else _WIDTH, highlight=False)

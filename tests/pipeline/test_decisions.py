@@ -185,7 +185,7 @@ async def test_the_bus_names_its_refusals(each_cloud: Running, decisions: Comman
     shown = decisions(each_cloud, "--request", tracking[1])
     assert {"REFUSED", "tracker", "tracker_bus"} <= set(shown.output.split())
     needs = "needs a role permitting Microsoft.ServiceBus/namespaces/messages/send/action"
-    assert f"messages/send   queue messages: {needs} at queue messages" in shown.output
+    assert f"{needs} at queue messages" in " ".join(shown.output.split())
 
 
 async def test_the_identity_endpoint_names_its_refusals(each_cloud: Running) -> None:

@@ -235,8 +235,8 @@ def test_ci_fails_where_a_version_is_missing(machine: Machine, tmp_path: Path) -
     for name in ("dirname", "bash"):
         (machine.path / name).symlink_to(shutil.which(name) or "")
     machine.program("make", "echo made >&2")
-    machine.program("bicep", "")
-    machine.program("git", "")
+    for program in ("bicep", "git", "node", "npm", "chromium"):
+        machine.program(program, "")
     folder = tmp_path / "project"
     shutil.copytree(ROOT / "scripts", folder / "scripts")
     shutil.copytree(ROOT / ".ci", folder / ".ci")

@@ -31,6 +31,7 @@ async def test_the_ledger_records_each_state_of_a_message(cloud: Running) -> Non
         "state": "delivered",
         "attempts": 1,
         "detail": None,
+        "next_attempt_at": None,
         "content_type": TEXT,
         "size": 5,
         "key_version": (await cloud.versions("payload"))[-1],

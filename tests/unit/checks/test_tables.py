@@ -31,4 +31,7 @@ def test_the_table_of_grants_has_every_identity() -> None:
 def test_the_table_of_layers_has_each_contract() -> None:
     table = layers()
     assert "| `shared` | `apps`, `access`, `settings`, `partner` or `ledger`," in table
-    assert "| `local.bus` | `server`, `security`, `broker`, `amqp` |" in table
+    assert (
+        "| `local.bus` | `server` or `administration`, `security`, `broker`, `topics`, `amqp` |"
+        in table
+    )

@@ -15,6 +15,7 @@ from shared.apps.failures import InvalidRequestError
 from shared.azure.queues import (
     BusDeniedError,
     BusError,
+    BusThrottledError,
     BusUnavailableError,
     MessageTooLargeError,
     QueueRefusedError,
@@ -52,6 +53,7 @@ TRANSIENT: set[type[RelayError]] = {
     VaultUnavailableError,
     BusUnavailableError,
     QueueRefusedError,
+    BusThrottledError,
     OverloadedError,
     LedgerUnavailableError,
     PoolerRefusedError,

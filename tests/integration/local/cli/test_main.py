@@ -210,6 +210,7 @@ def test_a_fault_that_is_wrong_is_named_as_it_was_typed(folder: Path) -> None:
     [
         ("local", "decisions", "--proof", "--json"),
         ("local", "status"),
+        ("ops", "rejected"),
         ("ops", "rejected", "--json"),
         ("ops", "--help"),
     ],

@@ -115,6 +115,7 @@ def test_an_entry_is_answered_with_its_times_and_without_its_fingerprint() -> No
         "state": "delivered",
         "attempts": 0,
         "detail": None,
+        "next_attempt_at": None,
         "content_type": "a/b",
         "size": 7,
         "key_version": None,
