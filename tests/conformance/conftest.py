@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.conformance.target import SNAPSHOT, NoTargetError, Target, azure_target, local_target
 from tests.pipeline.cloud_process import running
+
+_FOLDER = Path(__file__).parent
 
 
 @pytest.fixture(scope="session")
@@ -30,3 +33,10 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
 def unused() -> Callable[[str], str]:
     """Give a maker of names that nothing has yet: in Azure a deleted key keeps its name."""
     return lambda prefix: f"{prefix}-{uuid.uuid4().hex[:12]}"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have all of them run with the long ones: the rest of the tests needs no second cloud."""
+    for item in items:
+        if item.path.is_relative_to(_FOLDER):
+            item.add_marker(pytest.mark.long)
