@@ -33,7 +33,7 @@ def test_each_app_starts_from_the_package_and_its_lock_alone(folder: Path, app: 
     program = (
         "import function_app, sys;"
         "print(len(function_app.app.get_functions()));"
-        "print(*{m.__file__ for m in sys.modules.values() if getattr(m, '__file__', None)})"
+        "print(*{m.__file__ for m in list(sys.modules.values()) if getattr(m, '__file__', None)})"
     )
     # The secure parameters of a deployment are no matter here.
     settings = dict(settings_of(spec, vaults))

@@ -20,7 +20,7 @@ PROGRAM = """
 import json, sys
 import function_app
 functions = {f.get_function_name(): f.get_trigger().type for f in function_app.app.get_functions()}
-print(json.dumps([functions, [name for name in sys.modules if name.startswith("shared.")]]))
+print(json.dumps([functions, [name for name in list(sys.modules) if name.startswith("shared.")]]))
 """
 FUNCTIONS = {
     "sender": {"access": "httpTrigger", "health": "httpTrigger", "send": "httpTrigger"},
@@ -79,7 +79,7 @@ def test_no_app_waits_for_the_library_of_the_database() -> None:
     program = """
 import sys
 import shared.apps.receiver, shared.apps.sender, shared.apps.tracker
-print({name.partition(".")[0] for name in sys.modules} & {"sqlalchemy", "asyncpg", "aiosqlite"})
+print({name.partition(".")[0] for name in list(sys.modules)} & {"sqlalchemy", "asyncpg", "aiosqlite"})
 """
     run = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True

@@ -106,7 +106,7 @@ async def index(folder: str) -> dict[str, Any]:
 def _files() -> set[str]:
     """Return where the packages are from that the app imported, those of Python left out."""
     ours = {"__main__", "azure_functions_runtime", "azurefunctions"}
-    names = {name.partition(".")[0] for name in sys.modules} - sys.stdlib_module_names - ours
+    names = {name.partition(".")[0] for name in list(sys.modules)} - sys.stdlib_module_names - ours
     files = {getattr(sys.modules.get(name), "__file__", None) for name in names}
     return {file for file in files if file}
 

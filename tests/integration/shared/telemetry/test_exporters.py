@@ -19,7 +19,7 @@ _PROGRAM = """
 import json, logging, os, sys
 import function_app
 from shared.telemetry import recording
-modules = [m for m in sys.modules if m.startswith(("opentelemetry", "azure.monitor"))]
+modules = [m for m in list(sys.modules) if m.startswith(("opentelemetry", "azure.monitor"))]
 found = {"modules": modules, "on": recording.is_on(), "exporters": [], "credentials": []}
 if recording.is_on():
     from azure.core.settings import settings
