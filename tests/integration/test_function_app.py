@@ -79,7 +79,8 @@ def test_no_app_waits_for_the_library_of_the_database() -> None:
     program = """
 import sys
 import shared.apps.receiver, shared.apps.sender, shared.apps.tracker
-print({name.partition(".")[0] for name in list(sys.modules)} & {"sqlalchemy", "asyncpg", "aiosqlite"})
+loaded = {name.partition(".")[0] for name in list(sys.modules)}
+print(loaded & {"sqlalchemy", "asyncpg", "aiosqlite"})
 """
     run = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
