@@ -31,12 +31,6 @@ QUEUE = "queues"
 
 
 @pytest.fixture
-async def client(target: Target) -> AsyncIterator[ServiceBusClient]:
-    async with target.service_bus_async() as made:
-        yield made
-
-
-@pytest.fixture
 async def sender(client: ServiceBusClient) -> AsyncIterator[ServiceBusSender]:
     async with client.get_queue_sender(QUEUE) as made:
         yield made

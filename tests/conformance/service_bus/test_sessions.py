@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,12 +19,6 @@ if TYPE_CHECKING:
     from azure.servicebus.aio import ServiceBusClient
 
 QUEUE = "sessions"
-
-
-@pytest.fixture
-async def client(target: Target) -> AsyncIterator[ServiceBusClient]:
-    async with target.service_bus_async() as made:
-        yield made
 
 
 @pytest.fixture
