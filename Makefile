@@ -92,11 +92,11 @@ AUTHORIZED := $(patsubst %,tests/pipeline/test_%.py,access prove secrets keys de
                 operator pause rotation away) tests/pipeline/ledger/test_records.py
 
 test-long: $(READY) $(CHECKOV) $(BENCH)
-	$(BIN)/python -m pytest -n 4 --dist worksteal -m long --ignore=tests/faults --ignore=tests/page
-	$(BIN)/python -m pytest -m long tests/page
+	$(BIN)/python -m pytest -n 4 --dist worksteal -m "long and not alone"
+	$(BIN)/python -m pytest -m alone tests/page
 	SNAPSHOT=local-policies-private.snapshot.json \
 	  $(BIN)/python $(TESTS) -m "not long" $(AUTHORIZED)
-	SEED=$(SEED) $(BIN)/python -m pytest -s tests/faults
+	SEED=$(SEED) $(BIN)/python -m pytest -s -m alone tests/faults
 	ROWS=1000000 $(BIN)/python -m pytest tests/integration/shared/ledger/test_ledger_plans.py
 	.venv-bench/bin/python -m bench --quick
 

@@ -33,7 +33,7 @@ from tests.faults.virtual_bus import MIB
 from tests.unit.shared.apps.days import HOUR
 from tests.unit.shared.apps.virtual_time import run
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.alone]
 
 IDS = frozenset(f"m{n}" for n in range(MESSAGES))
 # After these the partner accepts for an hour or more.

@@ -24,7 +24,7 @@ from shared.partner.delivery import PartnerSecretError
 from shared.partner.partner import read_secret
 from tests.pipeline.cloud_process import SNAPSHOT, Running, running
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.alone]
 
 REQUESTS = 4000
 STREAMS = 1500

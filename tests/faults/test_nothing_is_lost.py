@@ -20,7 +20,7 @@ from tests.faults.stream import MARKS, Arrivals, Stream
 from tests.faults.trouble import Trouble
 from tests.pipeline.cloud_process import SNAPSHOT, Running, running, with_settings
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.alone]
 
 MESSAGES = 5000
 MIXED = 12  # times that two faults, drawn at random, happen at once

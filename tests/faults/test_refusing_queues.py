@@ -25,7 +25,7 @@ from tests.faults.trouble import QUEUES, Break, Trouble
 from tests.pipeline.cloud_process import SNAPSHOT, Running, running, with_settings
 from tests.pipeline.waiting import until
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.alone]
 
 WORKERS = 16
 SECONDS = 2.0  # of each refusal

@@ -12,16 +12,26 @@ const picture = new Picture();
 let known = { vaults: [] };
 let state = { suspended: [], partner: { faults: [] } };
 let spokenAt = 0;
+let newest = null;
 
-function say(text, tone = "") {
-  byId("said").textContent = text;
-  byId("said").dataset.tone = tone;
+function show(id, text, tone = "") {
+  byId(id).textContent = text;
+  byId(id).dataset.tone = tone;
 }
 
-function sayNow(text, tone) {
-  if (Date.now() - spokenAt < SPOKEN) return;
+// What became of what a button asked for. Events have a line of their own: one may come in the same moment.
+const say = (text, tone) => show("said", text, tone);
+
+function happened(text, tone) {
+  const waiting = newest !== null;
+  newest = [text, tone];
+  if (!waiting) setTimeout(showNewest, Math.max(0, spokenAt + SPOKEN - Date.now()));
+}
+
+function showNewest() {
+  show("seen", ...newest);
+  newest = null;
   spokenAt = Date.now();
-  say(text, tone);
 }
 
 // Do what a button asks for. It keeps the focus while it works, so it is not disabled for the browser.
@@ -88,12 +98,12 @@ const events = {
     addDecisions(found.accesses);
     const refused = found.accesses.filter((one) => !one.allowed).pop();
     if (refused) {
-      sayNow(`Refused: ${refused.app || "somebody"} may not ${phrase(refused.operation, refused.object)} as ` +
+      happened(`Refused: ${refused.app || "somebody"} may not ${phrase(refused.operation, refused.object)} as ` +
         `${refused.identity || "nobody known"}: it ${refused.because}.`, "bad");
     }
     const arrived = found.partner.filter((one) => one.status >= 200 && one.status < 300).pop();
     if (arrived && !refused) {
-      sayNow(arrived.count === 1 ? `Message ${short(arrived.ids[0])} is at the partner, opened and signed.`
+      happened(arrived.count === 1 ? `Message ${short(arrived.ids[0])} is at the partner, opened and signed.`
         : `${arrived.count} messages are at the partner.`, "good");
     }
   },
