@@ -120,7 +120,7 @@ async def test_a_message_of_several_receipts_belongs_to_one_trace_and_links_to_t
 
 
 def test_a_call_is_below_the_span_of_the_host(recorded: Recorded) -> None:
-    with calling(context(CALLER.parent, CALLER.state), OTHER), recording.span("a") as span:
+    with calling(context(CALLER.parent, CALLER.state), lambda: OTHER), recording.span("a") as span:
         pass
     assert span.context
     assert (span.context.trace_id, span.context.state) == (CALLER.trace_id, "x=y")
@@ -128,7 +128,7 @@ def test_a_call_is_below_the_span_of_the_host(recorded: Recorded) -> None:
 
 @pytest.mark.parametrize("parent", ["", "planted", CALLER.parent.upper()])
 def test_without_one_it_is_below_what_the_message_says(parent: str, recorded: Recorded) -> None:
-    with calling(context(parent), OTHER), recording.span("a"):
+    with calling(context(parent), lambda: OTHER), recording.span("a"):
         pass
     assert context_of(recorded.span("a")).trace_id == OTHER.trace_id
 

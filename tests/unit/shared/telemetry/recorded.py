@@ -12,6 +12,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import Sampler
 
 from shared.standards.trace_context import TraceContext
 from shared.telemetry.metrics import Metric
@@ -53,10 +54,10 @@ def _value_of(point: Any) -> float:
 
 
 @contextmanager
-def recording_in_memory() -> Iterator[Recorded]:
-    """Record while the block runs."""
+def recording_in_memory(sampler: Sampler | None = None) -> Iterator[Recorded]:
+    """Record while the block runs: all traces, or what a sampler decides for."""
     exporter, reader = InMemorySpanExporter(), InMemoryMetricReader()
-    traces, meters = TracerProvider(), MeterProvider([reader])
+    traces, meters = TracerProvider(sampler), MeterProvider([reader])
     traces.add_span_processor(SimpleSpanProcessor(exporter))
     record_to(OpenTelemetryRecorder(traces, meters))
     try:

@@ -31,6 +31,11 @@ def test_while_it_is_off_nothing_is_recorded_and_the_trace_goes_through() -> Non
     assert not recording.is_on()
 
 
+def test_while_it_is_off_no_span_and_nothing_else_is_made() -> None:
+    assert recording.span("a", Kind.CLIENT, {"b": 1}) is recording.span("c", parent=OTHER)
+    assert recording.attached(PARENT, [OTHER]) is recording.attached(None)
+
+
 def test_spans_are_below_the_call_and_below_one_another(recorded: Recorded) -> None:
     with recording.attached(PARENT), recording.span("a") as outer, recording.span("b"):
         pass
