@@ -83,6 +83,16 @@ async def test_what_is_sent_outside_of_a_call_stays_in_the_trace_of_the_message(
     assert context_of(recorded.span("send retries")).trace_id == CALLER.trace_id
 
 
+async def test_what_is_sent_together_is_measured_once_and_counted_by_message(
+    send: Send, bus: Bus, recorded: Recorded
+) -> None:
+    await asyncio.gather(*(send(ServiceBusMessage(f"{number}")) for number in range(4)))
+    await send(ServiceBusMessage("alone"))
+    assert [len(one) for one in bus.sends] == [4, 1]
+    assert [count for _, count in recorded.points(SENT)] == [5]
+    assert recorded.times_measured(SENDING) == 2
+
+
 async def test_a_refused_send_is_a_failed_span_and_throttling_is_counted(
     send: Send, bus: Bus, recorded: Recorded
 ) -> None:

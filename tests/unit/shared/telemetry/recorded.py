@@ -36,11 +36,18 @@ class Recorded:
         (found,) = (one for one in self.spans if one.name == name)
         return found
 
+    def times_measured(self, metric: Metric) -> int:
+        """Return how many values a histogram has got."""
+        return sum(int(point.count) for point in self._points_of(metric))
+
     def points(self, metric: Metric) -> list[tuple[dict[str, object], float]]:
         """Return attributes and sum of each series of a metric."""
+        return [(dict(one.attributes or {}), _value_of(one)) for one in self._points_of(metric)]
+
+    def _points_of(self, metric: Metric) -> list[Any]:
         data = self._metrics.get_metrics_data()
         return [
-            (dict(point.attributes or {}), _value_of(point))
+            point
             for resource in (data.resource_metrics if data else ())
             for scope in resource.scope_metrics
             for one in scope.metrics
