@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from local.bus.administration.atom import COUNTS, description, duration, node
-from local.bus.broker.queue import Counts
+from local.bus.broker.entity import Counts
 from local.deployment.resources import (
     AccessRule,
     NamespaceSpec,
