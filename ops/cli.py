@@ -13,9 +13,10 @@ from pathlib import Path
 
 from azure.core.exceptions import AzureError
 
+from local.cli.output import notify
 from ops import access_audit_options, partner_command, records_command, retries
 from ops.commands import Selection, discard, replay, show
-from ops.output import cause, notify
+from ops.output import cause
 from ops.partner_secret import OFFICER, SECRET, NotSetError, prompt_secret, set_partner
 from ops.retries import retry, show_waiting
 from ops.secret_target import SecretTarget
