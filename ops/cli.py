@@ -13,9 +13,11 @@ from pathlib import Path
 
 from azure.core.exceptions import AzureError
 
+from local.cli.output import notify
+from local.cli.platforms import unsupported
 from ops import access_audit_options, partner_command, records_command, retries
 from ops.commands import Selection, discard, replay, show
-from ops.output import cause, notify
+from ops.output import cause
 from ops.partner_secret import OFFICER, SECRET, NotSetError, prompt_secret, set_partner
 from ops.retries import retry, show_waiting
 from ops.secret_target import SecretTarget
@@ -35,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.getLogger("azure").setLevel(logging.CRITICAL)
     parser = command_line()
     options = parser.parse_args(arguments)
+    _check_platform(parser, options)
     if options.command == "prove":
         from ops.access_audit_command import run  # it takes as long as all the rest
 
@@ -108,6 +111,13 @@ def _set_secret(options: argparse.Namespace) -> int:
         notify(f"error: {error}")
         return 1
     return 0
+
+
+def _check_platform(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Refuse the local cloud where it does not run; an operator of Azure works anywhere."""
+    is_local = getattr(options, "local", False) or getattr(options, "folder", None)
+    if is_local and (problem := unsupported()):
+        parser.error(problem)
 
 
 def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:

@@ -7,7 +7,7 @@ import asyncio
 import os
 from pathlib import Path
 
-from ops.output import notify
+from local.cli.output import notify
 from ops.partner_pause import OFFICER, pause, resume, status
 from ops.partner_secret import NotSetError
 from ops.secret_target import SecretTarget

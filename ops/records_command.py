@@ -12,7 +12,8 @@ from pathlib import Path
 
 from azure.core.exceptions import AzureError
 
-from ops.output import cause, notify
+from local.cli.output import notify
+from ops.output import cause
 from ops.target import NAMESPACE, TargetNotGivenError
 from shared.azure.queues import BusError
 from shared.ledger.errors import LedgerError
