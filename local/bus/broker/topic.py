@@ -15,7 +15,12 @@ from local.bus.broker.store import NullRecorder, StoreRecorder
 from local.bus.topics.errors import RuleEvaluationError
 from local.bus.topics.rules import compile_rule, copies
 from local.deployment.resources import QueueSpec, SubscriptionSpec, TopicSpec
+from local.deployment.rules import DEFAULT_RULE, CorrelationFilterSpec, RuleSpec
+from local.resource_manager.topics import MAX_CORRELATION_FILTERS, MAX_SQL_FILTERS
 
+TOO_MANY_FILTERS = (
+    f"A topic has at most {MAX_SQL_FILTERS} SQL and {MAX_CORRELATION_FILTERS} correlation filters."
+)
 FILTER_FAILED = "FilterEvaluationException"
 # Source: Microsoft Learn, "Overview of Service Bus dead-letter queues".
 NO_SESSION = "Session ID is null"
@@ -39,6 +44,20 @@ class Topic(Queue):
         """What the topic holds, with its subscriptions: its size limits them together."""
         held = sum(one.size_in_bytes for one in self.subscriptions.values())
         return self.store.total_bytes + held
+
+    def has_room_for(self, rule: RuleSpec, replaced: RuleSpec | None = None) -> bool:
+        """Return whether a rule's filter is within what a topic may have in all subscriptions."""
+        is_correlation = isinstance(rule.condition, CorrelationFilterSpec)
+        limit = MAX_CORRELATION_FILTERS if is_correlation else MAX_SQL_FILTERS
+        # A filter that takes all, or nothing, is a SQL filter in Azure. The default rule is not
+        # counted: a topic could not have as many subscriptions as it may have.
+        alike = sum(
+            isinstance(one.condition, CorrelationFilterSpec) == is_correlation
+            for subscription in self.subscriptions.values()
+            for one in subscription.subscription_spec.rules
+            if one is not replaced and one.name != DEFAULT_RULE
+        )
+        return alike < limit
 
     def publish(self, now: float) -> list[Subscription]:
         """Move what is due to the subscriptions; return those that may have got something."""
