@@ -12,8 +12,8 @@ from dataclasses import replace
 from local.bus.broker.entry import QueueEntry
 from local.bus.broker.queue import Queue
 from local.bus.broker.store import NullRecorder, StoreRecorder
-from local.bus.topics.errors import RuleEvaluationError
-from local.bus.topics.rules import compile_rule, copies
+from local.bus.topics.errors import RuleEvaluationError, RuleSyntaxError
+from local.bus.topics.rules import Rule, compile_rule, copies
 from local.deployment.resources import QueueSpec, SubscriptionSpec, TopicSpec
 from local.deployment.rules import DEFAULT_RULE, CorrelationFilterSpec, RuleSpec
 from local.resource_manager.topics import MAX_CORRELATION_FILTERS, MAX_SQL_FILTERS
@@ -82,7 +82,7 @@ class Subscription(Queue):
     ) -> None:
         super().__init__(spec, recorder)
         self.topic = topic
-        self._rules = [compile_rule(rule) for rule in spec.rules]
+        self._rules = _compiled(spec)
 
     @property
     def subscription_spec(self) -> SubscriptionSpec:
@@ -93,7 +93,7 @@ class Subscription(Queue):
     def configure(self, spec: QueueSpec) -> None:
         """Go by other properties and rules from now on. Raises RuleSyntaxError."""
         if isinstance(spec, SubscriptionSpec):
-            self._rules = [compile_rule(rule) for rule in spec.rules]
+            self._rules = _compiled(spec)
         super().configure(spec)
 
     def accept(self, published: QueueEntry, now: float) -> None:
@@ -126,3 +126,14 @@ class Subscription(Queue):
         # A topic's time to live is the longest that any message may ask for.
         limits = (self.spec.time_to_live, self.topic.spec.time_to_live)
         return min((one.total_seconds() for one in limits if one is not None), default=None)
+
+
+def _compiled(spec: SubscriptionSpec) -> list[Rule]:
+    """Compile a subscription's rules. Raises RuleSyntaxError, which names the rule."""
+    compiled: list[Rule] = []
+    for rule in spec.rules:
+        try:
+            compiled.append(compile_rule(rule))
+        except RuleSyntaxError as error:
+            raise RuleSyntaxError(f"{spec.name}, rule {rule.name}: {error}") from None
+    return compiled

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from azure.servicebus import (
@@ -197,3 +198,32 @@ async def test_what_does_not_exist_is_refused(target: Target, topic: str) -> Non
             await client.get_subscription_receiver(topic, "nowhere").receive_messages()
         with pytest.raises(ServiceBusError):
             await publish(client, "nowhere", ServiceBusMessage("a"))
+
+
+@pytest.mark.conformance("Service Bus deployments", "topics, subscriptions and rules")
+async def test_a_deployed_topic_is_as_deployed(
+    client: ServiceBusClient, administration: ServiceBusAdministrationClient
+) -> None:
+    topic = administration.get_topic("deployed")
+    assert topic.user_metadata == "of the deployment"
+    # Duplicates are detected, by ids that another run has not used.
+    properties: list[dict[str | bytes, Any]] = [{"size": 6}, {"size": 4}, {"urgency": "high"}]
+    ids = [uuid.uuid4().hex for _ in properties]
+    messages = [
+        ServiceBusMessage(
+            body, message_id=message_id, subject="order", application_properties=given
+        )
+        for body, message_id, given in zip("abc", ids, properties, strict=True)
+    ]
+    await publish(client, "deployed", *messages)
+    await publish(client, "deployed", ServiceBusMessage("again", message_id=ids[0]))
+    async with client.get_subscription_receiver("deployed", "everything") as receiver:
+        assert [str(one) for one in await take(receiver, 3)] == ["a", "b", "c"]
+        assert await receiver.peek_messages(9) == []
+    async with client.get_subscription_receiver("deployed", "orders") as receiver:
+        found = {str(one): one.application_properties for one in await take(receiver, 2)}
+        assert await receiver.peek_messages(9) == []
+    assert found == {
+        "a": {b"size": 6, b"large": True, b"RuleName": b"$Default"},
+        "c": {b"urgency": b"high"},
+    }
