@@ -10,8 +10,8 @@ import sys
 from azure.core.exceptions import AzureError
 
 from local.cli.output import notify
+from ops.causes import cause
 from ops.erase import erase
-from ops.output import cause
 from ops.prune import prune
 from ops.records import RecordsTarget
 from ops.records_options import retention_of

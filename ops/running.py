@@ -11,9 +11,9 @@ from azure.core.exceptions import AzureError
 
 from local.cli.output import notify
 from ops import partner_command, retries
+from ops.causes import cause
 from ops.commands import Selection, discard, replay, show
 from ops.namespace import NAMESPACE
-from ops.output import cause
 from ops.partner_secret import OFFICER, SECRET, NotSetError, prompt_secret, set_partner
 from ops.retries import retry, show_waiting
 from ops.secret_target import SecretTarget
