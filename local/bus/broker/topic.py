@@ -103,7 +103,8 @@ class Subscription(Queue):
         )
         self.dead_letters.store.put(entry.dead_lettered(reason, why))
 
-    def _default_time_to_live(self) -> float | None:
+    def default_time_to_live(self) -> float | None:
+        """Return the shorter limit of topic and subscription, in seconds; None for no limit."""
         # A topic's time to live is the longest that any message may ask for.
         limits = (self.spec.time_to_live, self.topic.spec.time_to_live)
         return min((one.total_seconds() for one in limits if one is not None), default=None)

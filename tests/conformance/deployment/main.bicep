@@ -73,7 +73,7 @@ var queues Queue[] = [
   { name: 'sessions', requiresSession: true }
   { name: 'javascript' }
   { name: 'javascript-sessions', requiresSession: true }
-  { name: 'dotnet', lockDuration: 'PT5S' }
+  { name: 'dotnet' }
 ]
 
 resource namespaceQueues 'Microsoft.ServiceBus/namespaces/queues@2026-01-01' = [

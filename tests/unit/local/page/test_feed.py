@@ -14,7 +14,7 @@ from local.authorization.audit_log import AuditLog, Requester
 from local.authorization.authorization import Authorization
 from local.authorization.grants import principals
 from local.authorization.names import Names
-from local.bus.broker.queue import Counts
+from local.bus.broker.entity import Counts
 from local.deployment.deployment import load
 from local.faults.faults import Fault, Faults
 from local.page.app_calls import AppCalls

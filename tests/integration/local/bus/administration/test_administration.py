@@ -150,6 +150,25 @@ def test_what_is_administered_takes_and_gives_messages(administered: Administere
         assert client.get_topic_runtime_properties("orders").subscription_count == 2
 
 
+def test_filters_are_counted_by_kind_for_the_version_that_has_them(
+    administered: Administered,
+) -> None:
+    with administered.client() as client:
+        client.create_topic("orders")
+        client.create_subscription("orders", "all")
+        client.create_rule("orders", "all", "sql", filter=SqlRuleFilter("1=1"))
+        client.create_subscription("orders", "some")
+        client.create_rule(
+            "orders", "some", "one", filter=CorrelationRuleFilter(correlation_id="1")
+        )
+
+        counts = client.get_topic_runtime_properties("orders")
+        assert (counts.sql_filter_count, counts.correlation_filter_count) == (3, 1)
+    _, text = administered.request("GET", "/orders?api-version=2021-05")
+    assert "SubscriptionCount" in text
+    assert "FilterCount" not in text
+
+
 def test_a_failing_filter_leaves_a_dead_letter(administered: Administered) -> None:
     with administered.client() as client:
         client.create_topic("t")
