@@ -39,26 +39,37 @@ DEPLOYED = {
     *(operator["name"] for operator in ACCESS["operators"]),
 }
 """Who is deployed: the identities of machines are only where machines are asked for."""
+
+
+def _key(vault: str, key: str) -> str:
+    return f"vaults/{vault}/keys/{key}"
+
+
+def _secret(vault: str, secret: str) -> str:
+    return f"vaults/{vault}/secrets/{secret}"
+
+
 IN_VAULTS = [
     *(
-        (one["identity"], f"{KEYS}/{use}/action", f"vaults/{one['vault']}/keys/{one['key']}")
+        (one["identity"], f"{KEYS}/{use}/action", _key(one["vault"], one["key"]))
         for one in ACCESS["keyGrants"]
         for use in one["operations"]
         if one["identity"] in DEPLOYED
     ),
     *(
-        (one["operator"], f"{KEYS}/{use}", f"vaults/{one['vault']}/keys/{one['key']}")
-        for one in ACCESS["operatorKeyGrants"]
-        for use in (use if use == "read" else f"{use}/action" for use in one["operations"])
+        (of["operator"], f"{KEYS}/{use}", _key(of["vault"], of["key"]))
+        for of in ACCESS["operatorKeyGrants"]
+        for use in (one if one == "read" else f"{one}/action" for one in of["operations"])
     ),
     *(
-        (who, f"{SECRETS}/{use}/action", f"vaults/{one['vault']}/secrets/{one['secret']}")
-        for who, uses, one in (
-            *((one["identity"], ["getSecret"], one) for one in ACCESS["secretGrants"]),
-            *((one["operator"], one["operations"], one) for one in ACCESS["operatorSecretGrants"]),
-        )
-        for use in uses
-        if who in DEPLOYED
+        (held["identity"], f"{SECRETS}/getSecret/action", _secret(held["vault"], held["secret"]))
+        for held in ACCESS["secretGrants"]
+        if held["identity"] in DEPLOYED
+    ),
+    *(
+        (by["operator"], f"{SECRETS}/{use}/action", _secret(by["vault"], by["secret"]))
+        for by in ACCESS["operatorSecretGrants"]
+        for use in by["operations"]
     ),
 ]
 """Who may do what on which object of a vault, as declared."""
