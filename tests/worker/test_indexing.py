@@ -15,6 +15,7 @@ import pytest
 from local.deployment.deployment import load
 from local.host.bindings import HttpFunction, QueueFunction, bind
 from local.host.settings import Settings
+from tests.documented_functions import documented
 from tests.pipeline.cloud_process import ROOT
 from tests.worker.azure_worker import running, settings_as_deployed
 
@@ -26,18 +27,14 @@ TRIGGERS: dict[str, list[str]] = {
 ALL = ",".join(TRIGGERS)
 
 
-def documented(apps: str) -> dict[str, list[dict[str, Any]]]:
+def documented_bindings(apps: str) -> dict[str, list[dict[str, Any]]]:
     """Return the bindings of the HTTP functions that docs/http.md has of some apps."""
     found: dict[str, list[dict[str, Any]]] = {}
-    for line in (ROOT / "docs" / "http.md").read_text().splitlines():
-        cells = [cell.strip().replace("`", "") for cell in line.strip("|").split("|")]
-        if cells[0] in ("all", *apps.split(",")) and len(cells) == 6:
-            _, name, methods, path, level, _ = cells
-            trigger = {"type": "httpTrigger", "direction": "IN", "name": "req"}
-            answer = {"type": "http", "direction": "OUT", "name": "$return"}
-            route = path.removeprefix("/api/")
-            trigger |= {"authLevel": level.upper(), "route": route}
-            found[name] = [{**trigger, "methods": methods.split(", ")}, answer]
+    for one in documented(*apps.split(",")):
+        trigger = {"type": "httpTrigger", "direction": "IN", "name": "req"}
+        answer = {"type": "http", "direction": "OUT", "name": "$return"}
+        route = {"authLevel": one.level.upper(), "route": one.path.removeprefix("/api/")}
+        found[one.function] = [{**trigger, **route, "methods": one.methods}, answer]
     return found
 
 
@@ -67,7 +64,7 @@ async def test_what_is_indexed_is_what_the_host_needs(
     functions = indexed["functions"]
     raws = {name: one["raw"] for name, one in functions.items()}
     triggers = [raw for raw, *others in raws.values() if not others]
-    assert {name: raw for name, raw in raws.items() if len(raw) > 1} == documented(apps)
+    assert {name: raw for name, raw in raws.items() if len(raw) > 1} == documented_bindings(apps)
     assert all(map(is_trigger_of_a_queue, triggers)), triggers
     queues = [queue for app in apps.split(",") for queue in TRIGGERS[app]]
     settings_of_queues = {f"%RELAY_QUEUE_{one.upper().replace('-', '_')}%" for one in queues}
