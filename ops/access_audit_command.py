@@ -18,7 +18,8 @@ from ops.access_audit import AskedApp, OperatorSession, prove
 from ops.access_audit_options import MASTER_KEY, app_url
 from ops.access_comparison import NoAnswerError
 from ops.credentials import operator_credential
-from ops.target import NAMESPACE, TargetNotGivenError, namespace_in
+from ops.namespace import NAMESPACE, namespace_in
+from ops.target import TargetNotGivenError
 from shared.access.declaration import FILE, Declaration, NotDeclaredError
 from shared.access.probes import USER_AGENT
 from shared.azure.network import ConnectionOptions

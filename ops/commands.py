@@ -14,11 +14,11 @@ from azure.servicebus.aio import ServiceBusClient
 
 from local.cli.output import notify, printable
 from ops.actions import by_queue, dropping, replaying
+from ops.causes import cause
 from ops.interruption import interruptible
 from ops.listing import listed, named
 from ops.listing import show as show_table
 from ops.message_list import MessageList
-from ops.output import cause
 from ops.progress import Progress
 from ops.queue_job import Action, QueueJob, Source
 from ops.rejected import Rejected, chosen

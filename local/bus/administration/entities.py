@@ -19,7 +19,7 @@ from local.bus.administration.rule_descriptions import read_rule, write_rule
 from local.bus.broker.address import Address
 from local.bus.broker.namespace import Namespace
 from local.bus.broker.queue import Queue
-from local.bus.broker.topic import Subscription, Topic
+from local.bus.broker.topic import TOO_MANY_FILTERS, Subscription, Topic
 from local.deployment.resources import (
     NamespaceSpec,
     QueueSpec,
@@ -28,10 +28,10 @@ from local.deployment.resources import (
     subscription_path,
 )
 from local.deployment.rules import DEFAULT_RULE, CorrelationFilterSpec, RuleSpec
+from local.resource_manager.topics import MAX_SUBSCRIPTIONS
 
 Kind = Literal["queues", "topics", "subscriptions", "rules"]
 MAX_ENTITIES = 10_000  # queues and topics of a namespace (Azure Service Bus quotas and limits)
-MAX_SUBSCRIPTIONS = MAX_RULES = 2000  # of a topic; here rules of each subscription
 # Source: azure-servicebus 7.15, tests/mgmt_tests/test_topic_filter_counts_live.py.
 COUNTS_FILTERS_FROM = "2024-05"
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._~/\-]{0,258}[A-Za-z0-9_])?")
@@ -199,9 +199,10 @@ class Entities:
             raise not_found(path)
         if not exists and position is not None:
             raise conflict(path)
-        if not exists and len(rules) >= MAX_RULES:
-            raise bad_request(f"A subscription has at most {MAX_RULES} rules.")
         rule = read_rule(read_description(body, "RuleDescription"), name, self._context.now)
+        replaced = None if position is None else rules[position]
+        if not subscription.topic.has_room_for(rule, replaced):
+            raise bad_request(TOO_MANY_FILTERS)
         at = len(rules) if position is None else position
         self._replace_rules(subscription, (*rules[:at], rule, *rules[at + 1 :]))
         return self._rule_entry(subscription, rule)

@@ -38,10 +38,10 @@ def test_the_local_cloud_says_in_one_sentence_where_it_runs(arguments: tuple[str
 
 
 OPERATOR = """
-import sys
+import shutil, sys
 for name in ("fcntl", "grp", "pwd", "resource", "termios"):
     sys.modules[name] = None
-import ops.cli
+import ops.access_audit_command, ops.cli, ops.records_command, ops.running
 sys.platform = "win32"
 sys.exit(ops.cli.main(sys.argv[1:]))
 """

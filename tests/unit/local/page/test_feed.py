@@ -26,7 +26,9 @@ from tests.pipeline.cloud_process import ROOT, SNAPSHOT
 DEPLOYMENT = load(ROOT / "infra" / SNAPSHOT)
 EMPTY = Counts(active=0, scheduled=0, deferred=0, locked=0, dead_lettered=0)
 DECRYPT = "Microsoft.KeyVault/vaults/keys/decrypt/action"
-(KEY,) = (key.resource_id for vault in DEPLOYMENT.vaults for key in vault.keys)
+KEY = next(
+    key.resource_id for vault in DEPLOYMENT.vaults for key in vault.keys if key.name == "payload"
+)
 
 
 class Ledger:

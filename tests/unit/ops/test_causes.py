@@ -11,7 +11,7 @@ from azure.servicebus.exceptions import (
 )
 
 from local.cli.output import printable
-from ops.output import cause
+from ops.causes import cause
 
 
 @pytest.mark.parametrize(
