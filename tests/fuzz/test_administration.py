@@ -64,11 +64,15 @@ def requests() -> list[Request]:
     return puts + gets + deletes
 
 
-@pytest.fixture(scope="module")
-def port(server: SocketlessServer) -> Port:
+def serve(server: SocketlessServer) -> Port:
     namespace = Namespace(SPEC, time.time)
     administration = Administration(SPEC, Grants(), lambda: namespace, lambda: None)
     return server.serve(administration.application, requests(), is_tls=True)
+
+
+@pytest.fixture(scope="module")
+def port(server: SocketlessServer) -> Port:
+    return serve(server)
 
 
 @EFFORT

@@ -13,7 +13,8 @@ from local.bus.amqp import performatives as amqp
 from local.bus.amqp.decoding import DecodeError, decode, skip
 from local.bus.amqp.encoding import encode
 from local.bus.amqp.frames import AMQP, frame
-from local.bus.amqp.message import parse, split_batch, write
+from local.bus.amqp.message import parse, write
+from local.bus.amqp.sections import split_batch
 from local.bus.amqp.values import Described, ULong
 from local.bus.broker.delivery import encode_entry
 from local.bus.broker.namespace import Namespace

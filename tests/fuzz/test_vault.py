@@ -110,13 +110,17 @@ def requests(token: str) -> list[Request]:
     ]
 
 
-@pytest.fixture(scope="module")
-def port(server: SocketlessServer) -> Port:
+def serve(server: SocketlessServer) -> Port:
     store, issuer = VaultStore(server.folder / "v", SPEC), TokenIssuer(TENANT)
     store.set_secret("partner", "value", "a/b")
     app = vault_app(SPEC, store, issuer, Authorization(DEPLOYMENT), "https://127.0.0.1:1/")
     token = issuer.issue(OWNER, "https://vault.azure.net", "owner").value
     return server.serve(app, requests(token), is_tls=True)
+
+
+@pytest.fixture(scope="module")
+def port(server: SocketlessServer) -> Port:
+    return serve(server)
 
 
 @EFFORT

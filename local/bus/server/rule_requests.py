@@ -13,7 +13,7 @@ from local.bus.amqp.errors import ARGUMENT_ERROR, ENTITY_ALREADY_EXISTS, NOT_FOU
 from local.bus.amqp.message import timestamp
 from local.bus.amqp.values import Described, Int, ULong, Value
 from local.bus.broker.queue import Queue
-from local.bus.broker.topic import Subscription
+from local.bus.broker.topic import TOO_MANY_FILTERS, Subscription
 from local.bus.server.arguments import Arguments, Call, is_int
 from local.bus.topics.errors import RuleEvaluationError, RuleSyntaxError
 from local.bus.topics.message_properties import amqp_value, sql_value
@@ -29,7 +29,6 @@ from local.deployment.rules import (
     is_rule_name,
 )
 
-MAX_RULES = 2000  # of a topic, here of a subscription (Azure Service Bus quotas and limits)
 _RULE, _NO_ACTION, _SQL_ACTION = 0x13700000004, 0x13700000005, 0x13700000006
 _SQL, _TRUE, _FALSE, _CORRELATION = 0x1370000006, 0x1370000007, 0x1370000008, 0x1370000009
 _COMPATIBILITY = 20  # the level of the SQL dialect, the only one there is
@@ -53,12 +52,12 @@ def add_rule(call: Call) -> Value:
     name = _name(call.arguments)
     if any(rule.name.lower() == name.lower() for rule in spec.rules):
         raise AmqpError(ENTITY_ALREADY_EXISTS, f"The rule '{name}' exists already.")
-    if len(spec.rules) >= MAX_RULES:
-        raise AmqpError(ARGUMENT_ERROR, f"A subscription has at most {MAX_RULES} rules.")
     description = call.arguments.get("rule-description")
     if not isinstance(description, dict):
         raise AmqpError(ARGUMENT_ERROR, "The request has no rule-description.")
     rule = RuleSpec(name, _filter(description), _action(description), call.now)
+    if not subscription.topic.has_room_for(rule):
+        raise AmqpError(ARGUMENT_ERROR, TOO_MANY_FILTERS)
     try:
         call.namespace.change(subscription, replace(spec, rules=(*spec.rules, rule)))
     except RuleSyntaxError as error:

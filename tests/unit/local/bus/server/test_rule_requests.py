@@ -113,3 +113,14 @@ def test_a_rule_that_is_not_there_is_not_removed(subscription: Subscription) -> 
 def test_a_page_is_numbers(subscription: Subscription, arguments: dict[str, Value]) -> None:
     with pytest.raises(AmqpError):
         enumerate_rules(call(subscription, **arguments))
+
+
+def test_a_topic_has_a_limit_of_filters(
+    subscription: Subscription, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("local.bus.broker.topic.MAX_SQL_FILTERS", 1)
+    monkeypatch.setattr("local.bus.broker.topic.MAX_CORRELATION_FILTERS", 1)
+    for name, description in (("sql", SQL), ("mail", MAIL)):
+        add_rule(call(subscription, rule_name=name, rule_description=description))
+        with pytest.raises(AmqpError, match="A topic has at most"):
+            add_rule(call(subscription, rule_name=f"{name}2", rule_description=description))
