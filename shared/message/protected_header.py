@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from pybase64 import b64encode
+
 from shared.errors import RelayError
 from shared.message.formats import FIRST_FORMAT, Formats
 from shared.message.message_id import is_message_id
-from shared.standards.base64url import decode_ascii, encode_groups
+from shared.standards.base64url import ALTERNATIVES, decode_ascii, encode_groups
 from shared.standards.plain_text import is_writable
 
 ALGORITHM = "RSA-OAEP-256"
@@ -36,10 +38,12 @@ _MAX_CONTENT_TYPE = 255
 _BEFORE_ID = b'"mid":"'
 # By the length of the id: blanks fill the header up to a multiple of three bytes.
 _ENDS = ('"} ', '"}', '"}  ')
-# The end of a header with an id that is as long as a UUID, as all ids of the sender are.
-USUAL_END_CHARS = 52
-USUAL_END_BYTES = 39
-_USUAL_END = re.compile(rb'([A-Za-z0-9_-]{36})"} ')
+# The end of a header with an id that is as long as a UUID, as all ids of the sender are: the id is
+# whole groups of base64, and so is what is behind it.
+USUAL_ID_CHARS = 48
+USUAL_ID_BYTES = 36
+AFTER_USUAL_ID = encode_groups(b'"} ')
+USUAL_END_CHARS = USUAL_ID_CHARS + len(AFTER_USUAL_ID)
 # How many beginnings: one for each content type and data key that is in use.
 _REMEMBERED = 128
 
@@ -84,8 +88,10 @@ class HeaderFields:
 def write_header(header: MessageHeader, key_id: str, commitment: str, number: int) -> bytes:
     """Return the header of a sealed message in a format, encoded."""
     message_id = header.message_id
-    end = message_id + _ENDS[len(message_id) % 3]
     beginning = _beginning(key_id, header.content_type, commitment, number)
+    if len(message_id) == USUAL_ID_BYTES:
+        return b"".join((beginning, b64encode(message_id.encode(), ALTERNATIVES), AFTER_USUAL_ID))
+    end = message_id + _ENDS[len(message_id) % 3]
     return beginning + encode_groups(end.encode())
 
 
@@ -99,15 +105,6 @@ def read_header(encoded: bytes, accepted: Formats) -> tuple[str, HeaderFields]:
     if len(encoded) > _MAX_CHARS:
         raise ValueError("the protected header is too long")
     return _parse(decode_ascii(encoded), accepted)
-
-
-def id_at_end(decoded: bytes) -> str | None:
-    """Return the id in the decoded end of a header, None where it is not of the usual length.
-
-    `decoded` begins with the `USUAL_END_BYTES` of that end, which are `USUAL_END_CHARS` encoded.
-    """
-    found = _USUAL_END.fullmatch(decoded, 0, USUAL_END_BYTES)
-    return found[1].decode() if found else None
 
 
 @lru_cache(_REMEMBERED)

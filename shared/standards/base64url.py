@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pybase64
 
-_ALTERNATIVES = b"-_"
-_PLUS, _SLASH, _EQUALS = b"+/="
+ALTERNATIVES = b"-_"
+"""What it has instead of `+` and `/`."""
+PLUS, SLASH = b"+/"
+"""The characters of base64 that base64url does not have."""
+_EQUALS = ord("=")
 _PADDING = (b"", b"", b"==", b"=")  # by how many characters the last group of four has
-# What such a group may end in: characters whose spare bits, of which no byte is made, are zero.
-_LAST = (b"", b"", b"AQgw", b"AEIMQUYcgkosw048")
+LAST_CHARACTERS = (b"", b"", b"AQgw", b"AEIMQUYcgkosw048")
+"""What such a group may end in: characters whose spare bits, of which no byte is made, are zero."""
 
 
 def encode(data: bytes | memoryview) -> str:
@@ -18,12 +21,12 @@ def encode(data: bytes | memoryview) -> str:
 
 def encode_groups(data: bytes | memoryview) -> bytes:
     """Return `data`, of a multiple of three bytes, as that text in ASCII: nothing is to be cut."""
-    return pybase64.b64encode(data, _ALTERNATIVES)
+    return pybase64.b64encode(data, ALTERNATIVES)
 
 
 def encode_ascii(data: bytes | memoryview) -> bytes:
     """Return `data` as that text in ASCII."""
-    text = pybase64.b64encode(data, _ALTERNATIVES)
+    text = pybase64.b64encode(data, ALTERNATIVES)
     return text.rstrip(b"=") if text.endswith(b"=") else text
 
 
@@ -39,7 +42,7 @@ def decode_ascii(text: bytes) -> bytes:
 
 def refuse_base64(text: bytes) -> None:
     """Raise `ValueError` where there are characters of base64 that base64url does not have."""
-    if _PLUS in text or _SLASH in text or _EQUALS in text:
+    if PLUS in text or SLASH in text or _EQUALS in text:
         raise ValueError("a character is not of the alphabet of base64url")
 
 
@@ -50,7 +53,7 @@ def decode_groups(text: bytes | memoryview) -> bytes:
     """
     # `validate` lets pass the three characters that `refuse_base64` refuses, and no others. (With
     # `padded=False` the library would be strict as well, and eight times slower.)
-    return pybase64.b64decode(text, _ALTERNATIVES, True)  # noqa: FBT003 - by name it takes a third longer
+    return pybase64.b64decode(text, ALTERNATIVES, True)  # noqa: FBT003 - by name it takes a third longer
 
 
 def decode_unpadded(text: bytes | memoryview) -> bytes:
@@ -59,6 +62,6 @@ def decode_unpadded(text: bytes | memoryview) -> bytes:
     Apart from it so that many parts of a text are searched at once.
     """
     group = len(text) % 4
-    if group and text[-1] not in _LAST[group]:
+    if group and text[-1] not in LAST_CHARACTERS[group]:
         raise ValueError("it is not the one base64url of its value")
     return decode_groups(b"".join((text, _PADDING[group])) if group else text)

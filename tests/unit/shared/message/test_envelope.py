@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import string
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pybase64
@@ -12,6 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.message import envelope
+from shared.message.beginnings import Beginnings
 from shared.message.envelope import (
     DataKey,
     DecryptionError,
@@ -46,6 +49,12 @@ def opened(token: str, key: DataKey = KEY) -> bytes:
     return SealedMessage.from_token(token).open(key)
 
 
+def opened_part_by_part(token: str) -> bytes:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(envelope, "_beginnings", Beginnings())
+        return opened(token)
+
+
 def opened_by_vault(token: str) -> bytes:
     """As the receiver does it: the wrapped key that a token names decides what opens it."""
     message = SealedMessage.from_token(token)
@@ -63,6 +72,21 @@ def with_header(token: str, **changes: Any) -> str:
     header = json.loads(pybase64.urlsafe_b64decode(protected + "=" * (-len(protected) % 4)))
     header = {k: v for k, v in (header | changes).items() if v is not ...}
     return f"{encoded(json.dumps(header).encode())}.{rest}"
+
+
+@pytest.mark.parametrize("size", [*range(8), *range(3060, 3080), *range(4090, 4100), 190_000])
+def test_a_payload_of_any_size_opens_by_both_paths(size: int) -> None:
+    payload = bytes(range(256)) * (size // 256 + 1)
+    token = sealed(payload[:size])
+    assert opened_part_by_part(token) == opened(token) == opened(token) == payload[:size]
+
+
+def test_messages_of_many_keys_open_in_any_order() -> None:
+    keys = [WrappedKey(f"{KEY_ID}-{n}", bytes([n]) * 384) for n in range(3)]
+    tokens = [(key, sealed(b"payload", wrapped=key)) for key in keys for _ in range(2)]
+    for key, token in [*tokens, *reversed(tokens), *tokens]:
+        message = SealedMessage.from_token(token)
+        assert (message.wrapped, message.open(KEY)) == (key, b"payload")
 
 
 @given(payload=st.binary(max_size=5000), content_type=CONTENT_TYPES)
@@ -83,9 +107,12 @@ def test_no_altered_character_is_accepted(data: st.DataObject, payload: bytes) -
         opened_by_vault(changed)
 
 
-def test_no_altered_byte_is_accepted_anywhere_in_a_token() -> None:
-    token = sealed(b"every byte counts", CONTEXT, KEY, WRAPPED)
-    alphabet = string.ascii_letters + string.digits + "-_.=+/ \n\x00"
+@pytest.mark.parametrize(
+    "payload", [b"", b"every byte here", b"every byte too.", b"every byte counts"]
+)
+def test_no_altered_byte_is_accepted_anywhere_in_a_token(payload: bytes) -> None:
+    token = sealed(payload, CONTEXT, KEY, WRAPPED)
+    alphabet = "AZaz09QgwMEI-_.=+/ \n\x00~\x7f\xe4"
     accepted = []
     for at, was in enumerate(token):
         for other in alphabet:
@@ -97,6 +124,54 @@ def test_no_altered_byte_is_accepted_anywhere_in_a_token() -> None:
             except DecryptionError:
                 pass
     assert accepted == []
+
+
+@pytest.mark.parametrize("payload", [b"1234", b"12345", b"123456"])
+def test_no_part_of_a_token_may_be_longer_or_shorter(payload: bytes) -> None:
+    token = sealed(payload, CONTEXT, KEY, WRAPPED)
+    assert opened_by_vault(token) == payload
+    dots = [at for at, one in enumerate(token) if one == "."]
+    ends = [0, *dots, *(dot + 1 for dot in dots), len(token)]
+    accepted = []
+    for at in ends:
+        for more in (
+            "A",
+            "AA",
+            "AAA",
+            "AAAA",
+            "=",
+            "==",
+            "===",
+            "A=",
+            "A==",
+            ".",
+            "..",
+            "A.",
+            ".A",
+        ):
+            accepted += _those_that_open([token[:at] + more + token[at:]])
+        for fewer in range(1, 5):
+            accepted += _those_that_open(
+                [token[:at] + token[at + fewer :]] if at < len(token) else []
+            )
+            accepted += _those_that_open([token[: at - fewer] + token[at:]] if at >= fewer else [])
+    assert accepted == []
+
+
+def _those_that_open(tokens: list[str]) -> list[str]:
+    found = []
+    for token in tokens:
+        with suppress(DecryptionError):
+            opened_by_vault(token)
+            found.append(token)
+    return found
+
+
+@pytest.mark.parametrize("at", [0, 100, -1])
+def test_a_text_with_half_a_surrogate_pair_is_malformed(at: int) -> None:
+    token = sealed()
+    with pytest.raises(DecryptionError, match="malformed"):
+        opened(f"{token[:at]}\ud800{token[at:]}")
 
 
 @given(token=st.text() | st.text(alphabet=string.ascii_letters + "-_.", max_size=300))
@@ -116,7 +191,7 @@ def outcome(token: str | bytes, accepted: Formats) -> object:
 
 def outcome_part_by_part(token: str | bytes, accepted: Formats) -> object:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(SealedMessage, "_parse_usual", lambda *_: None)
+        patch.setattr(envelope, "_beginnings", Beginnings())
         return outcome(token, accepted)
 
 
@@ -143,7 +218,7 @@ def test_under_a_key_that_was_met_a_token_means_what_it_means_part_by_part(
     assert outcome(bytes(changed), accepted) == outcome_part_by_part(bytes(changed), accepted)
 
 
-@pytest.mark.parametrize("size", range(7))
+@pytest.mark.parametrize("size", [*range(7), 4096, 4097, 20_000, 20_001])
 def test_stray_bits_of_a_last_character_are_refused_under_a_key_that_was_met(size: int) -> None:
     token = sealed(bytes(size))
     opened(token)
@@ -165,7 +240,7 @@ def test_only_the_first_message_of_a_data_key_is_read_part_by_part(
 
     monkeypatch.setattr(SealedMessage, "_parse", counted)
     wrapped = WrappedKey(f"{KEY_ID}-counted", bytes(384))
-    for number in range(50):
+    for number in (*range(50), 5000, 5001, 5002, 60_000):
         header = MessageHeader(f"{number:036d}", "a/b")
         assert opened(sealed(bytes(number), header, KEY, wrapped)) == bytes(number)
     assert len(read) == 1
@@ -176,7 +251,7 @@ def test_a_wrapped_key_that_is_too_long_takes_no_place_in_memory() -> None:
     token = sealed(b"payload", CONTEXT, KEY, wrapped)
     for _ in range(2):
         assert opened(token) == b"payload"
-    assert SealedMessage._parse_usual(token.encode(), KNOWN_FORMATS) is None
+    assert envelope._beginnings.of(token.partition(".")[0].encode()).known is None
 
 
 json_values = st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists)

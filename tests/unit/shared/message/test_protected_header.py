@@ -8,13 +8,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shared.message.formats import KNOWN_FORMATS, Formats, NewerFormatError
+from shared.message.message_id import is_message_id
 from shared.message.protected_header import (
+    AFTER_USUAL_ID,
     USUAL_END_CHARS,
     HeaderFields,
     MessageHeader,
     RetiredFormatError,
     fields_of_beginning,
-    id_at_end,
     read_header,
     write_header,
 )
@@ -67,11 +68,11 @@ def read(text: bytes) -> tuple[str, HeaderFields] | None:
 
 def read_by_beginning(encoded: bytes) -> tuple[str, HeaderFields] | None:
     fields = fields_of_beginning(encoded[:-USUAL_END_CHARS])
-    try:
-        message_id = id_at_end(decode_ascii(encoded[-USUAL_END_CHARS:]))
-    except ValueError:
+    end = encoded[-USUAL_END_CHARS:]
+    if len(end) < USUAL_END_CHARS or not end.endswith(AFTER_USUAL_ID):
         return None
-    return (message_id, fields) if message_id and fields else None
+    message_id = decode_ascii(end[: -len(AFTER_USUAL_ID)]).decode("latin-1")
+    return (message_id, fields) if is_message_id(message_id) and fields else None
 
 
 def written(message_id: str = UUID, content_type: str = "text/plain", kid: str = KEY_ID) -> bytes:

@@ -93,6 +93,17 @@ def test_no_rule_is_no_content(subscription: Subscription) -> None:
         {"rule_name": "r", "rule_description": {"correlation-filter": {"properties": {"n": []}}}},
         {"rule_name": "r", "rule_description": {**SQL, "sql-rule-action": {}}},  # type: ignore[dict-item]
         {"rule_name": Symbol(""), "rule_description": SQL},
+        {"rule_name": "r", "rule_description": {**SQL, **MAIL}},  # type: ignore[dict-item]
+        {"rule_name": "r", "rule_description": {**SQL, "rule-name": "s"}},  # type: ignore[dict-item]
+        {"rule_name": "r", "rule_description": {**SQL, "priority": 1}},  # type: ignore[dict-item]
+        {
+            "rule_name": "r",
+            "rule_description": {"sql-filter": {"expression": "a = 1", "level": 21}},
+        },
+        {
+            "rule_name": "r",
+            "rule_description": {"correlation-filter": {"label": "x", "subject": "x"}},
+        },
     ],
 )
 def test_what_is_malformed_adds_nothing(
