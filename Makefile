@@ -26,7 +26,7 @@ TESTS := -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 # kept.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help run demo quick test test-long test-all test-oldest conformance func azure bench bench-quick check format lock infra clean FORCE
+.PHONY: help run demo quick test test-long test-all test-oldest soak fuzz conformance func azure bench bench-quick check format lock infra clean FORCE
 
 help:
 	@echo "Times are of two cores with nothing else to do; setting up takes a minute more, once."
@@ -39,6 +39,8 @@ help:
 	@echo "              and with a ledger of a million; 31 minutes"
 	@echo "make test-all both; 45 minutes"
 	@echo "make test-oldest what another version of Python can change: PYTHON=python3.11; 10 minutes"
+	@echo "make soak     the relay under load with memory, open files and tasks watched; MINUTES=10 (Linux)"
+	@echo "make fuzz     malformed input to every port, by the tests of tests/fuzz; EXAMPLES=2000 each"
 	@echo "make conformance the tests of what the local cloud has of Azure; AZURE=1 GROUP=NAME against Azure"
 	@echo "make func APP=receiver  the local cloud, with that app under the Functions Core Tools"
 	@echo "make azure    try in a subscription what only Azure can show; costs money, asks first"
@@ -94,11 +96,20 @@ AUTHORIZED := $(patsubst %,tests/pipeline/test_%.py,access prove secrets keys de
 test-long: $(READY) $(CHECKOV) $(BENCH)
 	$(BIN)/python -m pytest -n 4 --dist worksteal -m "long and not alone"
 	$(BIN)/python -m pytest -m alone tests/page
+	$(BIN)/python -m pytest -s -m alone tests/soak
 	SNAPSHOT=local-policies-private.snapshot.json \
 	  $(BIN)/python $(TESTS) -m "not long" $(AUTHORIZED)
 	SEED=$(SEED) $(BIN)/python -m pytest -s -m alone tests/faults
 	ROWS=1000000 $(BIN)/python -m pytest tests/integration/shared/ledger/test_ledger_plans.py
 	.venv-bench/bin/python -m bench --quick
+
+# MINUTES is how long; a run of a minute is a part of test-long.
+soak: $(READY)
+	MINUTES=$(or $(MINUTES),10) $(BIN)/python -m pytest -s tests/soak
+
+# EXAMPLES is how many inputs each test makes; a run of few is a part of test.
+fuzz: $(READY)
+	EXAMPLES=$(or $(EXAMPLES),2000) $(BIN)/python -m pytest -n 2 tests/fuzz
 
 # Against the local cloud, or with AZURE=1 against the resource group GROUP: docs/conformance.md.
 conformance: $(READY)

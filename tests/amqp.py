@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ssl
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -105,3 +107,8 @@ class Raw:
 
     def close(self) -> None:
         self.writer.transport.abort()
+
+    async def closed(self) -> None:
+        """Wait until this side of the connection is closed."""
+        with contextlib.suppress(ConnectionError, ssl.SSLError):
+            await self.writer.wait_closed()

@@ -20,6 +20,7 @@ from local.deployment.secret_values import read_values, with_values
 from local.net.bearer import new_key
 from local.net.folder import KEY_FILE, PAGE_KEY_FILE, Folder, lock
 from local.net.serving import serve
+from local.net.tls_buffers import shrink_tls_buffers
 from local.page.endpoint import page_app
 from local.runtime.cloud import OWN_SECRETS, Cloud, CloudOptions, start_cloud
 from local.runtime.redeployment import FILE as DEPLOYED_FILE
@@ -52,6 +53,7 @@ def run(start: Start, during: Callable[[Cloud], Awaitable[int]]) -> int:
     # All files made from here on, by the apps too, are for this user alone.
     os.umask(0o077)
     _allow_open_files()
+    shrink_tls_buffers()
     try:
         return asyncio.run(_run(start, during))
     except (KeyboardInterrupt, asyncio.CancelledError):

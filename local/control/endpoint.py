@@ -17,6 +17,7 @@ from local.deployment.snapshot import DeploymentError
 from local.key_vault.objects import NameInUseError, ObjectNotFoundError
 from local.net.bearer import has_key
 from local.net.query import whole_number
+from local.net.request_body import read_text
 from local.partner.webhook import stream_json
 from local.runtime.apps import AppFailedError, AppProcess
 from local.runtime.cloud import Cloud, UnsupportedDeploymentError
@@ -122,7 +123,7 @@ class _Control:
         # Any code, but only of whoever can read the control key, and so is the user who started
         # the cloud.
         app = self._app(request)
-        app.take(Path(await request.text()))
+        app.take(Path(await read_text(request)))
         return web.json_response({"app": app.spec.app, "package": str(app.package)})
 
     async def bus(self, request: web.Request) -> web.Response:
@@ -145,7 +146,7 @@ class _Control:
         vault, name = self._vault(request), request.match_info["name"]
         types = {secret.name: secret.content_type for secret in vault.spec.secrets}
         _known(name, list(types), "secret")
-        version = vault.store.set_secret(name, await request.text(), types[name])
+        version = vault.store.set_secret(name, await read_text(request), types[name])
         return web.json_response({"version": version})
 
     async def partner_queue(self, request: web.Request) -> web.StreamResponse:

@@ -9,6 +9,7 @@ from aiohttp import web
 from local.authorization.grants import principals
 from local.faults.fault_document import FaultError
 from local.faults.faults import SERVICES, Fault, Service
+from local.net.request_body import read_json
 from local.runtime.cloud import Cloud
 from local.strict_json import DocumentPath, StrictObject
 
@@ -124,10 +125,9 @@ class _FaultRoutes:
 
 async def _document(request: web.Request) -> object:
     try:
-        document: object = await request.json()
-    except ValueError:
-        raise FaultError("the body is not JSON") from None
-    return document
+        return await read_json(request)
+    except ValueError as error:
+        raise FaultError(str(error)) from None
 
 
 async def _number(request: web.Request, name: str, low: int, high: int) -> int:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import uuid
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
+from http import HTTPStatus
 
 from aiohttp import web
 
@@ -38,6 +38,7 @@ from local.key_vault.response_headers import challenge, every_response
 from local.key_vault.responses import ResponseBody
 from local.key_vault.secret_handlers import OUT_CONTENT_TYPE
 from local.key_vault.store import VaultStore
+from local.net.request_body import BodyError, read_body
 
 _LOG = logging.getLogger(__name__)
 _API_VERSION = "api-version"
@@ -52,7 +53,11 @@ _PARAMETERS: Mapping[tuple[Family, str], frozenset[str]] = {
 }
 _MAX_BODY = 64 * 1024
 _MAX_BACKUP = 1024 * 1024
-_BODY_TIMEOUT = 20.0  # seconds
+_BODY_ERRORS = {
+    HTTPStatus.BAD_REQUEST: "BadParameter",
+    HTTPStatus.REQUEST_TIMEOUT: "RequestTimeout",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "RequestEntityTooLarge",
+}
 
 
 def vault_app(
@@ -114,6 +119,8 @@ class _Vault:
             response = self._error(not_found(error))
         except NameInUseError as error:
             response = self._error(name_in_use(error))
+        except ConnectionError:
+            raise  # by the client, in the middle of its request
         except Exception as error:  # noqa: BLE001 - the client must see nothing of what went wrong
             # The type only: an exception's text can hold what the request held.
             _LOG.error("vault %s: %s", self._spec.name, type(error).__name__)
@@ -196,14 +203,7 @@ class _Vault:
 
 
 async def _read_object(request: web.Request, limit: int) -> JsonObject:
-    too_large = KeyVaultError(413, "RequestEntityTooLarge", "The request is too large.")
     try:
-        async with asyncio.timeout(_BODY_TIMEOUT):
-            data = await request.read()
-    except TimeoutError:
-        raise KeyVaultError(408, "RequestTimeout", "The request took too long.") from None
-    except web.HTTPRequestEntityTooLarge:
-        raise too_large from None
-    if len(data) > limit:
-        raise too_large
-    return parse_object(data)
+        return parse_object(await read_body(request, limit))
+    except BodyError as error:
+        raise KeyVaultError(error.status, _BODY_ERRORS[error.status], str(error)) from None

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 from http import HTTPStatus
 
-from aiohttp import HttpVersion11, web
+from aiohttp import HttpVersion10, HttpVersion11, web
 from aiohttp.http_exceptions import LineTooLong
 from aiohttp.web_protocol import RequestHandler
 
@@ -22,6 +22,8 @@ _log = logging.getLogger("Host.Http")
 
 def refusal(request: web.BaseRequest) -> HTTPStatus | None:
     """Return the status that a malformed request is refused with, None if it is well formed."""
+    if request.version not in (HttpVersion10, HttpVersion11):
+        return HTTPStatus.HTTP_VERSION_NOT_SUPPORTED
     # "GET", the target, "HTTP/1.1", two spaces, CR and LF.
     if len(request.method) + len(request.raw_path.encode(errors="replace")) + 12 > _REQUEST_LINE:
         return HTTPStatus.REQUEST_URI_TOO_LONG

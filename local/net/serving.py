@@ -6,10 +6,13 @@ import asyncio
 import re
 import socket
 import ssl
+from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler, Middleware
 
 from local.net.distance import distant
@@ -106,6 +109,26 @@ async def serve(
     At the end, requests in progress have `finish` seconds left. `round_trip`: the seconds that
     clients seem to be away.
     """
+    make_protocol = await prepare(stack, app, finish=finish, patience=patience)
+    server = await asyncio.get_running_loop().create_server(
+        distant(make_protocol, round_trip),
+        sock=listening,
+        ssl=tls,
+        ssl_handshake_timeout=TLS_HANDSHAKE_SECONDS if tls else None,
+    )
+    stack.callback(server.close)
+    scheme = "https" if tls else "http"
+    return f"{scheme}://{LOOPBACK}:{listening.getsockname()[1]}"
+
+
+async def prepare(
+    stack: AsyncExitStack,
+    app: web.Application,
+    *,
+    finish: float = 1,
+    patience: Patience | None = None,
+) -> Callable[[], asyncio.Protocol]:
+    """Put an application behind all limits; return what makes the protocol of each connection."""
     watch = _Watchdog(patience or Patience())
     app.middlewares.insert(0, _only_this_machine)
     app.middlewares.insert(0, _well_formed)
@@ -116,15 +139,7 @@ async def serve(
     assert runner.server is not None  # noqa: S101 - it was set up
     watching = asyncio.create_task(_look(watch, runner.server))
     stack.push_async_callback(_cancel, watching)
-    server = await asyncio.get_running_loop().create_server(
-        distant(protocols(runner.server), round_trip),
-        sock=listening,
-        ssl=tls,
-        ssl_handshake_timeout=TLS_HANDSHAKE_SECONDS if tls else None,
-    )
-    stack.callback(server.close)
-    scheme = "https" if tls else "http"
-    return f"{scheme}://{LOOPBACK}:{listening.getsockname()[1]}"
+    return protocols(runner.server)
 
 
 def _watched(watch: _Watchdog) -> Middleware:
@@ -144,10 +159,23 @@ def _watched(watch: _Watchdog) -> Middleware:
 @web.middleware
 async def _well_formed(request: web.Request, handler: Handler) -> web.StreamResponse:
     if status := refusal(request):
-        response = web.Response(status=status)
-        response.force_close()
-        return response
-    return await handler(request)
+        return _closing(status)
+    try:
+        return await handler(request)
+    except HttpProcessingError:
+        return _closing(HTTPStatus.BAD_REQUEST)  # the body turned out to be malformed
+    except ConnectionError:
+        # A client that has gone in the middle of its request is no error of the server, and there
+        # is nobody to respond to.
+        if request.transport is not None:
+            raise
+        return _closing(HTTPStatus.BAD_REQUEST)
+
+
+def _closing(status: HTTPStatus) -> web.Response:
+    response = web.Response(status=status)
+    response.force_close()
+    return response
 
 
 @web.middleware

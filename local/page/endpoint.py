@@ -11,6 +11,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from local.faults.fault_document import FaultError
 from local.net.bearer import has_key
+from local.net.request_body import read_json
 from local.page.actions import MAX_MESSAGES, ActionRefusedError, Actions
 from local.page.app_calls import AppCallError, AppCalls
 from local.page.feed import Feed
@@ -162,9 +163,9 @@ async def _file(request: web.Request) -> web.Response:
 
 async def _body(request: web.Request) -> StrictObject:
     try:
-        document: object = await request.json()
-    except (ValueError, RecursionError):
-        raise BadRequestError("the body is not JSON") from None
+        document = await read_json(request)
+    except ValueError as error:
+        raise BadRequestError(str(error)) from None
     return StrictObject(document, DocumentPath(BadRequestError))
 
 

@@ -96,7 +96,12 @@ class AppProcess:
 
         The host stays this project's, as Azure's is the same for each package.
         """
-        missing = [name for name in _OF_A_PACKAGE if not (package / name).is_file()]
+        try:
+            missing = [name for name in _OF_A_PACKAGE if not (package / name).is_file()]
+        except OSError as error:  # a path that no file can have
+            raise ValueError(
+                f"the folder of the package cannot be read: {error.strerror}"
+            ) from None
         if missing or not package.is_absolute():
             wrong = f"it has no {' and no '.join(missing)}" if missing else "its path is relative"
             raise ValueError(f"{package} is not the folder of a package: {wrong}")

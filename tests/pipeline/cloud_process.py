@@ -230,12 +230,17 @@ def with_settings(snapshot: str, folder: Path, **settings: Mapping[str, str]) ->
 
 
 @contextmanager
-def running(folder: Path, snapshot: str | Path, *options: str) -> Iterator[Running]:
-    """Start a cloud from a snapshot, one of `infra` by its name; stop it as Ctrl-C does."""
+def running(
+    folder: Path, snapshot: str | Path, *options: str, program: str = "local"
+) -> Iterator[Running]:
+    """Start a cloud from a snapshot, one of `infra` by its name; stop it as Ctrl-C does.
+
+    `program` is the module that takes the commands of `python -m local`.
+    """
     path = ROOT / "infra" / snapshot
     where = ["--folder", str(folder), "--snapshot", str(path)]
     # Another cloud of a test, or a user's, may come up while this one is down for a moment.
-    command = [sys.executable, "-m", "local", "up", "--free-ports", *where, *options]
+    command = [sys.executable, "-m", program, "up", "--free-ports", *where, *options]
     output = folder.with_suffix(".output")
     with output.open("wb") as file:
         process = subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=subprocess.STDOUT)

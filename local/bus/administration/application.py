@@ -5,7 +5,6 @@ Source: Microsoft Learn, "Service Bus REST API".
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from typing import Literal
@@ -25,13 +24,13 @@ from local.bus.security.audit_sink import AccessRequest, AuditSink
 from local.bus.security.principal import AccessControl, Principal, Right
 from local.bus.security.sas import SAS_PREFIX
 from local.deployment.resources import NamespaceSpec
+from local.net.request_body import BodyError, read_body
 
 _LOG = logging.getLogger(__name__)
 API_VERSIONS = ("2015-01", "2017-04", "2021-05", "2024-05")
 MAX_PAGE = 100
 Info = Literal["info"]
 _MAX_BODY = 256 * 1024
-_BODY_SECONDS = 20.0
 _CONDITIONS = ("If-None-Match", "If-Modified-Since", "If-Unmodified-Since")
 _FORWARD_TOKEN = "ServiceBusSupplementaryAuthorization"  # noqa: S105 - the name of a header
 _DEAD_LETTER_TOKEN = "ServiceBusDlqSupplementaryAuthorization"  # noqa: S105 - as above
@@ -68,6 +67,8 @@ class Administration:
             response = _error(error.status, error.detail(request_id))
         except JournalError:
             response = _error(503, "SubCode=50300. The bus cannot write what it holds.")
+        except ConnectionError:
+            raise  # by the client, in the middle of its request
         except Exception as error:  # noqa: BLE001 - the client must see nothing of what went wrong
             # The type only: an exception's text can hold what the request held.
             _LOG.error("administration of %s: %s", self._spec.name, type(error).__name__)
@@ -233,12 +234,9 @@ def _own_url(request: web.Request) -> str:
 
 async def _body(request: web.Request) -> bytes:
     try:
-        async with asyncio.timeout(_BODY_SECONDS):
-            return await request.read()
-    except TimeoutError:
-        raise AdministrationError(408, 40800, "The request took too long.") from None
-    except web.HTTPRequestEntityTooLarge:
-        raise AdministrationError(413, 41300, "The request is too large.") from None
+        return await read_body(request, _MAX_BODY)
+    except BodyError as error:
+        raise AdministrationError(error.status, error.status * 100, str(error)) from None
 
 
 def _page(request: web.Request, kind: Kind, found: Sequence[atom.Entry]) -> web.Response:

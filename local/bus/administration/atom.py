@@ -6,6 +6,7 @@ Source: Microsoft Learn, "Service Bus REST API"; RFC 4287.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -21,6 +22,7 @@ SERVICE_BUS = "http://schemas.microsoft.com/netservices/2010/10/servicebus/conne
 COUNTS = "http://schemas.microsoft.com/netservices/2011/06/servicebus"
 SCHEMA = "http://www.w3.org/2001/XMLSchema"
 INSTANCE = "http://www.w3.org/2001/XMLSchema-instance"
+_MAX_DIGITS = 12
 NEVER = "P10675199DT2H48M5.4775807S"  # TimeSpan.MaxValue of .NET
 
 
@@ -100,7 +102,8 @@ class Description:
         if text is None:
             return default
         digits = text.strip()
-        if not digits.isascii() or not digits.isdigit() or not low <= int(digits[:12]) <= high:
+        is_number = digits.isascii() and digits.isdigit() and len(digits) <= _MAX_DIGITS
+        if not is_number or not low <= int(digits) <= high:
             raise bad_request(f"{name} must be a whole number from {low} to {high}.")
         return int(digits)
 
@@ -157,7 +160,7 @@ def node(name: str, *parts: str | None, text: object = None, **attributes: str) 
     An underscore in an attribute's name stands for a colon.
     """
     given = "".join(
-        f" {key.replace('_', ':')}={quoteattr(value)}" for key, value in attributes.items()
+        f" {key.replace('_', ':')}={quoteattr(_text(value))}" for key, value in attributes.items()
     )
     inner = escape(_text(text)) if text is not None else "".join(part or "" for part in parts)
     return f"<{name}{given}>{inner}</{name}>"
@@ -225,8 +228,9 @@ def _text(value: object) -> str:
             return datetime.fromtimestamp(value, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
         case timedelta():
             return duration(value)
-    # Nothing below a blank but tabs and line ends may be in XML, however it is escaped.
-    return "".join(one for one in str(value) if one >= " " or one in "\t\n\r")
+    # However it is escaped, what is not a character of XML 1.0 (2.2) may not be in a document.
+    return _NOT_XML.sub("", str(value))
 
 
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _PROLOGUE = '<?xml version="1.0" encoding="utf-8"?>'

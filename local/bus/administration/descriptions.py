@@ -155,7 +155,8 @@ def _message_size(given: Description, context: DescriptionContext) -> int:
     if context.api_version < "2021-05":
         raise bad_request("MaxMessageSizeInKilobytes needs api-version 2021-05.")
     digits = str(text)
-    if not digits.isascii() or not digits.isdigit() or not 1024 <= int(digits[:9]) <= 102400:
+    is_number = digits.isascii() and digits.isdigit() and len(digits) < 10
+    if not is_number or not 1024 <= int(digits) <= 102400:
         raise bad_request("MaxMessageSizeInKilobytes must be a whole number from 1024 to 102400.")
     return int(digits)
 

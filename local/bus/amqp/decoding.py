@@ -54,15 +54,18 @@ def decode(data: bytes, offset: int = 0) -> tuple[Value, int]:
 
 def skip(data: bytes, offset: int) -> int:
     """Return the offset after the value at `offset`, described or not, without reading it."""
+    left = 1
     try:
-        while data[offset] == 0:
-            offset = _end(data, offset + 1)
-        end = _end(data, offset)
+        while left:
+            if data[offset] == 0:  # a descriptor, which can be described as well, and a value
+                offset, left = offset + 1, left + 1
+            else:
+                offset, left = _end(data, offset), left - 1
     except IndexError:
         _refuse("value cut short")
-    if end > len(data):
+    if offset > len(data):
         _refuse("value cut short")
-    return end
+    return offset
 
 
 def _end(data: bytes, offset: int) -> int:

@@ -38,6 +38,7 @@ HOP_COUNT = Symbol("x-opt-transfer-hop-count")
 
 _HEADER_FIELDS, _PROPERTIES_FIELDS = 5, 13
 _GROUP_ID = 10
+_LONGEST_LIFE = 2**32 - 1  # milliseconds
 _NO_DELIVERY_ANNOTATIONS = encode_section(DELIVERY_ANNOTATIONS, {})
 # What only the bus may write on a message: removed from whatever a sender wrote there.
 _BROKER_ANNOTATIONS = frozenset(
@@ -165,7 +166,7 @@ def parse(data: bytes) -> Message:
     return Message(
         durable=_of_type(header, 0, bool),
         priority=_of_type(header, 1, int),
-        time_to_live=_seconds(_of_type(header, 2, int)),
+        time_to_live=_time_to_live(header),
         annotations={k: v for k, v in annotations.items() if k not in _BROKER_ANNOTATIONS},
         message_id=message_id,
         properties=properties,
@@ -189,8 +190,14 @@ def _of_type(fields: list[Value], index: int, kind: type[_Kind]) -> _Kind | None
     return value
 
 
-def _seconds(milliseconds: int | None) -> float | None:
-    return None if milliseconds is None else milliseconds / 1000
+def _time_to_live(header: list[Value]) -> float | None:
+    milliseconds = _of_type(header, 2, int)
+    if milliseconds is None:
+        return None
+    # An unsigned integer of 32 bits (3.2.1): no other could be handed on.
+    if not 0 <= milliseconds <= _LONGEST_LIFE:
+        raise DecodeError("the time to live of a message is out of range")
+    return milliseconds / 1000
 
 
 def _identified(fields: list[Value], properties: bytes) -> tuple[str, bytes]:
@@ -273,7 +280,7 @@ def write(
     lock_token: UUID | None,
 ) -> bytes:
     """Encode a message for a receiver, with the header and annotations that the bus adds."""
-    ttl = None if time_to_live is None else UInt(min(round(time_to_live * 1000), 2**32 - 1))
+    ttl = None if time_to_live is None else UInt(min(round(time_to_live * 1000), _LONGEST_LIFE))
     header: list[Value] = [message.durable, message.priority, ttl, None, UInt(delivery_count)]
     delivery: dict[Value, Value] = {**message.delivery_annotations}
     if lock_token is not None:
@@ -291,5 +298,5 @@ def write(
 
 
 def timestamp(seconds: float) -> Timestamp:
-    """Return a time in AMQP's milliseconds."""
-    return Timestamp(round(seconds * 1000))
+    """Return a time in AMQP's milliseconds; one that no timestamp can hold is the nearest."""
+    return Timestamp(max(-(2**63), min(round(seconds * 1000), 2**63 - 1)))

@@ -13,6 +13,8 @@ from typing import Any, cast
 
 from aiohttp import WSMsgType, web
 
+from local.net.http_limits import protocols, refusal
+
 PATH = "/$servicebus/websocket"
 SUBPROTOCOL = "AMQPWSB10"
 UPGRADE_SECONDS = 20.0
@@ -124,11 +126,12 @@ class WebSockets:
         self._amqp = amqp
         # Whoever sends garbage gets 400; there is nothing in it that a log needs.
         self._server = web.Server(self._answer, access_log=None, logger=_NO_LOG)
+        self._make_protocol = protocols(self._server)
         self._upgraded: set[object] = set()
 
     def protocol(self) -> asyncio.Protocol:
         """Make the protocol of one client."""
-        return self._server()
+        return self._make_protocol()
 
     def is_upgraded(self, transport: asyncio.BaseTransport) -> bool:
         """Return whether a client's request became a WebSocket."""
@@ -139,6 +142,8 @@ class WebSockets:
         await self._server.shutdown(seconds)
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        if status := refusal(request):
+            return web.Response(status=status)
         if request.path.rstrip("/").lower() != PATH:
             return web.Response(status=404, text=f"WebSockets are at {PATH}.\n")
         socket = web.WebSocketResponse(protocols=(SUBPROTOCOL,), max_msg_size=_MAX_MESSAGE)

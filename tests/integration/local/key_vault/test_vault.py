@@ -547,7 +547,7 @@ async def test_a_body_that_is_too_large(vault: Vault) -> None:
 
 
 async def test_a_body_that_never_comes(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("local.key_vault.vault._BODY_TIMEOUT", 0.1)
+    monkeypatch.setattr("local.net.request_body.PATIENCE", 0.1)
     token = vault.issuer.issue(identity("encrypt"), AUDIENCE).value
     context = ssl.create_default_context(cafile=vault.ca_file)
     port = int(vault.url.rpartition(":")[2])

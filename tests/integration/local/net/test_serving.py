@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import logging
 from contextlib import AsyncExitStack
 
 import aiohttp
@@ -112,6 +113,55 @@ async def test_a_body_is_what_was_sent(stack: AsyncExitStack) -> None:
         session.post(f"{url}/", data=packed, headers=headers) as answer,
     ):
         assert await answer.read() == packed
+
+
+@pytest.mark.parametrize(
+    ("request_line", "rest", "status"),
+    [
+        ("POST / HTTP/1.1", b"Transfer-Encoding: chunked\r\n\r\n2\r\nabcd\r\n", 400),
+        ("POST / HTTP/1.1", b"Transfer-Encoding: chunked\r\n\r\nx\r\n", 400),
+        ("POST / HTTP/2.0", b"Content-Length: 0\r\n\r\n", 505),
+        ("POST / HTTP/1.2", b"Content-Length: 0\r\n\r\n", 400),
+    ],
+)
+async def test_what_is_malformed_is_answered_and_is_no_error_of_the_server(
+    stack: AsyncExitStack,
+    caplog: pytest.LogCaptureFixture,
+    request_line: str,
+    rest: bytes,
+    status: int,
+) -> None:
+    url = await serve(stack, app(), listen_anywhere(), patience=LONG)
+    reader, writer = await connect(url)
+    writer.write(f"{request_line}\r\nHost: localhost\r\n".encode() + rest)
+    assert (await reader.readline()).split()[1] == str(status).encode()
+    await reader.read()
+    writer.close()
+    assert not [one for one in caplog.records if one.levelno >= logging.WARNING]
+
+
+async def test_a_client_that_goes_in_the_middle_of_its_request_is_no_error_of_the_server(
+    stack: AsyncExitStack, caplog: pytest.LogCaptureFixture
+) -> None:
+    ended = asyncio.Event()
+
+    async def read(request: web.Request) -> web.Response:
+        try:
+            return web.Response(body=await request.read())
+        finally:
+            ended.set()
+
+    application = web.Application()
+    application.router.add_post("/", read)
+    url = await serve(stack, application, listen_anywhere(), patience=LONG)
+    _, writer = await connect(url)
+    writer.write(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n")
+    await writer.drain()
+    writer.transport.abort()
+    async with asyncio.timeout(60):
+        await ended.wait()
+    await stack.aclose()
+    assert not [one for one in caplog.records if one.levelno >= logging.WARNING]
 
 
 @pytest.mark.parametrize(

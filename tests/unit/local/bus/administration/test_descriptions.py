@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from xml.etree import ElementTree as ET
 
 import pytest
 from hypothesis import given
@@ -257,3 +258,25 @@ def test_a_subscription_goes_with_its_topic() -> None:
 def test_a_malformed_file_is_named(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - any of its kinds
         kept.load(text, DEPLOYED)
+
+
+@pytest.mark.parametrize("number", ["0" * 12 + "5", "000000000005" + "1" * 20, "9" * 5000, "5_0"])
+def test_a_number_counts_to_its_last_digit(number: str) -> None:
+    body = entry(
+        Entry(
+            "q",
+            "u",
+            0.0,
+            0.0,
+            description("QueueDescription", node("MaxDeliveryCount", text=number)),
+        )
+    )
+    given = read_description(body.encode(), "QueueDescription")
+    with pytest.raises(AdministrationError, match="MaxDeliveryCount must be a whole number"):
+        given.number("MaxDeliveryCount", 10, 1, 2000)
+
+
+@pytest.mark.parametrize("text", ["\x00", "\x1b", "\ud800", "\ufffe", "\uffff"])
+def test_whatever_is_written_is_xml(text: str) -> None:
+    written = entry(Entry(f"a{text}b", f"u{text}", 0.0, 0.0, node("x", i=text, text=text)))
+    ET.fromstring(written.encode())  # noqa: S314 - our own

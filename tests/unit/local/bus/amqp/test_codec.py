@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from local.bus.amqp import performatives as amqp
 from local.bus.amqp.decoding import MAX_DEPTH, DecodeError, decode, skip
-from local.bus.amqp.encoding import encode
+from local.bus.amqp.encoding import encode, encode_section
 from local.bus.amqp.frames import Frame, FrameReader, ProtocolHeader, frame
-from local.bus.amqp.message import Message, parse, write
+from local.bus.amqp.message import SCHEDULED_TIME, Message, parse, timestamp, write
 from local.bus.amqp.sections import split_batch
 from local.bus.amqp.values import (
     Array,
@@ -118,6 +118,18 @@ def test_an_altered_value_is_read_or_refused(value: Value, data: st.DataObject) 
     except DecodeError:
         return
     decode(encode(read))
+
+
+@pytest.mark.parametrize(
+    "encoded",
+    [
+        b"\x00\x00\x40\x40\x40",  # a descriptor that has a descriptor
+        b"\x00\x40\x00\x40\x40",  # a value that has a second one
+        b"\x00\x00\x00\x40\x40\x40\x00\x40\x40",
+    ],
+)
+def test_a_value_is_skipped_however_it_is_described(encoded: bytes) -> None:
+    assert decode(encoded + b"\x40")[1] == skip(encoded + b"\x40", 0) == len(encoded)
 
 
 @pytest.mark.parametrize("code", [0x00, 0x01, 0xFF])
@@ -306,6 +318,21 @@ def test_delivery_annotations_are_taken_before_and_after_the_body_and_handed_on(
 def test_durable_is_what_the_sender_wrote(durable: bool | None) -> None:
     message = parse(section(0x70, [durable]) + section(0x75, b""))
     assert parse(write(message, 0, None, {}, None)).durable is durable
+
+
+@pytest.mark.parametrize("life", [Int(-1), Long(-(2**63)), ULong(2**32), Long(2**63 - 1)])
+def test_a_time_to_live_that_could_not_be_handed_on_is_refused(life: Value) -> None:
+    with pytest.raises(DecodeError, match="time to live"):
+        parse(encode_section(0x70, [None, None, life]))
+
+
+@pytest.mark.parametrize("at", [Timestamp(2**63 - 1), Timestamp(-(2**63))])
+def test_a_time_at_the_end_of_all_times_can_be_handed_on(at: Timestamp) -> None:
+    message = parse(encode_section(0x72, {SCHEDULED_TIME: at}))
+    assert message.scheduled_time is not None
+    enqueued = timestamp(message.scheduled_time)
+    annotations: dict[str, Value] = {"x-opt-enqueued-time": enqueued}
+    assert parse(write(message, 0, None, annotations, None)).scheduled_time is not None
 
 
 def test_a_message_without_an_id_gets_one() -> None:
