@@ -2,7 +2,8 @@
 
 - `python -m bench.bare_sdk send COUNT SIZE`, as the sender: one message after the other
 - `python -m bench.bare_sdk receive COUNT`, as the receiver: up to 32 at a time, each completed
-- `python -m bench.bare_sdk trip COUNT SIZE`, as the receiver: one at a time, all the way
+- `python -m bench.bare_sdk trip COUNT SIZE PAUSE`, as the receiver: one at a time, all the way,
+  with so many milliseconds between two
 
 Each prints JSON with Unix times, or with seconds for each message.
 """
@@ -74,8 +75,13 @@ async def receive(count: int) -> dict[str, float]:
     return {"ended": time.time(), "left": left}
 
 
-async def trip(count: int, size: int, given: Mapping[str, Any]) -> dict[str, list[float]]:
-    """Send, receive, post and complete one message at a time; return seconds of each part."""
+async def trip(
+    count: int, size: int, pause: int, given: Mapping[str, Any]
+) -> dict[str, list[float]]:
+    """Send, receive, post and complete one message at a time; return seconds of each part.
+
+    `pause` is in milliseconds: processes that were idle take longer than those in full swing.
+    """
     sends, trips = [], []
     tls = ssl.create_default_context(cafile=os.environ["RELAY_CA_BUNDLE"])
     queue = os.environ["RELAY_QUEUE_MESSAGES"]
@@ -89,6 +95,7 @@ async def trip(count: int, size: int, given: Mapping[str, Any]) -> dict[str, lis
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=tls)) as session,
     ):
         for _ in range(count):
+            await asyncio.sleep(pause / 1000)
             begun = time.perf_counter()
             await sender.send_messages(_message(size))
             sends.append(time.perf_counter() - begun)
@@ -110,8 +117,8 @@ def main(arguments: list[str]) -> None:
     elif command == "receive":
         result = asyncio.run(receive(*map(int, numbers)))
     else:
-        count, size = map(int, numbers)
-        result = asyncio.run(trip(count, size, given))
+        count, size, pause = map(int, numbers)
+        result = asyncio.run(trip(count, size, pause, given))
     print(json.dumps(result))
 
 

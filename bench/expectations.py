@@ -103,6 +103,14 @@ TELEMETRY = {
     "telemetry delivered": Expected(
         "delivered/s with telemetry over delivered/s without", _at_least(0.9)
     ),
+    "telemetry sender CPU": Expected(
+        "CPU of the sender's host and worker a message, with telemetry over without",
+        _at_most(1.1),
+    ),
+    "telemetry receiver CPU": Expected(
+        "CPU of the receiver's host and worker a message, with telemetry over without",
+        _at_most(1.1),
+    ),
     "telemetry items": Expected(
         "items of telemetry a message, by host and app", _at_most(6), "26 (host)"
     ),

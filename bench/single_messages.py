@@ -17,7 +17,7 @@ from bench.sizes import Sizes
 from bench.throughput import QUEUE
 
 _COLD_CALLERS = 64
-_IDLE_SECONDS = 0.15  # between two messages
+_IDLE_MS = 150  # between two messages
 
 
 async def cold_callers(running: RunningCloud, sizes: Sizes) -> Findings:
@@ -58,13 +58,13 @@ async def cold_first_message(running: RunningCloud, sizes: Sizes) -> Findings:
 
 
 async def idle(running: RunningCloud, sizes: Sizes) -> Findings:
-    """Measure one message at a time, beside the bare SDK's."""
+    """Measure one message at a time, beside the bare SDK's, both with a pause between two."""
     await running.command("stop", "receiver")
     given = {
         "sender": await running.environment("sender"),
         "partner": f"{running.endpoints['partner']}/messages",
     }
-    numbers = (str(sizes.idle_messages), str(sizes.payload))
+    numbers = (str(sizes.idle_messages), str(sizes.payload), str(_IDLE_MS))
     bare = await run(running, "receiver", "bench.bare_sdk", "trip", *numbers, given=given)
     await running.command("start", "receiver")
     accepted, arrived = await _one_by_one(running, sizes)
@@ -95,7 +95,7 @@ async def _one_by_one(running: RunningCloud, sizes: Sizes) -> tuple[list[float],
             if number:  # the first opens links
                 accepted.append(time.time() - at)
                 posted[content["id"]] = at
-            await asyncio.sleep(_IDLE_SECONDS)
+            await asyncio.sleep(_IDLE_MS / 1000)
     await running.emptied(QUEUE)
     arrived = [
         datetime.fromisoformat(one["received_at"]).timestamp() - posted[one["id"]]

@@ -1,9 +1,16 @@
-"""What telemetry costs: throughput with it over throughput without, and what a message exports.
+"""What telemetry costs: throughput and CPU with it over those without, and what a message exports.
 
-As a deployment exports it: one trace in ten and each line of a log, by host and app.
+As a deployment exports it: one trace in ten and each line of a log, by host and app. The collector
+only keeps what it is sent, but on the processors of everything else; so the CPU of the app's own
+processes, host and worker, has rows of its own.
 """
 
 from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from bench.cloud import RunningCloud, host
 from bench.figures import Figure, Findings, steady
@@ -11,8 +18,23 @@ from bench.sizes import Sizes
 from bench.throughput import QUEUE, accept, fill
 from tests.otlp import Collector, collecting
 
+T = TypeVar("T")
+
 # The sampler of a deployment is known to Azure Monitor's exporters alone; the share is the same.
 _SAMPLING = {"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.1"}
+
+
+@dataclass(frozen=True)
+class _Turn:
+    """What an app did in a while: messages a second, and CPU milliseconds a message."""
+
+    rate: float
+    cpu_ms: Mapping[str, float]
+
+    @property
+    def app_cpu_ms(self) -> float:
+        """Those of the app's host and worker."""
+        return self.cpu_ms["host"] + self.cpu_ms["worker"]
 
 
 async def telemetry(running: RunningCloud, sizes: Sizes) -> Findings:
@@ -23,35 +45,56 @@ async def telemetry(running: RunningCloud, sizes: Sizes) -> Findings:
             **_SAMPLING,
         }
         await running.command("stop", "receiver")
+        half = replace(sizes, load_seconds=sizes.load_seconds / 2)
         async with (
             host(running, "sender") as without,
             host(running, "sender", **settings) as exporting,
         ):
-            turns = (without, exporting, exporting, without)
-            accepted = [await accept(running, one, sizes) for one in turns]
-        messages = sum(len(one.load.latencies) for one in accepted[1:3]) + 2 * sizes.callers
+            hosts = 2 * (without, exporting, exporting, without)
+            found = [await accept(running, one, half) for one in hosts]
+        accepted = [_Turn(one.load.rate, one.cpu_ms) for one in found]
+        messages = sum(len(one.load.latencies) + sizes.callers for one in _with(found))
         by_sender = _exported(collector, messages)
         # What is on the queue now is delivered first: the turns after it begin alike.
         await _delivered(running, sizes, {})
         collector.bodies.clear()
         delivered = [await _delivered(running, sizes, one) for one in ({}, settings, settings, {})]
-        by_receiver = _exported(collector, 2 * sizes.filled)
+        by_receiver = _exported(collector, len(_with(delivered)) * sizes.filled)
         await running.command("start", "receiver")
     items, size = (one + other for one, other in zip(by_sender, by_receiver, strict=True))
-    rates = [one.load.rate for one in accepted]
     return Findings(
         {
-            "telemetry accepted": _ratio(rates),
-            "telemetry delivered": _ratio(delivered),
+            "telemetry accepted": _rates(accepted),
+            "telemetry delivered": _rates(delivered),
+            "telemetry sender CPU": _cpu(accepted),
+            "telemetry receiver CPU": _cpu(delivered),
             "telemetry items": Figure(items, f"{by_sender[0]:.1f} of them by the sender"),
             "telemetry bytes": Figure(size, f"{by_sender[1]:.0f} of them by the sender, by OTLP"),
         }
     )
 
 
-def _ratio(rates: list[float]) -> Figure:
-    without, exporting = (rates[0] + rates[3]) / 2, (rates[1] + rates[2]) / 2
+def _with(turns: Sequence[T]) -> Sequence[T]:
+    """Return the turns with telemetry: of four, those in the middle."""
+    return [one for number, one in enumerate(turns) if number % 4 in (1, 2)]
+
+
+def _without(turns: Sequence[T]) -> Sequence[T]:
+    return [one for number, one in enumerate(turns) if number % 4 in (0, 3)]
+
+
+def _rates(turns: Sequence[_Turn]) -> Figure:
+    exporting, without = (
+        statistics.fmean(one.rate for one in some) for some in (_with(turns), _without(turns))
+    )
     return Figure(exporting / without, f"{exporting:.0f}/s over {without:.0f}/s")
+
+
+def _cpu(turns: Sequence[_Turn]) -> Figure:
+    exporting, without = (
+        statistics.fmean(one.app_cpu_ms for one in some) for some in (_with(turns), _without(turns))
+    )
+    return Figure(exporting / without, f"{exporting:.2f} ms a message over {without:.2f} ms")
 
 
 def _exported(collector: Collector, messages: int) -> tuple[float, float]:
@@ -60,11 +103,12 @@ def _exported(collector: Collector, messages: int) -> tuple[float, float]:
     return len(sizes) / messages, sum(sizes) / messages
 
 
-async def _delivered(running: RunningCloud, sizes: Sizes, settings: dict[str, str]) -> float:
-    """Fill the queue, and return how many messages a second a receiver of its own delivers."""
+async def _delivered(running: RunningCloud, sizes: Sizes, settings: dict[str, str]) -> _Turn:
+    """Fill the queue, and return what a receiver of its own does with it."""
     await fill(running, sizes.filled, sizes)
     begun, depth = await running.received(), await running.depth(QUEUE)
     async with host(running, "receiver", **settings) as receiver:
         arrivals = await running.arrivals(begun, depth, receiver, sizes.drain_seconds)
         await running.emptied(QUEUE, "receipts")
-    return steady(arrivals).rate
+    found = steady(arrivals)
+    return _Turn(found.rate, found.cpu_ms)

@@ -17,10 +17,12 @@ from typing import Any
 _TESTS = Path(__file__).parent.parent / "tests" / "conformance"
 _OUTCOMES = ("refused", "different")
 _TEXTS = ("area", "operation", "outcome", "how")
-# What is above a test of node's runner: // conformance: AREA | OPERATION
+# Comments above a test of node's runner, one for each operation: // conformance: AREA | OPERATION
+_COMMENT = re.compile(
+    r"^ *// conformance: (?P<area>[^|\n]+) \| (?P<operation>[^\n]+)\n", re.MULTILINE
+)
 _JAVASCRIPT = re.compile(
-    r"^ *// conformance: (?P<area>[^|\n]+) \| (?P<operation>[^\n]+)\n"
-    r" *(?:test|it)\(\s*\"(?P<name>[^\"\n]+)\"",
+    r"(?P<comments>(?:^ *// conformance:[^\n]*\n)+) *(?:test|it)\(\s*\"(?P<name>[^\"\n]+)\"",
     re.MULTILINE,
 )
 
@@ -74,9 +76,7 @@ def proofs_of(folder: Path) -> Iterator[Proof]:
                 yield from _marked(test, name)
     for path in sorted(folder.rglob("*.test.mjs")):
         if "node_modules" not in path.parts:
-            for found in _JAVASCRIPT.finditer(path.read_text(encoding="utf-8")):
-                name = f"{path.relative_to(folder)}: {found['name']}"
-                yield Proof(found["area"], found["operation"].strip(), "JavaScript", name)
+            yield from _commented(path.read_text(encoding="utf-8"), str(path.relative_to(folder)))
 
 
 def declarations(folder: Path) -> Iterator[Declared]:
@@ -105,6 +105,20 @@ def _marked(test: ast.FunctionDef | ast.AsyncFunctionDef, name: str) -> Iterator
                 )
             area, operation, client = (*map(str, texts), "Python")[:3]
             yield Proof(area, operation, client, name)
+
+
+def _commented(text: str, file: str) -> Iterator[Proof]:
+    tests = [(one["name"], one["comments"]) for one in _JAVASCRIPT.finditer(text)]
+    if sum(len(_COMMENT.findall(comments)) for _, comments in tests) != text.count(
+        "// conformance"
+    ):
+        raise ConformanceError(
+            f"{file}: each comment `// conformance: AREA | OPERATION` must be above a test"
+        )
+    for name, comments in tests:
+        for found in _COMMENT.finditer(comments):
+            operation = found["operation"].strip()
+            yield Proof(found["area"], operation, "JavaScript", f"{file}: {name}")
 
 
 def _declared(entry: Any, where: str, folder: Path) -> Declared:

@@ -16,7 +16,7 @@ from checks.property_rules import (
     filled,
     holds,
 )
-from checks.queue_sizes import DEFAULTS
+from checks.queue_sizes import DEFAULTS, OTHER_DEFAULT
 from checks.roles import KEY_ACTIONS
 from local.deployment.bicep import SUBSCRIPTION, TENANT
 from local.resource_manager.expressions import guid
@@ -105,7 +105,7 @@ def _kinds(access: Access, facts: Facts) -> dict[str, list[dict[str, Any]]]:
             {
                 "queue": one["name"],
                 "deduplicates": "duplicateDetection" in one,
-                "size": {**DEFAULTS, **facts["queueSizesMB"]}.get(one["name"], 1024),
+                "size": {**DEFAULTS, **facts["queueSizesMB"]}.get(one["name"], OTHER_DEFAULT),
             }
             for one in access["queues"]
         ],

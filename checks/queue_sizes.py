@@ -73,6 +73,8 @@ def needs(load: Load) -> Sequence[Need]:
 
 DEFAULTS: Mapping[str, int] = {need.queue: need.size for need in needs(Load())}
 """The size in MB of each queue, where a deployment gives none."""
+OTHER_DEFAULT = SIZES[0]
+"""The same of a queue that an extension adds; what the Bicep has is compared with it."""
 
 
 def max_waiting_mb(sizes: Mapping[str, int]) -> int:

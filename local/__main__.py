@@ -4,7 +4,10 @@ import sys
 
 if __name__ == "__main__":
     from local.cli.output import end_quietly
+    from local.cli.platforms import unsupported
 
+    if problem := unsupported():
+        sys.exit(f"error: {problem}")
     try:
         try:
             from local.cli.main import main

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 
 from azure.core.credentials_async import AsyncTokenCredential
 
-from local.cli.output import progress
+from local.cli.output import notify, progress
 from ops.access_audit import AskedApp, OperatorSession, prove
 from ops.access_audit_options import MASTER_KEY, app_url
 from ops.access_comparison import NoAnswerError
 from ops.credentials import operator_credential
-from ops.output import notify
-from ops.target import NAMESPACE, TargetNotGivenError, namespace_in
+from ops.namespace import NAMESPACE, namespace_in
+from ops.target import TargetNotGivenError
 from shared.access.declaration import FILE, Declaration, NotDeclaredError
 from shared.access.probes import USER_AGENT
 from shared.azure.network import ConnectionOptions

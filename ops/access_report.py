@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -11,9 +10,9 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from local.cli.console import OutputConsole
+from local.cli.output import printable
 from ops.access_comparison import SILENT, Line, Proof
-from ops.console import OutputConsole
-from ops.output import plain
 from shared.access.declaration import Grant, Kind, Verdict
 
 _TOKEN: tuple[Kind, str] = ("app", "token")
@@ -47,9 +46,7 @@ _UNKNOWN = Text("? nothing could be tried", _STYLES["could not tell"])
 def show(proof: Proof, unused: Sequence[Grant] | None) -> None:
     """Print the table, every difference, and the conclusion; colours where there are any."""
     # The library heeds NO_COLOR and what the terminal can do.
-    console = OutputConsole(
-        width=None if sys.stdout.isatty() else _WIDTH, highlight=False, markup=False, emoji=False
-    )
+    console = OutputConsole(_WIDTH)
     lines = proof.lines()
     draw = _table if console.width >= _WIDE else _list
     console.print(draw(proof.rows, lines))
@@ -108,7 +105,7 @@ def _rows(rows: Iterable[str], lines: Iterable[Line]) -> Iterator[_Row]:
         known = [line for line in every if line.verdict != "could not tell"]
         refused = sum(line.actual == "refused" for line in every)
         yield _Row(
-            plain(row),
+            printable(row),
             _objects(cells.get((row, *_TOKEN), [])),
             _allowed(tried) if known or not every else _UNKNOWN,
             # Nothing at all is shown where nothing could be tried.
@@ -152,7 +149,7 @@ def _allowed(tried: Mapping[str, Sequence[Line]]) -> Text:
 def _objects(lines: Sequence[Line]) -> Sequence[Text]:
     words = []
     for line in sorted(lines, key=lambda line: line.grant.object):
-        name = plain(line.grant.object)
+        name = printable(line.grant.object)
         if line.verdict != "as declared":
             words.append(Text(_SIGNS[line.verdict] + name, _STYLES[line.verdict]))
         elif line.actual == "allowed":
@@ -172,7 +169,7 @@ def _findings(
     for line in differences:
         if line.verdict != "could not tell":
             where = f" (in {', '.join(line.where)}: {line.detail})"
-            yield f"{_WORDS[line.verdict]}: {_named(line.grant)}{plain(where)}", _style(line)
+            yield f"{_WORDS[line.verdict]}: {_named(line.grant)}{printable(where)}", _style(line)
     yield from _undetermined(differences)
     for grant in unused or ():
         yield f"not needed: {_named(grant)}: declared, and never used", "bold yellow"
@@ -183,7 +180,7 @@ def _silence(silent: Mapping[str, str], differences: Sequence[Line]) -> str:
     reasons = set(silent.values())
     why = "; ".join(reasons) if len(reasons) == 1 else "; ".join(map(": ".join, silent.items()))
     count = sum(map(_is_of_silent, differences))
-    return f"{', '.join(silent)} did not answer: {plain(why)}; so {count} tries were not made"
+    return f"{', '.join(silent)} did not answer: {printable(why)}; so {count} tries were not made"
 
 
 def _is_of_silent(line: Line) -> bool:
@@ -198,7 +195,10 @@ def _undetermined(differences: Sequence[Line]) -> Iterable[tuple[str, str]]:
             together[line.grant.identity, line.detail].append(line)
     for (identity, why), lines in together.items():
         what = ", ".join(_on(line.grant) for line in lines)
-        yield f"could not tell: {plain(identity)}: {plain(what)} ({plain(why)})", _style(lines[0])
+        yield (
+            f"could not tell: {printable(identity)}: {printable(what)} ({printable(why)})",
+            _style(lines[0]),
+        )
 
 
 def _style(line: Line) -> str:
@@ -206,7 +206,7 @@ def _style(line: Line) -> str:
 
 
 def _named(grant: Grant) -> str:
-    return f"{plain(grant.identity)}: {plain(_on(grant))}"
+    return f"{printable(grant.identity)}: {printable(_on(grant))}"
 
 
 def _on(grant: Grant) -> str:

@@ -1,26 +1,21 @@
-"""The command line: 0 all done, 1 something not done and reported, 2 not understood."""
+"""The command line: 0 all done, 1 something not done and reported, 2 not understood.
+
+What a command does is imported once it is known which: the clients of Azure take as long as all the
+rest, and `--help` and a mistyped command need none.
+"""
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import logging
-import os
 import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from azure.core.exceptions import AzureError
-
-from ops import access_audit_options, partner_command, records_command, retries
-from ops.commands import Selection, discard, replay, show
-from ops.output import cause, notify
-from ops.partner_secret import OFFICER, SECRET, NotSetError, prompt_secret, set_partner
-from ops.retries import retry, show_waiting
-from ops.secret_target import SecretTarget
-from ops.target import NAMESPACE, Target, TargetNotGivenError
-from shared.azure.queues import BusError
+from local.cli.platforms import unsupported
+from ops import access_audit_options, partner_options, records_options
+from ops.namespace import NAMESPACE
 
 _LIMIT = 100
 _ID_HELP = "an id, #SEQUENCE, or dead#SEQUENCE for one that is dead-lettered"
@@ -35,79 +30,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.getLogger("azure").setLevel(logging.CRITICAL)
     parser = command_line()
     options = parser.parse_args(arguments)
+    _check_platform(parser, options)
     if options.command == "prove":
-        from ops.access_audit_command import run  # it takes as long as all the rest
+        from ops.access_audit_command import run as prove
 
-        return run(parser, options)
-    if options.command in records_command.COMMANDS:
-        return records_command.run(parser, options)
+        return prove(parser, options)
+    if options.command in records_options.COMMANDS:
+        from ops.records_command import run as keep_records
+
+        return keep_records(parser, options)
     _check(parser, options)
-    try:
-        if options.command == "migrate":
-            return _migrate(options)
-        if options.command == "secrets":
-            return _set_secret(options)
-        if options.command == "partner":
-            return partner_command.run(options)
-        if options.command == "post-provision":
-            return _post_provision()
-        target = _target(options)
-    except TargetNotGivenError as error:
-        parser.error(str(error))
-    try:
-        return asyncio.run(_run(target, options))
-    except BrokenPipeError:
-        raise  # the reader of the output has gone: `python -m ops` ends quietly
-    except (AzureError, BusError, OSError) as error:
-        notify(f"error: {cause(error)}")
-        return 1
+    from ops.running import run
+
+    return run(parser, options)
 
 
-def _migrate(options: argparse.Namespace) -> int:
-    # Only here: it needs Alembic, which no other command does.
-    from ops.migrate import given_url, local_url, migrate
-
-    local = options.local or options.folder
-    url = local_url(options.folder or Path(".local")) if local else given_url()
-    return migrate(url, as_json=options.json)
-
-
-async def _run(target: Target, options: argparse.Namespace) -> int:
-    if options.command == "rejected":
-        return await show(target, options.reason, options.limit, as_json=options.json)
-    if options.command == "replay":
-        selection = Selection(options.ids, options.reason)
-        return await replay(target, selection, options.rate, as_json=options.json)
-    if options.command == "retries":
-        return await show_waiting(target, options.limit, options.after, as_json=options.json)
-    if options.command == "retry":
-        return await retry(target, options.ids, options.rate, as_json=options.json)
-    selection = Selection(options.ids, None)
-    return await discard(target, selection, as_json=options.json, sure=options.yes)
-
-
-def _post_provision() -> int:
-    # Only here: it needs Alembic, too.
-    from ops.post_provision import post_provision
-
-    return post_provision(os.environ)
-
-
-def _set_secret(options: argparse.Namespace) -> int:
-    """Set the partner's secret. Raises `TargetNotGivenError`."""
-    if options.local or options.folder:
-        target = SecretTarget.in_folder(SECRET, OFFICER, options.folder)
-    else:
-        target = SecretTarget.in_azure(SECRET, options.vault, os.environ)
-    setting = set_partner(
-        target, options.days, replace=options.replace, patience=options.patience, read=prompt_secret
-    )
-    try:
-        asyncio.run(setting)
-    except NotSetError as error:
-        notify(f"error: {error}")
-        return 1
-    return 0
+def _check_platform(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Refuse the local cloud where it does not run; an operator of Azure works anywhere."""
+    is_local = getattr(options, "local", False) or getattr(options, "folder", None)
+    if is_local and (problem := unsupported()):
+        parser.error(problem)
 
 
 def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
@@ -121,15 +63,6 @@ def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
         parser.error("--reason goes with --all")
     if options.command == "drop" and not options.yes and not sys.stdin.isatty():
         parser.error("no terminal to ask on: --yes drops without asking")
-
-
-def _target(options: argparse.Namespace) -> Target:
-    if options.local or options.folder:
-        if options.command in ("retries", "retry"):
-            return Target.in_folder(options.folder, retries.OPERATOR)
-        return Target.in_folder(options.folder)
-    given = {NAMESPACE: options.namespace} if options.namespace else {}
-    return Target.from_environment({**os.environ, **given})
 
 
 def command_line() -> argparse.ArgumentParser:
@@ -164,9 +97,9 @@ def command_line() -> argparse.ArgumentParser:
     _add_local_options(migration.add_mutually_exclusive_group())
     migration.add_argument("--json", action="store_true", help="print the outcome as JSON")
     access_audit_options.add_to(commands)
-    records_command.add_to(commands)
+    records_options.add_to(commands)
     commands.add_parser("post-provision", help="do what is left to do after `azd provision`")
-    partner_command.add_to(commands)
+    partner_options.add_to(commands)
     _secrets_options(commands.add_parser("secrets", help="set the partner's secret"))
     return parser
 

@@ -12,11 +12,13 @@ from datetime import UTC, datetime, timedelta
 
 from azure.servicebus.aio import ServiceBusClient
 
+from local.cli.output import notify, printable
 from ops.actions import by_queue, dropping, replaying
+from ops.causes import cause
 from ops.interruption import interruptible
 from ops.listing import listed, named
 from ops.listing import show as show_table
-from ops.output import cause, notify, plain
+from ops.message_list import MessageList
 from ops.progress import Progress
 from ops.queue_job import Action, QueueJob, Source
 from ops.rejected import Rejected, chosen
@@ -26,6 +28,12 @@ from shared.azure.queues import QueueSender
 from shared.message.ramp import Ramp
 
 _NO_SUCH = "there is no such rejected message"
+_LIST = MessageList[Rejected](
+    listed,
+    show_table,
+    nothing="no rejected messages",
+    further=lambda _: "--limit shows more",
+)
 _SHOWN = 10  # messages named before they are dropped
 
 
@@ -47,17 +55,7 @@ async def show(target: Target, reason: str | None, limit: int, *, as_json: bool)
     """List messages, oldest first, at most `limit` of them; dead-lettered ones come last."""
     async with target.client() as client:
         found = await _first(_sources(client, target), reason, limit + 1)
-    found, more = found[:limit], len(found) > limit
-    now = datetime.now(UTC)
-    if as_json:
-        print(json.dumps({"messages": [listed(one, now) for one in found], "more": more}))
-        return 0
-    if found:
-        show_table(found, now)
-    else:
-        print("no rejected messages")
-    if more:
-        notify(f"these are the first {limit}; --limit shows more")
+    _LIST.show(found, limit, datetime.now(UTC), as_json=as_json)
     return 0
 
 
@@ -194,7 +192,7 @@ class _Task:
         if vanished:
             notify(f"{_messages(len(vanished))} gone meanwhile: somebody else took them")
         for name in missing:
-            notify(f"not {self.verb}: {plain(name)}: {_NO_SUCH}")
+            notify(f"not {self.verb}: {printable(name)}: {_NO_SUCH}")
         for message, why in failed:
             notify(f"not {self.verb}: {message.name}: {why}")
         if wanted:

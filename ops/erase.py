@@ -11,8 +11,9 @@ from datetime import datetime
 
 from azure.servicebus import ServiceBusReceivedMessage
 
+from local.cli.output import notify
+from ops.causes import cause
 from ops.interruption import interruptible
-from ops.output import cause, notify
 from ops.records import Records, RecordsTarget
 from ops.rejected import Rejected
 from shared.ledger.entry import LedgerEntry

@@ -7,7 +7,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ops.output import notify
+from local.cli.output import notify
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TextIO
@@ -11,8 +10,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from ops.console import OutputConsole
-from ops.output import plain
+from local.cli.console import OutputConsole
+from local.cli.output import printable
 from ops.rejected import Rejected
 
 WIDE = 320  # where there is no terminal whose width would count: no line is broken
@@ -20,14 +19,7 @@ WIDE = 320  # where there is no terminal whose width would count: no line is bro
 
 def show(messages: Sequence[Rejected], now: datetime, file: TextIO | None = None) -> None:
     """Print a table of messages; each has its id, and below it why it was rejected."""
-    file = file or sys.stdout
-    console = OutputConsole(
-        file=file,
-        width=None if file.isatty() else WIDE,
-        highlight=False,
-        markup=False,
-        emoji=False,
-    )
+    console = OutputConsole(WIDE, file)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("SEQUENCE", "ATTEMPTS", "AGE"):
         table.add_column(heading, no_wrap=True)
@@ -43,13 +35,13 @@ def show(messages: Sequence[Rejected], now: datetime, file: TextIO | None = None
 
 
 def _id(message: Rejected) -> str:
-    return plain(message.id or message.message_id) or "-"
+    return printable(message.id or message.message_id) or "-"
 
 
 def _why(message: Rejected) -> str:
     kind = "receipt: " if message.is_receipt else ""
-    detail = f": {plain(message.detail)}" if message.detail else ""
-    return f"{kind}{plain(message.reason) or '-'}{detail}"
+    detail = f": {printable(message.detail)}" if message.detail else ""
+    return f"{kind}{printable(message.reason) or '-'}{detail}"
 
 
 def listed(message: Rejected, now: datetime) -> dict[str, object]:

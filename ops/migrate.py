@@ -8,8 +8,8 @@ import os
 import sys
 from pathlib import Path
 
+from local.cli.output import notify
 from migrations import Upgraded, upgrade
-from ops.output import notify
 from ops.target import TargetNotGivenError
 from shared.ledger.errors import LedgerError
 from shared.standards.secret_text import secret_text

@@ -11,8 +11,9 @@ from azure.core.exceptions import AzureError, ResourceNotFoundError
 from azure.keyvault.secrets.aio import SecretClient
 from azure.servicebus.exceptions import ServiceBusError
 
+from local.cli.output import notify
+from ops.causes import cause
 from ops.listing import age
-from ops.output import cause, notify
 from ops.partner_secret import NotSetError, why
 from ops.secret_target import SecretTarget
 from ops.target import Target

@@ -14,7 +14,7 @@ from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpRes
 from azure.keyvault.secrets import SecretProperties
 from azure.keyvault.secrets.aio import SecretClient
 
-from ops.output import notify
+from local.cli.output import notify
 from ops.secret_target import SecretTarget
 from shared.partner.delivery import PartnerSecretError
 from shared.partner.partner import read_secret

@@ -6,8 +6,8 @@ import asyncio
 import sys
 from collections.abc import Iterator, Mapping
 
+from local.cli.output import notify
 from ops.migrate import migrate
-from ops.output import notify
 from ops.partner_secret import (
     SECRET,
     NotSetError,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from ops.output import notify
+from local.cli.output import notify
 from ops.queue_job import QueueJob
 from ops.worklist import Worklist
 

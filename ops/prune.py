@@ -12,9 +12,10 @@ from typing import Protocol
 
 from azure.servicebus import ServiceBusReceivedMessage
 
+from local.cli.output import notify
 from ops.actions import dropping
+from ops.causes import cause
 from ops.interruption import interruptible
-from ops.output import cause, notify
 from ops.queue_job import Action, QueueJob
 from ops.records import Records, RecordsTarget
 from shared.ledger.entry import Position

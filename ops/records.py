@@ -11,10 +11,11 @@ from pathlib import Path
 from azure.servicebus.aio import ServiceBusClient
 
 from ops.credentials import operator_credential
+from ops.namespace import NAMESPACE
 from ops.queue_job import Action, QueueJob, Source
 from ops.rejected import Rejected
 from ops.secret_target import SecretTarget
-from ops.target import NAMESPACE, Target, local_environment
+from ops.target import Target, local_environment
 from ops.worklist import Worklist
 from shared.azure.queues import connect
 from shared.azure.vault_secret import VaultSecret

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from ops.output import notify, plain
+from local.cli.output import notify, printable
+from ops.message_list import MessageList
 from ops.retries_listing import listed, show_table
 from ops.target import Target
 from shared.apps.bring_forward import bring_forward
@@ -19,6 +20,12 @@ from shared.message.waiting import WaitingMessage
 
 OPERATOR = "retry_officer"
 _NO_SUCH = "there is no such waiting message, or it is due within seconds"
+_LIST = MessageList[WaitingMessage](
+    listed,
+    show_table,
+    nothing="no message waits for its next attempt",
+    further=lambda last: f"--after {last.sequence_number} shows those behind them",
+)
 _AT_ONCE = Ramp.constant(1000)
 
 
@@ -53,18 +60,7 @@ async def show_waiting(target: Target, limit: int, after: int, *, as_json: bool)
         ScheduledQueue.opened(client, target.retries) as queue,
     ):
         found = await _first(queue, limit + 1, after)
-    found, more = found[:limit], len(found) > limit
-    now = datetime.now(UTC)
-    if as_json:
-        print(json.dumps({"messages": [listed(one, now) for one in found], "more": more}))
-        return 0
-    if found:
-        show_table(found, now)
-    else:
-        print("no message waits for its next attempt")
-    if more:
-        last = found[-1].sequence_number
-        notify(f"these are the first {limit}; --after {last} shows those behind them")
+    _LIST.show(found, limit, datetime.now(UTC), as_json=as_json)
     return 0
 
 
@@ -89,7 +85,7 @@ async def retry(target: Target, names: Sequence[str], rate: int | None, *, as_js
         count = f"{done.moved} message" if done.moved == 1 else f"{done.moved} messages"
         print(f"brought forward {count}")
         for name in wanted.missing:
-            notify(f"not brought forward: {plain(name)}: {_NO_SUCH}")
+            notify(f"not brought forward: {printable(name)}: {_NO_SUCH}")
     return 1 if wanted.missing else 0
 
 

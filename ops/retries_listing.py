@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -10,17 +9,15 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from ops.console import OutputConsole
+from local.cli.console import OutputConsole
+from local.cli.output import printable
 from ops.listing import WIDE, age
-from ops.output import plain
 from shared.message.waiting import WaitingMessage
 
 
 def show_table(messages: Sequence[WaitingMessage], now: datetime) -> None:
     """Print a table; each message has its id, and below it what it waits for and why."""
-    console = OutputConsole(
-        width=None if sys.stdout.isatty() else WIDE, highlight=False, markup=False, emoji=False
-    )
+    console = OutputConsole(WIDE)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("SEQUENCE", "ATTEMPTS", "AGE", "NEXT IN"):
         table.add_column(heading, no_wrap=True)
@@ -31,13 +28,13 @@ def show_table(messages: Sequence[WaitingMessage], now: datetime) -> None:
             str(message.attempts),
             age(now - message.accepted_at) if message.accepted_at else "-",
             age(message.due - now),
-            Text("\n").join([Text(plain(message.id.id)), Text(_why(message), "dim")]),
+            Text("\n").join([Text(printable(message.id.id)), Text(_why(message), "dim")]),
         )
     console.print(table)
 
 
 def _why(message: WaitingMessage) -> str:
-    detail = f": {plain(message.detail)}" if message.detail else ""
+    detail = f": {printable(message.detail)}" if message.detail else ""
     return f"{message.waits_for or '-'}{detail}"
 
 

@@ -11,12 +11,11 @@ from pathlib import Path
 from azure.servicebus.aio import ServiceBusClient
 
 from ops.credentials import operator_credential
+from ops.namespace import NAMESPACE, namespace_in
 from shared.azure.network import ConnectionOptions
 from shared.azure.queues import connect
 from shared.settings.environment import SettingsError, bus_settings
 
-NAMESPACE = "RELAY_BUS__fullyQualifiedNamespace"
-_OUTPUT = "RELAY_BUS_NAMESPACE"  # what azd calls it
 _OPERATOR = "operator"
 _IDENTITY = ("IDENTITY_ENDPOINT", "IDENTITY_HEADER")
 
@@ -67,11 +66,6 @@ class Target:
         credential = operator_credential(is_local=self.is_local)
         async with credential, connect(self.namespace, credential, self.network) as client:
             yield client
-
-
-def namespace_in(environ: Mapping[str, str]) -> str | None:
-    """Return the host of Service Bus from the setting of the apps, or from the output of azd."""
-    return environ.get(NAMESPACE) or environ.get(_OUTPUT)
 
 
 def local_environment(operator: str, folder: Path | None) -> Mapping[str, str]:

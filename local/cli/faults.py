@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from local.cli.client import Client, RequestRefusedError
 from local.faults.faults import ANSWERS, OPERATIONS, SERVICES
+from local.net.folder import shell_command
 
 _DEFAULT_LIFETIME = 3600  # seconds, of tokens
 _EXAMPLES = """examples:
@@ -129,7 +130,8 @@ def _set(options: argparse.Namespace) -> int:
     }
     answer = _post(Client(options.folder), "POST", "/faults", fault)
     number = answer.get("fault") if isinstance(answer, dict) else None
-    print(f"fault {number} is in force; end it with: fault clear {number}")
+    end = shell_command(options.folder, "fault", "clear", str(number))
+    print(f"fault {number} is in force; end it with: {end}")
     return 0
 
 

@@ -20,7 +20,7 @@ from local.cli.faults import add_fault_commands
 from local.cli.func_settings import DEFAULT_OUTPUT, write_settings
 from local.cli.logs import add_logs_command
 from local.cli.messages import add_received_command, add_send_command
-from local.cli.output import end_quietly, notify
+from local.cli.output import end_quietly, notify, printable
 from local.cli.status import as_object, show_status
 from local.deployment.bicep import SUFFIXES
 from local.net.folder import DEFAULT_FOLDER, ROOT, NotUpError
@@ -38,9 +38,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return end_quietly()
     except (NotUpError, OSError, RequestRefusedError) as error:
-        notify(f"error: {error}")
+        notify(f"error: {_described(error)}")
         return 1
     return result
+
+
+def _described(error: Exception) -> str:
+    """Name a file and what is wrong with it, as a shell does; all else is a sentence already."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return printable(f"{error.filename}: {error.strerror}")
+    return str(error)
 
 
 def command_line() -> argparse.ArgumentParser:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from local.cli.console import OutputConsole
 
 _WIDTH = 100  # columns where there is no terminal whose width would count
 
@@ -27,7 +28,7 @@ def table(
 
 def show(made: Table) -> None:
     """Print a table; a terminal that is too narrow gets its cells in several lines."""
-    _console().print(made)
+    OutputConsole(_WIDTH).print(made)
 
 
 def lines_of(made: Table) -> list[str]:
@@ -36,13 +37,3 @@ def lines_of(made: Table) -> list[str]:
     with console.capture() as captured:
         console.print(made)
     return [line.rstrip() for line in captured.get().splitlines()]
-
-
-class _Console(Console):
-    def on_broken_pipe(self) -> None:
-        """Leave it to the command, which ends quietly; the library would end with an error."""
-        raise BrokenPipeError
-
-
-def _console() -> Console:
-    return _Console(width=None if sys.stdout.isatty() else _WIDTH, highlight=False)

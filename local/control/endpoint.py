@@ -196,7 +196,7 @@ def status(cloud: Cloud) -> Mapping[str, object]:
             for vault in cloud.vaults.values()
             for key in vault.spec.keys
         },
-        "partner": {"received": cloud.partner.webhook.count},
+        "partner": {"received": cloud.partner.received},
         **fault_status(cloud),
     }
 

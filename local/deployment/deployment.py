@@ -8,6 +8,7 @@ from pathlib import Path
 
 from local.deployment.readers import (
     access,
+    access_rules,
     identities,
     machines,
     service_bus,
@@ -47,6 +48,7 @@ _READ = (
     service_bus.TOPIC_KIND,
     service_bus.SUBSCRIPTION_KIND,
     service_bus.RULE_KIND,
+    *access_rules.KINDS,
     sites.KIND,
     machines.KIND,
     machines.COMMAND_KIND,
@@ -176,7 +178,7 @@ class _Loading:
             self._apps(),
             own + built_in,
             assignments,
-            tuple(r.id for kind in _IGNORED for r in self._of_kind[kind]),
+            tuple(r.id for kind in (*_IGNORED, *access_rules.KINDS) for r in self._of_kind[kind]),
             tuple(identities.operators(self._outputs.body("operators"))),
             self._machines(),
             self._unserved.ids,
@@ -269,9 +271,14 @@ class _Loading:
         subscriptions = [
             bus.read_subscription(r, rules) for r in self._of_kind[bus.SUBSCRIPTION_KIND]
         ]
-        return tuple(
+        found = tuple(
             bus.read(r, tiers[normal(r.id)], queues, topics, subscriptions) for r in namespaces
         )
+        for kind in access_rules.KINDS:
+            self._check_parents(kind.rpartition("/")[0], kind)
+            for rule in self._of_kind[kind]:
+                access_rules.check(rule, found)
+        return found
 
     def _apps(self) -> tuple[AppSpec, ...]:
         apps: dict[str, AppSpec] = {}

@@ -12,12 +12,10 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import DEFAULT_ON
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, TraceState
 
 from local.host.spans import HostCall, HostSpans, SpanKind
 from local.host.tracing import Trace
-
-_W3C = TraceContextTextMapPropagator()
 
 
 class ExportedSpans(HostSpans):
@@ -39,16 +37,8 @@ class ExportedSpans(HostSpans):
         self, name: str, kind: SpanKind, attributes: Mapping[str, str], parent: Trace
     ) -> Iterator[HostCall]:
         """See `HostSpans`."""
-        headers = {"traceparent": parent.parent, "tracestate": parent.state}
-        span = self._tracer.start_span(
-            name,
-            _W3C.extract(headers, Context()),
-            trace.SpanKind[kind],
-            dict(attributes),
-        )
-        inside: dict[str, str] = {}
-        _W3C.inject(inside, trace.set_span_in_context(span, Context()))
-        call = HostCall(Trace(inside["traceparent"], inside.get("tracestate", "")))
+        span = self._tracer.start_span(name, _below(parent), trace.SpanKind[kind], dict(attributes))
+        call = HostCall(_trace_of(span.get_span_context()))
         try:
             yield call
         except BaseException:
@@ -57,3 +47,23 @@ class ExportedSpans(HostSpans):
         finally:
             span.set_attributes(call.attributes)
             span.end()
+
+
+def _below(parent: Trace) -> Context:
+    # Not by the SDK's propagator: a call would pay for reading and writing headers.
+    if not Trace.is_parent(parent.parent):
+        return Context()
+    _, trace_id, span_id, flags = parent.parent.split("-")
+    context = SpanContext(
+        int(trace_id, 16),
+        int(span_id, 16),
+        is_remote=True,
+        trace_flags=TraceFlags(int(flags, 16)),
+        trace_state=TraceState.from_header([parent.state]) if parent.state else None,
+    )
+    return trace.set_span_in_context(NonRecordingSpan(context), Context())
+
+
+def _trace_of(context: SpanContext) -> Trace:
+    parent = f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
+    return Trace(parent, context.trace_state.to_header())

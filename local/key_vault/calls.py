@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias, TypeVar
 
 from local.key_vault import paging
 from local.key_vault.api_versions import ApiVersion
 from local.key_vault.errors import bad_parameter
-from local.key_vault.objects import V, VaultObject
+from local.key_vault.object_table import ObjectTable
+from local.key_vault.objects import KeyVersion, SecretVersion, V, VaultObject
 from local.key_vault.operations import VaultRequest
 from local.key_vault.paging import Entry
 from local.key_vault.request_body import JsonObject
@@ -53,7 +54,38 @@ def object_entries(
     return [Entry(one.name.lower(), show(one)) for one in objects]
 
 
-def version_entries(
+_Shown_contra = TypeVar("_Shown_contra", bound=KeyVersion | SecretVersion, contravariant=True)
+
+
+class ShowItem(Protocol[_Shown_contra]):
+    """Shows an entry of a list: a version of an object, or with `of_object` the object itself."""
+
+    def __call__(
+        self, name: str, version: _Shown_contra, api: ApiVersion, /, *, of_object: bool = False
+    ) -> ResponseBody:
+        """Return the entry."""
+
+
+def listing_handlers(table: ObjectTable[V], show: ShowItem[V]) -> Handlers:
+    """Return the handlers that list what a table has, and the versions of one object."""
+
+    async def list_objects(call: Call) -> ResponseBody:
+        return call.page(
+            object_entries(
+                table.live(), lambda one: show(one.name, one.newest, call.api, of_object=True)
+            )
+        )
+
+    async def list_versions(call: Call) -> ResponseBody:
+        found = table.find(call.name)
+        return call.page(
+            _version_entries(found, lambda name, version: show(name, version, call.api))
+        )
+
+    return {"list": list_objects, "versions": list_versions}
+
+
+def _version_entries(
     found: VaultObject[V] | None, show: Callable[[str, V], ResponseBody]
 ) -> list[Entry]:
     """Return the entries of a list of versions; none for an object that is not there, as in Azure.

@@ -12,7 +12,7 @@ from dataclasses import replace
 from local.deployment.resources import VaultSpec
 from local.deployment.rotation_policy import RotationPolicy
 from local.key_vault import key_types
-from local.key_vault.calls import Call, Handlers, object_entries, version_entries
+from local.key_vault.calls import Call, Handlers, listing_handlers
 from local.key_vault.errors import bad_parameter
 from local.key_vault.key_requests import (
     KeyChanges,
@@ -35,8 +35,7 @@ class KeyHandlers:
         self._responses = responses
         self._premium = spec.premium
         self.by_name: Handlers = {
-            "list": self._list,
-            "versions": self._versions,
+            **listing_handlers(store.keys, responses.key_item),
             "get": self._get,
             "create": self._create,
             "import": self._import,
@@ -45,24 +44,6 @@ class KeyHandlers:
             "getRotationPolicy": self._get_rotation_policy,
             "setRotationPolicy": self._set_rotation_policy,
         }
-
-    async def _list(self, call: Call) -> ResponseBody:
-        return call.page(
-            object_entries(
-                self._store.keys.live(),
-                lambda key: self._responses.key_item(
-                    key.name, key.newest, call.api, of_object=True
-                ),
-            )
-        )
-
-    async def _versions(self, call: Call) -> ResponseBody:
-        return call.page(
-            version_entries(
-                self._store.keys.find(call.name),
-                lambda name, version: self._responses.key_item(name, version, call.api),
-            )
-        )
 
     async def _get(self, call: Call) -> ResponseBody:
         return self._shown(call, self._store.keys.version(call.name, call.request.version))

@@ -9,7 +9,7 @@ import time
 from dataclasses import replace
 
 from local.key_vault.api_versions import FIRST
-from local.key_vault.calls import Call, Handlers, object_entries, version_entries
+from local.key_vault.calls import Call, Handlers, listing_handlers
 from local.key_vault.errors import bad_parameter, disabled_secret, not_in_version
 from local.key_vault.objects import SecretVersion
 from local.key_vault.request_body import read_secret, read_secret_update
@@ -26,30 +26,11 @@ class SecretHandlers:
         self._store = store
         self._responses = responses
         self.by_name: Handlers = {
-            "list": self._list,
-            "versions": self._versions,
+            **listing_handlers(store.secrets, responses.secret_item),
             "get": self._get,
             "set": self._set,
             "update": self._update,
         }
-
-    async def _list(self, call: Call) -> ResponseBody:
-        return call.page(
-            object_entries(
-                self._store.secrets.live(),
-                lambda secret: self._responses.secret_item(
-                    secret.name, secret.newest, call.api, of_object=True
-                ),
-            )
-        )
-
-    async def _versions(self, call: Call) -> ResponseBody:
-        return call.page(
-            version_entries(
-                self._store.secrets.find(call.name),
-                lambda name, version: self._responses.secret_item(name, version, call.api),
-            )
-        )
 
     async def _get(self, call: Call) -> ResponseBody:
         if OUT_CONTENT_TYPE in call.query:

@@ -34,7 +34,10 @@ class FolderInUseError(Exception):
     """Another local cloud runs in the folder; `pid` is its process, where known."""
 
     def __init__(self, path: Path, pid: int | None) -> None:
-        super().__init__(f"a local cloud is already up in {path} (process {pid or 'unknown'})")
+        super().__init__(
+            f"a local cloud is already up in {path} (process {pid or 'unknown'}): stop that first, "
+            "or give another folder (--folder)"
+        )
         self.path = path
         self.pid = pid
 

@@ -16,6 +16,7 @@ from local.runtime.cloud import Cloud
 MAX_MESSAGES = 50
 _UNAVAILABLE = 503  # the partner is tried again later
 _FINAL = 400  # one of RELAY_PARTNER_FINAL_STATUSES: the message is rejected
+_QUEUE = "servicebus"  # the kind in the partner's secret
 _KEPT_BY_APPS = ("key", "secret")  # what they have read of these they keep for minutes
 
 
@@ -41,12 +42,21 @@ class Actions:
         return f"{len(ids)} messages are accepted and sealed."
 
     def partner(self, answers: str) -> str:
-        """Let the partner work, fail (`unavailable`), or refuse its next message (`refuses`)."""
+        """Let the partner work, fail (`unavailable`), or refuse its next message (`refuses`).
+
+        Raises `ActionRefusedError` for what a partner that is a queue does not do.
+        """
+        is_queue = self._cloud.partner_kind == _QUEUE
+        if is_queue and answers == "refuses":
+            raise ActionRefusedError(
+                "The partner is a queue now, which looks at no message: only a webhook refuses one."
+            )
         faults = self._cloud.context.faults
         faults.clear("partner")
         if answers == "unavailable":
             faults.set(Fault("partner", "status", _UNAVAILABLE))
-            return "The partner answers 503 from now on: messages wait, and none is lost."
+            partner = "The partner's queue takes nothing" if is_queue else "The partner answers 503"
+            return f"{partner} from now on: messages wait, and none is lost."
         if answers == "refuses":
             faults.set(Fault("partner", "status", _FINAL, times=1))
             return "The partner refuses the next message with 400: the relay will reject it."

@@ -128,8 +128,13 @@ class Activity:
                     for one, moved in self._moves.items()
                 ],
                 "partner": [
-                    {"status": status, "count": answered.count, "ids": answered.ids}
-                    for status, answered in self._answers.items()
+                    {
+                        "accepted": accepted,
+                        "status": status,
+                        "count": answered.count,
+                        "ids": answered.ids,
+                    }
+                    for (accepted, status), answered in self._answers.items()
                 ],
                 "left_out": self._left_out,
             }
@@ -139,7 +144,7 @@ class Activity:
     def _clear(self) -> None:
         self._accesses: dict[_Access, _Counted] = {}
         self._moves: dict[_Move, _Ids] = {}
-        self._answers: dict[int | None, _Ids] = {}
+        self._answers: dict[tuple[bool, int | None], _Ids] = {}
         self._left_out = 0
 
     def _decided(self, record: AuditRecord) -> None:
@@ -179,4 +184,5 @@ class Activity:
 
     def _answered(self, event: PartnerAnswered) -> None:
         # At most as many different ones as there are statuses.
-        self._answers.setdefault(event.status, _Ids()).add((event.message_id,))
+        answer = event.accepted, event.status
+        self._answers.setdefault(answer, _Ids()).add((event.message_id,))

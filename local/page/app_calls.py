@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import aiohttp
 
@@ -14,7 +14,7 @@ from local.net.folder import app_keys_file
 from local.runtime.cloud import Cloud
 
 _SECONDS = 60.0
-_LISTED = 50  # messages of the ledger that states are counted of
+_LISTED = 8  # messages of the ledger
 
 
 class AppCallError(Exception):
@@ -49,17 +49,28 @@ class AppCalls:
         return str(content.get("id"))
 
     async def ledger(self) -> Mapping[str, object]:
-        """Return the newest messages of the ledger, and how many of them are in each state."""
+        """Return the newest messages of the ledger, and how many of all are in each state.
+
+        A state of `count_limit` messages has that many or more: the tracker counts no further.
+        """
         try:
-            answer = await self._call("tracker", "GET", f"/api/messages?limit={_LISTED}")
+            listed = await self._asked("tracker", f"/api/messages?limit={_LISTED}")
+            counted = await self._asked("tracker", "/api/states")
+            return {
+                "states": _counts(counted["states"]),
+                "count_limit": int(counted["count_limit"]),
+                "messages": [_shown(one) for one in listed["messages"]],
+            }
         except AppCallError as error:
             return {"problem": str(error)}
-        content = answer.content
-        messages = content.get("messages") if isinstance(content, dict) else None
-        if answer.status != 200 or not isinstance(messages, list):
-            return {"problem": f"The tracker answered {answer.status}: {_detail(content)}"}
-        states = Counter(str(one["state"]) for one in messages)
-        return {"states": dict(states), "messages": [_shown(one) for one in messages[:8]]}
+        except (AttributeError, KeyError, TypeError, ValueError):
+            return {"problem": "The tracker sent an answer of an unknown form."}
+
+    async def _asked(self, app: str, path: str) -> Mapping[str, Any]:
+        answer = await self._call(app, "GET", path)
+        if answer.status != 200 or not isinstance(answer.content, dict):
+            raise AppCallError(f"The {app} answered {answer.status}: {_detail(answer.content)}")
+        return answer.content
 
     async def _call(
         self,
@@ -94,6 +105,12 @@ class AppCalls:
             return {HEADER: AppKeys.read(file).host} if file.exists() else {}
         except KeysUnreadableError as error:
             raise AppCallError(str(error)) from None
+
+
+def _counts(states: Mapping[str, Mapping[str, object]]) -> Mapping[str, int]:
+    """Return the number of messages in each state that any is in."""
+    counts = {state: int(str(one["messages"])) for state, one in states.items()}
+    return {state: count for state, count in counts.items() if count}
 
 
 def _shown(message: Mapping[str, object]) -> Mapping[str, object]:

@@ -47,7 +47,8 @@ def cloud_state(cloud: Cloud) -> dict[str, object]:
             for key in vault.spec.keys
         },
         "partner": {
-            "received": cloud.partner.webhook.count,
+            "kind": cloud.partner_kind,
+            "received": cloud.partner.received,
             "faults": [
                 {"answer": one.fault.answer, "status": one.fault.status, "times": one.fault.times}
                 for one in cloud.context.faults.active()

@@ -15,18 +15,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from local.bus.amqp.message import application_properties, data_body, properties_fields
+from local.bus.broker.availability import QueueAvailability
 from local.bus.broker.entry import QueueEntry
+from local.bus.security.audit_sink import AuditSink
 from local.bus.security.sas import SasAccess, SasRule
 from local.bus.server.server import BusServer
 from local.deployment.resources import NamespaceSpec, QueueSpec
 
 QUEUE = "inbox"
 _RULE = "send"
+NAMESPACE = "partner"
 _CONTENT_TYPE = 6  # its place among the properties of a message
 _SPEC = NamespaceSpec(
     resource_id="/partner",
-    name="partner",
-    host="partner.servicebus.windows.net",
+    name=NAMESPACE,
+    host=f"{NAMESPACE}.servicebus.windows.net",
     tier="Standard",
     local_auth=True,
     queues=(QueueSpec(f"/partner/queues/{QUEUE}", QUEUE),),
@@ -77,12 +80,27 @@ class Arrived:
 
 
 class PartnerInbox:
-    """The queue `inbox` of the namespace `partner`; only the rule `send` may send to it."""
+    """The queue `inbox` of its namespace; only the rule `send` may send to it.
 
-    def __init__(self, clock: Callable[[], float] = time.time, key: str | None = None) -> None:
+    `audit` sees each message that it accepts; `availability` says what it refuses meanwhile.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.time,
+        key: str | None = None,
+        audit: AuditSink | None = None,
+        availability: QueueAvailability | None = None,
+    ) -> None:
         self._key = key or new_key()
         rule = SasRule(self._key, frozenset({"send"}), QUEUE)
-        self.bus = BusServer(_SPEC, SasAccess({_RULE: rule}, clock), clock)
+        access = SasAccess({_RULE: rule}, clock)
+        self.bus = BusServer(_SPEC, access, clock, audit=audit, availability=availability)
+
+    @property
+    def count(self) -> int:
+        """How many messages it has accepted: nobody can take one away."""
+        return self.bus.state()[QUEUE].active
 
     def secret(self, url: str) -> str:
         """Write the partner's secret as Relay reads it; `url` is `sb://host:port`."""

@@ -11,6 +11,8 @@ from local.resource_manager.template import Template, is_expression, members
 _PAGE = "learn.microsoft.com, Naming rules and restrictions for Azure resources"
 _GUID = r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
 _WORD = r"[A-Za-z0-9](?:[A-Za-z0-9_.\-]*[A-Za-z0-9_])?"
+_SHORT = r"[A-Za-z0-9](?:[A-Za-z0-9_.\-]*[A-Za-z0-9])?"
+_SHORT_IS = "1 to 50 letters, digits and . - _, a letter or digit first and last"
 
 # Kind -> pattern, maximum length, what it must be, and Azure's code of the refusal.
 _NAMES: dict[str, tuple[str, int, str, str]] = {
@@ -66,6 +68,32 @@ _NAMES: dict[str, tuple[str, int, str, str]] = {
         r"[A-Za-z0-9](?:[A-Za-z0-9_.~\-]*[A-Za-z0-9])?",
         260,
         "1 to 260 letters, digits and . - _ ~, a letter or digit first and last",
+        "BadRequest",
+    ),
+    "Microsoft.ServiceBus/namespaces/topics": (
+        r"[A-Za-z0-9](?:[A-Za-z0-9_.~\-]*[A-Za-z0-9])?",
+        260,
+        "1 to 260 letters, digits and . - _ ~, a letter or digit first and last",
+        "BadRequest",
+    ),
+    "Microsoft.ServiceBus/namespaces/topics/subscriptions": (_SHORT, 50, _SHORT_IS, "BadRequest"),
+    "Microsoft.ServiceBus/namespaces/topics/subscriptions/rules": (
+        rf"\$Default|{_SHORT}",
+        50,
+        _SHORT_IS,
+        "BadRequest",
+    ),
+    "Microsoft.ServiceBus/namespaces/authorizationRules": (_SHORT, 50, _SHORT_IS, "BadRequest"),
+    "Microsoft.ServiceBus/namespaces/queues/authorizationRules": (
+        _SHORT,
+        50,
+        _SHORT_IS,
+        "BadRequest",
+    ),
+    "Microsoft.ServiceBus/namespaces/topics/authorizationRules": (
+        _SHORT,
+        50,
+        _SHORT_IS,
         "BadRequest",
     ),
     "Microsoft.Web/serverfarms": (r"[\w\-]+", 60, "1 to 60 letters, digits and - _", "BadRequest"),

@@ -10,6 +10,7 @@ from local.resource_manager import (
     roles,
     service_bus,
     storages,
+    topics,
     vaults,
     virtual_machines,
 )
@@ -22,6 +23,7 @@ RULES: tuple[Rule[Template], ...] = (
     *flex_config.RULES,
     *vaults.RULES,
     *service_bus.RULES,
+    *topics.RULES,
     *databases.RULES,
     *storages.RULES,
     *roles.RULES,

@@ -1,8 +1,8 @@
-"""What Service Bus refuses of namespaces and queues, by tier."""
+"""What Service Bus refuses of namespaces, queues, topics and subscriptions, by tier."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 
 from local.resource_manager import durations
@@ -12,6 +12,8 @@ from local.resource_manager.template import Resource, Template, is_whole, items,
 
 BUS = "Microsoft.ServiceBus/namespaces"
 QUEUE = f"{BUS}/queues"
+TOPIC = f"{BUS}/topics"
+SUBSCRIPTION = f"{TOPIC}/subscriptions"
 ENDPOINT = "Microsoft.Network/privateEndpoints"
 
 _QUOTAS = "learn.microsoft.com, Azure Service Bus quotas and limits"
@@ -25,6 +27,11 @@ _SIZES = {
     "premium": (1024, 2048, 3072, 4096, 5120, 10240, 20480, 40960, 81920),
 }
 _MAX_HOPS = 4
+_MAX_METADATA = 1024
+# What is sent to, and what is received from.
+_SENT_TO = (QUEUE, TOPIC)
+_RECEIVED_FROM = (QUEUE, SUBSCRIPTION)
+_ENTITIES = (QUEUE, TOPIC, SUBSCRIPTION)
 _DAY = timedelta(days=1)
 
 
@@ -33,9 +40,15 @@ def tier(namespace: Resource | None) -> str:
     return str(namespace.known("/sku.name") or "").lower() if namespace else ""
 
 
-def _queues(template: Template) -> Iterator[tuple[Resource, str]]:
-    for queue in template.of(QUEUE):
-        yield queue, tier(template.get(queue.parent))
+def namespace_of(entity: Resource) -> str:
+    """Return the id of the namespace that an entity is in, at any depth, in lower case."""
+    before, kind, rest = entity.key.partition(f"/providers/{BUS.lower()}/")
+    return f"{before}{kind}{rest.partition('/')[0]}"
+
+
+def _entities(template: Template, *kinds: str) -> Iterator[tuple[Resource, str]]:
+    for entity in template.of(*kinds):
+        yield entity, tier(template.get(namespace_of(entity)))
 
 
 def _tier(template: Template) -> Iterator[Violation]:
@@ -75,46 +88,46 @@ def _rule_sets(template: Template) -> Iterator[Violation]:
 
 
 def _span(
-    name: str, low: timedelta, high: timedelta | None, what: str
+    kinds: Sequence[str], name: str, low: timedelta, high: timedelta | None, what: str
 ) -> Callable[[Template], Iterator[Violation]]:
     def find(template: Template) -> Iterator[Violation]:
-        for queue, _ in _queues(template):
-            value = queue.known(name)
+        for entity in template.of(*kinds):
+            value = entity.known(name)
             if value is None:
                 continue
             try:
                 span = durations.parse(str(value))
             except ValueError:
-                yield Violation(queue, name, "must be a duration such as PT1M")
+                yield Violation(entity, name, "must be a duration such as PT1M")
                 continue
             if (span is None and high is not None) or (
                 span is not None and not low <= span <= (high or span)
             ):
-                yield Violation(queue, name, what)
+                yield Violation(entity, name, what)
 
     return find
 
 
 def _size(template: Template) -> Iterator[Violation]:
-    for queue, of_tier in _queues(template):
-        size = queue.known("maxSizeInMegabytes")
+    for entity, of_tier in _entities(template, *_SENT_TO):
+        size = entity.known("maxSizeInMegabytes")
         known = _SIZES.get(of_tier)
         if known and size is not None and size not in known:
             sizes = ", ".join(map(str, known))
-            yield Violation(queue, "maxSizeInMegabytes", f"must be one of {sizes}")
+            yield Violation(entity, "maxSizeInMegabytes", f"must be one of {sizes}")
 
 
 def _message_size(template: Template) -> Iterator[Violation]:
-    for queue, of_tier in _queues(template):
-        size = queue.known("maxMessageSizeInKilobytes")
+    for entity, of_tier in _entities(template, *_SENT_TO):
+        size = entity.known("maxMessageSizeInKilobytes")
         if of_tier in ("basic", "standard") and size not in (None, 256):
-            yield Violation(queue, "maxMessageSizeInKilobytes", "only the Premium tier has it")
+            yield Violation(entity, "maxMessageSizeInKilobytes", "only the Premium tier has it")
         if of_tier == "premium" and size is not None and not is_whole(size, 1024, 102400):
-            yield Violation(queue, "maxMessageSizeInKilobytes", "must be from 1024 to 102400")
+            yield Violation(entity, "maxMessageSizeInKilobytes", "must be from 1024 to 102400")
 
 
 def _basic(template: Template) -> Iterator[Violation]:
-    for queue, of_tier in _queues(template):
+    for queue, of_tier in _entities(template, QUEUE):
         if of_tier != "basic":
             continue
         for name in ("requiresDuplicateDetection", "requiresSession"):
@@ -126,7 +139,7 @@ def _basic(template: Template) -> Iterator[Violation]:
 
 
 def _basic_life(template: Template) -> Iterator[Violation]:
-    for queue, of_tier in _queues(template):
+    for queue, of_tier in _entities(template, QUEUE):
         if of_tier == "basic":
             value = queue.known("defaultMessageTimeToLive")
             try:
@@ -139,41 +152,42 @@ def _basic_life(template: Template) -> Iterator[Violation]:
 
 
 def _premium(template: Template) -> Iterator[Violation]:
-    for queue, of_tier in _queues(template):
+    for entity, of_tier in _entities(template, *_SENT_TO):
         for name in ("enableExpress", "enablePartitioning"):
-            if of_tier == "premium" and queue.at(name) is True:
-                yield Violation(queue, name, "the Premium tier does not have it")
+            if of_tier == "premium" and entity.at(name) is True:
+                yield Violation(entity, name, "the Premium tier does not have it")
 
 
 def _sessions(template: Template) -> Iterator[Violation]:
-    for queue, _ in _queues(template):
-        if queue.at("requiresSession") is True and queue.at("forwardTo"):
-            yield Violation(queue, "forwardTo", "a queue with sessions does not forward")
+    for entity, _ in _entities(template, *_RECEIVED_FROM):
+        if entity.at("requiresSession") is True and entity.at("forwardTo"):
+            yield Violation(entity, "forwardTo", "what has sessions does not forward")
 
 
 def _targets(template: Template) -> Iterator[Violation]:
-    """Report forwards to a queue that does not exist, or to the queue itself."""
-    for queue, _ in _queues(template):
+    """Report forwards to what does not exist, or to the queue itself."""
+    for entity, _ in _entities(template, *_RECEIVED_FROM):
         for name in ("forwardTo", "forwardDeadLetteredMessagesTo"):
-            target = queue.known(name)
-            if not target or not template.get(queue.parent):
+            target = entity.known(name)
+            if not target or not template.get(namespace_of(entity)):
                 continue
-            if str(target).lower() == queue.name.lower():
-                yield Violation(queue, name, "is the queue itself")
-            elif not _target(template, queue, target):
-                yield Violation(queue, name, f"{target} does not exist in the namespace")
+            found = _target(template, entity, target)
+            if found is entity:
+                yield Violation(entity, name, "is the queue itself")
+            elif not found:
+                yield Violation(entity, name, f"{target} does not exist in the namespace")
 
 
-def _target(template: Template, queue: Resource, name: object) -> Resource | None:
+def _target(template: Template, entity: Resource, name: object) -> Resource | None:
     for part in ("queues", "topics"):
-        if found := template.get(f"{queue.parent}/{part}/{str(name).lower()}"):
+        if found := template.get(f"{namespace_of(entity)}/{part}/{str(name).lower()}"):
             return found
     return None
 
 
 def _hops(template: Template) -> Iterator[Violation]:
-    for queue, _ in _queues(template):
-        hop: Resource | None = queue
+    for entity, _ in _entities(template, *_RECEIVED_FROM):
+        hop: Resource | None = entity
         passed: set[str] = set()
         while hop is not None and hop.key not in passed and len(passed) <= _MAX_HOPS:
             passed.add(hop.key)
@@ -181,7 +195,14 @@ def _hops(template: Template) -> Iterator[Violation]:
             hop = _target(template, hop, name) if name else None
         if hop is not None:
             what = f"leads in a circle, or further than {_MAX_HOPS} hops"
-            yield Violation(queue, "forwardTo", what)
+            yield Violation(entity, "forwardTo", what)
+
+
+def _metadata(template: Template) -> Iterator[Violation]:
+    for entity in template.of(*_ENTITIES):
+        if len(str(entity.known("userMetadata") or "")) > _MAX_METADATA:
+            what = f"is longer than {_MAX_METADATA} characters"
+            yield Violation(entity, "userMetadata", what)
 
 
 RULES: tuple[Rule[Template], ...] = (
@@ -201,6 +222,7 @@ RULES: tuple[Rule[Template], ...] = (
         "BadRequest",
         _TYPES,
         _span(
+            _RECEIVED_FROM,
             "lockDuration",
             timedelta(seconds=5),
             timedelta(minutes=5),
@@ -211,6 +233,7 @@ RULES: tuple[Rule[Template], ...] = (
         "BadRequest",
         "learn.microsoft.com, Duplicate detection",
         _span(
+            _SENT_TO,
             "duplicateDetectionHistoryTimeWindow",
             timedelta(seconds=20),
             7 * _DAY,
@@ -220,18 +243,30 @@ RULES: tuple[Rule[Template], ...] = (
     Rule(
         "BadRequest",
         _TYPES,
-        _span("autoDeleteOnIdle", timedelta(minutes=5), None, "must be at least 5 minutes"),
+        _span(
+            _ENTITIES,
+            "autoDeleteOnIdle",
+            timedelta(minutes=5),
+            None,
+            "must be at least 5 minutes",
+        ),
     ),
     Rule(
         "BadRequest",
         "Azure/azure-service-bus 306",
-        _span("defaultMessageTimeToLive", timedelta(seconds=1), None, "must be at least 1 second"),
+        _span(
+            _ENTITIES,
+            "defaultMessageTimeToLive",
+            timedelta(seconds=1),
+            None,
+            "must be at least 1 second",
+        ),
     ),
     Rule("BadRequest", "Azure/azure-service-bus 306", _basic_life),
     Rule(
         "BadRequest",
         f"{_QUOTAS}, maximum deliveries",
-        in_range(of(QUEUE), "maxDeliveryCount", 1, 2000),
+        in_range(of(*_RECEIVED_FROM), "maxDeliveryCount", 1, 2000),
     ),
     Rule("BadRequest", f"{_QUOTAS}, queue or topic size", _size),
     Rule("BadRequest", _TYPES, _message_size),
@@ -242,4 +277,5 @@ RULES: tuple[Rule[Template], ...] = (
     Rule("BadRequest", _FORWARDING, _sessions),
     Rule("BadRequest", _FORWARDING, _targets),
     Rule("BadRequest", f"{_FORWARDING}; {_QUOTAS}", _hops),
+    Rule("BadRequest", "azure-servicebus, create_queue, user_metadata", _metadata),
 )

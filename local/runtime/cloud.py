@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -115,6 +116,15 @@ class Cloud:
         replace_callers(self.callers, deployment)
         for machine in deployment.machines:
             self.machines[machine.name].spec = machine
+
+    @property
+    def partner_kind(self) -> str:
+        """What the secret `partner-connection` says that the partner is; empty for nothing."""
+        try:
+            document: object = json.loads(newest_value(self.vaults, _PARTNER) or "")
+        except ValueError:
+            return ""
+        return str(document.get("kind", "")) if isinstance(document, dict) else ""
 
     @property
     def database_url(self) -> str | None:

@@ -26,10 +26,15 @@ class MessagesTransferred:
 
 @dataclass(frozen=True, slots=True)
 class PartnerAnswered:
-    """The partner answered a message, by a fault or by itself; `status` is None for no answer."""
+    """A message that came to the partner, and whether the partner accepted it.
+
+    `status` is what its webhook answered, by a fault or by itself: None for no answer, and at the
+    partner's queue. The id is empty where the queue refused a message unread.
+    """
 
     message_id: str
-    status: int | None
+    accepted: bool
+    status: int | None = None
 
 
 CloudEvent: TypeAlias = AuditRecord | MessagesTransferred | PartnerAnswered

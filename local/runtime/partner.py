@@ -14,12 +14,13 @@ from local.net.bearer import new_key
 from local.net.folder import PARTNER_KEY_FILE
 from local.net.loopback import LOOPBACK
 from local.net.serving import serve
-from local.partner.inbox import PartnerInbox
+from local.partner.inbox import NAMESPACE, PartnerInbox
 from local.partner.keys import PartnerKeys
 from local.partner.webhook import PartnerWebhook, partner_app
 from local.runtime.context import ServiceContext
 from local.runtime.events import CloudEvents, PartnerAnswered
 from local.runtime.fault_middleware import partner_faults
+from local.runtime.partner_queue import ArrivalEvents, FaultyInbox
 
 _PORT = 7090
 _BUS_PORT = 5672
@@ -41,15 +42,26 @@ class RunningPartner:
             "servicebus": self.inbox.secret(self.bus_url),
         }
 
+    @property
+    def received(self) -> int:
+        """How many messages came to its webhook and its queue, valid or not."""
+        return self.webhook.count + self.inbox.count
+
 
 async def start_partner(stack: AsyncExitStack, context: ServiceContext) -> RunningPartner:
     """Serve the partner until the stack ends, with the keys that the cloud's folder holds."""
     keys = PartnerKeys.kept_in(context.folder)
-    webhook, inbox = PartnerWebhook(secret=keys.signing), PartnerInbox(key=keys.queue)
+    events = context.events
+    webhook = PartnerWebhook(secret=keys.signing)
+    inbox = PartnerInbox(
+        key=keys.queue,
+        audit=ArrivalEvents(events),
+        availability=FaultyInbox(context.faults, events, NAMESPACE),
+    )
     key_file = context.folder.kept(PARTNER_KEY_FILE, new_key)
     app = partner_app(webhook, key_file.read_text())
     # The first one sees what the faults make of an answer.
-    app.middlewares.append(publishing_answers(context.events))
+    app.middlewares.append(publishing_answers(events))
     app.middlewares.append(partner_faults(context.faults))
     url = await serve(stack, app, context.ports.bind("partner", _PORT), context.tls)
     stack.push_async_callback(inbox.bus.close)
@@ -66,7 +78,8 @@ def publishing_answers(events: CloudEvents) -> Middleware:
             return await handler(request)
         response = await handler(request)
         status = None if request.transport is None else response.status
-        events.publish(PartnerAnswered(request.headers.get("webhook-id", ""), status))
+        accepted = status is not None and 200 <= status < 300
+        events.publish(PartnerAnswered(request.headers.get("webhook-id", ""), accepted, status))
         return response
 
     return publish

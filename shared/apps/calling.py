@@ -7,8 +7,8 @@ project's, with a link to what each message belongs to.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 
 import azure.functions as func
@@ -18,30 +18,32 @@ from shared.telemetry import recording
 from shared.telemetry.metrics import PROCESSING, QUEUE_TIME
 from shared.telemetry.recording import Kind
 
+_NOTHING = nullcontext()
 _MAX_LINKS = 128  # of a span: OTEL_SPAN_LINK_COUNT_LIMIT, "OpenTelemetry SDK environment variables"
 
 
-@contextmanager
-def calling(context: func.Context, otherwise: TraceContext | None) -> Iterator[None]:
-    """Do in it what a call is for. `otherwise` is its trace where the host names none."""
+def calling(
+    context: func.Context, otherwise: Callable[[], TraceContext | None]
+) -> AbstractContextManager[None]:
+    """Do in it what a call is for. `otherwise` gives its trace where the host names none."""
     if not recording.is_on():
-        yield
-        return
+        return _NOTHING
     given = context.trace_context
     parent = TraceContext.parse(given.trace_parent, given.trace_state)
-    with recording.attached(parent or otherwise):
-        yield
+    return recording.attached(parent or otherwise())
+
+
+def handling(
+    message: func.ServiceBusMessage, context: func.Context, queue: str
+) -> AbstractContextManager[None]:
+    """Handle a message of a queue in it."""
+    return _handling(message, context, queue) if recording.is_on() else _NOTHING
 
 
 @contextmanager
-def handling(message: func.ServiceBusMessage, context: func.Context, queue: str) -> Iterator[None]:
-    """Handle a message of a queue in it."""
-    if not recording.is_on():
-        yield
-        return
+def _handling(message: func.ServiceBusMessage, context: func.Context, queue: str) -> Iterator[None]:
     _measure_wait(message, queue)
-    of_message = TraceContext.from_properties(message.application_properties or {})
-    with calling(context, of_message), recording.timed(PROCESSING, _about(queue)):
+    with calling(context, lambda: _trace_of(message)), recording.timed(PROCESSING, _about(queue)):
         yield
 
 
@@ -53,8 +55,7 @@ def handling_batch(messages: Sequence[func.ServiceBusMessage], queue: str) -> It
         return
     for message in messages:
         _measure_wait(message, queue)
-    found = (TraceContext.from_properties(one.application_properties or {}) for one in messages)
-    links = list(dict.fromkeys(one for one in found if one))[:_MAX_LINKS]
+    links = list(dict.fromkeys(one for one in map(_trace_of, messages) if one))[:_MAX_LINKS]
     about = {
         **_about(queue),
         "messaging.operation.type": "process",
@@ -66,6 +67,10 @@ def handling_batch(messages: Sequence[func.ServiceBusMessage], queue: str) -> It
         recording.timed(PROCESSING, _about(queue)),
     ):
         yield
+
+
+def _trace_of(message: func.ServiceBusMessage) -> TraceContext | None:
+    return TraceContext.from_properties(message.application_properties or {})
 
 
 def _about(queue: str) -> dict[str, str | int | float]:

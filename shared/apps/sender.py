@@ -54,7 +54,7 @@ def blueprint(settings: SenderSettings) -> func.Blueprint:
 
     @functions.route("messages", methods=["POST"])
     async def send(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-        with calling(context, TraceContext.from_headers(req.headers)):
+        with calling(context, lambda: TraceContext.from_headers(req.headers)):
             return await sender.answer(req)
 
     return functions

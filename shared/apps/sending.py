@@ -11,7 +11,6 @@ from shared.azure.queues import BusConnection, BusDeniedError, BusUnavailableErr
 from shared.message.text_properties import text_properties
 from shared.standards.trace_context import TraceContext
 from shared.telemetry import recording
-from shared.telemetry.metrics import SENDING, SENT
 from shared.telemetry.outages import Outages
 from shared.telemetry.recording import Kind
 
@@ -33,8 +32,10 @@ def watched(sender: QueueSender, queue: str, outages: Outages) -> Send:
     operation: dict[str, str | int | float] = {
         "messaging.system": "servicebus",
         "messaging.operation.name": "send",
+        "messaging.operation.type": "send",
         "messaging.destination.name": queue,
     }
+    name = f"send {queue}"
 
     async def deliver(message: ServiceBusMessage) -> None:
         with outages.watching(f"queue {queue}", (BusUnavailableError, BusDeniedError)):
@@ -45,15 +46,12 @@ def watched(sender: QueueSender, queue: str, outages: Outages) -> Send:
             await deliver(message)
             return
         parent = TraceContext.from_properties(text_properties(message))
-        about = {**operation, "messaging.operation.type": "send"}
-        if message.message_id:
-            about["messaging.message.id"] = message.message_id
-        with recording.span(f"send {queue}", Kind.PRODUCER, about, parent=parent) as span:
+        with recording.span(name, Kind.PRODUCER, operation, parent=parent) as span:
+            if message.message_id:
+                span.set("messaging.message.id", message.message_id)
             if span.context:
                 properties: dict[Any, Any] = dict(message.application_properties or {})
                 message.application_properties = properties | span.context.to_properties()
-            with recording.timed(SENDING, operation):
-                await deliver(message)
-            recording.count(SENT, 1, operation)
+            await deliver(message)
 
     return send

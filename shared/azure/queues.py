@@ -25,6 +25,8 @@ from shared.azure.network import ConnectionOptions
 from shared.azure.request_id import of_answer, of_bus
 from shared.concurrency.batches import Batch, Batches
 from shared.errors import CallCancelledError, RelayError
+from shared.telemetry import recording
+from shared.telemetry.metrics import SENDING, SENT
 
 _SEND_SECONDS = 20
 _CLOSE_SECONDS = 5
@@ -145,6 +147,11 @@ class QueueSender:
         self._reserve = reserve
         self._connection = connection
         self._link: QueueLink | None = None
+        self._operation: recording.Attributes = {
+            "messaging.system": "servicebus",
+            "messaging.operation.name": "send",
+            "messaging.destination.name": queue,
+        }
         # None is nobody's message: it only has the link opened.
         self._sends: Batches[ServiceBusMessage | None, None] = Batches(self._send_next)
 
@@ -199,7 +206,7 @@ class QueueSender:
         # by any measure, needs neither.
         if len(batch) == 1 and (alone := batch.take(partial(_is_surely_below, size))):
             if message := alone[0]:
-                await self._link.send_messages(message)
+                await self._transfer(self._link, message)
             return 1
         if self._reserve:
             together = await self._link.create_message_batch(max_size_in_bytes=size)
@@ -210,10 +217,22 @@ class QueueSender:
                 self._fill_reserve(message)
         messages = [message for message in taken if message is not None]
         if len(messages) == 1:
-            await self._link.send_messages(messages[0])
+            await self._transfer(self._link, messages[0])
         elif messages:
-            await self._link.send_messages(together)
+            await self._transfer(self._link, together, len(messages))
         return len(taken)
+
+    async def _transfer(
+        self, link: QueueLink, sent: ServiceBusMessage | ServiceBusMessageBatch, count: int = 1
+    ) -> None:
+        # Measured here, since what is sent together is one operation.
+        with recording.timed(SENDING, self._operation) as measured:
+            try:
+                await link.send_messages(sent)
+            except Exception as error:
+                measured["error.type"] = type(map_error(self._queue, error)).__name__
+                raise
+        recording.count(SENT, count, self._operation)
 
     def _fill_reserve(self, message: ServiceBusMessage) -> None:
         # A batch is limited to 1 MB whatever the queue takes, and only the bus knows what that is.

@@ -19,15 +19,16 @@ class Loading(Generic[T]):
 
     def __init__(self, make: Callable[[], T]) -> None:
         self._made: Future[T] = Future()
+        self._value: T | None = None  # once it is there: a future's lock costs each message
         # Running: so that nobody who waits, and is cancelled, cancels it for the others.
         self._made.set_running_or_notify_cancel()
         threading.Thread(target=self._run, args=(make,), name="loading", daemon=True).start()
 
     async def value(self) -> T:
         """Return the value, or raise what its making raised."""
-        if self._made.done():
-            return self._made.result()
-        return await asyncio.wrap_future(self._made)
+        if self._value is None:
+            self._value = await asyncio.wrap_future(self._made)
+        return self._value
 
     def _run(self, make: Callable[[], T]) -> None:
         try:

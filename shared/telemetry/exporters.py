@@ -122,7 +122,20 @@ def _otlp() -> tuple[list[SpanProcessor], list[MetricReader], list[LogRecordProc
 def _resource(environ: Mapping[str, str]) -> Resource:
     from opentelemetry.sdk.resources import Resource
 
+    class HashedOnce(Resource):
+        """The exporters group by it, and ask for its hash for each span and line."""
+
+        def __init__(self, found: Resource) -> None:
+            super().__init__(found.attributes, found.schema_url)
+            self._hash = super().__hash__()
+
+        def __hash__(self) -> int:
+            return self._hash
+
+        def __eq__(self, other: object) -> bool:
+            return self is other or super().__eq__(other)
+
     about: dict[str, Any] = {"service.instance.id": str(uuid.uuid4())}
     if not environ.get("OTEL_SERVICE_NAME"):
         about["service.name"] = f"relay-{environ.get('RELAY_APP', 'app')}"
-    return Resource.create(about)
+    return HashedOnce(Resource.create(about))

@@ -42,7 +42,12 @@ RECEIPTS_DEAD_LETTERED = Metric(
 DENIED = Metric("relay.denied", "{call}", "Calls that a service refused for lack of a right")
 THROTTLED = Metric("relay.throttled", "{call}", "Calls that a service refused as too many")
 SENT = Metric("messaging.client.sent.messages", "{message}", "Messages sent to a queue")
-SENDING = Metric("messaging.client.operation.duration", "s", "Sends to a queue", _SECONDS)
+SENDING = Metric(
+    "messaging.client.operation.duration",
+    "s",
+    "Sends to a queue, of one message or several",
+    _SECONDS,
+)
 PROCESSING = Metric("messaging.process.duration", "s", "Handling what a queue delivers", _WAITING)
 HTTP_CLIENT = Metric("http.client.request.duration", "s", "HTTP requests", _SECONDS)
 

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
+from contextvars import Token
+from threading import Lock
+from types import TracebackType
 
 from opentelemetry import context as contexts
 from opentelemetry import trace
-from opentelemetry.metrics import Counter, Histogram, MeterProvider
-from opentelemetry.trace import Link, SpanKind, Status, StatusCode, TracerProvider
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from opentelemetry.metrics import CallbackOptions, MeterProvider, Observation
+from opentelemetry.trace import (
+    INVALID_SPAN_CONTEXT,
+    Link,
+    NonRecordingSpan,
+    SpanContext,
+    SpanKind,
+    Status,
+    StatusCode,
+    TraceFlags,
+    TracerProvider,
+    TraceState,
+)
 
 from shared.standards.trace_context import TraceContext
 from shared.telemetry.metrics import METRICS, Metric
-from shared.telemetry.recording import Attributes, Kind
+from shared.telemetry.recording import Attributes, Kind, Span
 
 _NAME = "sealed-relay"
-_LINKS = contexts.create_key("links")
-_W3C = TraceContextTextMapPropagator()
+_KINDS = {one: SpanKind[one.name] for one in Kind}
 
 
 class OpenTelemetryRecorder:
@@ -26,101 +37,222 @@ class OpenTelemetryRecorder:
     def __init__(self, traces: TracerProvider, meters: MeterProvider) -> None:
         self._tracer = traces.get_tracer(_NAME)
         meter = meters.get_meter(_NAME)
-        self._instruments: dict[str, Counter | Histogram] = {
+        self._counts = {one.name: _Counts() for one in METRICS if not one.bounds}
+        for one in METRICS:
+            if counts := self._counts.get(one.name):
+                meter.create_observable_counter(
+                    one.name, [counts.observe], one.unit, one.description
+                )
+        self._histograms = {
             one.name: meter.create_histogram(
                 one.name,
                 one.unit,
                 one.description,
                 explicit_bucket_boundaries_advisory=one.bounds,
             )
-            if one.bounds
-            else meter.create_counter(one.name, one.unit, one.description)
             for one in METRICS
+            if one.bounds
         }
 
-    @contextmanager
     def span(
         self, name: str, kind: Kind, attributes: Attributes, parent: TraceContext | None
-    ) -> Iterator[_Span]:
+    ) -> _Recording:
         """See `Recorder`."""
+        return _Recording(self._tracer, name, kind, attributes, parent)
+
+    def attached(self, parent: TraceContext | None, links: Sequence[TraceContext]) -> _Attached:
+        """See `Recorder`."""
+        return _Attached(_Call(parent, links))
+
+    def current(self) -> TraceContext | None:
+        """See `Recorder`."""
+        span = trace.get_current_span()
+        return span.trace if isinstance(span, _Call) else _trace_of(span.get_span_context())
+
+    def record(self, metric: Metric, value: float, attributes: Attributes) -> None:
+        """See `Recorder`."""
+        if counts := self._counts.get(metric.name):
+            counts.add(value, attributes)
+        else:
+            self._histograms[metric.name].record(value, attributes)
+
+
+class _Counts:
+    """The sums of one metric by attributes, read at each export.
+
+    The SDK's counter validates and sorts the attributes each time, which takes some ten times as
+    long.
+    """
+
+    def __init__(self) -> None:
+        self._sums: dict[frozenset[tuple[str, str | int | float]], float] = {}
+        self._lock = Lock()  # exports have threads of their own
+
+    def add(self, value: float, attributes: Attributes) -> None:
+        """Add to a sum."""
+        key = frozenset(attributes.items())
+        with self._lock:
+            self._sums[key] = self._sums.get(key, 0) + value
+
+    def observe(self, _: CallbackOptions) -> Iterable[Observation]:
+        """Return the sums so far."""
+        with self._lock:
+            sums = list(self._sums.items())
+        return [Observation(total, dict(key)) for key, total in sums]
+
+
+class _Call(NonRecordingSpan):
+    """What the spans of a call are below of, and what the sampler has decided for its trace.
+
+    Once a span of it is left out, so are all others: samplers decide by the trace, and a part of
+    one that is not exported would be worth nothing. Most calls are left out at the defaults, and
+    cost little more than this object.
+    """
+
+    def __init__(self, parent: TraceContext | None, links: Sequence[TraceContext]) -> None:
+        super().__init__(_context_of(parent) if parent else INVALID_SPAN_CONTEXT)
+        self.trace = parent
+        self.links = links
+        self.is_left_out = False
+
+    def take_links(self) -> Sequence[Link]:
+        """Return the links of the first span, to whoever is first."""
+        taken, self.links = self.links, ()
+        return [Link(_context_of(one)) for one in taken]
+
+    def leave_out(self) -> None:
+        """Record no span of it; whoever continues its trace is to do likewise."""
+        self.is_left_out = True
+        if self.trace:
+            flags = self.get_span_context().trace_flags & ~TraceFlags.SAMPLED
+            self.trace = TraceContext(f"{self.trace.parent[:-2]}{flags:02x}", self.trace.state)
+
+
+class _Attached:
+    """Lets a call's spans be below its parent, as long as it lasts."""
+
+    __slots__ = ("_call", "_token")
+
+    _token: Token[contexts.Context]
+
+    def __init__(self, call: _Call) -> None:
+        self._call = call
+
+    def __enter__(self) -> None:
+        # Not on top of the current context: what is done now belongs to nobody else.
+        inside = trace.set_span_in_context(self._call, contexts.Context())
+        self._token = contexts.attach(inside)
+
+    def __exit__(self, *error: object) -> None:
+        contexts.detach(self._token)
+
+
+class _LeftOut:
+    """A span that is not recorded: what it sends goes on in the trace that it would be of."""
+
+    __slots__ = ("context",)
+
+    def __init__(self, context: TraceContext | None) -> None:
+        self.context = context
+
+    def set(self, name: str, value: str | int | float) -> None:
+        """Do nothing."""
+
+    def failed(self, kind: str) -> None:
+        """Do nothing."""
+
+
+class _Recording:
+    """A span from its start to its end."""
+
+    __slots__ = ("_attributes", "_kind", "_name", "_parent", "_span", "_token", "_tracer")
+
+    _span: trace.Span
+
+    def __init__(
+        self,
+        tracer: trace.Tracer,
+        name: str,
+        kind: Kind,
+        attributes: Attributes,
+        parent: TraceContext | None,
+    ) -> None:
+        self._tracer, self._name, self._kind = tracer, name, kind
+        self._attributes, self._parent = attributes, parent
+        self._token: Token[contexts.Context] | None = None
+
+    def __enter__(self) -> Span:
         around = contexts.get_current()
-        if not trace.get_current_span(around).get_span_context().is_valid:
-            around = _below(parent, around)
-        links = [Link(one) for one in map(_span_context, _links(around)) if one.is_valid]
+        above = trace.get_current_span(around)
+        call = above if isinstance(above, _Call) else None
+        if call and call.is_left_out:
+            return _LeftOut(call.trace)
+        links = call.take_links() if call else ()
+        if self._parent and not above.get_span_context().is_valid:
+            found = NonRecordingSpan(_context_of(self._parent))
+            around = trace.set_span_in_context(found, around)
+            call = None  # of another trace, so what the sampler decides is not of the call
         begun = self._tracer.start_span(
-            name,
+            self._name,
             context=around,
-            kind=SpanKind[kind.name],
-            attributes=dict(attributes),
+            kind=_KINDS[self._kind],
+            attributes=dict(self._attributes),
             links=links,
             record_exception=False,
             set_status_on_exception=False,
         )
-        inside = trace.set_span_in_context(begun, contexts.set_value(_LINKS, (), around))
-        token = contexts.attach(inside)
-        try:
-            yield _Span(begun)
-        finally:
-            contexts.detach(token)
-            begun.end()
+        if call and not begun.is_recording():
+            call.leave_out()
+            return _LeftOut(call.trace)
+        self._span = begun
+        self._token = contexts.attach(trace.set_span_in_context(begun, around))
+        return self
 
-    @contextmanager
-    def attached(
-        self, parent: TraceContext | None, links: Sequence[TraceContext]
-    ) -> Iterator[None]:
-        """See `Recorder`."""
-        # Not on top of the current context: what is done now belongs to nobody else.
-        inside = contexts.set_value(_LINKS, tuple(links), _below(parent, contexts.Context()))
-        token = contexts.attach(inside)
-        try:
-            yield
-        finally:
-            contexts.detach(token)
-
-    def current(self) -> TraceContext | None:
-        """See `Recorder`."""
-        return _context_of(trace.get_current_span())
-
-    def record(self, metric: Metric, value: float, attributes: Attributes) -> None:
-        """See `Recorder`."""
-        instrument = self._instruments[metric.name]
-        if isinstance(instrument, Histogram):
-            instrument.record(value, dict(attributes))
-        else:
-            instrument.add(value, dict(attributes))
-
-
-class _Span:
-    def __init__(self, found: trace.Span) -> None:
-        self._span = found
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._token is None:
+            return
+        contexts.detach(self._token)
+        if kind:
+            self.failed(kind.__name__)
+        self._span.end()
 
     @property
     def context(self) -> TraceContext | None:
-        return _context_of(self._span)
+        """See `Span`."""
+        return _trace_of(self._span.get_span_context())
 
     def set(self, name: str, value: str | int | float) -> None:
+        """See `Span`."""
         self._span.set_attribute(name, value)
 
     def failed(self, kind: str) -> None:
+        """See `Span`."""
         self._span.set_attribute("error.type", kind)
         self._span.set_status(Status(StatusCode.ERROR))
 
 
-def _below(parent: TraceContext | None, around: contexts.Context) -> contexts.Context:
-    return _W3C.extract(parent.to_headers(), around) if parent else around
+def _context_of(one: TraceContext) -> SpanContext:
+    # Not by the SDK's propagator, which looks again whether it is valid.
+    _, trace_id, span_id, flags = one.parent.split("-")
+    state = TraceState.from_header([one.state]) if one.state else None
+    return SpanContext(
+        int(trace_id, 16),
+        int(span_id, 16),
+        is_remote=True,
+        trace_flags=TraceFlags(int(flags, 16)),
+        trace_state=state,
+    )
 
 
-def _span_context(one: TraceContext) -> trace.SpanContext:
-    found = _W3C.extract(one.to_headers(), contexts.Context())
-    return trace.get_current_span(found).get_span_context()
-
-
-def _links(around: contexts.Context) -> Sequence[TraceContext]:
-    found = contexts.get_value(_LINKS, around)
-    return found if isinstance(found, tuple) else ()
-
-
-def _context_of(one: trace.Span) -> TraceContext | None:
-    headers: dict[str, str] = {}
-    _W3C.inject(headers, trace.set_span_in_context(one, contexts.Context()))
-    return TraceContext.from_headers(headers)
+def _trace_of(one: SpanContext) -> TraceContext | None:
+    if not one.is_valid:
+        return None
+    parent = f"00-{one.trace_id:032x}-{one.span_id:016x}-{one.trace_flags:02x}"
+    if one.trace_state:
+        return TraceContext.parse(parent, one.trace_state.to_header())
+    return TraceContext(parent)

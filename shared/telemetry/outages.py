@@ -9,9 +9,10 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from types import TracebackType
 
 from shared.errors import RelayError
 from shared.telemetry import recording
@@ -86,17 +87,11 @@ class Outages:
         most = max((outage.failures for outage in self._now.values()), default=0)
         return logging.INFO if most <= _EXAMPLES else logging.DEBUG
 
-    @contextmanager
     def watching(
         self, service: str, failures: type[RelayError] | tuple[type[RelayError], ...]
-    ) -> Iterator[None]:
+    ) -> AbstractContextManager[None]:
         """Record whether its body ends by one of `failures`, or succeeds."""
-        try:
-            yield
-        except failures as error:
-            self.failed(service, error)
-            raise
-        self.works(service)
+        return _Watching(self, service, failures)
 
     def _may_announce(self, service: str) -> bool:
         announced = self._announced.setdefault(service, deque())
@@ -107,3 +102,31 @@ class Outages:
             return False
         announced.append(now)
         return True
+
+
+class _Watching:
+    """See `Outages.watching`; not a generator, which each message would pay for several times."""
+
+    __slots__ = ("_failures", "_outages", "_service")
+
+    def __init__(
+        self,
+        outages: Outages,
+        service: str,
+        failures: type[RelayError] | tuple[type[RelayError], ...],
+    ) -> None:
+        self._outages, self._service, self._failures = outages, service, failures
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self._outages.works(self._service)
+        elif isinstance(error, RelayError) and isinstance(error, self._failures):
+            self._outages.failed(self._service, error)

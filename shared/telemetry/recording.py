@@ -11,9 +11,10 @@ none of these.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from enum import Enum
+from types import TracebackType
 from typing import Protocol
 
 from shared.standards.trace_context import TraceContext
@@ -52,7 +53,10 @@ class Recorder(Protocol):
     def span(
         self, name: str, kind: Kind, attributes: Attributes, parent: TraceContext | None
     ) -> AbstractContextManager[Span]:
-        """Return a span below the current one, or below `parent` where there is none."""
+        """Return a span below the current one, or below `parent` where there is none.
+
+        One that ends by an error says of which type, and nothing of its text.
+        """
 
     def attached(
         self, parent: TraceContext | None, links: Sequence[TraceContext]
@@ -67,6 +71,8 @@ class Recorder(Protocol):
 
 
 class _NoSpan:
+    """What records nothing: one for all, since it keeps nothing."""
+
     context: TraceContext | None = None
 
     def set(self, name: str, value: str | int | float) -> None:
@@ -75,8 +81,41 @@ class _NoSpan:
     def failed(self, kind: str) -> None:
         """Do nothing."""
 
+    def __enter__(self) -> _NoSpan:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+
+class _Timed:
+    """Measures from its start to its end; not by a generator, which costs as much again."""
+
+    __slots__ = ("_attributes", "_began", "_metric", "_recorder")
+
+    def __init__(self, recorder: Recorder, metric: Metric, attributes: Attributes) -> None:
+        self._recorder, self._metric = recorder, metric
+        self._attributes = dict(attributes)
+        self._began = 0.0
+
+    def __enter__(self) -> dict[str, str | int | float]:
+        self._began = time.perf_counter()
+        return self._attributes
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        seconds = time.perf_counter() - self._began
+        if kind:
+            self._attributes.setdefault("error.type", kind.__name__)
+        self._recorder.record(self._metric, seconds, self._attributes)
+
 
 _NO_SPAN = _NoSpan()
+_NOTHING = nullcontext()
 _recorder: Recorder | None = None
 
 
@@ -91,40 +130,28 @@ def is_on() -> bool:
     return _recorder is not None
 
 
-@contextmanager
 def span(
     name: str,
     kind: Kind = Kind.INTERNAL,
     attributes: Attributes = _NONE,
     *,
     parent: TraceContext | None = None,
-) -> Iterator[Span]:
+) -> AbstractContextManager[Span]:
     """Record what is done in it as a span below the current one, or `parent` where there is none.
 
     One that ends by an error says of which type, and nothing of its text.
     """
-    if _recorder is None:
-        yield _NO_SPAN
-        return
-    with _recorder.span(name, kind, attributes, parent) as found:
-        try:
-            yield found
-        except BaseException as error:
-            found.failed(type(error).__name__)
-            raise
+    return _recorder.span(name, kind, attributes, parent) if _recorder else _NO_SPAN
 
 
-@contextmanager
-def attached(parent: TraceContext | None, links: Sequence[TraceContext] = ()) -> Iterator[None]:
+def attached(
+    parent: TraceContext | None, links: Sequence[TraceContext] = ()
+) -> AbstractContextManager[None]:
     """Let the spans in it be below `parent`, for what a caller or a message belongs to.
 
     The first of them links to `links`: the other messages that it is of.
     """
-    if _recorder is None:
-        yield
-        return
-    with _recorder.attached(parent, links):
-        yield
+    return _recorder.attached(parent, links) if _recorder else _NOTHING
 
 
 def current(otherwise: TraceContext | None = None) -> TraceContext | None:
@@ -144,17 +171,8 @@ def measure(metric: Metric, value: float, attributes: Attributes = _NONE) -> Non
         _recorder.record(metric, value, attributes)
 
 
-@contextmanager
-def timed(metric: Metric, attributes: Attributes = _NONE) -> Iterator[dict[str, str | int | float]]:
+def timed(
+    metric: Metric, attributes: Attributes = _NONE
+) -> AbstractContextManager[dict[str, str | int | float]]:
     """Measure how long what is done in it takes; more attributes may be added until its end."""
-    if _recorder is None:
-        yield {}
-        return
-    began, measured = time.perf_counter(), dict(attributes)
-    try:
-        yield measured
-    except BaseException as error:
-        measured.setdefault("error.type", type(error).__name__)
-        raise
-    finally:
-        measure(metric, time.perf_counter() - began, measured)
+    return _Timed(_recorder, metric, attributes) if _recorder else nullcontext({})

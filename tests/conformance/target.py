@@ -26,6 +26,10 @@ from azure.keyvault.secrets import SecretClient
 from azure.keyvault.secrets.aio import SecretClient as AsyncSecretClient
 from azure.servicebus import ServiceBusClient, TransportType
 from azure.servicebus.aio import ServiceBusClient as AsyncServiceBusClient
+from azure.servicebus.aio.management import (
+    ServiceBusAdministrationClient as AsyncServiceBusAdministrationClient,
+)
+from azure.servicebus.management import ServiceBusAdministrationClient
 
 from local.cli.client import Client
 
@@ -161,6 +165,42 @@ class Target:
         ):
             yield client
 
+    @contextmanager
+    def bus_administration(
+        self, caller: Caller = "caller", **options: Any
+    ) -> Iterator[ServiceBusAdministrationClient]:
+        """Give a client of the administration of the namespace."""
+        options = self._administration_options() | options
+        with (
+            self.credential(caller) as credential,
+            ServiceBusAdministrationClient(self._administered, credential, **options) as client,
+        ):
+            yield client
+
+    @asynccontextmanager
+    async def bus_administration_async(
+        self, caller: Caller = "caller", **options: Any
+    ) -> AsyncIterator[AsyncServiceBusAdministrationClient]:
+        """Give an asynchronous client of the administration of the namespace."""
+        options = self._administration_options() | options
+        async with (
+            self.async_credential(caller) as credential,
+            AsyncServiceBusAdministrationClient(
+                self._administered, credential, **options
+            ) as client,
+        ):
+            yield client
+
+    @property
+    def _administered(self) -> str:
+        # The client takes the port within the name of the namespace.
+        return (
+            self.administration.removeprefix("https://") if self.administration else self.namespace
+        )
+
+    def _administration_options(self) -> dict[str, Any]:
+        return {} if self.is_azure else {"connection_verify": str(self.ca)}
+
     def _vault_options(self) -> dict[str, Any]:
         if self.is_azure:
             return {}
@@ -196,14 +236,13 @@ def local_target(folder: Path) -> Target:
     resources = json.loads(SNAPSHOT.read_text())["predictedResources"]
     (namespace,) = (one["name"] for one in resources if one["type"] == _NAMESPACE)
     vaults = cast("Mapping[str, str]", client.endpoints["vaults"])
-    administration = client.endpoints.get("administration")
     callers: tuple[Caller, ...] = ("caller", "stranger")
     return Target(
         vaults={"roles": vaults["roles-local"], "policies": vaults["policies-local"]},
         namespace=f"{namespace}.servicebus.windows.net",
         ca=Path(client.url("ca")),
         bus=client.url("bus"),
-        administration=None if administration is None else str(administration),
+        administration=client.url("administration"),
         environments={who: client.environment(who) for who in callers},
     )
 

@@ -7,8 +7,6 @@ The tools are not installed in CI, so a test plays their part: it reads the file
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -18,9 +16,8 @@ from typing import Any
 
 import pytest
 
+from tests.conformance import dotnet
 from tests.pipeline.cloud_process import ROOT, Running, running
-
-_SECONDS = 120
 
 
 @pytest.fixture(scope="module")
@@ -30,16 +27,6 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     left_out = [part for app in ("sender", "receiver", "tracker") for part in ("--without", app)]
     with running(folder, "local.snapshot.json", *left_out, "--connection-strings") as up:
         yield up
-
-
-@pytest.fixture(scope="module")
-def sbnet() -> str:
-    found = shutil.which("sbnet")
-    if found is None:
-        if os.environ.get("SBNET_REQUIRED"):
-            pytest.fail("sbnet, the .NET client, must be on the PATH")
-        pytest.skip("no sbnet, the .NET client, on the PATH")
-    return found
 
 
 def _local(up: Running, *arguments: str) -> str:
@@ -56,22 +43,6 @@ def _settings(up: Running, app: str, folder: Path) -> Mapping[str, Any]:
     found: Mapping[str, Any] = json.loads(file.read_text())
     assert set(found) == {"IsEncrypted", "Values", "Host"}
     return found
-
-
-def _run(
-    sbnet: str, environment: Mapping[str, str], *arguments: str
-) -> tuple[int, list[dict[str, Any]]]:
-    """Run the .NET client; return its exit code and its findings."""
-    done = subprocess.run(
-        [sbnet, *arguments],
-        env={"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")} | dict(environment),
-        capture_output=True,
-        text=True,
-        timeout=_SECONDS,
-        check=False,
-    )
-    found = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    return done.returncode, found or [{"output": done.stdout + done.stderr}]
 
 
 def _trigger(up: Running, app: str, folder: Path) -> tuple[dict[str, str], tuple[str, ...]]:
@@ -113,7 +84,7 @@ def test_an_app_that_does_not_exist_cannot_be_left_out(tmp_path: Path) -> None:
 @pytest.mark.conformance("Service Bus queues", "send, receive and complete", ".NET")
 @pytest.mark.conformance("Service Bus queues", "renew the lock of a message", ".NET")
 def test_the_hosts_client_receives_renews_and_settles_by_identity(
-    cloud: Running, sbnet: str, tmp_path: Path
+    cloud: Running, tmp_path: Path
 ) -> None:
     sender, receiver = tmp_path / "sender", tmp_path / "receiver"
     sender.mkdir()
@@ -122,34 +93,32 @@ def test_the_hosts_client_receives_renews_and_settles_by_identity(
     values = _settings(cloud, "sender", sender)["Values"]
     sending = {**environment, "IDENTITY_HEADER": values["IDENTITY_HEADER"]}
     by_sender = (*options[:3], values["RELAY_IDENTITY_SENDER_BUS"], *options[4:])
-    code, found = _run(sbnet, sending, "send", "messages", "5", *by_sender)
+    code, found = dotnet.run(sending, "send", "messages", "5", *by_sender)
     assert code == 0, found
     process = ("process", "messages", "--until", "5", "--seconds", "60", "--renew", "60")
-    code, found = _run(sbnet, environment, *process, "--work", "500", *options)
+    code, found = dotnet.run(environment, *process, "--work", "500", *options)
     assert code == 0, found
 
 
 @pytest.mark.conformance("Service Bus queues", "refused without a right", ".NET")
 def test_the_hosts_client_is_refused_where_the_identity_has_no_right(
-    cloud: Running, sbnet: str, tmp_path: Path
+    cloud: Running, tmp_path: Path
 ) -> None:
     environment, options = _trigger(cloud, "receiver", tmp_path)
-    code, found = _run(sbnet, environment, "send", "messages", "1", *options)
+    code, found = dotnet.run(environment, "send", "messages", "1", *options)
     assert code == 1
     assert "Unauthorized" in json.dumps(found)
 
 
-def test_a_connection_string_gives_just_the_rights_of_its_identity(
-    cloud: Running, sbnet: str
-) -> None:
+def test_a_connection_string_gives_just_the_rights_of_its_identity(cloud: Running) -> None:
     strings = {
         name: _local(cloud, "identity", f"{name}-local", "--connection-string")
         for name in ("sender_bus", "receiver_bus")
     }
     send = ("send", "messages", "1", "--connection-string")
-    assert _run(sbnet, {}, *send, strings["sender_bus"])[0] == 0
-    code, found = _run(sbnet, {}, *send, strings["receiver_bus"])
+    assert dotnet.run({}, *send, strings["sender_bus"])[0] == 0
+    code, found = dotnet.run({}, *send, strings["receiver_bus"])
     assert code == 1
     assert "Unauthorized" in json.dumps(found)
     take = ("process", "messages", "--until", "1", "--seconds", "60", "--connection-string")
-    assert _run(sbnet, {}, *take, strings["receiver_bus"])[0] == 0
+    assert dotnet.run({}, *take, strings["receiver_bus"])[0] == 0

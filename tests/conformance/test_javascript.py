@@ -66,11 +66,18 @@ def test_the_lock_names_packages_and_no_registry() -> None:
 
 def _variables(target: Target) -> dict[str, str]:
     if target.is_azure:
-        return {"AZURE": "1", "VAULT": target.vaults["roles"], "NAMESPACE": target.namespace}
+        return {
+            "AZURE": "1",
+            "VAULT": target.vaults["roles"],
+            "NAMESPACE": target.namespace,
+            "ADMINISTRATION": target.namespace,
+        }
     assert target.bus
+    assert target.administration
     return {
         **target.environments["caller"],
         "NODE_EXTRA_CA_CERTS": str(target.ca),
         "VAULT": target.vaults["roles"],
         "NAMESPACE": target.bus.removeprefix("sb://"),
+        "ADMINISTRATION": target.administration.removeprefix("https://"),
     }

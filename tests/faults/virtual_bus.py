@@ -20,8 +20,9 @@ from local.bus.amqp.encoding import encode_section
 from local.bus.amqp.errors import LockLostError, MessageNotFoundError
 from local.bus.amqp.message import SCHEDULED_TIME, Message, application_properties
 from local.bus.amqp.values import Timestamp
+from local.bus.broker.entity import Counts
 from local.bus.broker.entry import QueueEntry
-from local.bus.broker.queue import Counts, Queue
+from local.bus.broker.queue import Queue
 from local.deployment.resources import QueueSpec
 from shared.apps.receiver import CALL_SECONDS
 from shared.azure.queues import QueueRefusedError

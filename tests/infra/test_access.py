@@ -27,6 +27,8 @@ def test_the_declaration_is_valid(access: Access) -> None:
     assert contradictions(access) == []
 
 
+# The one copy of what is declared. It is the judge: who adds an identity, an object or a grant says
+# so here, in a change that a reviewer sees. Every other test reads the declaration.
 def test_the_declaration_is_the_table_of_the_design(access: Access) -> None:
     assert {app["name"]: app["identities"] for app in access["apps"]} == {
         "sender": ["database", "encrypt", "sender_bus", "sender_package"],

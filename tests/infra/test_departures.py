@@ -34,6 +34,48 @@ RECEIPTS = "bus/relay/queues/receipts"
 
 ACCESS = load_access(INFRA / "access.json")
 
+DEPLOYED = {
+    *(name for app in ACCESS["apps"] for name in app["identities"]),
+    *(operator["name"] for operator in ACCESS["operators"]),
+}
+"""Who is deployed: the identities of machines are only where machines are asked for."""
+
+
+def _key(vault: str, key: str) -> str:
+    return f"vaults/{vault}/keys/{key}"
+
+
+def _secret(vault: str, secret: str) -> str:
+    return f"vaults/{vault}/secrets/{secret}"
+
+
+IN_VAULTS = [
+    *(
+        (one["identity"], f"{KEYS}/{use}/action", _key(one["vault"], one["key"]))
+        for one in ACCESS["keyGrants"]
+        for use in one["operations"]
+        if one["identity"] in DEPLOYED
+    ),
+    *(
+        (of["operator"], f"{KEYS}/{use}", _key(of["vault"], of["key"]))
+        for of in ACCESS["operatorKeyGrants"]
+        for use in (one if one == "read" else f"{one}/action" for one in of["operations"])
+    ),
+    *(
+        (held["identity"], f"{SECRETS}/getSecret/action", _secret(held["vault"], held["secret"]))
+        for held in ACCESS["secretGrants"]
+        if held["identity"] in DEPLOYED
+    ),
+    *(
+        (by["operator"], f"{SECRETS}/{use}/action", _secret(by["vault"], by["secret"]))
+        for by in ACCESS["operatorSecretGrants"]
+        for use in by["operations"]
+    ),
+]
+"""Who may do what on which object of a vault, as declared."""
+ENCRYPTING = [(who, key) for who, use, key in IN_VAULTS if use == f"{KEYS}/encrypt/action"]
+READING = [(who, secret) for who, use, secret in IN_VAULTS if use.endswith("/getSecret/action")]
+
 SEE = "Microsoft.ServiceBus/namespaces/queues/read (control plane)"
 QUEUE_SCOPE = "/relay-local/queues/receipts', 'M"
 
@@ -135,7 +177,8 @@ def policies(made: Snapshot, vault: str) -> list[dict[str, dict[str, list[str]]]
 
 @named(
     *(
-        f"undeclared: encrypt may {action} on {PAYLOAD}"
+        f"undeclared: {identity} may {action} on {key}"
+        for identity, key in ENCRYPTING
         for action in DATA_ACTIONS
         if action.startswith(f"{KEYS}/") and not action.endswith("/encrypt/action")
     )
@@ -144,7 +187,7 @@ def wildcard_role(made: Snapshot) -> None:
     permissions(made, "encrypt")["dataActions"] = [f"{KEYS}/*"]
 
 
-@named(f"undeclared: encrypt may {KEYS}/read on {PAYLOAD}")
+@named(*(f"undeclared: {identity} may {KEYS}/read on {key}" for identity, key in ENCRYPTING))
 def wider_role(made: Snapshot) -> None:
     permissions(made, "encrypt")["dataActions"].append(f"{KEYS}/read")
 
@@ -155,25 +198,17 @@ def excluding_role(made: Snapshot) -> None:
 
 
 @named(
-    f"undeclared: database may Microsoft.KeyVault/vaults/write (control plane) on {DATABASE}",
-    f"undeclared: migrator may Microsoft.KeyVault/vaults/write (control plane) on {DATABASE}",
-    f"undeclared: records_officer"
-    f" may Microsoft.KeyVault/vaults/write (control plane) on {DATABASE}",
-    f"undeclared: partner may Microsoft.KeyVault/vaults/write (control plane) on {PARTNER}",
-    f"undeclared: partner_officer may Microsoft.KeyVault/vaults/write (control plane) on {STATE}",
-    f"undeclared: partner_state may Microsoft.KeyVault/vaults/write (control plane) on {STATE}",
+    *(
+        f"undeclared: {identity} may Microsoft.KeyVault/vaults/write (control plane) on {secret}"
+        for identity, secret in READING
+    )
 )
 def managing_role(made: Snapshot) -> None:
     permissions(made, "read a secret")["actions"] = ["Microsoft.KeyVault/vaults/write"]
 
 
 @named(
-    f"undeclared: database may Microsoft.Storage/* on {DATABASE}",
-    f"undeclared: migrator may Microsoft.Storage/* on {DATABASE}",
-    f"undeclared: records_officer may Microsoft.Storage/* on {DATABASE}",
-    f"undeclared: partner may Microsoft.Storage/* on {PARTNER}",
-    f"undeclared: partner_officer may Microsoft.Storage/* on {STATE}",
-    f"undeclared: partner_state may Microsoft.Storage/* on {STATE}",
+    *(f"undeclared: {identity} may Microsoft.Storage/* on {secret}" for identity, secret in READING)
 )
 def foreign_data_role(made: Snapshot) -> None:
     permissions(made, "read a secret")["dataActions"].append("Microsoft.Storage/*")
@@ -478,9 +513,11 @@ def half_of_a_right(made: Snapshot) -> None:
 
 
 @named(
-    f"missing: database may {SECRETS}/getSecret/action on {DATABASE}",
-    f"missing: migrator may {SECRETS}/getSecret/action on {DATABASE}",
-    f"missing: records_officer may {SECRETS}/getSecret/action on {DATABASE}",
+    *(
+        f"missing: {identity} may {SECRETS}/getSecret/action on {secret}"
+        for identity, secret in READING
+        if secret.startswith("vaults/database/")
+    ),
     by=BY_POLICY,
 )
 def lost_policy(made: Snapshot) -> None:
@@ -501,20 +538,10 @@ def second_object(made: Snapshot) -> None:
 
 
 @named(
-    f"{IDLE.format('database')} database may {SECRETS}/getSecret/action on {DATABASE}",
-    f"{IDLE.format('database')} migrator may {SECRETS}/getSecret/action on {DATABASE}",
-    f"{IDLE.format('database')} records_officer may {SECRETS}/getSecret/action on {DATABASE}",
-    f"{IDLE.format('partner')} partner may {SECRETS}/getSecret/action on {PARTNER}",
-    f"{IDLE.format('partner')} secrets_officer may {SECRETS}/readMetadata/action on {PARTNER}",
-    f"{IDLE.format('partner')} secrets_officer may {SECRETS}/setSecret/action on {PARTNER}",
-    f"{IDLE.format('payload')} decrypt may {KEYS}/decrypt/action on {PAYLOAD}",
-    f"{IDLE.format('payload')} encrypt may {KEYS}/encrypt/action on {PAYLOAD}",
-    f"{IDLE.format('payload')} key_officer may {KEYS}/read on {PAYLOAD}",
-    f"{IDLE.format('payload')} key_officer may {KEYS}/rotate/action on {PAYLOAD}",
-    f"{IDLE.format('payload')} key_officer may {KEYS}/update/action on {PAYLOAD}",
-    f"{IDLE.format('state')} partner_officer may {SECRETS}/getSecret/action on {STATE}",
-    f"{IDLE.format('state')} partner_officer may {SECRETS}/setSecret/action on {STATE}",
-    f"{IDLE.format('state')} partner_state may {SECRETS}/getSecret/action on {STATE}",
+    *(
+        f"{IDLE.format(found.split('/')[1])} {identity} may {action} on {found}"
+        for identity, action, found in IN_VAULTS
+    ),
     by=BY_POLICY,
 )
 def role_in_a_policy_vault(made: Snapshot) -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,36 +14,19 @@ import pytest
 from checks.access import AccessError, load
 from checks.declaration import Access
 from checks.running_code import problems
+from tests.infra.walkthrough import CHAPTERS, ROOT, Addition, declaration, extend
 
-ROOT = Path(__file__).resolve().parents[2]
-DOCUMENT = (ROOT / "docs" / "extending.md").read_text()
-_ADDITION = re.compile(r"In `([\w.]+)`:\n\n```json\n(.*?)\n```", re.DOTALL)
-CHAPTERS: Mapping[str, Sequence[tuple[str, str]]] = {
-    chapter.partition("\n")[0]: _ADDITION.findall(chapter)
-    for chapter in DOCUMENT.split("\n## ")[1:]
+WITH_JSON = {
+    name: [one for one in additions if one.language == "json"]
+    for name, additions in CHAPTERS.items()
+    if any(one.language == "json" for one in additions)
 }
-WITH_JSON = [name for name, additions in CHAPTERS.items() if additions]
-
-
-def extend(access: dict[str, Any], additions: Sequence[tuple[str, str]]) -> None:
-    """Put what a chapter says into a declaration."""
-    for where, text in additions:
-        part: Any = access
-        for step in where.split("."):
-            found = [one for one in part if one["name"] == step] if isinstance(part, list) else []
-            part = found[0] if found else part[step]
-        part.append(json.loads(text))
 
 
 def written(folder: Path, access: dict[str, Any]) -> Path:
     shutil.copyfile(ROOT / "infra" / "access.schema.json", folder / "access.schema.json")
     (folder / "access.json").write_text(json.dumps(access, indent=2))
     return folder / "access.json"
-
-
-def declared() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((ROOT / "infra" / "access.json").read_text())
-    return found
 
 
 def test_there_is_a_chapter_for_each_thing_that_is_added() -> None:
@@ -55,28 +37,47 @@ def test_there_is_a_chapter_for_each_thing_that_is_added() -> None:
 
 @pytest.mark.parametrize("chapter", WITH_JSON)
 def test_what_a_chapter_adds_contradicts_nothing(chapter: str, tmp_path: Path) -> None:
-    access = declared()
-    extend(access, CHAPTERS[chapter])
-    load(written(tmp_path, access))
+    load(written(tmp_path, declaration(WITH_JSON[chapter])))
 
 
 @pytest.mark.parametrize("chapter", WITH_JSON)
 def test_each_part_that_a_chapter_leaves_out_is_named(chapter: str, tmp_path: Path) -> None:
     """All but a right, which nobody has to use, or a queue that only its right names."""
-    additions = CHAPTERS[chapter]
+    additions = WITH_JSON[chapter]
     accepted = set()
-    for left_out, (where, _) in enumerate(additions):
-        access = declared()
+    for left_out in additions:
         with contextlib.suppress(AccessError, IndexError, TypeError, KeyError):
-            extend(access, [one for n, one in enumerate(additions) if n != left_out])
-            load(written(tmp_path, access))
-            accepted.add(where)
+            some = [one for one in additions if one is not left_out]
+            load(written(tmp_path, declaration(some)))
+            accepted.add(left_out.where)
     assert accepted <= {"queueGrants", "queues", "keyGrants", "telemetryGrants"}
 
 
-def test_the_code_of_another_app_is_asked_for() -> None:
-    access = declared()
-    extend(access, CHAPTERS["Another app"])
-    named = list(problems(cast("Access", access), ROOT))
-    assert [name for name in ("shared/apps/auditor.py", "APPS", "azure.yaml") if name in str(named)]
-    assert len(named) == 3
+def code_of(folder: Path) -> Path:
+    """Copy what `make check` looks for the code of an app in."""
+    for part in ("shared", "docs", "infra"):
+        shutil.copytree(ROOT / part, folder / part)
+    shutil.copyfile(ROOT / "azure.yaml", folder / "azure.yaml")
+    return folder
+
+
+def named(additions: Sequence[Addition], left_out: Sequence[Addition], folder: Path) -> str:
+    root = code_of(folder)
+    extend(root, [one for one in additions if one not in left_out])
+    return str(list(problems(cast("Access", declaration(additions)), root)))
+
+
+def test_the_code_of_another_app_is_asked_for(tmp_path: Path) -> None:
+    additions = CHAPTERS["Another app"]
+    assert named(additions, [], tmp_path / "all") == "[]"
+    code = [one for one in additions if one.language != "json"]
+    for number, (where, asked) in enumerate(
+        [
+            ("shared/apps/auditor.py", "no code runs app auditor"),
+            ("shared/settings/settings.py", "app auditor has no settings"),
+            ("azure.yaml", "app auditor is never deployed"),
+        ]
+    ):
+        left_out = [one for one in code if one.where == where]
+        assert left_out
+        assert asked in named(additions, left_out, tmp_path / f"{number}")

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from checks.access import load as load_access
-from checks.declaration import Access
+from checks.declaration import Access, DeclaredApp
 from checks.declared_settings import declared_settings
 from checks.infra import judged
-from checks.machines import asked_for
 from checks.property_rules import PARAMETERS, read_table
 from checks.snapshot import Snapshot
 from checks.snapshot import load as load_snapshot
 from checks.variants import COMPILED, VARIANTS, defaults, in_every_file
+from shared.settings.version import DEPLOYMENT_VERSION
 
 INFRA = Path(__file__).resolve().parents[2] / "infra"
 
@@ -64,57 +65,60 @@ def test_every_parameter_has_another_value_in_some_variant(access: Access) -> No
     assert changed == set(read_table(PARAMETERS)["parameters"]) - fixed - {"databasePassword"}
 
 
-def test_the_settings_of_an_app_are_these(access: Access) -> None:
-    receiver = next(app for app in access["apps"] if app["name"] == "receiver")
-    assert declared_settings(asked_for(access, snapshot("local")), receiver) == {
+SMALL = {
+    "identities": [{"name": name} for name in ("open", "read", "app_bus", "app_package", "seal")],
+    "keys": [{"name": "payload", "vault": "sealing"}],
+    "secrets": [{"name": "partner-connection", "vault": "partner"}],
+    "queues": [{"name": "in"}, {"name": "dead-letters"}],
+    "keyGrants": [
+        {"identity": "open", "vault": "sealing", "key": "payload", "operations": ["decrypt"]},
+        {"identity": "seal", "vault": "sealing", "key": "other", "operations": ["encrypt"]},
+    ],
+    "secretGrants": [{"identity": "read", "vault": "partner", "secret": "partner-connection"}],
+    "queueGrants": [{"identity": "app_bus", "queue": "in", "rights": ["receive"]}],
+}
+
+
+def test_the_settings_of_an_app_are_these() -> None:
+    """Of a declaration of its own: what `infra/access.json` has beside changes nothing here."""
+    app = {
+        "name": "receiver",
+        "identities": ["open", "read", "app_bus", "app_package"],
+        "package": "app_package",
+        "trigger": {"identity": "app_bus", "queues": ["in"]},
+        "status": "tracker",
+    }
+    assert declared_settings(cast("Access", SMALL), cast("DeclaredApp", app)) == {
         "APPLICATIONINSIGHTS_AUTHENTICATION_STRING": "Authorization=AAD",
         "APPLICATIONINSIGHTS_CONNECTION_STRING": "ConnectionString of telemetry/relay",
         "AzureWebJobsStorage__blobServiceUri": "https://receiverlocal.blob.core.windows.net",
         "AzureWebJobsDisableHomepage": "true",
         "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT": "1238576",
         "AzureWebJobsStorage__credential": "managedidentity",
-        "RELAY_ACCESS_IDENTITY_DATABASE": "clientId of identities/database",
-        "RELAY_ACCESS_IDENTITY_DECRYPT": "clientId of identities/decrypt",
-        "RELAY_ACCESS_IDENTITY_ENCRYPT": "clientId of identities/encrypt",
-        "RELAY_ACCESS_IDENTITY_PARTNER": "clientId of identities/partner",
-        "RELAY_ACCESS_IDENTITY_RECEIVER_BUS": "clientId of identities/receiver_bus",
-        "RELAY_ACCESS_IDENTITY_RECEIVER_PACKAGE": "clientId of identities/receiver_package",
-        "RELAY_ACCESS_IDENTITY_SENDER_BUS": "clientId of identities/sender_bus",
-        "RELAY_ACCESS_IDENTITY_SENDER_PACKAGE": "clientId of identities/sender_package",
-        "RELAY_ACCESS_IDENTITY_TRACKER_BUS": "clientId of identities/tracker_bus",
-        "RELAY_ACCESS_IDENTITY_TRACKER_PACKAGE": "clientId of identities/tracker_package",
-        "RELAY_ACCESS_KEY_PAYLOAD": "keyUri of vaults/payload/keys/payload",
-        "RELAY_ACCESS_QUEUE_DEAD_LETTERS": "dead-letters",
-        "RELAY_ACCESS_QUEUE_MESSAGES": "messages",
-        "RELAY_ACCESS_QUEUE_RECEIPTS": "receipts",
-        "RELAY_ACCESS_QUEUE_REJECTED": "rejected",
-        "RELAY_ACCESS_QUEUE_RETRIES": "retries",
-        "RELAY_ACCESS_SECRET_DATABASE_CONNECTION": (
-            "secretUri of vaults/database/secrets/database-connection"
-        ),
-        "RELAY_ACCESS_SECRET_PARTNER_CONNECTION": (
-            "secretUri of vaults/partner/secrets/partner-connection"
-        ),
-        "RELAY_ACCESS_IDENTITY_PARTNER_STATE": "clientId of identities/partner_state",
-        "RELAY_ACCESS_SECRET_PARTNER_STATE": "secretUri of vaults/state/secrets/partner-state",
-        "RELAY_IDENTITY_PARTNER_STATE": "clientId of identities/partner_state",
-        "RELAY_SECRET_PARTNER_STATE": "secretUri of vaults/state/secrets/partner-state",
         "OTEL_TRACES_SAMPLER": "microsoft.fixed_percentage",
         "OTEL_TRACES_SAMPLER_ARG": "0.1",
         "PYTHON_ENABLE_OPENTELEMETRY": "true",
+        "RELAY_ACCESS_IDENTITY_APP_BUS": "clientId of identities/app_bus",
+        "RELAY_ACCESS_IDENTITY_APP_PACKAGE": "clientId of identities/app_package",
+        "RELAY_ACCESS_IDENTITY_OPEN": "clientId of identities/open",
+        "RELAY_ACCESS_IDENTITY_READ": "clientId of identities/read",
+        "RELAY_ACCESS_IDENTITY_SEAL": "clientId of identities/seal",
+        "RELAY_ACCESS_KEY_PAYLOAD": "keyUri of vaults/sealing/keys/payload",
+        "RELAY_ACCESS_QUEUE_DEAD_LETTERS": "dead-letters",
+        "RELAY_ACCESS_QUEUE_IN": "in",
+        "RELAY_ACCESS_SECRET_PARTNER_CONNECTION": (
+            "secretUri of vaults/partner/secrets/partner-connection"
+        ),
         "RELAY_APP": "receiver",
-        "RELAY_BUS__clientId": "clientId of identities/receiver_bus",
+        "RELAY_BUS__clientId": "clientId of identities/app_bus",
         "RELAY_BUS__credential": "managedidentity",
-        "RELAY_DEPLOYMENT_VERSION": "2",
         "RELAY_BUS__fullyQualifiedNamespace": "relay-local.servicebus.windows.net",
-        "RELAY_IDENTITY_DECRYPT": "clientId of identities/decrypt",
-        "RELAY_IDENTITY_PARTNER": "clientId of identities/partner",
-        "RELAY_IDENTITY_RECEIVER_BUS": "clientId of identities/receiver_bus",
-        "RELAY_KEY_PAYLOAD": "keyUri of vaults/payload/keys/payload",
-        "RELAY_QUEUE_DEAD_LETTERS": "dead-letters",
-        "RELAY_QUEUE_MESSAGES": "messages",
-        "RELAY_QUEUE_RECEIPTS": "receipts",
-        "RELAY_QUEUE_REJECTED": "rejected",
-        "RELAY_QUEUE_RETRIES": "retries",
+        "RELAY_DEPLOYMENT_VERSION": str(DEPLOYMENT_VERSION),
+        "RELAY_IDENTITY_APP_BUS": "clientId of identities/app_bus",
+        "RELAY_IDENTITY_OPEN": "clientId of identities/open",
+        "RELAY_IDENTITY_READ": "clientId of identities/read",
+        "RELAY_KEY_PAYLOAD": "keyUri of vaults/sealing/keys/payload",
+        "RELAY_QUEUE_IN": "in",
         "RELAY_SECRET_PARTNER_CONNECTION": "secretUri of vaults/partner/secrets/partner-connection",
+        "RELAY_STATUS_URL": "https://relay-tracker-local.azurewebsites.net",
     }

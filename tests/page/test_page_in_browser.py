@@ -102,7 +102,7 @@ def test_a_message_is_sent_and_seen_to_arrive(page: Page) -> None:
         decisions.filter(has_text="receiver may decrypt with key payload").first
     ).to_contain_text("role 'Relay decrypt with a key")
     expect(page.locator(".node.outside", has_text="Partner")).to_contain_text(
-        re.compile(r"[1-9]\d* post")
+        re.compile(r"[1-9]\d* received, works")
     )
 
 
@@ -158,6 +158,26 @@ def test_the_key_is_rotated_and_messages_go_on(page: Page) -> None:
     press(page, "Rotate the key")
     expect(said(page)).to_contain_text(re.compile("Key payload has the new version [0-9a-f]{8}"))
     expect(state_of(page, send(page))).to_have_text("delivered")
+
+
+def test_a_partner_that_is_a_queue_gets_it_and_refuses_none(page: Page, cloud: Running) -> None:
+    client = Client(cloud.folder)
+    secrets = client.control("GET", "/partner/secrets")
+    assert isinstance(secrets, dict)
+    path = f"/secrets/{cloud.vault('partner')}/partner-connection"
+    client.control("PUT", path, secrets["servicebus"].encode())
+    client.control("POST", "/apps/receiver/restart")
+    try:
+        message = send(page)
+        expect(seen(page)).to_have_text(
+            f"Message {message} is at the partner, opened, in its queue."
+        )
+        expect(state_of(page, message)).to_have_text("delivered")
+        press(page, "Refuse the next")
+        expect(said(page)).to_contain_text("only a webhook refuses one")
+    finally:
+        client.control("PUT", path, secrets["webhook"].encode())
+        client.control("POST", "/apps/receiver/restart")
 
 
 def test_a_flood_reaches_the_page_as_counts(page: Page) -> None:

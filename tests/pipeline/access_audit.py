@@ -11,7 +11,7 @@ from azure.identity.aio import ManagedIdentityCredential
 
 from ops.access_audit import AskedApp, OperatorSession, proof_of
 from ops.access_comparison import ProbeResult, Proof, Report
-from ops.target import NAMESPACE
+from ops.namespace import NAMESPACE
 from shared.access.declaration import Declaration
 from shared.settings.environment import bus_settings
 from tests.pipeline.allowed import Snapshot

@@ -15,6 +15,8 @@ from typing import Any
 from azure.servicebus import ServiceBusReceivedMessage
 
 from checks import package
+from local.deployment.deployment import settings_of
+from local.deployment.resources import Deployment
 from local.host import message_body, trigger_metadata
 from local.host.worker.messages import Data
 
@@ -26,6 +28,16 @@ def packaged(folder: Path) -> Path:
     """Make the package in a folder, as `.funcignore` says."""
     package.copy(folder)
     return folder
+
+
+def settings_as_deployed(deployment: Deployment, apps: str) -> dict[str, str]:
+    """Return the settings of an app as deployed, or of several that are one process."""
+    vaults = {one.resource_id: f"https://{one.name}.vault.azure.net/" for one in deployment.vaults}
+    found: dict[str, str] = {}
+    for spec in deployment.apps:
+        if spec.app in apps.split(","):
+            found |= settings_of(spec, vaults)
+    return {**found, "RELAY_APP": apps}
 
 
 @dataclass

@@ -32,6 +32,7 @@ MAX_PAGE = 100
 Info = Literal["info"]
 _MAX_BODY = 256 * 1024
 _BODY_SECONDS = 20.0
+_CONDITIONS = ("If-None-Match", "If-Modified-Since", "If-Unmodified-Since")
 _FORWARD_TOKEN = "ServiceBusSupplementaryAuthorization"  # noqa: S105 - the name of a header
 _DEAD_LETTER_TOKEN = "ServiceBusDlqSupplementaryAuthorization"  # noqa: S105 - as above
 
@@ -87,7 +88,10 @@ class Administration:
         namespace = self._namespace()
         if namespace is None:
             raise AdministrationError(503, 50300, "Service Unavailable. The bus is stopped.")
-        entities = Entities(namespace, self._spec, _own_url(request), _api_version(request))
+        version = _api_version(request)
+        _check_parameters(request, kind)
+        _check_conditions(request)
+        entities = Entities(namespace, self._spec, _own_url(request), version)
         response = await self._execute(request, entities, target, kind, requested)
         if not requested.probe:
             self._audit.used(holder, "manage", requested.entity, 1)
@@ -117,7 +121,7 @@ class Administration:
                     else atom.feed("Publicly Listed Services", _own_url(request), [])
                 )
             case "PUT":
-                exists = request.headers.get("If-Match", "").strip() == "*"
+                exists = "If-Match" in request.headers
                 body = await _body(request)
 
                 def authorize_forward(name: str, is_dead_letter: bool) -> None:  # noqa: FBT001
@@ -201,6 +205,26 @@ def _api_version(request: web.Request) -> str:
     if version not in API_VERSIONS:
         raise bad_request(f"api-version must be one of {', '.join(API_VERSIONS)}.")
     return version
+
+
+def _check_parameters(request: web.Request, kind: Kind | Info | None) -> None:
+    """Refuse what would have no effect: an unknown parameter, or one of another operation."""
+    paged = kind is not None and kind != "info"
+    known = ("api-version", "$skip", "$top") if paged else ("api-version", "enrich")
+    for name in request.query:
+        if name not in known or len(request.query.getall(name)) > 1:
+            raise bad_request(f"{name[:60]} is not a parameter of this request, or is there twice.")
+    # What it asks for, the counts of messages, is in every response.
+    if request.query.get("enrich", "true").lower() not in ("true", "false"):
+        raise bad_request("enrich must be true or false.")
+
+
+def _check_conditions(request: web.Request) -> None:
+    for name in _CONDITIONS:
+        if name in request.headers:
+            raise bad_request(f"{name} is not supported: entities have no ETag.")
+    if request.headers.get("If-Match", "*").strip() != "*":
+        raise bad_request("If-Match must be *: entities have no ETag.")
 
 
 def _own_url(request: web.Request) -> str:

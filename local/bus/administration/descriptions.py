@@ -27,6 +27,7 @@ from local.deployment.resources import (
     TopicSpec,
 )
 from local.deployment.rules import DEFAULT_RULE
+from local.resource_manager.topics import MAX_ACCESS_RULES
 
 _Spec = TypeVar("_Spec", bound=QueueSpec)
 _STATUSES: tuple[EntityStatus, ...] = ("Active", "Disabled", "SendDisabled", "ReceiveDisabled")
@@ -38,10 +39,14 @@ _MEGABYTE = 1024 * 1024
 _SECOND, _MINUTE, _DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(days=1)
 # What only the service writes; clients send it back with an update.
 _READ_ONLY = (
-    *("SizeInBytes", "MessageCount", "IsAnonymousAccessible", "CreatedAt", "UpdatedAt"),
-    *("AccessedAt", "CountDetails", "EntityAvailabilityStatus", "SubscriptionCount"),
-    *("SqlFilterCount", "CorrelationFilterCount", "FilteringMessagesBeforePublishing"),
-    *("EnableSubscriptionPartitioning",),
+    *("SizeInBytes", "MessageCount", "CreatedAt", "UpdatedAt", "AccessedAt", "CountDetails"),
+    *("MessageCountDetails", "EntityAvailabilityStatus", "SubscriptionCount"),
+    *("SqlFilterCount", "CorrelationFilterCount"),
+)
+# What Azure describes as false, and clients send back so.
+_ALWAYS_FALSE = (
+    *("IsAnonymousAccessible", "FilteringMessagesBeforePublishing"),
+    "EnableSubscriptionPartitioning",
 )
 
 
@@ -62,6 +67,9 @@ def read_entity(
     `new` is an entity with defaults, or the one that `exists`. Raises AdministrationError.
     """
     given.ignore(*_READ_ONLY)
+    for name in _ALWAYS_FALSE:
+        if given.flag(name, default=False):
+            raise bad_request(f"{name} is not supported here.")
     spec = _read_shared(given, new, context)
     if isinstance(spec, SubscriptionSpec):
         spec = _read_subscription(given, spec, context)
@@ -156,13 +164,17 @@ def _read_receiving(given: Description, spec: _Spec) -> _Spec:
     """Read what queues and subscriptions have, which are received from."""
     lock = given.duration("LockDuration", _MINUTE, 5 * _SECOND, 5 * _MINUTE)
     assert lock is not None  # noqa: S101 - it has a highest value
+    requires_session = given.flag("RequiresSession", default=spec.requires_session)
+    forward_to = _target(given, "ForwardTo")
+    if requires_session and forward_to:
+        raise bad_request("ForwardTo: an entity with sessions does not forward.")
     return replace(
         spec,
         lock_duration=lock,
-        requires_session=given.flag("RequiresSession", default=spec.requires_session),
+        requires_session=requires_session,
         max_delivery_count=given.number("MaxDeliveryCount", 10, 1, 2000),
         dead_letter_on_expiration=given.flag("DeadLetteringOnMessageExpiration", default=False),
-        forward_to=_target(given, "ForwardTo"),
+        forward_to=forward_to,
         forward_dead_letters_to=_target(given, "ForwardDeadLetteredMessagesTo"),
     )
 
@@ -196,6 +208,8 @@ def _access_rules(given: Description, context: DescriptionContext) -> tuple[Acce
     if rules and context.namespace.local_auth:
         # Where local authentication is off they are kept, and give nobody access, as in Azure.
         raise bad_request("AuthorizationRules: the local cloud serves no shared access keys.")
+    if len(rules) > MAX_ACCESS_RULES:
+        raise bad_request(f"AuthorizationRules: an entity has at most {MAX_ACCESS_RULES}.")
     if len({rule.name.lower() for rule in rules}) != len(rules):
         raise bad_request("AuthorizationRules: each needs a name of its own.")
     return tuple(rules)
@@ -203,7 +217,10 @@ def _access_rules(given: Description, context: DescriptionContext) -> tuple[Acce
 
 def _access_rule(element: Element) -> AccessRule:
     given = Description(element)
-    given.ignore("ClaimType", "ClaimValue", "CreatedTime", "ModifiedTime")
+    given.ignore("CreatedTime", "ModifiedTime")
+    claim = (given.text("ClaimType") or "SharedAccessKey", given.text("ClaimValue") or "None")
+    if claim != ("SharedAccessKey", "None"):
+        raise bad_request("AuthorizationRules: ClaimType must be SharedAccessKey, ClaimValue None.")
     rights = given.element("Rights")
     found = [(one.text or "") for _, one in children(rights)] if rights is not None else []
     rule = AccessRule(

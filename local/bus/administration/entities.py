@@ -14,12 +14,12 @@ from typing import Literal
 from local.bus.administration.atom import Entry, description, node, read_description
 from local.bus.administration.descriptions import DescriptionContext, read_entity
 from local.bus.administration.errors import bad_request, conflict, not_found
-from local.bus.administration.rendering import EntityUse, write_entity
+from local.bus.administration.rendering import EntityUse, FilterCounts, write_entity
 from local.bus.administration.rule_descriptions import read_rule, write_rule
 from local.bus.broker.address import Address
 from local.bus.broker.namespace import Namespace
 from local.bus.broker.queue import Queue
-from local.bus.broker.topic import Subscription, Topic
+from local.bus.broker.topic import TOO_MANY_FILTERS, Subscription, Topic
 from local.deployment.resources import (
     NamespaceSpec,
     QueueSpec,
@@ -27,11 +27,13 @@ from local.deployment.resources import (
     TopicSpec,
     subscription_path,
 )
-from local.deployment.rules import DEFAULT_RULE, RuleSpec
+from local.deployment.rules import DEFAULT_RULE, CorrelationFilterSpec, RuleSpec
+from local.resource_manager.topics import MAX_SUBSCRIPTIONS
 
 Kind = Literal["queues", "topics", "subscriptions", "rules"]
 MAX_ENTITIES = 10_000  # queues and topics of a namespace (Azure Service Bus quotas and limits)
-MAX_SUBSCRIPTIONS = MAX_RULES = 2000  # of a topic; here rules of each subscription
+# Source: azure-servicebus 7.15, tests/mgmt_tests/test_topic_filter_counts_live.py.
+COUNTS_FILTERS_FROM = "2024-05"
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._~/\-]{0,258}[A-Za-z0-9_])?")
 _SUBSCRIPTION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._\-]{0,48}[A-Za-z0-9_])?")
 
@@ -197,9 +199,10 @@ class Entities:
             raise not_found(path)
         if not exists and position is not None:
             raise conflict(path)
-        if not exists and len(rules) >= MAX_RULES:
-            raise bad_request(f"A subscription has at most {MAX_RULES} rules.")
         rule = read_rule(read_description(body, "RuleDescription"), name, self._context.now)
+        replaced = None if position is None else rules[position]
+        if not subscription.topic.has_room_for(rule, replaced):
+            raise bad_request(TOO_MANY_FILTERS)
         at = len(rules) if position is None else position
         self._replace_rules(subscription, (*rules[:at], rule, *rules[at + 1 :]))
         return self._rule_entry(subscription, rule)
@@ -239,11 +242,24 @@ class Entities:
             queue.size_in_bytes,
             queue.accessed_at or details.created_at,
             len(queue.subscriptions) if isinstance(queue, Topic) else 0,
+            self._count_filters(queue) if isinstance(queue, Topic) else None,
         )
         title = spec.name.rpartition("/")[2] if isinstance(queue, Subscription) else spec.name
         content = write_entity(spec, use, self._spec)
         created, updated = details.created_at, details.updated_at
         return Entry(title, f"{self._url}/{spec.name}", created, updated, content)
+
+    def _count_filters(self, topic: Topic) -> FilterCounts | None:
+        if self._context.api_version < COUNTS_FILTERS_FROM:
+            return None
+        conditions = [
+            rule.condition
+            for subscription in topic.subscriptions.values()
+            for rule in subscription.subscription_spec.rules
+        ]
+        # Those that match everything or nothing are SQL filters: "1=1" and "1=0".
+        correlation = sum(isinstance(one, CorrelationFilterSpec) for one in conditions)
+        return FilterCounts(len(conditions) - correlation, correlation)
 
     def _rule_entry(self, subscription: Subscription, rule: RuleSpec) -> Entry:
         url = f"{self._url}/{subscription.name}/Rules/{rule.name}"

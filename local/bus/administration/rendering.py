@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from local.bus.administration.atom import COUNTS, description, duration, node
-from local.bus.broker.queue import Counts
+from local.bus.broker.entity import Counts
 from local.deployment.resources import (
     AccessRule,
     NamespaceSpec,
@@ -21,16 +21,26 @@ _MEGABYTE = 1024 * 1024
 
 
 @dataclass(frozen=True)
-class EntityUse:
-    """What is in an entity now, and how many subscriptions a topic has.
+class FilterCounts:
+    """How many filters of each kind the subscriptions of a topic have together."""
 
-    `accessed_at`: when it was last used, in seconds since 1970.
+    sql: int
+    correlation: int
+
+
+@dataclass(frozen=True)
+class EntityUse:
+    """What is in an entity now, and how many subscriptions and filters a topic has.
+
+    `accessed_at`: when it was last used, in seconds since 1970. `filters` is None for a version of
+    the API that does not count them.
     """
 
     counts: Counts
     size_in_bytes: int
     accessed_at: float
     subscriptions: int = 0
+    filters: FilterCounts | None = None
 
 
 NO_USE = EntityUse(Counts(0, 0, 0, 0, 0), 0, 0.0)
@@ -43,9 +53,8 @@ def write_entity(spec: QueueSpec, use: EntityUse, namespace: NamespaceSpec) -> s
             "SubscriptionDescription", *_receiving(spec, namespace), *_shared(spec, use)
         )
     if isinstance(spec, TopicSpec):
-        count = node("SubscriptionCount", text=use.subscriptions)
         return description(
-            "TopicDescription", *_sending(spec, namespace), *_shared(spec, use), count
+            "TopicDescription", *_sending(spec, namespace), *_shared(spec, use), *_held(use)
         )
     return description(
         "QueueDescription",
@@ -53,6 +62,16 @@ def write_entity(spec: QueueSpec, use: EntityUse, namespace: NamespaceSpec) -> s
         *_sending(spec, namespace),
         *_shared(spec, use),
     )
+
+
+def _held(use: EntityUse) -> list[str | None]:
+    """Write what a topic has below it."""
+    filters = use.filters
+    return [
+        node("SubscriptionCount", text=use.subscriptions),
+        node("SqlFilterCount", text=filters.sql) if filters else None,
+        node("CorrelationFilterCount", text=filters.correlation) if filters else None,
+    ]
 
 
 def _receiving(spec: QueueSpec, namespace: NamespaceSpec) -> list[str | None]:

@@ -41,6 +41,9 @@ _SYSTEM = (
 )
 _LEVEL = 20  # of the SQL dialect, the only one there is
 _PAIR = "KeyValueOfstringanyType"
+# What Azure says of the filters that take all, or nothing.
+_ALL, _NOTHING = SqlSpec("1=1"), SqlSpec("1=0")
+_NOTHING_OF_PYTHON = SqlSpec("1>1")  # as the SDK for Python sends it
 
 
 def read_rule(given: Description, name: str, now: float) -> RuleSpec:
@@ -86,10 +89,10 @@ def _read_filter(element: Element) -> FilterSpec:
     given = Description(element)
     match kind_of(element):
         case "TrueFilter":
-            _ignore_sql(given)
+            _read_constant(given, _ALL)
             return TrueFilterSpec()
         case "FalseFilter":
-            _ignore_sql(given)
+            _read_constant(given, _NOTHING, _NOTHING_OF_PYTHON)
             return FalseFilterSpec()
         case "SqlFilter":
             return _read_sql(given)
@@ -101,28 +104,37 @@ def _read_filter(element: Element) -> FilterSpec:
 def _read_action(element: Element) -> SqlSpec | None:
     match kind_of(element):
         case "EmptyRuleAction":
+            Description(element).reject_unread()
             return None
         case "SqlRuleAction":
             return _read_sql(Description(element))
     raise bad_request("The action must be a SqlRuleAction or EmptyRuleAction.")
 
 
-def _ignore_sql(given: Description) -> None:
-    given.ignore("SqlExpression", "CompatibilityLevel", "Parameters", "RequiresPreprocessing")
-    given.reject_unread()
+def _read_constant(given: Description, *known: SqlSpec) -> None:
+    """Read a filter that is a SQL filter with an expression of its own, which may be left out."""
+    text = "".join((given.text("SqlExpression") or known[0].expression).split())
+    if text not in [one.expression for one in known] or _read_options(given):
+        raise bad_request(f"The expression of this filter is always {known[0].expression}.")
 
 
 def _read_sql(given: Description) -> SqlSpec:
     expression = given.text("SqlExpression")
+    parameters = _read_options(given)
+    if expression is None:
+        raise bad_request("SqlExpression is missing.")
+    return SqlSpec(expression, parameters)
+
+
+def _read_options(given: Description) -> Mapping[str, ParameterValue]:
+    """Read what is left of a SQL filter or action, and return its parameters."""
     if given.number("CompatibilityLevel", _LEVEL, 0, 100) != _LEVEL:
         raise bad_request(f"CompatibilityLevel must be {_LEVEL}.")
     # Reserved, and sent as true by one SDK and as false by another: it says nothing.
     given.flag("RequiresPreprocessing", default=False)
     parameters = _read_pairs(given.element("Parameters"))
     given.reject_unread()
-    if expression is None:
-        raise bad_request("SqlExpression is missing.")
-    return SqlSpec(expression, parameters)
+    return parameters
 
 
 def _read_correlation(given: Description) -> CorrelationFilterSpec:
@@ -185,9 +197,9 @@ def _typed(kind: str, text: str) -> ParameterValue | None:
 def _write_filter(spec: FilterSpec) -> str:
     match spec:
         case TrueFilterSpec():
-            return _sql("Filter", "TrueFilter", SqlSpec("1=1"))
+            return _sql("Filter", "TrueFilter", _ALL)
         case FalseFilterSpec():
-            return _sql("Filter", "FalseFilter", SqlSpec("1=0"))
+            return _sql("Filter", "FalseFilter", _NOTHING)
         case SqlSpec():
             return _sql("Filter", "SqlFilter", spec)
     system = [node(name, text=spec.system[name]) for name in _SYSTEM if name in spec.system]

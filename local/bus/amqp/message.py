@@ -6,7 +6,7 @@ annotations named x-opt-*.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 from uuid import UUID, uuid4
@@ -14,20 +14,31 @@ from uuid import UUID, uuid4
 from local.bus.amqp.decimals import as_service_bus
 from local.bus.amqp.decoding import DecodeError, decode, skip
 from local.bus.amqp.encoding import encode, encode_section
+from local.bus.amqp.sections import (
+    AMQP_VALUE,
+    ANNOTATIONS,
+    APPLICATION_PROPERTIES,
+    DATA,
+    DELIVERY_ANNOTATIONS,
+    HEADER,
+    PROPERTIES,
+    body_sections,
+    data_sections,
+    list_content,
+    map_content,
+    section_code,
+)
 from local.bus.amqp.values import Decimal, Described, Int, Symbol, Timestamp, UInt, Value
 
-BATCH_FORMAT = 0x80013700
 SCHEDULED_TIME = Symbol("x-opt-scheduled-enqueue-time")
 PARTITION_KEY = Symbol("x-opt-partition-key")
 LOCK_TOKEN = Symbol("x-opt-lock-token")
 # As in Azure, what a sender writes there counts (azure-sdk-for-python, issue 30624).
 HOP_COUNT = Symbol("x-opt-transfer-hop-count")
 
-_HEADER, _DELIVERY_ANNOTATIONS, _ANNOTATIONS, _PROPERTIES = 0x70, 0x71, 0x72, 0x73
-_APPLICATION_PROPERTIES, _DATA, _AMQP_VALUE, _FOOTER = 0x74, 0x75, 0x77, 0x78
 _HEADER_FIELDS, _PROPERTIES_FIELDS = 5, 13
 _GROUP_ID = 10
-_NO_DELIVERY_ANNOTATIONS = encode_section(_DELIVERY_ANNOTATIONS, {})
+_NO_DELIVERY_ANNOTATIONS = encode_section(DELIVERY_ANNOTATIONS, {})
 # What only the bus may write on a message: removed from whatever a sender wrote there.
 _BROKER_ANNOTATIONS = frozenset(
     {
@@ -102,17 +113,17 @@ class Message:
             return self
         merged: dict[Value, Value] = application_properties(self)
         merged.update(added)
-        return replace(self, application_properties=encode_section(_APPLICATION_PROPERTIES, merged))
+        return replace(self, application_properties=encode_section(APPLICATION_PROPERTIES, merged))
 
 
 def with_properties(
     message: Message, fields: list[Value], application: Mapping[Value, Value]
 ) -> Message:
     """Return the message with other properties, all but the message id, and application ones."""
-    raw = encode_section(_APPLICATION_PROPERTIES, {**application}) if application else b""
+    raw = encode_section(APPLICATION_PROPERTIES, {**application}) if application else b""
     return replace(
         message,
-        properties=encode_section(_PROPERTIES, [*fields]),
+        properties=encode_section(PROPERTIES, [*fields]),
         application_properties=raw,
     )
 
@@ -130,24 +141,24 @@ def parse(data: bytes) -> Message:
     properties = application_properties = b""
     offset, previous = 0, 0
     while offset < len(data):
-        code = _section_code(data, offset)
-        if code >= _DATA:
+        code = section_code(data, offset)
+        if code >= DATA:
             break
         if code < previous:
             raise DecodeError("sections of a message out of order")
         end, previous = skip(data, offset), code + 1
         raw, offset = data[offset:end], end
-        if code == _HEADER:
-            header = _list(raw, _HEADER_FIELDS)
-        elif code == _DELIVERY_ANNOTATIONS:
+        if code == HEADER:
+            header = list_content(raw, _HEADER_FIELDS)
+        elif code == DELIVERY_ANNOTATIONS:
             delivery = raw
-        elif code == _ANNOTATIONS:
-            annotations = _readable(_map(raw))
-        elif code == _PROPERTIES:
-            properties, fields = raw, _list(raw, _PROPERTIES_FIELDS)
+        elif code == ANNOTATIONS:
+            annotations = _readable(map_content(raw))
+        elif code == PROPERTIES:
+            properties, fields = raw, list_content(raw, _PROPERTIES_FIELDS)
         else:
             application_properties = _readable_section(raw)
-    body, late_delivery = _body(data, offset)
+    body, late_delivery = body_sections(data, offset)
     if delivery is not None and late_delivery is not None:
         raise DecodeError("two sections of delivery annotations")
     message_id, properties = _identified(fields, properties)
@@ -188,22 +199,22 @@ def _identified(fields: list[Value], properties: bytes) -> tuple[str, bytes]:
         return str(fields[0]), properties
     message_id = uuid4().hex
     fields = [message_id, *(fields or [None] * _PROPERTIES_FIELDS)[1:]]
-    return message_id, encode_section(_PROPERTIES, fields)
+    return message_id, encode_section(PROPERTIES, fields)
 
 
 def _sender_annotations(raw: bytes | None) -> dict[Value, Value]:
     if raw is None:
         return {}
-    annotations = _readable(_map(raw))
+    annotations = _readable(map_content(raw))
     # A message that was received and is sent again has the lock token of that delivery.
     annotations.pop(LOCK_TOKEN, None)
     return annotations
 
 
 def _readable_section(raw: bytes) -> bytes:
-    properties = _map(raw)
+    properties = map_content(raw)
     readable = _readable(properties)
-    return raw if readable is properties else encode_section(_APPLICATION_PROPERTIES, readable)
+    return raw if readable is properties else encode_section(APPLICATION_PROPERTIES, readable)
 
 
 def _readable(values: dict[Value, Value]) -> dict[Value, Value]:
@@ -216,73 +227,12 @@ def _readable(values: dict[Value, Value]) -> dict[Value, Value]:
     }
 
 
-def _section_code(data: bytes, offset: int) -> int:
-    if data[offset] != 0:
-        raise DecodeError("message section without a descriptor")
-    code, _ = decode(data, offset + 1)
-    if not isinstance(code, int) or not _HEADER <= code <= _FOOTER:
-        raise DecodeError("unknown message section")
-    return code
-
-
-def _body(data: bytes, offset: int) -> tuple[bytes, bytes | None]:
-    """Return body and footer, and delivery annotations from behind them, if there are any."""
-    start, end, delivery = offset, len(data), None
-    while offset < len(data):
-        code, after = _section_code(data, offset), skip(data, offset)
-        if code == _DELIVERY_ANNOTATIONS and after == len(data):
-            end, delivery = offset, data[offset:]
-        elif code < _DATA:
-            raise DecodeError("sections of a message out of order")
-        offset = after
-    return data[start:end], delivery
-
-
-def _content(raw: bytes) -> Value:
-    section, _ = decode(raw)
-    return section.value if isinstance(section, Described) else None
-
-
-def _list(raw: bytes, size: int) -> list[Value]:
-    content = _content(raw)
-    if not isinstance(content, list) or len(content) > size:
-        raise DecodeError("message section that is not a list, or too long")
-    return content + [None] * (size - len(content))
-
-
-def _map(raw: bytes) -> dict[Value, Value]:
-    content = _content(raw)
-    if not isinstance(content, dict):
-        raise DecodeError("message section that is not a map")
-    return content
-
-
-def split_batch(data: bytes) -> list[bytes]:
-    """Return the encoded messages of a batch: each is a data section of its own."""
-    messages = list(_data_sections(data))
-    if not messages:
-        raise DecodeError("batch without messages")
-    return messages
-
-
 def data_body(message: Message) -> bytes:
     """Join the data sections of the body; empty for a body of another kind."""
     try:
-        return b"".join(_data_sections(message.body))
+        return b"".join(data_sections(message.body))
     except DecodeError:
         return b""
-
-
-def _data_sections(data: bytes) -> Iterator[bytes]:
-    offset = 0
-    while offset < len(data):
-        code, end = _section_code(data, offset), skip(data, offset)
-        if code == _DATA:
-            content = _content(data[offset:end])
-            if not isinstance(content, bytes):
-                raise DecodeError("data section that is not binary")
-            yield content
-        offset = end
 
 
 def value_body(message: Message) -> Value:
@@ -294,12 +244,12 @@ def value_body(message: Message) -> Value:
 def application_properties(message: Message) -> dict[Value, Value]:
     """Read the application properties."""
     raw = message.application_properties
-    return _map(raw) if raw else {}
+    return map_content(raw) if raw else {}
 
 
 def properties_fields(message: Message) -> list[Value]:
     """Read the 13 properties: message-id, user-id, to, subject, reply-to, correlation-id, ..."""
-    return _list(message.properties, _PROPERTIES_FIELDS)
+    return list_content(message.properties, _PROPERTIES_FIELDS)
 
 
 def encode_response(
@@ -309,9 +259,9 @@ def encode_response(
     fields: list[Value] = [None] * _PROPERTIES_FIELDS
     fields[5] = correlation_id
     return (
-        encode_section(_PROPERTIES, fields)
-        + encode_section(_APPLICATION_PROPERTIES, {**application_properties})
-        + encode_section(_AMQP_VALUE, body)
+        encode_section(PROPERTIES, fields)
+        + encode_section(APPLICATION_PROPERTIES, {**application_properties})
+        + encode_section(AMQP_VALUE, body)
     )
 
 
@@ -330,14 +280,10 @@ def write(
         delivery[LOCK_TOKEN] = lock_token
     added: dict[Value, Value] = {Symbol(name): value for name, value in annotations.items()}
     return (
-        encode_section(_HEADER, header)
+        encode_section(HEADER, header)
         # Also an empty one, as Azure: azure-servicebus 7.15, tests/test_message.py.
-        + (
-            encode_section(_DELIVERY_ANNOTATIONS, delivery)
-            if delivery
-            else _NO_DELIVERY_ANNOTATIONS
-        )
-        + encode_section(_ANNOTATIONS, {**message.annotations, **added})
+        + (encode_section(DELIVERY_ANNOTATIONS, delivery) if delivery else _NO_DELIVERY_ANNOTATIONS)
+        + encode_section(ANNOTATIONS, {**message.annotations, **added})
         + message.properties
         + message.application_properties
         + message.body

@@ -11,11 +11,12 @@ from local.bus.amqp.errors import AmqpError, EntityDeletedError, EntityNotFoundE
 from local.bus.amqp.message import Message
 from local.bus.broker.address import CBS, Address
 from local.bus.broker.availability import QueueAvailability, StatusAvailability
+from local.bus.broker.entity import DEAD_LETTER_SUFFIX, TRANSFER_SUFFIX, Counts
 from local.bus.broker.entry import QueueEntry
 from local.bus.broker.forwarding import check_forwarding, check_targets, not_forwardable
 from local.bus.broker.journal import Journal
 from local.bus.broker.message_sessions import MessageSessionLock, MessageSessions
-from local.bus.broker.queue import DEAD_LETTER_SUFFIX, TRANSFER_SUFFIX, Counts, Queue
+from local.bus.broker.queue import Queue
 from local.bus.broker.store import NullRecorder
 from local.bus.broker.topic import Subscription, Topic
 from local.deployment.resources import NamespaceSpec, QueueSpec, SubscriptionSpec, TopicSpec

@@ -10,47 +10,20 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from uuid import UUID, uuid4
 
-from local.bus.amqp.errors import (
-    LockLostError,
-    MessageNotFoundError,
-    QueueFullError,
-    SessionLockLostError,
-)
+from local.bus.amqp.errors import LockLostError, MessageNotFoundError, SessionLockLostError
 from local.bus.amqp.message import Message
 from local.bus.amqp.values import Value
-from local.bus.broker.admission import check_message
+from local.bus.broker.entity import DEAD_LETTER_SUFFIX, TRANSFER_SUFFIX, Counts, Entity
 from local.bus.broker.entry import EntryState, QueueEntry
 from local.bus.broker.message_sessions import MessageSessionLock, MessageSessions
 from local.bus.broker.store import NullRecorder, Store, StoreRecorder
 from local.deployment.resources import QueueSpec
 
-# Empty messages add nothing to a queue's size, and still take memory here: as many as a queue of
-# the usual size holds of 1 KB each.
-MAX_MESSAGES = 1024 * 1024
-DEAD_LETTER_SUFFIX = "/$DeadLetterQueue"
-TRANSFER_SUFFIX = "/$Transfer/$DeadLetterQueue"
 
-
-@dataclass(frozen=True)
-class Counts:
-    """How many messages are in each state; `active` ones wait, `locked` ones are at a receiver.
-
-    `transfer_dead_lettered` are those that could not be forwarded.
-    """
-
-    active: int
-    scheduled: int
-    deferred: int
-    locked: int
-    dead_lettered: int
-    transfer_dead_lettered: int = 0
-
-
-class Queue:
-    """The messages of one queue, or of one of its dead-letter queues, and the operations on them.
+class Queue(Entity):
+    """A queue, or one of its dead-letter queues, and the operations on its messages.
 
     `recorder` returns, by a queue's name, what records the changes of its store. `transfer` is
     given to a dead-letter queue: where what it cannot forward goes.
@@ -65,72 +38,31 @@ class Queue:
         is_transfer: bool = False,
         transfer: Queue | None = None,
     ) -> None:
-        self.spec = spec
-        self.is_dead_letter = is_dead_letter or is_transfer
-        self.transfer_dead_letters = transfer
-        self.dead_letters: Queue | None = None
         if is_transfer:
-            self.name, self.forward_to = spec.name + TRANSFER_SUFFIX, None
+            name, forward_to = spec.name + TRANSFER_SUFFIX, None
         elif is_dead_letter:
-            self.name = spec.name + DEAD_LETTER_SUFFIX
-            self.forward_to = spec.forward_dead_letters_to
+            name, forward_to = spec.name + DEAD_LETTER_SUFFIX, spec.forward_dead_letters_to
         else:
-            self.name, self.forward_to = spec.name, spec.forward_to
+            name, forward_to = spec.name, spec.forward_to
+        self.is_dead_letter = is_dead_letter or is_transfer
+        has_sessions = spec.requires_session and not self.is_dead_letter
+        store = Store(recorder(name), by_session=has_sessions)
+        super().__init__(spec, name, forward_to, store)
+        self.sessions = MessageSessions(store, spec.lock_duration) if has_sessions else None
+        self.dead_letters: Queue | None = None
+        self.transfer_dead_letters: Queue | None = transfer
+        if not self.is_dead_letter:
             transfer = Queue(spec, recorder, is_transfer=True)
             self.transfer_dead_letters = transfer
             self.dead_letters = Queue(spec, recorder, is_dead_letter=True, transfer=transfer)
-        has_sessions = spec.requires_session and not self.is_dead_letter
-        self.store = Store(recorder(self.name), by_session=has_sessions)
-        self.sessions = MessageSessions(self.store, spec.lock_duration) if has_sessions else None
-        self.is_deleted = False
-        self.accessed_at = 0.0
-
-    def configure(self, spec: QueueSpec) -> None:
-        """Go by other properties from now on; what is held keeps its times."""
-        for part in self.parts():
-            part.spec = spec
-        self.forward_to = spec.forward_to
-        if self.dead_letters is not None:
-            self.dead_letters.forward_to = spec.forward_dead_letters_to
-
-    def clear(self) -> None:
-        """Remove everything, dead letters too."""
-        for part in self.parts():
-            for entry in list(part.store):
-                part.store.remove(entry.sequence_number)
-
-    # Sending
-
-    def check(self, message: Message, size: int) -> None:
-        """Raise AmqpError for a message that is above a limit, or that there is no room for."""
-        check_message(self.spec, message, size)
-        if not self.has_room(size):
-            raise self.full()
-
-    def has_room(self, size: int) -> bool:
-        """Return whether a message of that size in bytes fits into the queue."""
-        if len(self.store) >= MAX_MESSAGES:
-            return False
-        return self.size_in_bytes + size <= self.spec.max_size_bytes
-
-    def full(self) -> QueueFullError:
-        """Return the error that says that there is no room."""
-        return QueueFullError(self.name, self.size_in_bytes, self.spec.max_size_bytes)
-
-    @property
-    def size_in_bytes(self) -> int:
-        """What the queue holds, with its dead letters."""
-        size = self.store.total_bytes
-        if self.dead_letters is not None and self.transfer_dead_letters is not None:
-            size += self.dead_letters.store.total_bytes
-            size += self.transfer_dead_letters.store.total_bytes
-        return size
 
     def parts(self) -> Sequence[Queue]:
         """Return the queue, and its dead-letter queues if it has its own."""
         if self.dead_letters is None or self.transfer_dead_letters is None:
             return (self,)
         return (self, self.dead_letters, self.transfer_dead_letters)
+
+    # Sending
 
     def send(
         self,
@@ -156,7 +88,7 @@ class Queue:
                 message,
                 enqueued_at=scheduled if scheduled is not None and later else now,
                 state=EntryState.SCHEDULED if later else EntryState.ACTIVE,
-                time_to_live=_shorter(message.time_to_live, self._default_time_to_live()),
+                time_to_live=_shorter(message.time_to_live, self.default_time_to_live()),
                 enqueued_sequence_number=origin,
                 dead_letter_source=source,
             )
@@ -281,28 +213,7 @@ class Queue:
     ) -> None:
         """Move a message to the dead-letter queue; the reason becomes application properties."""
         entry = self._held(token, now).with_properties(changes)
-        self._move_to_dead_letters(entry, reason, description)
-
-    def _move_to_dead_letters(
-        self, entry: QueueEntry, reason: str | None, description: str | None
-    ) -> None:
-        """Move an entry of this queue to its dead letters; those of a dead-letter queue stay."""
-        dead_letters = self.dead_letters or self
-        if dead_letters is not self:
-            self.store.remove(entry.sequence_number)
-        dead_letters.store.put(entry.dead_lettered(reason, description))
-
-    def fail_transfer(self, entry: QueueEntry, reason: str, description: str) -> None:
-        """Move a message that cannot be forwarded to the transfer dead-letter queue."""
-        transfer = self.transfer_dead_letters
-        if transfer is not None:
-            self.store.remove(entry.sequence_number)
-            transfer.store.put(
-                replace(
-                    entry.dead_lettered(reason, description),
-                    sequence_number=transfer.store.next_number(),
-                )
-            )
+        self.move_to_dead_letters(entry, reason, description)
 
     # Time
 
@@ -328,21 +239,7 @@ class Queue:
     def counts(self, now: float) -> Counts:
         """Count the messages by state."""
         self.advance(now)
-        store = self.store
-        return Counts(
-            active=len(store.ready),
-            scheduled=len(store.schedule),
-            deferred=len(store.deferred),
-            locked=len(store.lock_ends),
-            dead_lettered=len(self.dead_letters.store) if self.dead_letters else 0,
-            transfer_dead_lettered=(
-                len(self.transfer_dead_letters.store) if self.transfer_dead_letters else 0
-            ),
-        )
-
-    def _default_time_to_live(self) -> float | None:
-        limit = self.spec.time_to_live
-        return None if limit is None else limit.total_seconds()
+        return self.count_by_state()
 
     def _is_duplicate(self, message: Message, now: float) -> bool:
         window = self.spec.duplicate_window
@@ -383,7 +280,7 @@ class Queue:
             self.store.put(counted)
             return
         attempts = counted.delivery_count
-        self._move_to_dead_letters(
+        self.move_to_dead_letters(
             counted,
             "MaxDeliveryCountExceeded",
             f"Message could not be consumed after {attempts} delivery attempts.",
@@ -396,7 +293,7 @@ class Queue:
 
     def _expire(self, entry: QueueEntry) -> None:
         if self.spec.dead_letter_on_expiration:
-            self._move_to_dead_letters(
+            self.move_to_dead_letters(
                 entry, "TTLExpiredException", "The message expired and was dead lettered."
             )
         else:

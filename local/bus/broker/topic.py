@@ -12,10 +12,15 @@ from dataclasses import replace
 from local.bus.broker.entry import QueueEntry
 from local.bus.broker.queue import Queue
 from local.bus.broker.store import NullRecorder, StoreRecorder
-from local.bus.topics.errors import RuleEvaluationError
-from local.bus.topics.rules import compile_rule, copies
+from local.bus.topics.errors import RuleEvaluationError, RuleSyntaxError
+from local.bus.topics.rules import Rule, compile_rule, copies
 from local.deployment.resources import QueueSpec, SubscriptionSpec, TopicSpec
+from local.deployment.rules import DEFAULT_RULE, CorrelationFilterSpec, RuleSpec
+from local.resource_manager.topics import MAX_CORRELATION_FILTERS, MAX_SQL_FILTERS
 
+TOO_MANY_FILTERS = (
+    f"A topic has at most {MAX_SQL_FILTERS} SQL and {MAX_CORRELATION_FILTERS} correlation filters."
+)
 FILTER_FAILED = "FilterEvaluationException"
 # Source: Microsoft Learn, "Overview of Service Bus dead-letter queues".
 NO_SESSION = "Session ID is null"
@@ -40,6 +45,20 @@ class Topic(Queue):
         held = sum(one.size_in_bytes for one in self.subscriptions.values())
         return self.store.total_bytes + held
 
+    def has_room_for(self, rule: RuleSpec, replaced: RuleSpec | None = None) -> bool:
+        """Return whether a rule's filter is within what a topic may have in all subscriptions."""
+        is_correlation = isinstance(rule.condition, CorrelationFilterSpec)
+        limit = MAX_CORRELATION_FILTERS if is_correlation else MAX_SQL_FILTERS
+        # A filter that takes all, or nothing, is a SQL filter in Azure. The default rule is not
+        # counted: a topic could not have as many subscriptions as it may have.
+        alike = sum(
+            isinstance(one.condition, CorrelationFilterSpec) == is_correlation
+            for subscription in self.subscriptions.values()
+            for one in subscription.subscription_spec.rules
+            if one is not replaced and one.name != DEFAULT_RULE
+        )
+        return alike < limit
+
     def publish(self, now: float) -> list[Subscription]:
         """Move what is due to the subscriptions; return those that may have got something."""
         reached = False
@@ -63,7 +82,7 @@ class Subscription(Queue):
     ) -> None:
         super().__init__(spec, recorder)
         self.topic = topic
-        self._rules = [compile_rule(rule) for rule in spec.rules]
+        self._rules = _compiled(spec)
 
     @property
     def subscription_spec(self) -> SubscriptionSpec:
@@ -74,7 +93,7 @@ class Subscription(Queue):
     def configure(self, spec: QueueSpec) -> None:
         """Go by other properties and rules from now on. Raises RuleSyntaxError."""
         if isinstance(spec, SubscriptionSpec):
-            self._rules = [compile_rule(rule) for rule in spec.rules]
+            self._rules = _compiled(spec)
         super().configure(spec)
 
     def accept(self, published: QueueEntry, now: float) -> None:
@@ -103,7 +122,19 @@ class Subscription(Queue):
         )
         self.dead_letters.store.put(entry.dead_lettered(reason, why))
 
-    def _default_time_to_live(self) -> float | None:
+    def default_time_to_live(self) -> float | None:
+        """Return the shorter limit of topic and subscription, in seconds; None for no limit."""
         # A topic's time to live is the longest that any message may ask for.
         limits = (self.spec.time_to_live, self.topic.spec.time_to_live)
         return min((one.total_seconds() for one in limits if one is not None), default=None)
+
+
+def _compiled(spec: SubscriptionSpec) -> list[Rule]:
+    """Compile a subscription's rules. Raises RuleSyntaxError, which names the rule."""
+    compiled: list[Rule] = []
+    for rule in spec.rules:
+        try:
+            compiled.append(compile_rule(rule))
+        except RuleSyntaxError as error:
+            raise RuleSyntaxError(f"{spec.name}, rule {rule.name}: {error}") from None
+    return compiled

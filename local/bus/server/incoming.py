@@ -15,7 +15,8 @@ from local.bus.amqp.errors import (
     QueueDisabledError,
     UnauthorizedError,
 )
-from local.bus.amqp.message import BATCH_FORMAT, parse, split_batch
+from local.bus.amqp.message import parse
+from local.bus.amqp.sections import BATCH_FORMAT, split_batch
 from local.bus.amqp.values import Described
 from local.bus.broker.address import Address
 from local.bus.broker.queue import Queue

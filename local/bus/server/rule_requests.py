@@ -13,7 +13,7 @@ from local.bus.amqp.errors import ARGUMENT_ERROR, ENTITY_ALREADY_EXISTS, NOT_FOU
 from local.bus.amqp.message import timestamp
 from local.bus.amqp.values import Described, Int, ULong, Value
 from local.bus.broker.queue import Queue
-from local.bus.broker.topic import Subscription
+from local.bus.broker.topic import TOO_MANY_FILTERS, Subscription
 from local.bus.server.arguments import Arguments, Call, is_int
 from local.bus.topics.errors import RuleEvaluationError, RuleSyntaxError
 from local.bus.topics.message_properties import amqp_value, sql_value
@@ -29,7 +29,6 @@ from local.deployment.rules import (
     is_rule_name,
 )
 
-MAX_RULES = 2000  # of a topic, here of a subscription (Azure Service Bus quotas and limits)
 _RULE, _NO_ACTION, _SQL_ACTION = 0x13700000004, 0x13700000005, 0x13700000006
 _SQL, _TRUE, _FALSE, _CORRELATION = 0x1370000006, 0x1370000007, 0x1370000008, 0x1370000009
 _COMPATIBILITY = 20  # the level of the SQL dialect, the only one there is
@@ -53,12 +52,15 @@ def add_rule(call: Call) -> Value:
     name = _name(call.arguments)
     if any(rule.name.lower() == name.lower() for rule in spec.rules):
         raise AmqpError(ENTITY_ALREADY_EXISTS, f"The rule '{name}' exists already.")
-    if len(spec.rules) >= MAX_RULES:
-        raise AmqpError(ARGUMENT_ERROR, f"A subscription has at most {MAX_RULES} rules.")
     description = call.arguments.get("rule-description")
     if not isinstance(description, dict):
         raise AmqpError(ARGUMENT_ERROR, "The request has no rule-description.")
+    _reject_unknown(description, "sql-filter", "correlation-filter", "sql-rule-action", "rule-name")
+    if description.get("rule-name") not in (None, name):
+        raise AmqpError(ARGUMENT_ERROR, "The rule-name of the rule-description is another one.")
     rule = RuleSpec(name, _filter(description), _action(description), call.now)
+    if not subscription.topic.has_room_for(rule):
+        raise AmqpError(ARGUMENT_ERROR, TOO_MANY_FILTERS)
     try:
         call.namespace.change(subscription, replace(spec, rules=(*spec.rules, rule)))
     except RuleSyntaxError as error:
@@ -101,14 +103,30 @@ def _name(arguments: Arguments) -> str:
 
 def _filter(description: Arguments) -> FilterSpec:
     sql, correlation = description.get("sql-filter"), description.get("correlation-filter")
-    if isinstance(sql, dict) and isinstance(expression := sql.get("expression"), str):
-        return SqlSpec(str(expression))
-    if isinstance(correlation, dict):
+    if isinstance(sql, dict) and correlation is None:
+        return _sql(sql, "sql-filter")
+    if isinstance(correlation, dict) and sql is None:
         return _correlation(correlation)
     raise AmqpError(ARGUMENT_ERROR, "A rule needs a sql-filter or a correlation-filter.")
 
 
+def _sql(given: Arguments, name: str) -> SqlSpec:
+    _reject_unknown(given, "expression")
+    expression = given.get("expression")
+    if not isinstance(expression, str):
+        raise AmqpError(ARGUMENT_ERROR, f"A {name} needs an expression.")
+    return SqlSpec(str(expression))
+
+
+def _reject_unknown(given: Arguments, *known: str) -> None:
+    """Refuse what would have no effect; clients write null for what they do not have."""
+    for name, value in given.items():
+        if value is not None and name not in known:
+            raise AmqpError(ARGUMENT_ERROR, f"{str(name)[:60]} is not a part of a rule.")
+
+
 def _correlation(given: Arguments) -> CorrelationFilterSpec:
+    _reject_unknown(given, *_CORRELATION_KEYS, "properties")
     system: dict[str, str] = {}
     for key, name in _CORRELATION_KEYS.items():
         value = given.get(key)
@@ -139,8 +157,8 @@ def _action(description: Arguments) -> SqlSpec | None:
     action = description.get("sql-rule-action")
     if action is None:
         return None
-    if isinstance(action, dict) and isinstance(expression := action.get("expression"), str):
-        return SqlSpec(str(expression))
+    if isinstance(action, dict):
+        return _sql(action, "sql-rule-action")
     raise AmqpError(ARGUMENT_ERROR, "A sql-rule-action needs an expression.")
 
 

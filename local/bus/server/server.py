@@ -14,10 +14,10 @@ from ssl import SSLContext
 
 from local.bus.broker.address import Address
 from local.bus.broker.availability import QueueAvailability
+from local.bus.broker.entity import Counts
 from local.bus.broker.entry import QueueEntry
 from local.bus.broker.journal import Journal, JournalError
 from local.bus.broker.namespace import Namespace
-from local.bus.broker.queue import Counts
 from local.bus.security.audit_sink import AuditSink
 from local.bus.security.principal import AccessControl
 from local.bus.server.connection import BusServices, Connection

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Literal
 
 from local.deployment.resource_id import last, normal, parent
 from local.deployment.resources import (
+    EntityDetails,
+    EntityStatus,
     NamespaceSpec,
     QueueSpec,
     SubscriptionSpec,
@@ -31,6 +34,7 @@ RULE_KIND = f"{SUBSCRIPTION_KIND}/rules"
 
 Tier = Literal["Basic", "Standard", "Premium"]
 _TIERS: tuple[Tier, ...] = ("Basic", "Standard", "Premium")
+_STATUSES: tuple[EntityStatus, ...] = ("Active", "Disabled", "SendDisabled", "ReceiveDisabled")
 _MINUTE = timedelta(minutes=1)
 
 
@@ -77,12 +81,14 @@ def read(
 def read_queue(resource: SnapshotResource, of_tier: Tier) -> QueueSpec:
     """Read a queue of a namespace of that tier."""
     body = resource.properties
-    _only_plain_queues(body)
     window = _window(body)
+    detects = body.flag("requiresDuplicateDetection", default=False)
     forward_to = body.text("forwardTo", "") or None
     forward_dead_letters_to = body.text("forwardDeadLetteredMessagesTo", "") or None
     requires_session = body.flag("requiresSession", default=False)
-    if of_tier == "Basic" and (window or forward_to or forward_dead_letters_to or requires_session):
+    if of_tier == "Basic" and (
+        detects or forward_to or forward_dead_letters_to or requires_session
+    ):
         raise body.found_at.error(
             "the Basic tier neither forwards nor detects duplicates, and has no sessions"
         )
@@ -93,7 +99,7 @@ def read_queue(resource: SnapshotResource, of_tier: Tier) -> QueueSpec:
         last(resource.id),
         lock_duration=_lock(body),
         max_delivery_count=body.number("maxDeliveryCount", 10, low=1),
-        duplicate_window=window,
+        duplicate_window=window if detects else None,
         time_to_live=body.duration("defaultMessageTimeToLive", None),
         dead_letter_on_expiration=body.flag("deadLetteringOnMessageExpiration", default=False),
         forward_to=forward_to,
@@ -101,6 +107,8 @@ def read_queue(resource: SnapshotResource, of_tier: Tier) -> QueueSpec:
         max_message_bytes=_max_message_bytes(body, of_tier),
         max_size_bytes=body.number("maxSizeInMegabytes", 1024, low=1) * 1024**2,
         requires_session=requires_session,
+        status=_status(body),
+        details=_sending_details(body, window),
     )
     resource.reject_unread()
     return queue
@@ -111,15 +119,18 @@ def read_topic(resource: SnapshotResource, of_tier: Tier) -> TopicSpec:
     body = resource.properties
     if of_tier == "Basic":
         raise body.found_at.error("the Basic tier has no topics")
-    _only_plain_queues(body)
-    body.ignore("supportOrdering")
+    window = _window(body)
+    detects = body.flag("requiresDuplicateDetection", default=False)
+    details = _sending_details(body, window)
     topic = TopicSpec(
         resource.id,
         last(resource.id),
-        duplicate_window=_window(body),
+        duplicate_window=window if detects else None,
         time_to_live=body.duration("defaultMessageTimeToLive", None),
         max_message_bytes=_max_message_bytes(body, of_tier),
         max_size_bytes=body.number("maxSizeInMegabytes", 1024, low=1) * 1024**2,
+        status=_status(body),
+        details=replace(details, support_ordering=body.flag("supportOrdering", default=True)),
     )
     resource.reject_unread()
     return topic
@@ -130,8 +141,13 @@ def read_subscription(
 ) -> SubscriptionSpec:
     """Read a subscription; of `rules`, each with the id of its parent, it takes its own."""
     body = resource.properties
-    _only_plain_queues(body)
     body.only("isClientAffine", allowed=False, why="subscriptions here are for any client")
+    # What describes a subscription that is for one client only.
+    body.body("clientAffineProperties").reject_unread()
+    forward_to = body.text("forwardTo", "") or None
+    requires_session = body.flag("requiresSession", default=False)
+    if requires_session and forward_to:
+        raise (body.found_at / "forwardTo").error("a subscription with sessions does not forward")
     written = {rule.name.lower(): rule for of, rule in rules if normal(of) == normal(resource.id)}
     # The default rule is made with the subscription, and stays unless a rule of its name is given.
     every = {DEFAULT_RULE.lower(): RuleSpec(DEFAULT_RULE), **written}
@@ -143,9 +159,11 @@ def read_subscription(
         max_delivery_count=body.number("maxDeliveryCount", 10, low=1, high=2000),
         time_to_live=body.duration("defaultMessageTimeToLive", None),
         dead_letter_on_expiration=body.flag("deadLetteringOnMessageExpiration", default=False),
-        forward_to=body.text("forwardTo", "") or None,
+        forward_to=forward_to,
         forward_dead_letters_to=body.text("forwardDeadLetteredMessagesTo", "") or None,
-        requires_session=body.flag("requiresSession", default=False),
+        requires_session=requires_session,
+        status=_status(body),
+        details=_details(body),
         topic=topic,
         rules=tuple(every.values()),
         dead_letter_on_filter_errors=body.flag(
@@ -171,7 +189,8 @@ def read_rule(resource: SnapshotResource) -> tuple[str, RuleSpec]:
 
 
 def _sql(body: SnapshotObject) -> SqlSpec:
-    body.ignore("compatibilityLevel", "requiresPreprocessing")
+    body.only("compatibilityLevel", 20, "must be 20, the only level there is")
+    _read_preprocessing(body)
     found = SqlSpec(body.text("sqlExpression"))
     body.reject_unread()
     return found
@@ -180,7 +199,7 @@ def _sql(body: SnapshotObject) -> SqlSpec:
 def _correlation(body: SnapshotObject) -> CorrelationFilterSpec:
     names = ["CorrelationId", "MessageId", "To", "ReplyTo", "Label"]
     names += ["SessionId", "ReplyToSessionId", "ContentType"]
-    body.ignore("requiresPreprocessing")
+    _read_preprocessing(body)
     given = {name: f"{name[0].lower()}{name[1:]}" for name in names}
     system = {name: body.text(key) for name, key in given.items() if body.has(key)}
     properties = body.body("properties")
@@ -192,21 +211,38 @@ def _correlation(body: SnapshotObject) -> CorrelationFilterSpec:
     return CorrelationFilterSpec(system, user)
 
 
-def _only_plain_queues(body: SnapshotObject) -> None:
-    body.ignore("enableBatchedOperations", "enableExpress", "userMetadata")
-    body.only("enablePartitioning", allowed=False, why="queues here have no partitions")
-    body.only("status", allowed="Active", why="queues here are always active")
+def _read_preprocessing(body: SnapshotObject) -> None:
+    # Azure documents no effect of it.
+    body.flag("requiresPreprocessing", default=False)
+
+
+def _status(body: SnapshotObject) -> EntityStatus:
+    return body.choice("status", _STATUSES, "Active")
+
+
+def _details(body: SnapshotObject) -> EntityDetails:
+    """Take what is described of an entity and changes nothing of how it treats messages."""
     if body.duration("autoDeleteOnIdle", None) is not None:
-        raise (body.found_at / "autoDeleteOnIdle").error("queues here stay when idle")
+        raise (body.found_at / "autoDeleteOnIdle").error("nothing here is deleted for being idle")
+    return EntityDetails(
+        user_metadata=body.text("userMetadata", ""),
+        enable_batched_operations=body.flag("enableBatchedOperations", default=True),
+    )
 
 
-def _window(body: SnapshotObject) -> timedelta | None:
-    wanted = body.flag("requiresDuplicateDetection", default=False)
+def _sending_details(body: SnapshotObject, window: timedelta) -> EntityDetails:
+    """Take the same of what is sent to; `window` is described where it is not used, too."""
+    body.only("enablePartitioning", allowed=False, why="queues and topics here have no partitions")
+    express = body.flag("enableExpress", default=False)
+    return replace(_details(body), enable_express=express, duplicate_window=window)
+
+
+def _window(body: SnapshotObject) -> timedelta:
     at = body.found_at / "duplicateDetectionHistoryTimeWindow"
     window = body.duration("duplicateDetectionHistoryTimeWindow", timedelta(minutes=10))
     if window is None or not timedelta(seconds=20) <= window <= timedelta(days=7):
         raise at.error("must be from 20 seconds to 7 days")
-    return window if wanted else None
+    return window
 
 
 def _lock(body: SnapshotObject) -> timedelta:

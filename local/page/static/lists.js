@@ -33,12 +33,12 @@ export function startDecisions(accesses) {
   addDecisions(accesses);
 }
 
-export function showLedger({ states, messages, problem }) {
+export function showLedger({ states, count_limit: limit, messages, problem }) {
   const counts = document.getElementById("states");
   const rows = document.getElementById("messages");
   if (problem) return counts.replaceChildren(make("span", { class: "bad" }, problem));
   counts.replaceChildren(...Object.entries(states).map(([state, count]) =>
-    make("span", { class: "state", "data-state": state }, `${count} ${state}`)));
+    make("span", { class: "state", "data-state": state }, `${count}${count < limit ? "" : " or more"} ${state}`)));
   if (!messages.length) counts.append(make("span", { class: "empty" }, "No message yet."));
   rows.replaceChildren(...messages.map((one) => {
     const last = Object.values(one.times || {}).map((time) => Date.parse(time));

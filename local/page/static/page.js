@@ -101,9 +101,10 @@ const events = {
       happened(`Refused: ${refused.app || "somebody"} may not ${phrase(refused.operation, refused.object)} as ` +
         `${refused.identity || "nobody known"}: it ${refused.because}.`, "bad");
     }
-    const arrived = found.partner.filter((one) => one.status >= 200 && one.status < 300).pop();
+    const arrived = found.partner.filter((one) => one.accepted).pop();
     if (arrived && !refused) {
-      happened(arrived.count === 1 ? `Message ${short(arrived.ids[0])} is at the partner, opened and signed.`
+      const how = state.partner.kind === "servicebus" ? "opened, in its queue" : "opened and signed";
+      happened(arrived.count === 1 ? `Message ${short(arrived.ids[0])} is at the partner, ${how}.`
         : `${arrived.count} messages are at the partner.`, "good");
     }
   },

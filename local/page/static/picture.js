@@ -130,9 +130,10 @@ export class Picture {
       node.toggleAttribute("data-full", Boolean(text));
     }
     const [fault] = state.partner.faults;
-    const text = fault ? `answers ${fault.status || fault.answer}` : "works";
+    const refusing = state.partner.kind === "servicebus" ? "takes nothing" : `answers ${fault?.status || fault?.answer}`;
+    const text = fault ? refusing : "works";
     const node = this.nodes.get("partner");
-    if (node) node.children[1].textContent = `${state.partner.received} ${state.partner.received === 1 ? "post" : "posts"}, ${text}`;
+    if (node) node.children[1].textContent = `${state.partner.received} received, ${text}`;
     node?.toggleAttribute("data-full", Boolean(fault));
     for (const [name, chip] of this.chips) {
       chip.toggleAttribute("data-suspended", state.suspended.includes(name.split(" ")[1]));
@@ -143,9 +144,8 @@ export class Picture {
     for (const access of activity.accesses) this.decided(access);
     for (const move of activity.moves) this.moved(move);
     for (const answer of activity.partner) {
-      const good = answer.status >= 200 && answer.status < 300;
-      this.light(`app receiver|partner`, good, [this.nodes.get("partner")]);
-      this.run("app receiver|partner", answer.count, false, !good);
+      this.light(`app receiver|partner`, answer.accepted, [this.nodes.get("partner")]);
+      this.run("app receiver|partner", answer.count, false, !answer.accepted);
     }
   }
 

@@ -73,7 +73,7 @@ var queues Queue[] = [
   { name: 'sessions', requiresSession: true }
   { name: 'javascript' }
   { name: 'javascript-sessions', requiresSession: true }
-  { name: 'dotnet', lockDuration: 'PT5S' }
+  { name: 'dotnet' }
 ]
 
 resource namespaceQueues 'Microsoft.ServiceBus/namespaces/queues@2026-01-01' = [
@@ -87,6 +87,51 @@ resource namespaceQueues 'Microsoft.ServiceBus/namespaces/queues@2026-01-01' = [
     }
   }
 ]
+
+resource topic 'Microsoft.ServiceBus/namespaces/topics@2026-01-01' = {
+  parent: namespace
+  name: 'deployed'
+  properties: { requiresDuplicateDetection: true, userMetadata: 'of the deployment' }
+}
+
+// Without local authentication it gives nobody access.
+resource senders 'Microsoft.ServiceBus/namespaces/topics/authorizationRules@2026-01-01' = {
+  parent: topic
+  name: 'senders'
+  properties: { rights: ['Send'] }
+}
+
+resource everything 'Microsoft.ServiceBus/namespaces/topics/subscriptions@2026-01-01' = {
+  parent: topic
+  name: 'everything'
+  properties: { clientAffineProperties: {}, isClientAffine: false, lockDuration: 'PT30S' }
+}
+
+resource orders 'Microsoft.ServiceBus/namespaces/topics/subscriptions@2026-01-01' = {
+  parent: topic
+  name: 'orders'
+  properties: { maxDeliveryCount: 3 }
+}
+
+// It takes the place of the rule that takes everything.
+resource large 'Microsoft.ServiceBus/namespaces/topics/subscriptions/rules@2026-01-01' = {
+  parent: orders
+  name: '$Default'
+  properties: {
+    filterType: 'SqlFilter'
+    sqlFilter: { sqlExpression: 'size > 5' }
+    action: { sqlExpression: 'SET large = TRUE' }
+  }
+}
+
+resource urgent 'Microsoft.ServiceBus/namespaces/topics/subscriptions/rules@2026-01-01' = {
+  parent: orders
+  name: 'urgent'
+  properties: {
+    filterType: 'CorrelationFilter'
+    correlationFilter: { label: 'order', properties: { urgency: 'high' } }
+  }
+}
 
 resource administrator 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   name: guid(rolesVault.id, caller, keyVaultAdministrator)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from azure.servicebus import (
@@ -166,6 +167,65 @@ async def test_what_a_sender_noted_is_handed_on_and_sent_again(
         await sender.send_messages(message)
         await receiver.complete_message(message)
     await receiver.complete_message(await one(receiver))
+
+
+@pytest.mark.conformance("Service Bus queues", "every property of a message")
+async def test_every_property_of_a_message_arrives(
+    sender: ServiceBusSender, receiver: ServiceBusReceiver
+) -> None:
+    given: dict[str, Any] = {
+        "content_type": "text/plain",
+        "correlation_id": "correlation",
+        "message_id": "message",
+        "partition_key": "partition",
+        "reply_to": "queue",
+        "reply_to_session_id": "session",
+        "subject": "subject",
+        "time_to_live": timedelta(hours=2),
+        "to": "somewhere",
+    }
+    own: dict[str | bytes, Any] = {
+        "text": "é",
+        "whole": 2**30,
+        "part": 0.5,
+        "flag": True,
+        "uuid": uuid.uuid4(),
+        "time": datetime(2020, 7, 5, 11, 12, 13),  # noqa: DTZ001 - the client's, without a zone
+        "nothing": None,
+    }
+    await sender.send_messages(ServiceBusMessage("a", application_properties=own, **given))
+    message = await one(receiver)
+    await receiver.complete_message(message)
+    assert {name: getattr(message, name) for name in given} == given
+    got = message.application_properties or {}
+    assert {str(name, "utf-8") for name in got if isinstance(name, bytes)} == set(own)
+    assert (got[b"text"], got[b"uuid"]) == ("é".encode(), own["uuid"])
+    assert (got[b"whole"], got[b"part"], got[b"flag"]) == (2**30, 0.5, True)
+    assert message.enqueued_time_utc is not None
+    assert message.expires_at_utc == message.enqueued_time_utc + timedelta(hours=2)
+
+
+@pytest.mark.conformance("Service Bus queues", "every kind of body")
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"data_body": [b"one", b"two"]},
+        {"value_body": {b"a": [1, None, b"x"]}},
+        {"sequence_body": [[1, 2], [3]]},
+    ],
+    ids=["data", "value", "sequence"],
+)
+async def test_every_kind_of_body_arrives(
+    sender: ServiceBusSender, receiver: ServiceBusReceiver, body: dict[str, Any]
+) -> None:
+    sent = AmqpAnnotatedMessage(**body)
+    await sender.send_messages(sent)
+    message = await one(receiver)
+    await receiver.complete_message(message)
+    got = message.raw_amqp_message
+    assert got.body_type == sent.body_type
+    (wanted,) = body.values()
+    assert got.body == wanted if "value_body" in body else list(got.body) == wanted
 
 
 @pytest.mark.conformance("Service Bus queues", "refuse what does not exist")

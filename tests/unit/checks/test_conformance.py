@@ -97,3 +97,20 @@ def test_a_marker_of_computed_texts_is_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(ConformanceError, match="each a literal text"):
         table(folder)
+
+
+def test_a_test_in_javascript_proves_each_operation_above_it(tmp_path: Path) -> None:
+    folder = _folder(tmp_path)
+    (folder / "queues.test.mjs").write_text(
+        '// conformance: Queues | purge\n// conformance: Queues | drain\ntest("all", () => {});\n'
+    )
+    for operation in ("purge", "drain"):
+        assert f"| {operation} | supported (JavaScript) | `queues.test.mjs: all` |" in table(folder)
+
+
+@pytest.mark.parametrize("comment", ["conformance: Queues | purge\n", "conformance: Queues"])
+def test_a_comment_in_javascript_without_a_test_is_refused(tmp_path: Path, comment: str) -> None:
+    folder = _folder(tmp_path)
+    (folder / "queues.test.mjs").write_text(f'// {comment}\ntest("all", () => {{}});\n')
+    with pytest.raises(ConformanceError, match=r"queues.test.mjs: each comment"):
+        table(folder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -183,3 +184,16 @@ async def test_a_connection_whose_server_closed_it_is_replaced_without_a_ping(
         assert (await connection.execute(text("SELECT pg_backend_pid()"))).scalar_one() != process
     await engine.dispose()
     await killer.dispose()
+
+
+async def test_a_commit_in_sqlite_does_not_wait_for_the_disk(tmp_path: Path) -> None:
+    """As the local bus's does not; each message would wait for it twice."""
+    database = Database(Secret(await databases.sqlite(tmp_path)))
+
+    async def read(connection: AsyncConnection) -> list[object]:
+        names = ("journal_mode", "synchronous")
+        return [await connection.scalar(text(f"PRAGMA {name}")) for name in names]
+
+    normal = 1
+    assert await database.run(read) == ["wal", normal]
+    await database.close()

@@ -31,7 +31,7 @@ ACTIONS = [
     "Microsoft.ServiceBus/namespaces/messages/send/action",
     "Microsoft.ServiceBus/namespaces/messages/receive/action",
 ]
-(KEY,) = (key.resource_id for vault in ROLES.vaults for key in vault.keys)
+KEY = next(key.resource_id for vault in ROLES.vaults for key in vault.keys if key.name == "payload")
 ENCRYPT = "Microsoft.KeyVault/vaults/keys/encrypt/action"
 SECRET = "SharedAccessSignature eyJhbGciOi whsec_planted"
 MADE_UP = f"{KEY}-{SECRET}"

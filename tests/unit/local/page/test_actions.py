@@ -74,14 +74,15 @@ class Buttons:
         keys = [SimpleNamespace(name="payload")]
         store = SimpleNamespace(rotate=self._rotate)
         context = SimpleNamespace(authorization=self.authorization, faults=self.faults)
-        cloud: Any = SimpleNamespace(
+        self.cloud: Any = SimpleNamespace(
             deployment=DEPLOYMENT,
+            partner_kind="webhook",
             context=context,
             apps=self.apps,
             vaults={"v": SimpleNamespace(spec=SimpleNamespace(keys=keys), store=store)},
         )
         self.actions = Actions(
-            cast("Cloud", cloud),
+            cast("Cloud", self.cloud),
             cast("AppCalls", self.calls),
             cast("OperatorCommands", self.commands),
         )
@@ -151,6 +152,15 @@ def test_the_partner_refuses_one_message(page: Buttons) -> None:
     page.actions.partner("refuses")
     answers = [page.faults.decide(POSTED) for _ in range(2)]
     assert [one.status if one else None for one in answers] == [400, None]
+
+
+def test_a_partner_that_is_a_queue_fails_and_refuses_no_message(page: Buttons) -> None:
+    page.cloud.partner_kind = "servicebus"
+    assert page.actions.partner("unavailable").startswith("The partner's queue takes nothing")
+    with pytest.raises(ActionRefusedError, match="only a webhook refuses one"):
+        page.actions.partner("refuses")
+    # What was in force still is.
+    assert page.faults.any_at("partner")
 
 
 def test_faults_of_other_services_stay(page: Buttons) -> None:

@@ -109,7 +109,7 @@ def test_an_id_that_is_not_this_relays_is_counted_and_not_shown(
     activity: Activity, planted: str
 ) -> None:
     activity.add(moved(planted))
-    activity.add(PartnerAnswered(planted, 204))
+    activity.add(PartnerAnswered(planted, accepted=True, status=204))
     shown = taken(activity)
     assert (shown["moves"][0]["count"], shown["moves"][0]["ids"]) == (1, [])
     assert (shown["partner"][0]["count"], shown["partner"][0]["ids"]) == (1, [])
@@ -117,15 +117,26 @@ def test_an_id_that_is_not_this_relays_is_counted_and_not_shown(
 
 def test_answers_of_the_partner_are_counted_by_status(activity: Activity) -> None:
     for status in (204, 503, 204, None):
-        activity.add(PartnerAnswered("m-1", status))
+        activity.add(PartnerAnswered("m-1", status == 204, status))
     partner = taken(activity)["partner"]
-    assert [(one["status"], one["count"]) for one in partner] == [(204, 2), (503, 1), (None, 1)]
+    assert [(one["accepted"], one["status"], one["count"]) for one in partner] == [
+        (True, 204, 2),
+        (False, 503, 1),
+        (False, None, 1),
+    ]
+
+
+def test_what_the_partner_s_queue_accepts_is_not_taken_for_no_answer(activity: Activity) -> None:
+    activity.add(PartnerAnswered("m-1", accepted=True))
+    activity.add(PartnerAnswered("m-2", accepted=False))
+    partner = taken(activity)["partner"]
+    assert [(one["accepted"], one["ids"]) for one in partner] == [(True, ["m-1"]), (False, ["m-2"])]
 
 
 def test_a_flood_of_messages_takes_bounded_room(activity: Activity) -> None:
     for number in range(100_000):
         activity.add(moved(f"m-{number}"))
-        activity.add(PartnerAnswered(f"m-{number}", 204))
+        activity.add(PartnerAnswered(f"m-{number}", accepted=True, status=204))
     shown = taken(activity)
     assert shown["moves"][0]["count"] == shown["partner"][0]["count"] == 100_000
     assert len(shown["moves"][0]["ids"]) == MAX_IDS

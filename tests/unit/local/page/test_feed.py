@@ -14,7 +14,7 @@ from local.authorization.audit_log import AuditLog, Requester
 from local.authorization.authorization import Authorization
 from local.authorization.grants import principals
 from local.authorization.names import Names
-from local.bus.broker.queue import Counts
+from local.bus.broker.entity import Counts
 from local.deployment.deployment import load
 from local.faults.faults import Fault, Faults
 from local.page.app_calls import AppCalls
@@ -26,7 +26,9 @@ from tests.pipeline.cloud_process import ROOT, SNAPSHOT
 DEPLOYMENT = load(ROOT / "infra" / SNAPSHOT)
 EMPTY = Counts(active=0, scheduled=0, deferred=0, locked=0, dead_lettered=0)
 DECRYPT = "Microsoft.KeyVault/vaults/keys/decrypt/action"
-(KEY,) = (key.resource_id for vault in DEPLOYMENT.vaults for key in vault.keys)
+KEY = next(
+    key.resource_id for vault in DEPLOYMENT.vaults for key in vault.keys if key.name == "payload"
+)
 
 
 class Ledger:
@@ -72,7 +74,8 @@ def quiet_cloud() -> Any:
         apps={"sender": SimpleNamespace(state="up")},
         vaults={},
         bus=SimpleNamespace(server=bus),
-        partner=SimpleNamespace(webhook=SimpleNamespace(count=0)),
+        partner=SimpleNamespace(received=0),
+        partner_kind="webhook",
     )
 
 
@@ -147,7 +150,7 @@ async def test_a_page_that_does_not_read_costs_the_cloud_neither_time_nor_memory
     await until(lambda: cloud.context.events.is_watched)
     # Nothing here waits for the reader: all are published while it reads nothing.
     for number in range(50_000):
-        cloud.context.events.publish(PartnerAnswered(f"m-{number}", 204))
+        cloud.context.events.publish(PartnerAnswered(f"m-{number}", accepted=True, status=204))
     assert not reader.frames
     reader.open.set()
     await until(lambda: reader.events("activity"))

@@ -31,6 +31,7 @@ from tests.unit.local.resource_manager.planting import (
     setting,
     snapshot,
 )
+from tests.unit.local.resource_manager.topic_faults import TOPIC_FAULTS
 
 
 @pytest.mark.parametrize("name", SNAPSHOTS)
@@ -166,6 +167,7 @@ def test_every_rule_has_a_planted_fault() -> None:
         *(setting(base, name) for name in (*SETTINGS, *HARMFUL_SETTINGS, "A:B", "relay_app")),
         *(another(base, ending, rename(name)) for ending, name, _ in NAMES),
         *(document for document, _, _ in TOGETHER.values()),
+        *(document for document, _, _ in TOPIC_FAULTS.values()),
         basic,
     ]
     templates = [Template(document) for document in documents]

@@ -5,7 +5,7 @@ import pytest
 from local.authorization.audit_log import AuditLog, Requester
 from local.runtime.events import CloudEvent, CloudEvents, PartnerAnswered
 
-ANSWERED = PartnerAnswered("m-1", 204)
+ANSWERED = PartnerAnswered("m-1", accepted=True, status=204)
 
 
 def test_every_listener_has_every_event_until_it_is_removed() -> None:

@@ -83,6 +83,16 @@ async def test_what_is_sent_outside_of_a_call_stays_in_the_trace_of_the_message(
     assert context_of(recorded.span("send retries")).trace_id == CALLER.trace_id
 
 
+async def test_what_is_sent_together_is_measured_once_and_counted_by_message(
+    send: Send, bus: Bus, recorded: Recorded
+) -> None:
+    await asyncio.gather(*(send(ServiceBusMessage(f"{number}")) for number in range(4)))
+    await send(ServiceBusMessage("alone"))
+    assert [len(one) for one in bus.sends] == [4, 1]
+    assert [count for _, count in recorded.points(SENT)] == [5]
+    assert recorded.times_measured(SENDING) == 2
+
+
 async def test_a_refused_send_is_a_failed_span_and_throttling_is_counted(
     send: Send, bus: Bus, recorded: Recorded
 ) -> None:
@@ -120,7 +130,7 @@ async def test_a_message_of_several_receipts_belongs_to_one_trace_and_links_to_t
 
 
 def test_a_call_is_below_the_span_of_the_host(recorded: Recorded) -> None:
-    with calling(context(CALLER.parent, CALLER.state), OTHER), recording.span("a") as span:
+    with calling(context(CALLER.parent, CALLER.state), lambda: OTHER), recording.span("a") as span:
         pass
     assert span.context
     assert (span.context.trace_id, span.context.state) == (CALLER.trace_id, "x=y")
@@ -128,7 +138,7 @@ def test_a_call_is_below_the_span_of_the_host(recorded: Recorded) -> None:
 
 @pytest.mark.parametrize("parent", ["", "planted", CALLER.parent.upper()])
 def test_without_one_it_is_below_what_the_message_says(parent: str, recorded: Recorded) -> None:
-    with calling(context(parent), OTHER), recording.span("a"):
+    with calling(context(parent), lambda: OTHER), recording.span("a"):
         pass
     assert context_of(recorded.span("a")).trace_id == OTHER.trace_id
 

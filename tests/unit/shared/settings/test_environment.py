@@ -64,7 +64,7 @@ def test_all_problems_are_named_at_once() -> None:
 
 @pytest.mark.parametrize("value", ["", " , ", "sendr", "sender,receivr"])
 def test_an_unknown_app_is_named(value: str) -> None:
-    with pytest.raises(SettingsError, match="RELAY_APP must be one of sender, receiver, tracker"):
+    with pytest.raises(SettingsError, match=f"RELAY_APP must be one of {', '.join(APPS)}"):
         load({"RELAY_APP": value})
 
 

@@ -26,7 +26,12 @@ VALUES = {
 def environment(*apps: AppName, **changes: str) -> dict[str, str]:
     names = set[str]().union(*(required_names(app) for app in apps))
     values = {name: VALUES.get(name, name.rsplit("_", 1)[-1].lower()) for name in names}
-    values |= {name: ID for name in names if name.startswith("RELAY_IDENTITY_")}
+    for name in names:
+        if name.startswith("RELAY_IDENTITY_"):
+            values[name] = ID
+        elif name.startswith(("RELAY_KEY_", "RELAY_SECRET_")) and name not in VALUES:
+            kind = "keys" if name.startswith("RELAY_KEY_") else "secrets"
+            values[name] = f"https://v.vault.azure.net/{kind}/{values[name]}"
     return values | {"RELAY_APP": ",".join(apps)} | changes
 
 

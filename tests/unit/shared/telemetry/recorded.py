@@ -12,6 +12,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import Sampler
 
 from shared.standards.trace_context import TraceContext
 from shared.telemetry.metrics import Metric
@@ -35,11 +36,18 @@ class Recorded:
         (found,) = (one for one in self.spans if one.name == name)
         return found
 
+    def times_measured(self, metric: Metric) -> int:
+        """Return how many values a histogram has got."""
+        return sum(int(point.count) for point in self._points_of(metric))
+
     def points(self, metric: Metric) -> list[tuple[dict[str, object], float]]:
         """Return attributes and sum of each series of a metric."""
+        return [(dict(one.attributes or {}), _value_of(one)) for one in self._points_of(metric)]
+
+    def _points_of(self, metric: Metric) -> list[Any]:
         data = self._metrics.get_metrics_data()
         return [
-            (dict(point.attributes or {}), _value_of(point))
+            point
             for resource in (data.resource_metrics if data else ())
             for scope in resource.scope_metrics
             for one in scope.metrics
@@ -53,10 +61,10 @@ def _value_of(point: Any) -> float:
 
 
 @contextmanager
-def recording_in_memory() -> Iterator[Recorded]:
-    """Record while the block runs."""
+def recording_in_memory(sampler: Sampler | None = None) -> Iterator[Recorded]:
+    """Record while the block runs: all traces, or what a sampler decides for."""
     exporter, reader = InMemorySpanExporter(), InMemoryMetricReader()
-    traces, meters = TracerProvider(), MeterProvider([reader])
+    traces, meters = TracerProvider(sampler), MeterProvider([reader])
     traces.add_span_processor(SimpleSpanProcessor(exporter))
     record_to(OpenTelemetryRecorder(traces, meters))
     try:

@@ -4,10 +4,14 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
+from opentelemetry.sdk.metrics import MeterProvider, ObservableCounter
+from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider
 
 from shared.standards.trace_context import TraceContext
 from shared.telemetry import recording
 from shared.telemetry.metrics import DENIED, KEY_VAULT, METRICS, SENDING
+from shared.telemetry.open_telemetry import OpenTelemetryRecorder
 from shared.telemetry.recording import Kind
 from tests.unit.shared.telemetry.recorded import Recorded, context_of, recording_in_memory
 
@@ -29,6 +33,11 @@ def test_while_it_is_off_nothing_is_recorded_and_the_trace_goes_through() -> Non
         measured["a"] = 1
     recording.count(DENIED)
     assert not recording.is_on()
+
+
+def test_while_it_is_off_no_span_and_nothing_else_is_made() -> None:
+    assert recording.span("a", Kind.CLIENT, {"b": 1}) is recording.span("c", parent=OTHER)
+    assert recording.attached(PARENT, [OTHER]) is recording.attached(None)
 
 
 def test_spans_are_below_the_call_and_below_one_another(recorded: Recorded) -> None:
@@ -99,6 +108,23 @@ def test_what_counts_adds_up(recorded: Recorded) -> None:
     recording.count(DENIED, 1, {"a": 1})
     recording.count(DENIED, 2, {"a": 1})
     assert recorded.points(DENIED) == [({"a": 1}, 3)]
+
+
+def test_what_counts_is_exported_as_what_was_added_since_where_that_is_asked_for() -> None:
+    """As Azure Monitor's exporter asks for: alerts sum up what each export has."""
+    delta = {ObservableCounter: AggregationTemporality.DELTA}
+    reader = InMemoryMetricReader(delta)  # type: ignore[arg-type] # the SDK's is the API's class
+    meters = MeterProvider([reader])
+    recorder = OpenTelemetryRecorder(TracerProvider(), meters)
+    exported = []
+    for value in (2, 3):
+        recorder.record(DENIED, value, {"a": 1})
+        data = reader.get_metrics_data()
+        assert data
+        (metric,) = data.resource_metrics[0].scope_metrics[0].metrics
+        exported += [point.value for point in metric.data.data_points]  # type: ignore[union-attr]
+    assert exported == [2, 3]
+    meters.shutdown()
 
 
 def test_each_metric_has_a_name_of_its_own() -> None:

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 import trustme
+from aiohttp import web
+from aiohttp.typedefs import Handler
 from azure.core.exceptions import (
     ClientAuthenticationError,
     HttpResponseError,
@@ -97,6 +99,13 @@ def administered(threaded_bus: Bus, authority: tuple[trustme.CA, Path]) -> Itera
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority[0].issue_cert("127.0.0.1").configure_cert(context)
 
+    transports: set[asyncio.BaseTransport | None] = set()
+
+    @web.middleware
+    async def remember_transport(request: web.Request, handler: Handler) -> web.StreamResponse:
+        transports.add(request.transport)
+        return await handler(request)
+
     async def start() -> str:
         administration = Administration(
             NAMESPACE,
@@ -105,14 +114,15 @@ def administered(threaded_bus: Bus, authority: tuple[trustme.CA, Path]) -> Itera
             server.entities_changed,
             threaded_bus.notes,
         )
+        administration.application.middlewares.append(remember_transport)
         return await serve(stack, administration.application, listen(0), context)
 
     async def stop() -> None:
         await stack.aclose()
         # The loop ends next, and TLS would wait for clients that keep their connections.
-        open_ones = asyncio.get_running_loop()._transports  # type: ignore[attr-defined]
-        for one in list(open_ones.values()):
-            one.abort()
+        for transport in transports:
+            if isinstance(transport, asyncio.WriteTransport):
+                transport.abort()
         await asyncio.sleep(0)
 
     url = asyncio.run_coroutine_threadsafe(start(), threaded_bus.loop).result()
@@ -148,6 +158,25 @@ def test_what_is_administered_takes_and_gives_messages(administered: Administere
         counts = client.get_subscription_runtime_properties("orders", "red")
         assert (counts.active_message_count, counts.total_message_count) == (0, 0)
         assert client.get_topic_runtime_properties("orders").subscription_count == 2
+
+
+def test_filters_are_counted_by_kind_for_the_version_that_has_them(
+    administered: Administered,
+) -> None:
+    with administered.client() as client:
+        client.create_topic("orders")
+        client.create_subscription("orders", "all")
+        client.create_rule("orders", "all", "sql", filter=SqlRuleFilter("1=1"))
+        client.create_subscription("orders", "some")
+        client.create_rule(
+            "orders", "some", "one", filter=CorrelationRuleFilter(correlation_id="1")
+        )
+
+        counts = client.get_topic_runtime_properties("orders")
+        assert (counts.sql_filter_count, counts.correlation_filter_count) == (3, 1)
+    _, text = administered.request("GET", "/orders?api-version=2021-05")
+    assert "SubscriptionCount" in text
+    assert "FilterCount" not in text
 
 
 def test_a_failing_filter_leaves_a_dead_letter(administered: Administered) -> None:
@@ -261,3 +290,38 @@ def test_a_rule_that_is_malformed_is_named(administered: Administered) -> None:
         client.create_subscription("t", "s")
         with pytest.raises(HttpResponseError, match="Rule bad: A value is expected"):
             client.create_rule("t", "s", "bad", filter=SqlRuleFilter("x ="))
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "named"),
+    [
+        ("GET", "/plain?api-version=2021-05&timeout=60", {}, "timeout"),
+        ("GET", "/plain?api-version=2021-05&$top=5", {}, "$top"),
+        ("GET", "/plain?api-version=2021-05&enrich=perhaps", {}, "enrich"),
+        ("GET", "/plain?api-version=2021-05&enrich=true&enrich=false", {}, "enrich"),
+        ("GET", "/$Resources/queues?api-version=2021-05&$filter=x", {}, "$filter"),
+        ("GET", "/$Resources/queues?api-version=2021-05&$skip=1&$skip=2", {}, "$skip"),
+        ("GET", "/plain?api-version=2021-05", {"If-None-Match": "*"}, "If-None-Match"),
+        ("GET", "/plain?api-version=2021-05", {"If-Modified-Since": "x"}, "If-Modified-Since"),
+        ("PUT", "/plain?api-version=2021-05", {"If-Match": '"5"'}, "If-Match"),
+        ("DELETE", "/plain?api-version=2021-05", {"If-Match": '"5"'}, "If-Match"),
+        ("DELETE", "/plain?api-version=2021-05", {"If-Unmodified-Since": "x"}, "If-Unmodified"),
+    ],
+)
+def test_a_parameter_or_header_without_an_effect_is_refused_by_its_name(
+    administered: Administered, method: str, path: str, headers: dict[str, str], named: str
+) -> None:
+    status, text = administered.request(method, path, **headers)
+
+    assert (status, named in text) == (400, True)
+    assert administered.request("GET", "/plain?api-version=2021-05&enrich=False")[0] == 200
+
+
+def test_a_page_is_of_what_was_asked_for(administered: Administered) -> None:
+    path = "/$Resources/queues?api-version=2021-05&$skip={}&$top=2"
+
+    status, text = administered.request("GET", path.format(1))
+    _, last = administered.request("GET", path.format(len(NAMESPACE.queues) - 1))
+
+    assert (status, text.count("<entry>"), 'rel="next"' in text) == (200, 2, True)
+    assert (last.count("<entry>"), 'rel="next"' in last) == (1, False)

@@ -15,7 +15,8 @@ from local.bus.amqp import performatives as amqp
 from local.bus.amqp.decoding import MAX_DEPTH, DecodeError, decode, skip
 from local.bus.amqp.encoding import encode
 from local.bus.amqp.frames import Frame, FrameReader, ProtocolHeader, frame
-from local.bus.amqp.message import Message, parse, split_batch, write
+from local.bus.amqp.message import Message, parse, write
+from local.bus.amqp.sections import split_batch
 from local.bus.amqp.values import (
     Array,
     Byte,

@@ -330,7 +330,7 @@ def test_properties_are_bounded_and_count_against_the_size() -> None:
 
 
 def test_empty_messages_are_bounded_by_their_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("local.bus.broker.queue.MAX_MESSAGES", 2)
+    monkeypatch.setattr("local.bus.broker.entity.MAX_MESSAGES", 2)
     q = queue()
     q.send(message("a"), 0)
     assert q.has_room(0)

@@ -10,7 +10,8 @@ from local.bus.amqp.encoding import encode
 from local.bus.amqp.errors import DEAD_LETTER, INVALID_FIELD, AmqpError, LockLostError
 from local.bus.amqp.message import application_properties, parse
 from local.bus.amqp.values import Described, Symbol, ULong, Value
-from local.bus.broker.queue import Counts, Queue
+from local.bus.broker.entity import Counts
+from local.bus.broker.queue import Queue
 from local.bus.broker.settlement import DeliveryState, rejected, settle, text_of
 from local.deployment.resources import QueueSpec
 

@@ -253,7 +253,7 @@ def test_entities_are_added_changed_and_removed() -> None:
 def test_a_malformed_rule_changes_nothing() -> None:
     world = World(topic(), subscription("s"))
 
-    with pytest.raises(RuleSyntaxError):
+    with pytest.raises(RuleSyntaxError, match=r"t/Subscriptions/s, rule r: "):
         world.namespace.change(
             world.at("t/subscriptions/s"), subscription("s", RuleSpec("r", SqlSpec("x =")))
         )

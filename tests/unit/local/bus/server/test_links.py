@@ -119,6 +119,23 @@ def test_a_refusal_is_an_attach_without_termini_and_a_detach(session: Session) -
     assert detach.closed
 
 
+def test_a_delivery_is_tagged_with_its_lock_and_a_deleted_one_with_nothing(
+    session: Session,
+) -> None:
+    for _ in range(2):
+        session.queue().send(parse(DATA), session.now)
+    receiver(session, credit=1)
+    deleting = replace(attach("plain", RECEIVER), handle=1, snd_settle_mode=amqp.SETTLED)
+    link = attach_link(session, deleting)
+    link.on_flow(amqp.Flow(0, 10, 0, 10, 1, 0, 1))
+    (locked, _), (deleted, _) = session.transfers
+    (lock,) = (one.lock for one in session.queue().store)
+    assert lock is not None
+    assert (locked.delivery_tag, locked.settled) == (lock.token.bytes_le, False)
+    assert (deleted.delivery_tag, deleted.settled) == (b"", True)
+    assert len(session.tracked) == 1
+
+
 def test_a_message_is_assembled_and_accepted(session: Session) -> None:
     link = incoming(session)
     link.on_transfer(amqp.Transfer(0, 1, b"t", 0, more=True), DATA[:3])

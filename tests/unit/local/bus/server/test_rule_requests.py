@@ -93,6 +93,17 @@ def test_no_rule_is_no_content(subscription: Subscription) -> None:
         {"rule_name": "r", "rule_description": {"correlation-filter": {"properties": {"n": []}}}},
         {"rule_name": "r", "rule_description": {**SQL, "sql-rule-action": {}}},  # type: ignore[dict-item]
         {"rule_name": Symbol(""), "rule_description": SQL},
+        {"rule_name": "r", "rule_description": {**SQL, **MAIL}},  # type: ignore[dict-item]
+        {"rule_name": "r", "rule_description": {**SQL, "rule-name": "s"}},  # type: ignore[dict-item]
+        {"rule_name": "r", "rule_description": {**SQL, "priority": 1}},  # type: ignore[dict-item]
+        {
+            "rule_name": "r",
+            "rule_description": {"sql-filter": {"expression": "a = 1", "level": 21}},
+        },
+        {
+            "rule_name": "r",
+            "rule_description": {"correlation-filter": {"label": "x", "subject": "x"}},
+        },
     ],
 )
 def test_what_is_malformed_adds_nothing(
@@ -113,3 +124,14 @@ def test_a_rule_that_is_not_there_is_not_removed(subscription: Subscription) -> 
 def test_a_page_is_numbers(subscription: Subscription, arguments: dict[str, Value]) -> None:
     with pytest.raises(AmqpError):
         enumerate_rules(call(subscription, **arguments))
+
+
+def test_a_topic_has_a_limit_of_filters(
+    subscription: Subscription, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("local.bus.broker.topic.MAX_SQL_FILTERS", 1)
+    monkeypatch.setattr("local.bus.broker.topic.MAX_CORRELATION_FILTERS", 1)
+    for name, description in (("sql", SQL), ("mail", MAIL)):
+        add_rule(call(subscription, rule_name=name, rule_description=description))
+        with pytest.raises(AmqpError, match="A topic has at most"):
+            add_rule(call(subscription, rule_name=f"{name}2", rule_description=description))

@@ -10,7 +10,8 @@ from azure.servicebus.exceptions import (
     ServiceBusConnectionError,
 )
 
-from ops.output import cause, plain
+from local.cli.output import printable
+from ops.causes import cause
 
 
 @pytest.mark.parametrize(
@@ -22,7 +23,7 @@ from ops.output import cause, plain
     ],
 )
 def test_nothing_gets_at_the_terminal(text: str, expected: str) -> None:
-    assert plain(text) == expected
+    assert printable(text) == expected
 
 
 @pytest.mark.parametrize(

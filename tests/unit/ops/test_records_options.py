@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from ops.cli import command_line
-from ops.records_command import retention_days, retention_of
+from ops.records_options import retention_days, retention_of
 from shared.ledger.retention import Retention
 
 
