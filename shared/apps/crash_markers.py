@@ -74,4 +74,4 @@ def _read(marker: Path) -> int:
 
 def _name(message: ReceivedMessage) -> str:
     # Ids may be anything, and another message may come under the same one.
-    return sha256(sha256(message.body).digest() + message.bus_id.encode()).hexdigest()
+    return sha256(message.digest + message.bus_id.encode()).hexdigest()

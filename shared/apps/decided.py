@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from hashlib import sha256
 
 from shared.apps.outcomes import Outcome, Record, Reject, Retry
 from shared.message.envelope import DataKey
@@ -64,5 +63,4 @@ class DecidedOutcomes:
 
 
 def _key(message: ReceivedMessage) -> tuple[str, bytes]:
-    # With the body: whoever may send can send anything else under the same id.
-    return message.bus_id, sha256(message.body).digest()
+    return message.bus_id, message.digest

@@ -25,4 +25,4 @@ class ConnectionOptions:
 
     def proxy_to(self, host: str) -> str | None:
         """Return the proxy for requests to `host`, None where it is reached directly."""
-        return None if is_local(host) else self.proxy
+        return None if self.proxy is None or is_local(host) else self.proxy

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
+from hashlib import sha256
 from typing import Any
 
 import azure.functions as func
@@ -37,6 +39,11 @@ class BusMessage:
     body: bytes = field(repr=False)
     schedule_used: int | None = None
     accepted_at: datetime | None = None
+
+    @cached_property
+    def digest(self) -> bytes:
+        """SHA-256 of the body: whoever may send can send anything under an id that was used."""
+        return sha256(self.body).digest()
 
 
 @dataclass(frozen=True, kw_only=True)

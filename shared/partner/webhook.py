@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import hmac
@@ -9,6 +10,7 @@ import re
 import ssl
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any
@@ -34,6 +36,10 @@ _SECRET_BYTES = range(24, 65)
 # Each adds a signature of 48 characters to one header, which servers limit to about 8 KB.
 _MOST_SECRETS = 10
 _AUTHORITY = re.compile(r"https://([^/?#]*)", re.IGNORECASE)
+# A connection is closed where something of an answer is unread. So that is read away, where it
+# takes no longer than the next message would take to connect.
+UNREAD_SECONDS = 0.1
+_UNREAD_BYTES = 65_536
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
@@ -143,6 +149,7 @@ class WebhookClient:
                 proxy=self._network.proxy_to(host),
             ) as answer:
                 failure = error_for_status(answer.status, answer.headers, self._final)
+                await _read_away(answer.content)
                 return answer.status, failure
         except (aiohttp.InvalidURL, UnicodeError):
             # `UnicodeError` is what IDNA raises for a host name, at the look-up and not before.
@@ -162,10 +169,24 @@ class WebhookClient:
                 connector=aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=ca_file)),
                 timeout=self._timeout,
                 cookie_jar=aiohttp.DummyCookieJar(),
+                # Nobody reads an answer's body, so none has to be unpacked.
+                auto_decompress=False,
+                skip_auto_headers=("Accept-Encoding",),
                 # Not aiohttp's default by chance: no proxy and no password of the environment.
                 trust_env=False,
             )
         return self._session
+
+
+async def _read_away(content: aiohttp.StreamReader) -> None:
+    """Read what is left of an answer, and forget it: its status has said all that it means."""
+    left = _UNREAD_BYTES
+    if content.is_eof():
+        return
+    with suppress(aiohttp.ClientError, OSError, TimeoutError):
+        async with asyncio.timeout(UNREAD_SECONDS):
+            while left > 0 and (piece := await content.readany()):
+                left -= len(piece)
 
 
 def _unusable_url() -> PartnerSecretError:
