@@ -16,7 +16,6 @@ from pybase64 import b64decode, b64encode
 from shared.errors import RelayError
 from shared.message.beginnings import Beginnings
 from shared.message.formats import FIRST_FORMAT, KNOWN_FORMATS, Formats
-from shared.message.nonces import NONCE_BYTES, NONCES, draw_nonces
 from shared.message.protected_header import (
     AFTER_USUAL_ID,
     USUAL_ID_BYTES,
@@ -43,12 +42,13 @@ from shared.standards.base64url import (
 MEDIA_TYPE = "application/jose"
 
 _KEY_BYTES = 32
+_NONCE_BYTES = 12
 _TAG_BYTES = 16
 # Of nonce and tag in base64url. The nonce's are whole groups of four.
 _NONCE_CHARS = 16
 _TAG_CHARS = 22
 _DOT = ord(".")
-_NONCE_END = USUAL_ID_BYTES + NONCE_BYTES  # where an id and a nonce are decoded as one
+_NONCE_END = USUAL_ID_BYTES + _NONCE_BYTES  # where an id and a nonce are decoded as one
 _TAG_BEGIN = -_TAG_BYTES - 2  # where it is decoded with two zeros behind it, for whole groups
 _LAST_OF_TAG = LAST_CHARACTERS[_TAG_CHARS % 4]
 _GROUP_BYTES, _GROUP_CHARS = 3, 4
@@ -248,8 +248,8 @@ class SealedMessage:
             fields,
             WrappedKey(fields.key_id, decode_unpadded(token[first + 1 : second])),
             associated,
-            nonce_and_tag[:NONCE_BYTES],
-            decode_unpadded(memoryview(token)[third + 1 : fourth]) + nonce_and_tag[NONCE_BYTES:],
+            nonce_and_tag[:_NONCE_BYTES],
+            decode_unpadded(memoryview(token)[third + 1 : fourth]) + nonce_and_tag[_NONCE_BYTES:],
         )
         _beginnings.of(associated).remember(token[first : second + 1], message.wrapped)
         return message
@@ -285,10 +285,10 @@ def seal(
     type, the key's version and the format cannot be exchanged between messages.
     """
     protected = write_header(header, wrapped.key_id, key.commitment, emitted)
-    try:
-        nonce = NONCES.pop()
-    except IndexError:
-        nonce = draw_nonces()
+    # Random and 96 bits long (NIST SP 800-38D section 8.2.2): a key seals at most 2^20 messages, so
+    # two are alike with a chance below 2^-57, and processes need no counter that they share. Drawn
+    # when it is used: of nonces in stock, a copy of the process would use the same ones.
+    nonce = os.urandom(_NONCE_BYTES)
     ciphertext = key.aead.encrypt(nonce, payload, protected)
     size = len(payload)
     spare = size % _GROUP_BYTES
