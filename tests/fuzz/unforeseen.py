@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ class Unforeseen(logging.Handler):
     @contextmanager
     def watching(cls, loop: asyncio.AbstractEventLoop) -> Iterator[Unforeseen]:
         """Collect what is logged, and what the loop has no other place for."""
+        gc.collect()  # what other tests left must not be reported here
         found, root = cls(), logging.getLogger()
         root.addHandler(found)
         loop.set_exception_handler(found._on_exception)
