@@ -29,7 +29,7 @@ export PYTHONDONTWRITEBYTECODE :=
 .PHONY: help run demo quick test test-long test-all test-oldest soak fuzz conformance func azure bench bench-quick check format lock infra clean FORCE
 
 help:
-	@echo "Times are of two cores with nothing else to do; setting up takes a minute more, once."
+	@echo "About so long on two cores with nothing else to do; setting up takes a minute more, once."
 	@echo
 	@echo "make run      start everything here, send five messages, stay up; 15 seconds"
 	@echo "make demo     the same, and exit: non-zero if one byte differs at the partner; 15 seconds"
