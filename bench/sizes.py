@@ -18,11 +18,11 @@ class Sizes:
     bare_messages: int = 3000
     idle_messages: int = 40
     several_messages: int = 6000
-    slow_messages: int = 1500
+    slow_messages: int = 6000
     slow_every: int = 100
     slow_seconds: float = 10.0
     answer_seconds: float = 0.05
-    slow_bound_seconds: float = 40.0
+    slow_bound_seconds: float = 60.0
     slow_batched_seconds: float = 25.0
     cold_starts: int = 3
     imports: int = 7
