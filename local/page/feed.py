@@ -48,7 +48,9 @@ class Feed:
         self._active_at = written_at = clock()
         events.add(self._activity.add)
         try:
-            await stream.write(_event("decisions", recent(self._cloud.context.audit_log)))
+            # At once, not after the first answer of the tracker: the page's buttons wait for it.
+            decisions = _event("decisions", recent(self._cloud.context.audit_log))
+            await stream.write(decisions + b"".join(self._changes(clock())))
             while not self._closing.is_set():
                 frame = b"".join(self._changes(clock())) + await self._ledger(clock())
                 if not frame and clock() - written_at >= HEARTBEAT_SECONDS:

@@ -93,6 +93,15 @@ def test_without_the_right_key_it_says_so_and_shows_nothing(browser: Browser, ad
         expect(page.locator("#nodes .node")).to_have_count(0)
 
 
+def test_a_button_does_nothing_before_the_page_knows_what_there_is(page: Page) -> None:
+    page.route("**/events", lambda _: None)  # they do not come
+    page.reload()
+    press(page, "Rotate the key")
+    expect(said(page)).to_have_text("Nothing has been asked for yet.")
+    expect(connection(page)).to_have_text("Connecting …")
+    page.unroute_all(behavior="ignoreErrors")
+
+
 def test_a_message_is_sent_and_seen_to_arrive(page: Page) -> None:
     message = send(page)
     expect(state_of(page, message)).to_have_text("delivered")

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, cast
 
-from aiohttp import WSMsgType, web
+from aiohttp import WSMsgType, hdrs, web
 
 from local.net.http_limits import protocols, refusal
 
@@ -149,11 +149,12 @@ class WebSockets:
         socket = web.WebSocketResponse(protocols=(SUBPROTOCOL,), max_msg_size=_MAX_MESSAGE)
         if not socket.can_prepare(request):
             return web.Response(status=400, text="This is not the handshake of a WebSocket.\n")
-        await socket.prepare(request)
+        # Asked for in the first field of that name, which is the only one that aiohttp reads.
+        offered = request.headers.get(hdrs.SEC_WEBSOCKET_PROTOCOL, "").split(",")
         transport = request.transport
-        if socket.ws_protocol != SUBPROTOCOL or transport is None:
-            await socket.close(code=_PROTOCOL_ERROR, message=b"The subprotocol is AMQPWSB10.")
-            return socket
+        if SUBPROTOCOL not in [one.strip() for one in offered] or transport is None:
+            return web.Response(status=400, text=f"The subprotocol is {SUBPROTOCOL}.\n")
+        await socket.prepare(request)
         self._upgraded.add(transport)
         try:
             await WebSocketTransport(socket, transport).serve(self._amqp())
@@ -220,4 +221,3 @@ class AmqpOrWebSocket(asyncio.Protocol):
 
 
 _MAX_MESSAGE = 1024 * 1024  # a frame of AMQP is a sixteenth of it
-_PROTOCOL_ERROR = 1002

@@ -37,7 +37,8 @@ export async function request(method, path, body = {}) {
   return content;
 }
 
-// Follow the events for ever. `on` has a function for each event; `say(state, text)` shows the connection.
+// Follow the events for ever. `on` has a function for each event; `say(state, text)` shows the connection, which
+// is live once it is known what there is and in which state: the buttons need both.
 // An EventSource cannot send the key in a header, so the stream is read by hand.
 export async function follow(on, say) {
   if (!key) return say("lost", "This page needs its key: open the address that the local cloud printed.");
@@ -64,7 +65,6 @@ async function read(on, connected) {
         "“python -m local page” prints.");
     }
     if (!answer.ok) throw new Error(`status ${answer.status}`);
-    connected();
     const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
     let left = "";
     for (;;) {
@@ -74,14 +74,18 @@ async function read(on, connected) {
       watchdog = setTimeout(() => stop.abort(), HEARTBEATS_MISSED);
       const events = (left + value).split("\n\n");
       left = events.pop();
-      for (const event of events) dispatch(event, on);
+      for (const event of events) {
+        if (dispatch(event, on) === "state") connected();
+      }
     }
   } finally {
     clearTimeout(watchdog);
   }
 }
 
+// Give an event to its function; return its name.
 function dispatch(text, on) {
   const found = /^event: (\w+)\ndata: (.*)$/.exec(text);
   if (found && on[found[1]]) on[found[1]](JSON.parse(found[2]));
+  return found && found[1];
 }

@@ -36,7 +36,7 @@ function showNewest() {
 
 // Do what a button asks for. It keeps the focus while it works, so it is not disabled for the browser.
 async function act(button, meanwhile, action) {
-  if (button.getAttribute("aria-disabled") === "true" || document.body.classList.contains("lost")) return;
+  if (button.getAttribute("aria-disabled") === "true" || byId("connection").dataset.state !== "live") return;
   button.setAttribute("aria-disabled", "true");
   say(meanwhile);
   try {

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
+from aiohttp import hdrs
 from azure.servicebus import ServiceBusMessage, TransportType
+from multidict import CIMultiDict
 
 from local.bus.amqp.frames import HEADER, SASL
 from local.bus.server.websocket import HIGH_WATER, PATH, SUBPROTOCOL
@@ -54,9 +56,11 @@ async def test_other_requests_are_refused(bus: Bus, path: str, status: int) -> N
 async def test_the_subprotocol_is_asked_for(bus: Bus) -> None:
     url = f"ws://127.0.0.1:{bus.plain_port}{PATH}"
     async with aiohttp.ClientSession() as http:
-        async with http.ws_connect(url) as socket:
-            closed = await socket.receive()
-            assert closed.type is aiohttp.WSMsgType.CLOSE
+        for others in ((), ("", SUBPROTOCOL), ("AMQPWSB11",)):
+            fields = [(hdrs.SEC_WEBSOCKET_PROTOCOL, one) for one in others]
+            with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+                await http.ws_connect(url, headers=CIMultiDict(fields))
+            assert refused.value.status == 400
         async with http.ws_connect(url, protocols=(SUBPROTOCOL,)) as socket:
             await socket.send_str("text has no place here")
             assert (await socket.receive()).type is aiohttp.WSMsgType.CLOSE
