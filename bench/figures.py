@@ -105,7 +105,8 @@ def made_on(results: Mapping[str, Any]) -> str:
     """Return where and when results.json was made, and whether anything else ran there."""
     machine, before = results["machine"], results["before"]
     others: float | None = results.get("others")  # results of November 2026 do not have it
-    is_quiet = not is_busy(before, machine["processors"]) and (others or 0.0) <= OTHERS
+    # What ran meanwhile counts: the load before is a mean, of minutes that are over.
+    is_quiet = not is_busy(before, machine["processors"]) if others is None else others <= OTHERS
     return (
         f"{machine['system']}, {machine['processors']} processors, Python {machine['python']}, "
         f"{before['at'][:10]}, in {results['seconds'] / 60:.0f} minutes; "

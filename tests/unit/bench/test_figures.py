@@ -49,10 +49,11 @@ def test_a_figure_that_no_row_expects_is_not_lost() -> None:
 
 
 @pytest.mark.parametrize(
-    ("load", "others", "is_quiet"), [(0.9, 0.05, True), (1.1, 0.05, False), (0.1, 0.2, False)]
+    ("load", "others", "is_quiet"),
+    [(0.9, None, True), (1.1, None, False), (7.4, 0.05, True), (0.1, 0.2, False)],
 )
 def test_the_figures_of_a_machine_that_was_not_quiet_are_marked(
-    load: float, others: float, is_quiet: bool
+    load: float, others: float | None, is_quiet: bool
 ) -> None:
     results = {
         "machine": {"system": "Linux", "processors": 2, "python": "3.13.0"},
