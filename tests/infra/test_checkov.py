@@ -67,6 +67,7 @@ def planted(kind: str, spoil: Callable[[Properties], None]) -> tuple[str, dict[s
 
 
 @pytest.mark.skipif(not PROGRAM.exists(), reason="checkov is installed by make check and make test")
+@pytest.mark.long
 def test_each_planted_weakness_is_found_and_nothing_else_is_new() -> None:
     templates: dict[str, object] = {"sound": template(DEPLOYMENT)}
     wanted = set()

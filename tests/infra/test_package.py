@@ -27,6 +27,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("app", ["sender", "receiver", "tracker"])
+@pytest.mark.long
 def test_each_app_starts_from_the_package_and_its_lock_alone(folder: Path, app: str) -> None:
     (spec,) = (spec for spec in DEPLOYMENT.apps if spec.app == app)
     vaults = {v.resource_id: f"https://{v.name}.vault.azure.net/" for v in DEPLOYMENT.vaults}
@@ -47,6 +48,7 @@ def test_each_app_starts_from_the_package_and_its_lock_alone(folder: Path, app: 
 
 
 @pytest.mark.skipif(sys.version_info < (3, 13), reason="the worker's library needs Python 3.13")
+@pytest.mark.long
 def test_the_workers_library_runs_with_the_packages_of_the_lock(
     folder: Path, tmp_path: Path
 ) -> None:
@@ -62,6 +64,7 @@ def test_the_workers_library_runs_with_the_packages_of_the_lock(
     assert functions_.is_relative_to(folder)
 
 
+@pytest.mark.long
 def test_what_is_installed_is_what_the_lock_names_for_this_python(folder: Path) -> None:
     there = {
         (canonicalize_name(found.name), found.version)

@@ -203,6 +203,7 @@ async def test_garbage_under_the_id_of_another_moves_no_row(cloud: Running) -> N
     await drop_all(cloud)
 
 
+@pytest.mark.long
 async def test_a_receipt_in_rejected_is_listed_replayed_and_dropped(cloud: Running) -> None:
     await cloud.control("POST", "/apps/tracker/stop")
     bodies = [receipt(f"late-{n}") for n in range(3)]

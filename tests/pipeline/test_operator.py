@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from azure.servicebus import ServiceBusMessage
 
 from shared.message.message_id import digest_suffix
@@ -93,6 +94,7 @@ async def test_a_message_without_an_id_of_ours_goes_by_its_number(still: Running
     )
 
 
+@pytest.mark.long
 async def test_all_of_a_reason_go_and_the_others_stay(still: Running) -> None:
     reasons = ("partner-refused", "retries-exhausted", "undecryptable-tampered")
     await reject(still, [message(f"m{n}", reasons[n % 3]) for n in range(150)])
@@ -107,6 +109,7 @@ async def test_all_of_a_reason_go_and_the_others_stay(still: Running) -> None:
     assert (await ops(still, "replay", "--all")).out == "replayed 100 messages\n"
 
 
+@pytest.mark.long
 async def test_a_message_is_dropped_when_that_is_certain(still: Running) -> None:
     await reject(still, [message("keep"), message("drop")])
     unasked = await ops(still, "drop", "drop")

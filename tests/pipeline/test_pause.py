@@ -49,6 +49,7 @@ async def test_what_a_partner_asked_to_wait_for_is_sent_at_once_if_an_operator_s
     assert (gone.code, "no such waiting message" in gone.err) == (1, True)
 
 
+@pytest.mark.long
 async def test_a_pause_survives_restarts_and_after_it_all_is_delivered(cloud: Running) -> None:
     await done(cloud, "partner", "pause", "--reason", REASON)
     await restart(cloud)

@@ -66,6 +66,7 @@ def refuse_to_start_where_a_vault_would_move(cloud: Running) -> None:
     assert error.startswith(f"error: port {port} of vault payload-local is not free")
 
 
+@pytest.mark.long
 async def test_messages_of_every_state_survive(tmp_path: Path) -> None:
     folder = tmp_path / "cloud"
     with running(folder, SNAPSHOT) as cloud:

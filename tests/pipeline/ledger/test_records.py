@@ -76,6 +76,7 @@ async def erased(cloud: Running, *ids: str) -> tuple[int, Any]:
     return ended.code, json.loads(ended.out)
 
 
+@pytest.mark.long
 async def test_a_key_sends_once_though_its_row_was_pruned(cloud: Running, url: str) -> None:
     key = new_key()
     keyed, plain, young = (
