@@ -91,7 +91,7 @@ class Run:
             self.figures |= found.figures
             self.series |= found.series
             if found.refused:
-                self.say(f"  THE RELAY REFUSED {found.refused}")
+                self.say(f"  THE RELAY REFUSED {found.refused:,} REQUESTS")
                 self.refused[title] = found.refused
 
     async def on_cloud(self, name: str, groups: Sequence[Group], *options: str) -> None:
