@@ -1,8 +1,8 @@
 """`python -m bench`: measure, print the table, write `bench/results.json` and the plots.
 
 With `--quick` everything is measured in tiny sizes, and nothing is kept: what it shows is that the
-bench works. The exit code is 1 where a row has no figure or the relay refused a request, which none
-of them expects; whatever the figures are.
+bench works. The exit code is 1 where a row has no figure, or where the relay refused a request,
+which no measurement expects; what the figures are does not matter.
 """
 
 from __future__ import annotations

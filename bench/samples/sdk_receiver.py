@@ -10,21 +10,12 @@ from datetime import UTC, datetime
 
 import aiohttp
 import azure.functions as func
-from azure.identity.aio import ManagedIdentityCredential
-from azure.servicebus import ServiceBusMessage, TransportType
-from azure.servicebus.aio import ServiceBusClient, ServiceBusSender
-from together import Together
+from azure.servicebus import ServiceBusMessage
+from sdks import Together, queue_sender
 
 app = func.FunctionApp()
 partner = json.loads(os.environ["SAMPLE_PARTNER"])["url"]
-bus = ServiceBusClient(
-    os.environ["RELAY_BUS__fullyQualifiedNamespace"],  # noqa: SIM112 - as Functions names it
-    ManagedIdentityCredential(client_id=os.environ["RELAY_IDENTITY_RECEIVER_BUS"]),
-    transport_type=TransportType.Amqp,
-    custom_endpoint_address=os.environ["RELAY_BUS_ENDPOINT"],
-    connection_verify=os.environ["SSL_CERT_FILE"],
-)
-sender: ServiceBusSender = bus.get_queue_sender(os.environ["RELAY_QUEUE_RECEIPTS"])
+sender = queue_sender("RELAY_IDENTITY_RECEIVER_BUS", "RELAY_QUEUE_RECEIPTS")
 sessions: list[aiohttp.ClientSession] = []
 
 

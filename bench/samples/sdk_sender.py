@@ -12,20 +12,11 @@ from uuid import uuid4
 
 import azure.functions as func
 import sqlalchemy as sa
-from azure.identity.aio import ManagedIdentityCredential
-from azure.servicebus import ServiceBusMessage, TransportType
-from azure.servicebus.aio import ServiceBusClient, ServiceBusSender
-from together import Together
+from azure.servicebus import ServiceBusMessage
+from sdks import Together, queue_sender
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
-bus = ServiceBusClient(
-    os.environ["RELAY_BUS__fullyQualifiedNamespace"],  # noqa: SIM112 - as Functions names it
-    ManagedIdentityCredential(client_id=os.environ["RELAY_IDENTITY_SENDER_BUS"]),
-    transport_type=TransportType.Amqp,
-    custom_endpoint_address=os.environ["RELAY_BUS_ENDPOINT"],
-    connection_verify=os.environ["SSL_CERT_FILE"],
-)
-sender: ServiceBusSender = bus.get_queue_sender(os.environ["RELAY_QUEUE_MESSAGES"])
+sender = queue_sender("RELAY_IDENTITY_SENDER_BUS", "RELAY_QUEUE_MESSAGES")
 engine = sa.create_engine(f"sqlite:///{os.environ['SAMPLE_DATABASE']}")
 rows = sa.Table(
     "messages",

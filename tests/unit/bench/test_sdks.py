@@ -14,7 +14,7 @@ SAMPLES = Path(__file__).resolve().parents[3] / "bench" / "samples"
 
 @pytest.fixture(scope="module")
 def together() -> Any:
-    return runpy.run_path(str(SAMPLES / "together.py"))["Together"]
+    return runpy.run_path(str(SAMPLES / "sdks.py"))["Together"]
 
 
 async def test_what_waits_during_a_call_goes_together_in_the_next(together: Any) -> None:
