@@ -11,6 +11,7 @@ from types import TracebackType
 from opentelemetry import context as contexts
 from opentelemetry import trace
 from opentelemetry.metrics import CallbackOptions, MeterProvider, Observation
+from opentelemetry.sdk.trace.sampling import TraceIdRatioBased
 from opentelemetry.trace import (
     INVALID_SPAN_CONTEXT,
     Link,
@@ -37,6 +38,9 @@ class OpenTelemetryRecorder:
 
     def __init__(self, traces: TracerProvider, meters: MeterProvider) -> None:
         self._tracer = traces.get_tracer(_NAME)
+        sampler = getattr(traces, "sampler", None)
+        # Of the sampler that asks the trace's id alone, a comparison says what it would decide.
+        self._ratio = sampler if type(sampler) is TraceIdRatioBased else None
         meter = meters.get_meter(_NAME)
         self._counts = {one.name: _Counts() for one in METRICS if not one.bounds}
         for one in METRICS:
@@ -66,7 +70,10 @@ class OpenTelemetryRecorder:
 
     def attached(self, parent: TraceContext | None, links: Sequence[TraceContext]) -> _Attached:
         """See `Recorder`."""
-        return _Attached(_Call(parent, links))
+        call = _Call(parent, links)
+        if parent and self._ratio and not _is_kept(call.get_span_context(), self._ratio):
+            call.leave_out()
+        return _Attached(call)
 
     def current(self) -> TraceContext | None:
         """See `Recorder`."""
@@ -252,6 +259,10 @@ class _Recording:
         """See `Span`."""
         self._span.set_attribute("error.type", kind)
         self._span.set_status(Status(StatusCode.ERROR))
+
+
+def _is_kept(one: SpanContext, by: TraceIdRatioBased) -> bool:
+    return one.trace_id & by.TRACE_ID_LIMIT < by.bound
 
 
 def _context_of(one: TraceContext) -> SpanContext:
