@@ -136,9 +136,10 @@ class _Call(NonRecordingSpan):
 
     def leave_out(self) -> _LeftOut:
         """Record no span of it; whoever continues its trace is to do likewise."""
-        if self.trace:
-            flags = self.get_span_context().trace_flags & ~TraceFlags.SAMPLED
-            self.trace = TraceContext(f"{self.trace.parent[:-2]}{flags:02x}", self.trace.state)
+        flags = self.get_span_context().trace_flags
+        if self.trace and flags & TraceFlags.SAMPLED:
+            unsampled = flags & ~TraceFlags.SAMPLED
+            self.trace = TraceContext(f"{self.trace.parent[:-2]}{unsampled:02x}", self.trace.state)
         self.left_out = _LeftOut(self.trace)
         return self.left_out
 
