@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from local.cli.client import RequestRefusedError
+from local.cli.command_line import count
 from local.cli.output import notify, printable
+from local.known_names import unknown_name
 from local.net.folder import shell_command
 
 _POLL = 0.3  # seconds
@@ -84,7 +86,7 @@ def add_logs_command(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.add_argument("app", metavar="APP", nargs="?", help="of this app alone")
     parser.add_argument("--follow", action="store_true", help="new lines too, until Ctrl-C")
-    parser.add_argument("--lines", type=int, metavar="N", help="only the newest N of each app")
+    parser.add_argument("--lines", type=count, metavar="N", help="only the newest N of each app")
     parser.set_defaults(command=_show)
 
 
@@ -104,7 +106,7 @@ def _logs(folder: Path, app: str | None) -> list[AppLog]:
             f"there are no logs in {folder}; start a cloud with: {shell_command(folder, 'up')}"
         )
     if app is not None and app not in found:
-        raise RequestRefusedError(f"there is no app {app!r} here; known: {', '.join(found)}")
+        raise RequestRefusedError(unknown_name(app, found, "app"))
     return [AppLog(name, path) for name, path in found.items() if app in (None, name)]
 
 
