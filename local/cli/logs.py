@@ -7,14 +7,15 @@ import asyncio
 import re
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from local.cli.client import RequestRefusedError
+from local.cli.client import Client, RequestRefusedError
 from local.cli.command_line import count
 from local.cli.output import notify, printable
+from local.cli.status import as_object
 from local.known_names import unknown_name
-from local.net.folder import shell_command
+from local.net.folder import NotUpError, shell_command
 
 _POLL = 0.3  # seconds
 _MOST = 10  # lines of an app shown of each poll
@@ -25,6 +26,7 @@ _LINE = re.compile(
 )
 _LEVELS = ("WARNING", "ERROR", "CRITICAL")
 _SDKS = ("azure.", "msal")
+_UP = "up"
 _RETRY = re.compile(r"(retry|waits) ")
 
 
@@ -92,10 +94,26 @@ def add_logs_command(parser: argparse.ArgumentParser) -> None:
 
 def _show(options: argparse.Namespace) -> int:
     logs = _logs(options.folder, options.app)
+    if options.follow and (note := why_silent(options.folder, [log.app for log in logs])):
+        notify(note)
     width = max(len(log.app) for log in logs)
     for log, line in _lines(logs, options.lines, follow=options.follow):
         print(f"{log.app:<{width}}  {line}" if len(logs) > 1 else line, flush=options.follow)
     return 0
+
+
+def why_silent(folder: Path, apps: Sequence[str]) -> str | None:
+    """Return why apps that are followed write nothing; None where they run."""
+    try:
+        status = as_object(Client(folder).control("GET", "/status"))
+    except (NotUpError, RequestRefusedError) as error:
+        return f"note: new lines come once the apps run: {error}"
+    states = {name: as_object(app)["state"] for name, app in as_object(status["apps"]).items()}
+    down = [app for app in apps if states.get(app, _UP) != _UP]
+    if not down:
+        return None
+    each = "; ".join(f"{app} is {states[app]}" for app in down)
+    return f"note: {each}; start it with: {shell_command(folder, 'start', down[0])}"
 
 
 def _logs(folder: Path, app: str | None) -> list[AppLog]:
