@@ -90,7 +90,7 @@ async def _waiting(bus: Target) -> Sequence[WaitingMessage] | None:
     except BrokenPipeError:
         raise  # the reader of the output has gone: `python -m ops` ends quietly
     except (ServiceBusError, AzureError, OSError) as error:
-        notify(f"what waits is not shown: {cause(error)}; retry_officer sees it by `ops retries`")
+        notify(f"what waits is not counted here ({cause(error)}): `ops retries` lists it")
         return None
     return found
 
@@ -98,6 +98,7 @@ async def _waiting(bus: Target) -> Sequence[WaitingMessage] | None:
 def show_state(
     state: PartnerState, waiting: Sequence[WaitingMessage] | None, *, as_json: bool
 ) -> None:
+    """Print whether the partner is paused, and how many messages wait, where that is known."""
     now = datetime.now(UTC)
     if as_json:
         document: dict[str, object] = {
