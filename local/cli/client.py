@@ -164,10 +164,10 @@ class Client:
         except OSError as error:
             reason = getattr(error, "reason", error)
             why = getattr(reason, "strerror", None) or reason
-            raise RequestRefusedError(
-                f"{url} does not answer: {why}; what is up shows: "
-                f"{shell_command(self._folder, 'status')}"
-            ) from None
+            hint = f"; what is up shows: {shell_command(self._folder, 'status')}"
+            if url.startswith(self.url("control")):
+                hint = ""  # that is who does not answer
+            raise RequestRefusedError(f"{url} does not answer: {why}{hint}") from None
         except HTTPException as error:
             raise RequestRefusedError(f"{url} ended its answer: {type(error).__name__}") from None
         except ValueError as error:  # what no header can hold: a line break, or letters beyond it

@@ -46,6 +46,26 @@ class CommandLine(argparse.ArgumentParser):
         return ""
 
 
+class SetOnce(argparse.Action):
+    """Collects settings by name; one that is given twice would count only once, unseen."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,
+    ) -> None:
+        """Add one setting."""
+        del parser, option_string
+        given: dict[str, str] = getattr(namespace, self.dest)
+        name, value = values if isinstance(values, tuple) else ("", "")
+        if name in given:
+            raise argparse.ArgumentError(self, f"{name} is given twice")
+        # A new one: the default is of the parser, for all its uses.
+        setattr(namespace, self.dest, {**given, name: value})
+
+
 def count(text: str) -> int:
     """Read a whole number from 1 on."""
     if not re.fullmatch(r"[1-9]\d{0,8}", text, re.ASCII):

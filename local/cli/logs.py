@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from threading import Thread
 
 from local.cli.client import Client, RequestRefusedError
 from local.cli.command_line import count
@@ -94,12 +95,19 @@ def add_logs_command(parser: argparse.ArgumentParser) -> None:
 
 def _show(options: argparse.Namespace) -> int:
     logs = _logs(options.folder, options.app)
-    if options.follow and (note := why_silent(options.folder, [log.app for log in logs])):
-        notify(note)
+    if options.follow:
+        apps = [log.app for log in logs]
+        # On a thread: a cloud that is frozen answers late, and its logs can be read meanwhile.
+        Thread(target=_note_silence, args=(options.folder, apps), daemon=True).start()
     width = max(len(log.app) for log in logs)
     for log, line in _lines(logs, options.lines, follow=options.follow):
         print(f"{log.app:<{width}}  {line}" if len(logs) > 1 else line, flush=options.follow)
     return 0
+
+
+def _note_silence(folder: Path, apps: Sequence[str]) -> None:
+    if note := why_silent(folder, apps):
+        notify(note)
 
 
 def why_silent(folder: Path, apps: Sequence[str]) -> str | None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from local.authorization.audit_log import DEFAULT_SIZE
 from local.cli.apps import add_app_commands
 from local.cli.client import Client, RequestRefusedError, path
-from local.cli.command_line import CommandLine
+from local.cli.command_line import CommandLine, SetOnce
 from local.cli.decisions import add_decisions_command
 from local.cli.environments import add_machine_command, print_environment, print_identity
 from local.cli.faults import add_fault_commands
@@ -111,7 +111,7 @@ def command_line() -> argparse.ArgumentParser:
     starting.add_argument(
         "--set",
         type=_setting,
-        action=_SetOnce,
+        action=SetOnce,
         default={},
         metavar="NAME=VALUE",
         help="a setting of the apps that have it, instead of the deployment's; may be repeated",
@@ -251,25 +251,6 @@ def _rotate(options: argparse.Namespace) -> int:
     rotated = as_object(client.control("POST", route))
     print(f"{found[0]} has the new version {rotated['version']}")
     return 0
-
-
-class _SetOnce(argparse.Action):
-    """Collects settings by name; one that is given twice would count only once, unseen."""
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: object,
-        option_string: str | None = None,
-    ) -> None:
-        del parser, option_string
-        given: dict[str, str] = getattr(namespace, self.dest)
-        name, value = values if isinstance(values, tuple) else ("", "")
-        if name in given:
-            raise argparse.ArgumentError(self, f"{name} is given twice")
-        # A new one: the default is of the parser, for all its uses.
-        setattr(namespace, self.dest, {**given, name: value})
 
 
 def _bicep(text: str) -> Path:
