@@ -18,6 +18,7 @@ from ops.access_audit import AskedApp, OperatorSession, prove
 from ops.access_audit_options import MASTER_KEY, app_url
 from ops.access_comparison import NoAnswerError
 from ops.credentials import operator_credential
+from ops.errors import LocalCloudError
 from ops.namespace import NAMESPACE, namespace_in
 from ops.target import TargetNotGivenError
 from shared.access.declaration import FILE, Declaration, NotDeclaredError
@@ -108,8 +109,8 @@ def _local(options: argparse.Namespace) -> _Deployment:
             for keys in [client.keys(name)]
         ]
         used = client.control("GET", "/grants/used") if options.used else None
-    except (NotUpError, RequestRefusedError, KeyError) as error:
-        raise TargetNotGivenError(str(error)) from None
+    except (NotUpError, RequestRefusedError) as error:
+        raise LocalCloudError(str(error)) from None
     return _Deployment(apps, operators, used)
 
 

@@ -13,8 +13,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from local.cli.command_line import CommandLine, count
+from local.cli.output import notify
 from local.cli.platforms import unsupported
 from ops import access_audit_options, partner_options, records_options
+from ops.errors import LocalCloudError
 from ops.namespace import NAMESPACE
 
 _LIMIT = 100
@@ -31,6 +34,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = command_line()
     options = parser.parse_args(arguments)
     _check_platform(parser, options)
+    try:
+        return _run(parser, options)
+    except LocalCloudError as error:
+        notify(f"error: {error}")
+        return 1
+
+
+def _run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     if options.command == "prove":
         from ops.access_audit_command import run as prove
 
@@ -67,7 +78,7 @@ def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
 
 def command_line() -> argparse.ArgumentParser:
     """Return the command line, which the documents are compared with."""
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = CommandLine(
         prog="python -m ops",
         description="Manage rejected messages, the partner's secret and the ledger's schema; "
         "prove who may do what.",
@@ -77,7 +88,7 @@ def command_line() -> argparse.ArgumentParser:
     rejected = commands.add_parser("rejected", parents=[target], help="list rejected messages")
     rejected.add_argument("--reason", help="only those of this reason")
     rejected.add_argument(
-        "--limit", type=_count, default=_LIMIT, metavar="N", help=f"at most N of them ({_LIMIT})"
+        "--limit", type=count, default=_LIMIT, metavar="N", help=f"at most N of them ({_LIMIT})"
     )
     again = commands.add_parser("replay", parents=[target], help="send rejected messages again")
     again.add_argument("ids", nargs="*", type=_id, metavar="ID", help=_ID_HELP)
@@ -111,7 +122,7 @@ def _retries_options(
         "retries", parents=[target], help="list what waits for its next attempt"
     )
     waiting.add_argument(
-        "--limit", type=_count, default=_LIMIT, metavar="N", help=f"at most N of them ({_LIMIT})"
+        "--limit", type=count, default=_LIMIT, metavar="N", help=f"at most N of them ({_LIMIT})"
     )
     waiting.add_argument(
         "--after", type=_number, default=0, metavar="SEQUENCE", help="only those behind this one"
@@ -126,7 +137,7 @@ def _retries_options(
 
 def _add_rate(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--rate", type=_count, metavar="N", help="with --all: at most N messages a second"
+        "--rate", type=count, metavar="N", help="with --all: at most N messages a second"
     )
 
 
@@ -139,11 +150,11 @@ def _secrets_options(secrets: argparse.ArgumentParser) -> None:
     where.add_argument("--vault", metavar="NAME", help="in Azure (or $RELAY_VAULT_PARTNER)")
     secrets.add_argument("--replace", action="store_true", help="also where it is set already")
     secrets.add_argument(
-        "--days", type=_count, default=_DAYS, metavar="N", help=f"expires in N days ({_DAYS})"
+        "--days", type=count, default=_DAYS, metavar="N", help=f"expires in N days ({_DAYS})"
     )
     secrets.add_argument(
         "--patience",
-        type=_count,
+        type=count,
         default=0,
         metavar="SECONDS",
         help="wait this long for rights that are new",
@@ -182,9 +193,3 @@ def _number(text: str) -> int:
     if not re.fullmatch(r"#?\d{1,19}", text, re.ASCII):
         raise argparse.ArgumentTypeError("must be a sequence number")
     return int(text.removeprefix("#"))
-
-
-def _count(text: str) -> int:
-    if not re.fullmatch(r"[1-9]\d{0,8}", text, re.ASCII):
-        raise argparse.ArgumentTypeError("must be a whole number from 1 on")
-    return int(text)

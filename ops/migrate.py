@@ -10,6 +10,7 @@ from pathlib import Path
 
 from local.cli.output import notify
 from migrations import Upgraded, upgrade
+from ops.errors import LocalCloudError
 from ops.target import TargetNotGivenError
 from shared.ledger.errors import LedgerError
 from shared.standards.secret_text import secret_text
@@ -44,7 +45,7 @@ def given_url() -> str:
 
 
 def local_url(folder: Path) -> str:
-    """Ask the local cloud that is up in a folder. Raises `TargetNotGivenError`."""
+    """Ask the local cloud that is up in a folder. Raises `LocalCloudError`."""
     # Only here: an operator of Azure needs nothing of the local cloud.
     from local.cli.client import Client, RequestRefusedError
     from local.net.folder import NotUpError
@@ -52,7 +53,7 @@ def local_url(folder: Path) -> str:
     try:
         found = Client(folder).control("GET", "/database")
     except (NotUpError, RequestRefusedError) as error:
-        raise TargetNotGivenError(str(error)) from None
+        raise LocalCloudError(str(error)) from None
     return secret_text(str(found["url"])) if isinstance(found, dict) else ""
 
 

@@ -11,7 +11,7 @@ from azure.core.exceptions import AzureError, ResourceNotFoundError
 from azure.keyvault.secrets.aio import SecretClient
 from azure.servicebus.exceptions import ServiceBusError
 
-from local.cli.output import notify
+from local.cli.output import notify, printable
 from ops.causes import cause
 from ops.listing import age
 from ops.partner_secret import NotSetError, why
@@ -30,7 +30,7 @@ async def pause(target: SecretTarget, reason: str, *, as_json: bool) -> int:
     """Pause it, for a reason that is in the receivers' logs. Raises `NotSetError`."""
     state = PartnerState(is_paused=True, since=datetime.now(UTC), reason=reason)
     await _set(target, state)
-    _show(state, None, as_json=as_json)
+    show_state(state, None, as_json=as_json)
     notify("in effect within a minute; what is under way is still posted")
     return 0
 
@@ -39,7 +39,7 @@ async def resume(target: SecretTarget, *, as_json: bool) -> int:
     """Take a pause back. Raises `NotSetError`."""
     state = PartnerState(is_paused=False, since=datetime.now(UTC))
     await _set(target, state)
-    _show(state, None, as_json=as_json)
+    show_state(state, None, as_json=as_json)
     notify("in effect within a minute; what waits is then brought forward")
     return 0
 
@@ -48,7 +48,7 @@ async def status(target: SecretTarget, bus: Target | None, *, as_json: bool) -> 
     """Say whether it is paused, and what waits, if that may be seen. Raises `NotSetError`."""
     state = await _get(target)
     waiting = await _waiting(bus) if bus else None
-    _show(state, waiting, as_json=as_json)
+    show_state(state, waiting, as_json=as_json)
     return 0
 
 
@@ -90,12 +90,15 @@ async def _waiting(bus: Target) -> Sequence[WaitingMessage] | None:
     except BrokenPipeError:
         raise  # the reader of the output has gone: `python -m ops` ends quietly
     except (ServiceBusError, AzureError, OSError) as error:
-        notify(f"what waits is not shown: {cause(error)}; retry_officer sees it by `ops retries`")
+        notify(f"what waits is not counted here ({cause(error)}): `ops retries` lists it")
         return None
     return found
 
 
-def _show(state: PartnerState, waiting: Sequence[WaitingMessage] | None, *, as_json: bool) -> None:
+def show_state(
+    state: PartnerState, waiting: Sequence[WaitingMessage] | None, *, as_json: bool
+) -> None:
+    """Print whether the partner is paused, and how many messages wait, where that is known."""
     now = datetime.now(UTC)
     if as_json:
         document: dict[str, object] = {
@@ -109,7 +112,7 @@ def _show(state: PartnerState, waiting: Sequence[WaitingMessage] | None, *, as_j
         return
     since = f" since {state.since:%Y-%m-%d %H:%M:%S} UTC" if state.since else ""
     passed = f" ({age(now - state.since)})" if state.since else ""
-    reason = f": {state.reason}" if state.reason else ""
+    reason = f": {printable(state.reason)}" if state.reason else ""
     print(f"the partner is {'paused' if state.is_paused else 'open'}{since}{passed}{reason}")
     if waiting is not None:
         count = f"{len(waiting)}" if len(waiting) < _COUNTED else f"{_COUNTED} or more"

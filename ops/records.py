@@ -55,7 +55,7 @@ class RecordsTarget:
 
     @classmethod
     def in_folder(cls, folder: Path | None) -> RecordsTarget:
-        """Ask the local cloud that is up in a folder. Raises `TargetNotGivenError`."""
+        """Ask the local cloud that is up in a folder. Raises `LocalCloudError`."""
         bus = Target.from_environment(local_environment(OFFICER, folder), is_local=True)
         return cls(bus, SecretTarget.in_folder(DATABASE, OFFICER, folder))
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from azure.keyvault.secrets.aio import SecretClient
 
 from ops.credentials import operator_credential
+from ops.errors import LocalCloudError
 from ops.target import TargetNotGivenError, local_environment
 from shared.azure.key_vault_id import KeyVaultId
 from shared.azure.network import ConnectionOptions
@@ -58,11 +59,11 @@ class SecretTarget:
 
     @classmethod
     def in_folder(cls, secret: str, operator: str, folder: Path | None) -> SecretTarget:
-        """Ask the local cloud that is up in a folder. Raises `TargetNotGivenError`."""
+        """Ask the local cloud that is up in a folder. Raises `LocalCloudError`."""
         environment = local_environment(operator, folder)
         url = environment.get(f"RELAY_SECRET_{secret.upper().replace('-', '_')}")
         if url is None:
-            raise TargetNotGivenError(f"{operator} may do nothing with secret {secret} there")
+            raise LocalCloudError(f"{operator} may do nothing with secret {secret} there")
         network = ConnectionOptions(Path(environment["RELAY_CA_BUNDLE"]), verify_challenge=False)
         return cls(KeyVaultId.parse(url, "secrets"), network, is_local=True)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from azure.servicebus.aio import ServiceBusClient
 
 from ops.credentials import operator_credential
+from ops.errors import LocalCloudError
 from ops.namespace import NAMESPACE, namespace_in
 from shared.azure.network import ConnectionOptions
 from shared.azure.queues import connect
@@ -21,7 +22,7 @@ _IDENTITY = ("IDENTITY_ENDPOINT", "IDENTITY_HEADER")
 
 
 class TargetNotGivenError(Exception):
-    """No deployment is given, or there is none."""
+    """No deployment is given, or by something that cannot be one."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Target:
 
     @classmethod
     def in_folder(cls, folder: Path | None, operator: str = _OPERATOR) -> Target:
-        """Ask the local cloud that is up in a folder. Raises `TargetNotGivenError`."""
+        """Ask the local cloud that is up in a folder. Raises `LocalCloudError`."""
         environment = local_environment(operator, folder)
         return cls.from_environment(environment, is_local=True)
 
@@ -71,7 +72,7 @@ class Target:
 def local_environment(operator: str, folder: Path | None) -> Mapping[str, str]:
     """Become an operator of the local cloud that is up in a folder; return its environment.
 
-    Raises `TargetNotGivenError`.
+    Raises `LocalCloudError`.
     """
     # Only here: an operator of Azure needs nothing of the local cloud.
     from local.cli.client import Client, RequestRefusedError
@@ -80,7 +81,7 @@ def local_environment(operator: str, folder: Path | None) -> Mapping[str, str]:
     try:
         environment = Client(folder or DEFAULT_FOLDER).environment(operator)
     except (NotUpError, RequestRefusedError) as error:
-        raise TargetNotGivenError(str(error)) from None
+        raise LocalCloudError(str(error)) from None
     # The one place where the credential looks for them.
     os.environ.update({name: environment[name] for name in _IDENTITY})
     return environment

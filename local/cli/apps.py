@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from local.cli.client import Client
+from local.cli.client import Client, path
 
 _HELP = {
     "start": "start an app that was stopped or has ended",
@@ -24,7 +24,7 @@ def add_app_commands(
 
 
 def _run(options: argparse.Namespace) -> int:
-    answer = Client(options.folder).control("POST", f"/apps/{options.app}/{options.action}")
+    answer = Client(options.folder).control("POST", path("apps", options.app, options.action))
     state = answer.get("state") if isinstance(answer, dict) else "?"
     print(f"{options.app} is {state}")
     return 0

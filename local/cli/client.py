@@ -8,10 +8,13 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
+from urllib.parse import quote
 
 from local.cli.output import progress
 from local.host.keys import HEADER, AppKeys, KeysUnreadableError
+from local.known_names import unknown_name
 from local.net.folder import (
     KEY_FILE,
     PAGE_KEY_FILE,
@@ -19,6 +22,7 @@ from local.net.folder import (
     NotUpError,
     app_keys_file,
     endpoints,
+    shell_command,
 )
 
 # An app may take a minute to come up, and 15 s to stop before it.
@@ -53,14 +57,18 @@ class Client:
         """Return the URL, or the path, of a name in endpoints.json."""
         url = self.endpoints.get(name)
         if not isinstance(url, str):
-            raise RequestRefusedError(f"the cloud has no endpoint {name!r}")
+            known = [one for one, address in self.endpoints.items() if isinstance(address, str)]
+            raise RequestRefusedError(unknown_name(name, known, "endpoint"))
         return url
 
-    def control(self, method: str, path: str, body: bytes | None = None) -> object:
+    def control(self, method: str, route: str, body: bytes | None = None) -> object:
         """Make a request to the control endpoint. Raises `RequestRefusedError` with its error."""
-        url = self.url("control") + path
+        url = self.url("control") + route
         answer = self.request(method, url, body, self._bearer(KEY_FILE))
-        content = answer.json()
+        try:
+            content = answer.json()
+        except ValueError:
+            raise RequestRefusedError(f"{url} answers {answer.status}, and not as JSON") from None
         if answer.status >= 400:
             raise RequestRefusedError(
                 str(content.get("error") if isinstance(content, dict) else content)
@@ -98,6 +106,11 @@ class Client:
         listed = self.request("GET", url, None, self._bearer(PARTNER_KEY_FILE)).json()
         return listed if isinstance(listed, list) else []
 
+    def queued_as(self, query: str) -> Sequence[Mapping[str, object]]:
+        """Return what came to the partner's queue, by the same query."""
+        listed = self.control("GET", f"/partner-queue?{query}")
+        return listed if isinstance(listed, list) else []
+
     def page(self) -> str:
         """Return the address of the live page, with its key in the fragment."""
         return f"{self.url('page')}/#{self._key(PAGE_KEY_FILE)}"
@@ -119,9 +132,12 @@ class Client:
         """Return the environment that makes a program that app, operator or machine."""
         answer = self.control("GET", "/status")
         status = answer if isinstance(answer, dict) else {}
-        kinds = (kind for kind in ("operators", "machines") if name in status.get(kind, ()))
-        of = next(kinds, "apps")
-        found = self.control("GET", f"/{of}/{name}/environment")
+        names = {kind: list(status.get(kind, ())) for kind in ("apps", "operators", "machines")}
+        kinds = [kind for kind, listed in names.items() if name in listed]
+        if not kinds:
+            known = (one for listed in names.values() for one in listed)
+            raise RequestRefusedError(unknown_name(name, known, "app, operator or machine"))
+        found = self.control("GET", path(kinds[0], name, "environment"))
         return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}
 
     def request(
@@ -146,9 +162,16 @@ class Client:
             with error:
                 return _answer(error.code, error.headers.items(), error.read())
         except OSError as error:
-            raise RequestRefusedError(
-                f"{url} does not answer: {getattr(error, 'reason', error)}"
-            ) from None
+            reason = getattr(error, "reason", error)
+            why = getattr(reason, "strerror", None) or reason
+            hint = f"; what is up shows: {shell_command(self._folder, 'status')}"
+            if url.startswith(self.url("control")):
+                hint = ""  # that is who does not answer
+            raise RequestRefusedError(f"{url} does not answer: {why}{hint}") from None
+        except HTTPException as error:
+            raise RequestRefusedError(f"{url} ended its answer: {type(error).__name__}") from None
+        except ValueError as error:  # what no header can hold: a line break, or letters beyond it
+            raise RequestRefusedError(f"this cannot be sent: {error}") from None
 
     def _opener(self) -> urllib.request.OpenerDirector:
         # Loopback is never reached through a proxy, whatever the environment says.
@@ -156,6 +179,17 @@ class Client:
             urllib.request.ProxyHandler({}),
             urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=self.url("ca"))),
         )
+
+
+def path(*names: str) -> str:
+    """Return the path of these names at the control endpoint, each of them as one segment.
+
+    Raises `RequestRefusedError` for one that no URL can have: a path is resolved by its dots.
+    """
+    for name in names:
+        if name in ("", ".", ".."):
+            raise RequestRefusedError(f"{name!r} is not a name")
+    return "".join(f"/{quote(name, safe='', errors='replace')}" for name in names)
 
 
 def _answer(status: int, headers: list[tuple[str, str]], body: bytes) -> Answer:

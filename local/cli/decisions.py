@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from local.cli.client import Client, RequestRefusedError
+from local.cli.command_line import count
 from local.cli.output import notify
 
 _PAGE = 1000
@@ -26,7 +27,7 @@ def add_decisions_command(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.epilog = _EXAMPLES
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("number", metavar="N", nargs="?", type=int, help="only this one, in full")
+    parser.add_argument("number", metavar="N", nargs="?", type=count, help="only this one, in full")
     parser.add_argument("--follow", action="store_true", help="new decisions too, until Ctrl-C")
     parser.add_argument("--refused", action="store_true", help="only refusals")
     parser.add_argument(

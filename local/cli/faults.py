@@ -7,7 +7,8 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 
-from local.cli.client import Client, RequestRefusedError
+from local.cli.client import Client, RequestRefusedError, path
+from local.cli.command_line import count
 from local.faults.faults import ANSWERS, OPERATIONS, SERVICES
 from local.net.folder import shell_command
 
@@ -52,7 +53,7 @@ def add_fault_commands(fault: argparse.ArgumentParser, folder: argparse.Argument
         parents=[folder],
         help="clear the faults of these numbers, or everything",
     )
-    clear.add_argument("numbers", type=int, nargs="*", metavar="N")
+    clear.add_argument("numbers", type=count, nargs="*", metavar="N")
     clear.set_defaults(command=_clear)
     _add_set(kinds.add_parser("set", parents=[folder], help="make a service fail"))
     grants = kinds.add_parser("grants", parents=[folder], help="suspend or restore grants")
@@ -148,13 +149,14 @@ def _clear(options: argparse.Namespace) -> int:
 
 def _reset(client: Client) -> None:
     for identity in _list_of(_status(client), "grants_off"):
-        client.control("PUT", f"/grants/{identity}/on")
+        client.control("PUT", path("grants", str(identity), "on"))
     client.control("DELETE", "/faults")
     _lifetime(client, _DEFAULT_LIFETIME)
 
 
 def _grants(options: argparse.Namespace) -> int:
-    Client(options.folder).control("PUT", f"/grants/{options.identity}/{options.state}")
+    route = path("grants", options.identity, options.state)
+    Client(options.folder).control("PUT", route)
     print(f"the grants of {options.identity} are {options.state}")
     return 0
 
@@ -180,10 +182,10 @@ def _lifetime(client: Client, seconds: int) -> None:
     _post(client, "PUT", "/tokens/lifetime", {"seconds": seconds})
 
 
-def _post(client: Client, method: str, path: str, document: Mapping[str, object]) -> object:
+def _post(client: Client, method: str, route: str, document: Mapping[str, object]) -> object:
     """Send a document; what is wrong in it is named as it was typed."""
     try:
-        return client.control(method, path, json.dumps(document).encode())
+        return client.control(method, route, json.dumps(document).encode())
     except RequestRefusedError as error:
         raise RequestRefusedError(as_typed(str(error))) from None
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from local.cli.client import Client
-from local.net.folder import ROOT
+from local.cli.client import Client, RequestRefusedError
+from local.cli.status import as_object
+from local.known_names import unknown_name
+from local.net.folder import ROOT, write_private
 from local.net.trust import trust_variables
 
 DEFAULT_OUTPUT = ROOT / "local.settings.json"
@@ -52,17 +52,12 @@ def local_settings(environment: Mapping[str, str], ca_file: Path, port: int) -> 
 def write_settings(options: argparse.Namespace) -> int:
     """Write the file for an app of the cloud that is up."""
     client = Client(options.folder)
+    apps = as_object(as_object(client.control("GET", "/status"))["apps"])
+    if options.app not in apps:
+        raise RequestRefusedError(unknown_name(options.app, apps, "app"))
     port = urlsplit(client.url(options.app)).port or 0
     content = local_settings(client.environment(options.app), Path(client.url("ca")), port)
-    _write_private(options.output, json.dumps(content, indent=2) + "\n")
+    # It has the app's IDENTITY_HEADER.
+    write_private(options.output.absolute(), (json.dumps(content, indent=2) + "\n").encode())
     print(options.output)
     return 0
-
-
-def _write_private(path: Path, text: str) -> None:
-    # It has the app's IDENTITY_HEADER: a file of mkstemp is for this user alone from its first
-    # moment on.
-    descriptor, temporary = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    Path(temporary).replace(path)

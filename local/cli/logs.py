@@ -7,12 +7,16 @@ import asyncio
 import re
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from threading import Thread
 
-from local.cli.client import RequestRefusedError
+from local.cli.client import Client, RequestRefusedError
+from local.cli.command_line import count
 from local.cli.output import notify, printable
-from local.net.folder import shell_command
+from local.cli.status import as_object
+from local.known_names import unknown_name
+from local.net.folder import NotUpError, shell_command
 
 _POLL = 0.3  # seconds
 _MOST = 10  # lines of an app shown of each poll
@@ -23,6 +27,7 @@ _LINE = re.compile(
 )
 _LEVELS = ("WARNING", "ERROR", "CRITICAL")
 _SDKS = ("azure.", "msal")
+_UP = "up"
 _RETRY = re.compile(r"(retry|waits) ")
 
 
@@ -84,16 +89,39 @@ def add_logs_command(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.add_argument("app", metavar="APP", nargs="?", help="of this app alone")
     parser.add_argument("--follow", action="store_true", help="new lines too, until Ctrl-C")
-    parser.add_argument("--lines", type=int, metavar="N", help="only the newest N of each app")
+    parser.add_argument("--lines", type=count, metavar="N", help="only the newest N of each app")
     parser.set_defaults(command=_show)
 
 
 def _show(options: argparse.Namespace) -> int:
     logs = _logs(options.folder, options.app)
+    if options.follow:
+        apps = [log.app for log in logs]
+        # On a thread: a cloud that is frozen answers late, and its logs can be read meanwhile.
+        Thread(target=_note_silence, args=(options.folder, apps), daemon=True).start()
     width = max(len(log.app) for log in logs)
     for log, line in _lines(logs, options.lines, follow=options.follow):
         print(f"{log.app:<{width}}  {line}" if len(logs) > 1 else line, flush=options.follow)
     return 0
+
+
+def _note_silence(folder: Path, apps: Sequence[str]) -> None:
+    if note := why_silent(folder, apps):
+        notify(note)
+
+
+def why_silent(folder: Path, apps: Sequence[str]) -> str | None:
+    """Return why apps that are followed write nothing; None where they run."""
+    try:
+        status = as_object(Client(folder).control("GET", "/status"))
+    except (NotUpError, RequestRefusedError) as error:
+        return f"note: new lines come once the apps run: {error}"
+    states = {name: as_object(app)["state"] for name, app in as_object(status["apps"]).items()}
+    down = [app for app in apps if states.get(app, _UP) != _UP]
+    if not down:
+        return None
+    each = "; ".join(f"{app} is {states[app]}" for app in down)
+    return f"note: {each}; start it with: {shell_command(folder, 'start', down[0])}"
 
 
 def _logs(folder: Path, app: str | None) -> list[AppLog]:
@@ -104,7 +132,7 @@ def _logs(folder: Path, app: str | None) -> list[AppLog]:
             f"there are no logs in {folder}; start a cloud with: {shell_command(folder, 'up')}"
         )
     if app is not None and app not in found:
-        raise RequestRefusedError(f"there is no app {app!r} here; known: {', '.join(found)}")
+        raise RequestRefusedError(unknown_name(app, found, "app"))
     return [AppLog(name, path) for name, path in found.items() if app in (None, name)]
 
 

@@ -13,16 +13,19 @@ from pathlib import Path
 
 from local.authorization.audit_log import DEFAULT_SIZE
 from local.cli.apps import add_app_commands
-from local.cli.client import Client, RequestRefusedError
+from local.cli.client import Client, RequestRefusedError, path
+from local.cli.command_line import CommandLine, SetOnce
 from local.cli.decisions import add_decisions_command
-from local.cli.environments import print_environment, print_identity, run_on_machine
+from local.cli.environments import add_machine_command, print_environment, print_identity
 from local.cli.faults import add_fault_commands
 from local.cli.func_settings import DEFAULT_OUTPUT, write_settings
+from local.cli.keys import print_key
 from local.cli.logs import add_logs_command
 from local.cli.messages import add_received_command, add_send_command
 from local.cli.output import end_quietly, notify, printable
 from local.cli.status import as_object, show_status
 from local.deployment.bicep import SUFFIXES
+from local.known_names import unknown_name
 from local.net.folder import DEFAULT_FOLDER, ROOT, NotUpError
 
 _MAX_LATENCY = 10_000  # milliseconds; the apps wait for no answer for much longer
@@ -45,14 +48,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _described(error: Exception) -> str:
     """Name a file and what is wrong with it, as a shell does; all else is a sentence already."""
-    if isinstance(error, OSError) and error.filename is not None and error.strerror:
-        return printable(f"{error.filename}: {error.strerror}")
+    if isinstance(error, OSError) and error.strerror:
+        file = f"{error.filename}: " if error.filename is not None else ""
+        return printable(f"{file}{error.strerror}")
     return str(error)
 
 
 def command_line() -> argparse.ArgumentParser:
     """Return the command line, which the documents are compared with."""
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = CommandLine(
         prog="python -m local", description="An embedded Azure that runs what Bicep deploys."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -107,8 +111,8 @@ def command_line() -> argparse.ArgumentParser:
     starting.add_argument(
         "--set",
         type=_setting,
-        action="append",
-        default=[],
+        action=SetOnce,
+        default={},
         metavar="NAME=VALUE",
         help="a setting of the apps that have it, instead of the deployment's; may be repeated",
     )
@@ -161,7 +165,7 @@ def command_line() -> argparse.ArgumentParser:
     which = key.add_mutually_exclusive_group()
     which.add_argument("--master", action="store_true", help="the master key, not the host key")
     which.add_argument("--function", metavar="NAME", help="the key of one function only")
-    key.set_defaults(command=_key)
+    key.set_defaults(command=print_key)
     env = commands.add_parser(
         "env",
         parents=[folder],
@@ -201,9 +205,7 @@ def command_line() -> argparse.ArgumentParser:
     vm = commands.add_parser(
         "vm", parents=[folder], help="run a program as on a virtual machine of the deployment"
     )
-    vm.add_argument("machine", metavar="MACHINE")
-    vm.add_argument("program", nargs=argparse.REMAINDER, help="program to run (default: a shell)")
-    vm.set_defaults(command=run_on_machine)
+    add_machine_command(vm)
     status = commands.add_parser(
         "status", parents=[folder], help="show apps, machines, queues, keys and faults"
     )
@@ -237,32 +239,16 @@ def _page(options: argparse.Namespace) -> int:
     return 0
 
 
-def _key(options: argparse.Namespace) -> int:
-    client = Client(options.folder)
-    if options.app == "partner":
-        print(client.partner_key())
-        return 0
-    keys = client.keys(options.app)
-    if keys is None:
-        raise RequestRefusedError(
-            f"there is no app {options.app!r} here, or it has no access keys (--no-keys)"
-        )
-    if options.master:
-        print(keys.master)
-    else:
-        print(keys.function(options.function) if options.function else keys.host)
-    return 0
-
-
 def _rotate(options: argparse.Namespace) -> int:
     client = Client(options.folder)
     keys = list(as_object(as_object(client.control("GET", "/status"))["keys"]))
     found = [key for key in keys if options.key in (key, key.partition("/")[2])]
     if len(found) != 1:
-        raise RequestRefusedError(
-            f"{options.key!r} does not name exactly one key; the keys are: {', '.join(keys)}"
-        )
-    rotated = as_object(client.control("POST", f"/keys/{found[0]}/rotate"))
+        if found:
+            raise RequestRefusedError(f"several keys have this name: {', '.join(found)}")
+        raise RequestRefusedError(unknown_name(options.key, keys, "key"))
+    route = path("keys", *found[0].split("/"), "rotate")
+    rotated = as_object(client.control("POST", route))
     print(f"{found[0]} has the new version {rotated['version']}")
     return 0
 

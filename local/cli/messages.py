@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import quote, urljoin
 
 from local.cli.client import Client, RequestRefusedError
+from local.cli.command_line import count
 from local.cli.output import notify, printable
 from local.net.folder import shell_command
 
@@ -35,7 +36,7 @@ def add_received_command(parser: argparse.ArgumentParser) -> None:
         "id", metavar="ID", nargs="?", help="show this message with its payload; its start will do"
     )
     parser.add_argument(
-        "--limit", type=int, default=_NEWEST, metavar="N", help=f"the newest N ({_NEWEST})"
+        "--limit", type=count, default=_NEWEST, metavar="N", help=f"the newest N ({_NEWEST})"
     )
     parser.add_argument(
         "--output", metavar="FILE", help="with ID: write the payload here; - is standard output"
@@ -76,7 +77,9 @@ def payload_lines(payload: bytes) -> list[str]:
 def _send(options: argparse.Namespace) -> int:
     client = Client(options.folder)
     payload, guess = _payload(options.file)
-    message_id, link = send(client, payload, options.content_type or guess)
+    message_id, link = send(
+        client, payload, guess if options.content_type is None else options.content_type
+    )
     print(f"id      {message_id}\nstatus  {urljoin(client.url('tracker') + '/', link)}")
     return 0
 
@@ -87,7 +90,7 @@ def _received(options: argparse.Namespace) -> int:
         if options.output:
             raise RequestRefusedError("--output goes with ID")
         return _list(client, options)
-    found = client.received_as(f"id={quote(options.id, safe='')}")
+    found = _received_anywhere(client, f"id={quote(options.id, safe='', errors='replace')}")
     ids = sorted({str(one["id"]) for one in found})
     if len(ids) != 1:
         what = f"{len(ids)} messages begin with" if ids else "the partner has received no message"
@@ -102,7 +105,7 @@ def _received(options: argparse.Namespace) -> int:
 
 
 def _list(client: Client, options: argparse.Namespace) -> int:
-    found = client.received_as(f"brief&newest={max(options.limit, 1)}")
+    found = _received_anywhere(client, f"brief&newest={options.limit}")[-options.limit :]
     if options.json:
         print(json.dumps(found))
         return 0
@@ -120,13 +123,22 @@ def _list(client: Client, options: argparse.Namespace) -> int:
     return 0
 
 
+def _received_anywhere(client: Client, query: str) -> Sequence[Mapping[str, object]]:
+    """Return what came to the partner by web and to its queue, by time.
+
+    The partner's secret says where messages go, and may have been another one before.
+    """
+    found = [*client.received_as(query), *client.queued_as(query)]
+    return sorted(found, key=lambda one: str(one["received_at"]))
+
+
 def _row(one: Mapping[str, object]) -> Sequence[str]:
     return (
         str(one["n"]),
         printable(str(one["id"])[:SHORT_ID]),
         printable(str(one["content_type"])),
         f"{one['size']:,}",
-        "valid" if one["verified"] else "INVALID",
+        _signature(one),
         str(one["received_at"])[11:19],
     )
 
@@ -135,18 +147,24 @@ def _show(found: Sequence[Mapping[str, object]]) -> None:
     """Show a message as it came first, and how often it came."""
     one = found[0]
     payload = _body(one)
-    signature = "valid" if one["verified"] else "INVALID"
     for name, value in (
         ("id", one["id"]),
         ("content type", one["content_type"]),
         ("bytes", f"{len(payload):,}"),
-        ("signature", signature),
+        ("signature", _signature(one)),
         ("traceparent", one["traceparent"] or "-"),
         *(("received", one["received_at"]) for one in found),
     ):
         print(f"{name:<14}{printable(str(value))}")
     print()
     print("\n".join(payload_lines(payload)))
+
+
+def _signature(one: Mapping[str, object]) -> str:
+    # What comes to a queue came by its own key: there is no other signature.
+    if "verified" not in one:
+        return "- (queue)"
+    return "valid" if one["verified"] else "INVALID"
 
 
 def _body(one: Mapping[str, object]) -> bytes:

@@ -98,7 +98,7 @@ def _start(options: argparse.Namespace) -> Start:
             free_ports=options.free_ports,
             keys=not options.no_keys,
             round_trip=options.latency / 1000,
-            settings=dict(options.set),
+            settings=options.set,
             without=frozenset(options.without),
             connection_strings=options.connection_strings,
         ),

@@ -57,6 +57,7 @@ def run(start: Start, during: Callable[[Cloud], Awaitable[int]]) -> int:
     try:
         return asyncio.run(_run(start, during))
     except (KeyboardInterrupt, asyncio.CancelledError):
+        notify("Stopped.")
         return 130
 
 

@@ -15,15 +15,17 @@ from local.control.faults import add_faults, fault_status
 from local.deployment.deployment import load_bytes
 from local.deployment.snapshot import DeploymentError
 from local.key_vault.objects import NameInUseError, ObjectNotFoundError
+from local.known_names import unknown_name
 from local.net.bearer import has_key
-from local.net.query import whole_number
 from local.net.request_body import read_text
+from local.partner.listing import listed
 from local.partner.webhook import stream_json
 from local.runtime.apps import AppFailedError, AppProcess
 from local.runtime.cloud import Cloud, UnsupportedDeploymentError
 from local.runtime.vaults import RunningVault
 
 _LARGEST_SNAPSHOT = 16 * 1024 * 1024  # bytes
+_MOST_LISTED = 1_000_000  # messages of the partner's queue
 
 
 def control_app(cloud: Cloud, key: str) -> web.Application:
@@ -40,7 +42,7 @@ def control_app(cloud: Cloud, key: str) -> web.Application:
       `/bus/cut`: each one in the middle of the next frame sent on it
     - `POST /keys/{vault}/{name}/rotate`
     - `PUT /secrets/{vault}/{name}` with the value as body
-    - `GET /partner-queue?after=N`: the messages in the partner's queue, as in its `/received`
+    - `GET /partner-queue`: the messages in the partner's queue, as the query of `/received` asks
     - `GET /partner/secrets`: the partner's secret of each kind, ready to be set
     - `GET /database`: the URL of the database, as the vault has it
     - `PUT /deployment` with another snapshot as body: of the same resources, with other rights or
@@ -150,8 +152,7 @@ class _Control:
         return web.json_response({"version": version})
 
     async def partner_queue(self, request: web.Request) -> web.StreamResponse:
-        arrived = self._cloud.partner.inbox.arrived(whole_number(request, "after", 0))
-        messages = (json.dumps(one.as_json()) for one in arrived)
+        messages = listed(request, self._cloud.partner.inbox.arrived, _MOST_LISTED)
         return await stream_json(request, "[", messages, "]")
 
     async def partner_secrets(self, _: web.Request) -> web.Response:
@@ -204,7 +205,7 @@ def status(cloud: Cloud) -> Mapping[str, object]:
 
 def _known(name: str, names: list[str], kind: str) -> str:
     if name not in names:
-        text = f'{{"error": "there is no such {kind}; known: {", ".join(names) or "none"}"}}'
+        text = json.dumps({"error": unknown_name(name, names, kind)})
         raise web.HTTPNotFound(text=text, content_type="application/json")
     return name
 

@@ -9,6 +9,7 @@ from aiohttp import web
 from local.authorization.grants import principals
 from local.faults.fault_document import FaultError
 from local.faults.faults import SERVICES, Fault, Service
+from local.known_names import unknown_name
 from local.net.request_body import read_json
 from local.runtime.cloud import Cloud
 from local.strict_json import DocumentPath, StrictObject
@@ -70,10 +71,10 @@ class _FaultRoutes:
         vaults = list(self._cloud.vaults)
         # A fault of a vault that does not exist would never hit, and nobody would see why.
         if fault.vault is not None and fault.vault.lower() not in map(str.lower, vaults):
-            raise FaultError(f"there is no such vault; known: {', '.join(vaults)}")
+            raise FaultError(unknown_name(fault.vault, vaults, "vault"))
         queues = [queue.name for queue in self._cloud.bus.namespace.queues]
         if fault.queue is not None and fault.queue.lower() not in map(str.lower, queues):
-            raise FaultError(f"there is no such queue; known: {', '.join(queues)}")
+            raise FaultError(unknown_name(fault.queue, queues, "queue"))
         number = self._cloud.context.faults.set(fault)
         self._cloud.bus.server.availability_changed()
         return web.json_response({"fault": number})
@@ -99,7 +100,7 @@ class _FaultRoutes:
         identity, state = request.match_info["identity"], request.match_info["state"]
         known = principals(self._cloud.deployment)
         if identity not in known:
-            raise FaultError(f"there is no such identity; known: {', '.join(known)}")
+            raise FaultError(unknown_name(identity, known, "identity"))
         if state == "off":
             self._cloud.context.authorization.suspend(known[identity])
         else:

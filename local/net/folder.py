@@ -64,6 +64,24 @@ def shell_command(folder: Path, *words: str) -> str:
     return shlex.join([str(program), "-m", "local", *words, *where])
 
 
+def write_private(target: Path, content: bytes) -> None:
+    """Write a file that only this user can read, all of it or nothing.
+
+    Raises `OSError` with the name of the file: its own would be that of a temporary one, or none.
+    """
+    temporary = None
+    try:
+        # A file made by mkstemp is 0600 from its first moment on.
+        descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        Path(temporary).replace(target)
+    except OSError as error:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(target)) from None
+
+
 class Folder:
     """A folder that this process holds; made by `lock`."""
 
@@ -73,11 +91,7 @@ class Folder:
     def write_private(self, name: str, content: str | bytes) -> Path:
         """Write a file that only this user can read, all of it or nothing; return its path."""
         target = self.path / name
-        # A file made by mkstemp is 0600 from its first moment on.
-        descriptor, temporary = tempfile.mkstemp(dir=self.path, prefix=f".{name}.")
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-        Path(temporary).replace(target)
+        write_private(target, content.encode() if isinstance(content, str) else content)
         return target
 
     def kept(self, name: str, make: Callable[[], str]) -> Path:

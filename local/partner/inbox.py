@@ -21,6 +21,7 @@ from local.bus.security.audit_sink import AuditSink
 from local.bus.security.sas import SasAccess, SasRule
 from local.bus.server.server import BusServer
 from local.deployment.resources import NamespaceSpec, QueueSpec
+from local.partner.listing import payload_json
 
 QUEUE = "inbox"
 _RULE = "send"
@@ -67,13 +68,13 @@ class Arrived:
             received_at=entry.enqueued_at,
         )
 
-    def as_json(self) -> dict[str, object]:
-        """Return what `GET /partner-queue` shows of it."""
+    def as_json(self, *, brief: bool = False) -> dict[str, object]:
+        """Return what `GET /partner-queue` shows of it; a brief one has a size for the body."""
         return {
             "n": self.number,
             "id": self.id,
             "content_type": self.content_type,
-            "body": base64.b64encode(self.body).decode(),
+            **payload_json(self.body, brief=brief),
             "received_at": datetime.fromtimestamp(self.received_at, UTC).isoformat(),
             "traceparent": self.traceparent,
         }

@@ -6,7 +6,6 @@ It counts how often it accepted each of the newest 200,000 ids.
 
 from __future__ import annotations
 
-import base64
 import json
 import time
 from collections import deque
@@ -18,7 +17,7 @@ from hashlib import sha256
 from aiohttp import web
 
 from local.net.bearer import has_key
-from local.net.query import whole_number
+from local.partner.listing import listed, payload_json
 from local.partner.signatures import SigningSecret, verify
 
 MAX_BODY = 1024 * 1024
@@ -41,15 +40,11 @@ class Received:
 
     def as_json(self, *, brief: bool = False) -> dict[str, object]:
         """Return what `GET /received` shows of it; a brief one has a size instead of the body."""
-        if brief:
-            shown = replace(self, body=b"").as_json()
-            del shown["body"]
-            return {**shown, "size": len(self.body)}
         return {
             "n": self.number,
             "id": self.id,
             "content_type": self.content_type,
-            "body": base64.b64encode(self.body).decode(),
+            **payload_json(self.body, brief=brief),
             "verified": self.verified,
             "received_at": datetime.fromtimestamp(self.received_at, UTC).isoformat(),
             "traceparent": self.traceparent,
@@ -132,8 +127,8 @@ class PartnerWebhook:
 def partner_app(partner: PartnerWebhook, key: str) -> web.Application:
     """Serve `POST` on any path (204, or 401 if not verified) and `GET /received`, with its key.
 
-    - `/received?after=N`: a list of the messages kept, with their bodies; with `id=TEXT` only those
-      whose id begins so, with `newest=N` the last N of them, with `brief` sizes instead of bodies
+    - `/received`: a list of the messages kept, with their bodies, or as the query asks for it:
+      `local.partner.listing.listed`
     - `/received?ids`: `{id: {"times": n, "sha256": hex, "content_type": text, "same": bool}}` of
       those that were verified
     """
@@ -150,13 +145,9 @@ def partner_app(partner: PartnerWebhook, key: str) -> web.Application:
             about = (f"{json.dumps(i)}: {json.dumps(asdict(t))}" for i, t in partner.accepted())
             return await stream_json(request, "{", about, "}")
         try:
-            after = whole_number(request, "after", 0)
-            newest = whole_number(request, "newest", _MAX_KEPT)
+            messages = listed(request, partner.received, _MAX_KEPT)
         except ValueError as error:
             raise web.HTTPBadRequest(text=str(error)) from None
-        brief, begins = "brief" in request.query, request.query.get("id", "")
-        found = (one for one in partner.received(after) if one.id.startswith(begins))
-        messages = (json.dumps(one.as_json(brief=brief)) for one in deque(found, newest))
         return await stream_json(request, "[", messages, "]")
 
     app = web.Application(client_max_size=MAX_BODY)

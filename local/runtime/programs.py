@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
 from local.deployment.deployment import settings_of
 from local.deployment.resources import AppSpec, Operator, Program
 from local.host.keys import AppKeys
+from local.known_names import did_you_mean
 from local.net.folder import app_keys_file
 from local.net.loopback import LOOPBACK
 from local.net.trust import trust_variables
@@ -111,9 +111,11 @@ def replaced(
     everything = set().union(*known.values()) - _OWN
     for name in given:
         if name not in everything:
-            close = get_close_matches(name, sorted(everything), n=1)
-            hint = f"; did you mean {close[0]}?" if close else ""
-            raise UnknownSettingError(f"no app has a setting {name} that can be set{hint}")
+            raise UnknownSettingError(
+                f"{name} makes an app what it is, and cannot be set"
+                if name in _OWN
+                else f"no app has a setting {name} that can be set{did_you_mean(name, everything)}"
+            )
     return {
         app: {name: value for name, value in given.items() if name in names}
         for app, names in known.items()

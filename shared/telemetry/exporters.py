@@ -14,6 +14,7 @@ from collections.abc import Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from shared.telemetry import recording
+from shared.telemetry.collector_watch import CollectorWatch, silence_exporters
 
 if TYPE_CHECKING:
     from opentelemetry.sdk._logs import LogRecordProcessor
@@ -23,6 +24,13 @@ if TYPE_CHECKING:
 
 APPLICATION_INSIGHTS = "APPLICATIONINSIGHTS_CONNECTION_STRING"
 OTLP = "OTEL_EXPORTER_OTLP_ENDPOINT"
+_PROTOCOL = "http/protobuf"
+_PROTOCOLS = (
+    "OTEL_EXPORTER_OTLP_PROTOCOL",
+    *(f"OTEL_EXPORTER_OTLP_{kind}_PROTOCOL" for kind in ("TRACES", "METRICS", "LOGS")),
+)
+_log = logging.getLogger(__name__)
+_WATCH = CollectorWatch(_log)
 # The lines of this project alone: what the SDKs log of a message costs more than the message.
 _LOGGED = "shared"
 # What the distribution would record by itself; all of it, since this project records its own.
@@ -35,6 +43,7 @@ _INSTRUMENTED = (
 def start(environ: MutableMapping[str, str] = os.environ) -> None:
     """Record from now on, if the environment names something to export to."""
     to_insights, to_otlp = bool(environ.get(APPLICATION_INSIGHTS)), bool(environ.get(OTLP))
+    to_otlp = to_otlp and _is_served(environ)
     if not (to_insights or to_otlp) or environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
         return
     from azure.core.settings import settings
@@ -52,6 +61,8 @@ def start(environ: MutableMapping[str, str] = os.environ) -> None:
     recording.record_to(
         OpenTelemetryRecorder(trace.get_tracer_provider(), metrics.get_meter_provider())
     )
+    # Last, so that it comes first: the providers' own ends export what is left.
+    atexit.register(_WATCH.give_up)
 
 
 def _start_insights(environ: MutableMapping[str, str], *, to_otlp: bool) -> None:
@@ -101,16 +112,16 @@ def _start_otlp(environ: Mapping[str, str]) -> None:
 
 
 def _lines(environ: Mapping[str, str], resource: Resource) -> logging.Handler:
-    from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
     from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
 
     from shared.telemetry.log_lines import LineExporter, LineHandler
+    from shared.telemetry.otlp import LogExporter
 
     # The variables count lines, and the processor groups of them.
     size = _positive(environ, "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", 512)
     groups = max(1, _positive(environ, "OTEL_BLRP_MAX_QUEUE_SIZE", 2048) // size)
     processor = BatchLogRecordProcessor(
-        LineExporter(OTLPLogExporter(), resource),
+        LineExporter(LogExporter(_WATCH), resource),
         max_export_batch_size=groups,
         max_queue_size=groups,
     )
@@ -125,24 +136,37 @@ def _positive(environ: Mapping[str, str], name: str, default: int) -> int:
 
 
 def _otlp() -> tuple[list[SpanProcessor], list[MetricReader]]:
-    from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-    # Endpoint, headers, time limits and intervals are those of the environment: see "OpenTelemetry
-    # Environment Variable Specification". Only over HTTP: gRPC is another large package.
+    from shared.telemetry.otlp import MetricExporter, SpanExporter
+
+    silence_exporters()
     return (
-        [BatchSpanProcessor(OTLPSpanExporter())],
-        [PeriodicExportingMetricReader(OTLPMetricExporter())],
+        [BatchSpanProcessor(SpanExporter(_WATCH))],
+        [PeriodicExportingMetricReader(MetricExporter(_WATCH))],
     )
 
 
 def _otlp_logs() -> LogRecordProcessor:
-    from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
     from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
 
-    return BatchLogRecordProcessor(OTLPLogExporter())
+    from shared.telemetry.otlp import LogExporter
+
+    return BatchLogRecordProcessor(LogExporter(_WATCH))
+
+
+def _is_served(environ: Mapping[str, str]) -> bool:
+    """Return whether the protocol is the one that is served: gRPC is another large package.
+
+    Another one is refused, since a collector would find protobuf where it expects something else.
+    """
+    for name in _PROTOCOLS:
+        if (given := environ.get(name, _PROTOCOL)) not in ("", _PROTOCOL):
+            text = "nothing is exported to %s: %s is %r, and only %s is served"
+            _log.error(text, OTLP, name, given, _PROTOCOL)
+            return False
+    return True
 
 
 def _resource(environ: Mapping[str, str]) -> Resource:

@@ -130,4 +130,4 @@ def test_an_identity_that_is_not_there_is_named_with_those_that_are(web: Running
     command = [sys.executable, "-m", "local", "identity", "other", "--folder", str(web.folder)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "error: there is no such identity; known: web\n"
+    assert done.stderr == "error: there is no identity 'other' here; known: web\n"

@@ -255,12 +255,12 @@ def test_the_command_sets_shows_and_clears(cloud: Running) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "named"),
     [
-        (("set", "vault", "hang", "--vault", "x"), 1, "there is no such vault"),
-        (("set", "bus", "full", "--queue", "x"), 1, "there is no such queue; known: "),
+        (("set", "vault", "hang", "--vault", "x"), 1, "there is no vault 'x'"),
+        (("set", "bus", "full", "--queue", "x"), 1, "there is no queue 'x' here; known: "),
         (("set", "bus", "hang"), 1, "a service over HTTP"),
         (("set", "partner", "status"), 1, "status is missing"),
         (("set", "partner", "explode"), 2, "invalid choice"),
-        (("grants", "nobody", "off"), 1, "there is no such identity"),
+        (("grants", "nobody", "off"), 1, "there is no identity 'nobody'"),
         (("tokens", "--seconds", "0"), 1, "from 1 to 86400"),
     ],
 )

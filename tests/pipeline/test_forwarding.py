@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -13,6 +14,7 @@ from azure.servicebus import ServiceBusMessage
 from shared.message.envelope import DataKey, WrappedKey, seal
 from shared.message.message_id import MessageId
 from shared.message.protected_header import MessageHeader
+from tests.local_commands import local
 from tests.pipeline.cloud_process import SNAPSHOT, Running, running, with_settings
 from tests.pipeline.scenario import QUICK
 from tests.pipeline.waiting import until
@@ -255,6 +257,17 @@ async def test_the_partner_can_be_a_queue(cloud: Running) -> None:
         arrived = await until(in_the_queue, lambda: f"{message_id} did not arrive")
         assert arrived["content_type"] == TEXT
         assert json.dumps(arrived["body"]) == '"ACBieXRlcyD/"'
+        where = ("--folder", str(cloud.folder))
+        listed = await asyncio.to_thread(local, "received", "--limit", "1", *where)
+        assert listed.stdout.splitlines()[1].split()[1:-1] == [
+            message_id[:8],
+            TEXT,
+            "9",
+            "-",
+            "(queue)",
+        ]
+        shown = await asyncio.to_thread(local, "received", message_id, *where)
+        assert f"id            {message_id}\n" in shown.stdout
     finally:
         await cloud.control("PUT", path, secrets["webhook"])
         await cloud.control("POST", "/apps/receiver/restart")

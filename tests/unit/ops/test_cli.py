@@ -24,9 +24,7 @@ from ops.cli import main
         ("retry dead#1", "'dead#1' is not an id, or #SEQUENCE"),
         ("retry a", "no namespace given"),
         ("retries --after x", "must be a sequence number"),
-        ("retries --folder /nowhere", "no local cloud is up"),
         ("partner", "ACTION"),
-        ("partner pause --folder /nowhere", "no local cloud is up"),
         ("partner resume --vault not_a_vault!", "a vault is given by its name"),
         ("partner status", "no vault given: --vault NAME, or RELAY_VAULT_STATE, or --local"),
         ("drop", "ID"),
@@ -44,7 +42,8 @@ from ops.cli import main
         ("prove --app sender=https://x --operator nobody", "has no operator nobody"),
         ("prove --app sender=https://x --operator operator", "--operator needs --namespace"),
         ("prove --app sender=https://x", "no terminal to ask"),
-        ("prove --folder /nowhere", "no local cloud is up"),
+        ("rejected --limt 1", "did you mean --limit?"),
+        ("rejectd", "did you mean rejected?"),
     ],
 )
 def test_what_makes_no_sense_is_refused(
@@ -74,3 +73,21 @@ def test_what_azd_tells_is_enough_to_know_where(
     with pytest.raises(SystemExit):
         main(["prove", "--operator", "operator"])
     assert "no terminal to ask for the master key of sender" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("rejected", "replay --all", "retries", "retry --all", "drop x --yes", "migrate"),
+        *("prove", "prune", "erase x --yes", "secrets"),
+        *("partner status", "partner pause", "partner resume"),
+    ],
+)
+def test_without_a_local_cloud_each_command_says_how_to_start_one(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*command.split(), "--folder", "/nowhere"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("error: no local cloud is up in /nowhere; start one with: ")
+    assert err.count("\n") == 1

@@ -192,9 +192,35 @@ def test_an_app_is_stopped_and_started_by_its_name(folder: Path) -> None:
     for command, state in (("stop", "stopped"), ("start", "up"), ("restart", "up")):
         ended = local(command, "tracker", *where)
         assert (ended.returncode, ended.stdout) == (0, f"tracker is {state}\n"), ended.stderr
-    unknown = local("stop", "other", *where)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("stop", "sendr"),
+        ("restart", "sendr"),
+        ("key", "sendr"),
+        ("env", "sendr"),
+        ("settings", "sendr"),
+        ("logs", "sendr"),
+    ],
+)
+def test_an_app_that_is_not_there_is_named_with_the_one_that_was_meant(
+    folder: Path, arguments: Sequence[str]
+) -> None:
+    unknown = local(*arguments, "--folder", str(folder))
     assert (unknown.returncode, unknown.stdout) == (1, "")
-    assert "there is no such app; known: sender, receiver, tracker" in unknown.stderr
+    assert "'sendr' here; did you mean sender? Known: " in unknown.stderr
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../x", "a/b", "ä", "a b", "%2e", "a?b", "a#b"])
+@pytest.mark.parametrize("command", ["stop {}", "env {}", "identity {}", "fault grants {} off"])
+def test_no_name_is_taken_for_a_part_of_a_path(folder: Path, command: str, name: str) -> None:
+    words = [word.replace("{}", name) for word in command.split()]
+    unknown = local(*words, "--folder", str(folder))
+    assert (unknown.returncode, unknown.stdout) == (1, "")
+    assert repr(name) in unknown.stderr
+    assert "known: " in unknown.stderr or "is not a name" in unknown.stderr
 
 
 def test_a_fault_that_is_wrong_is_named_as_it_was_typed(folder: Path) -> None:
@@ -327,9 +353,24 @@ def test_a_key_is_printed_for_whoever_has_the_folder(folder: Path) -> None:
     bearer = {"Authorization": f"Bearer {key('partner')}"}
     assert client.request("GET", received, None, bearer).status == 200
     assert client.request("GET", received).status == 401
-    unknown = local("key", "other", "--folder", str(folder))
-    assert (unknown.returncode, unknown.stdout) == (1, "")
-    assert "no app 'other'" in unknown.stderr
+    assert key("sender", "--function", "SEND") == key("sender", "--function", "send")
+
+
+@pytest.mark.parametrize("function", ["status", "send ", "", "default"])
+def test_a_function_that_is_not_there_has_no_key(folder: Path, function: str) -> None:
+    refused = local("key", "sender", "--function", function, "--folder", str(folder))
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "there is no function" in refused.stderr
+    assert "send" in refused.stderr
+
+
+def test_a_content_type_that_no_header_can_hold_is_refused(folder: Path) -> None:
+    for content_type in ("text/x\r\nHost: x", "text/\u4f60"):
+        refused = local(
+            *("send", "-", "--content-type", content_type, "--folder", str(folder)), stdin="x"
+        )
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert refused.stderr.startswith("error: this cannot be sent: ")
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")

@@ -57,12 +57,18 @@ def test_without_a_setting_nothing_of_it_is_imported(app: str) -> None:
     assert (found["on"], found["modules"]) == (False, [])
 
 
+@pytest.mark.parametrize("protocol", ["grpc", "http/json"])
+def test_another_protocol_than_the_one_that_is_served_is_not_exported_to(protocol: str) -> None:
+    found = started("sender", OTLP | {"OTEL_EXPORTER_OTLP_PROTOCOL": protocol})
+    assert (found["on"], found["modules"]) == (False, [])
+
+
 @pytest.mark.parametrize("settings", [OTLP, INSIGHTS, OTLP | INSIGHTS])
 def test_what_a_setting_names_is_exported_to(settings: dict[str, str]) -> None:
     found = started("sender", settings)
     is_azure = bool(settings.keys() & INSIGHTS)
     expected = {
-        *(["OTLPSpanExporter"] if settings.keys() & OTLP else []),
+        *(["SpanExporter"] if settings.keys() & OTLP else []),
         *(["AzureMonitorTraceExporter"] if is_azure else []),
     }
     assert set(found["exporters"]) == expected

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from local.cli.logs import AppLog, notable, show_notable
+from local.cli.logs import AppLog, notable, show_notable, why_silent
 from tests.local_commands import local
 
 AT = "2026-11-26 12:48:04,092"
@@ -85,3 +85,12 @@ def test_without_logs_the_whole_command_is_given(tmp_path: Path) -> None:
     assert ended.returncode == 1
     assert ended.stderr.startswith(f"error: there are no logs in {tmp_path}; start a cloud with: ")
     assert ended.stderr.endswith(f"-m local up --folder {tmp_path}\n")
+
+
+def test_who_follows_a_cloud_that_is_down_reads_why_nothing_comes(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "sender.log").write_text("x\n")
+    note = why_silent(tmp_path, ["sender"])
+    assert note is not None
+    assert note.startswith("note: new lines come once the apps run: no local cloud is up in ")
+    assert local("logs", "--folder", str(tmp_path)).stderr == ""

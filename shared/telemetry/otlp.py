@@ -1,0 +1,68 @@
+"""The exporters to an OTLP endpoint, over HTTP. Imported only where there is one.
+
+Endpoint, headers, time limits and intervals are those of the environment: see "OpenTelemetry
+Environment Variable Specification".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
+from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk._logs import ReadableLogRecord
+from opentelemetry.sdk._logs.export import LogRecordExportResult
+from opentelemetry.sdk.metrics.export import MetricExportResult, MetricsData
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SpanExportResult
+
+from shared.telemetry.collector_watch import CollectorWatch
+
+
+class SpanExporter(OTLPSpanExporter):
+    """Exports spans, and reports to the watch whether they are taken."""
+
+    def __init__(self, watch: CollectorWatch) -> None:
+        super().__init__()
+        self._watch = watch
+        watch.add("traces", self)
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Export spans."""
+        result = super().export(spans)
+        self._watch.exported("traces", is_taken=result is SpanExportResult.SUCCESS)
+        return result
+
+
+class MetricExporter(OTLPMetricExporter):
+    """Exports metrics, and reports to the watch whether they are taken."""
+
+    def __init__(self, watch: CollectorWatch) -> None:
+        super().__init__()
+        self._watch = watch
+        watch.add("metrics", self)
+
+    def export(
+        self, metrics_data: MetricsData, timeout_millis: float | None = 10_000, **options: Any
+    ) -> MetricExportResult:
+        """Export metrics."""
+        result = super().export(metrics_data, timeout_millis, **options)
+        self._watch.exported("metrics", is_taken=result is MetricExportResult.SUCCESS)
+        return result
+
+
+class LogExporter(OTLPLogExporter):
+    """Exports lines of the log, and reports to the watch whether they are taken."""
+
+    def __init__(self, watch: CollectorWatch) -> None:
+        super().__init__()
+        self._watch = watch
+        watch.add("logs", self)
+
+    def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
+        """Export lines."""
+        result = super().export(batch)
+        self._watch.exported("logs", is_taken=result is LogRecordExportResult.SUCCESS)
+        return result
