@@ -6,7 +6,7 @@ What is the same in each of them is read and checked once, and compared after th
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 from shared.message.protected_header import (
     AFTER_USUAL_ID,
@@ -22,19 +22,37 @@ _NONCE_PART = 17  # characters of a nonce, with the dot behind it
 _MAX_KEY_CHARS = 1024  # an RSA key of 4096 bits makes 683
 
 
-class Known(NamedTuple, Generic[Key]):
-    """A header up to its id, and what follows the id in a token that has the same wrapped key.
+class Known(Generic[Key]):
+    """A header up to its id, and where the rest is in a token that has the same wrapped key.
 
     `of_key` is the end of the header, and the wrapped key with the dots around it. It begins at
-    `id_end`, the nonce at `nonce`, and the ciphertext at `ciphertext`.
+    `id_end`, and the ciphertext at `begin`; `header`, `id` and `nonce` are slices of the token,
+    made here since to make one takes as long as to cut by it.
     """
 
-    fields: HeaderFields
-    wrapped: Key
-    of_key: bytes
-    id_end: int
-    nonce: int
-    ciphertext: int
+    __slots__ = (
+        "begin",
+        "fields",
+        "format",
+        "header",
+        "id",
+        "id_end",
+        "nonce",
+        "of_key",
+        "wrapped",
+    )
+
+    def __init__(self, fields: HeaderFields, wrapped: Key, of_key: bytes, id_end: int) -> None:
+        self.fields = fields
+        self.format = fields.format
+        self.wrapped = wrapped
+        self.of_key = of_key
+        self.id_end = id_end
+        self.header = slice(id_end + len(AFTER_USUAL_ID))
+        self.id = slice(id_end - USUAL_ID_CHARS, id_end)
+        nonce = id_end + len(of_key)
+        self.begin = nonce + _NONCE_PART
+        self.nonce = slice(nonce, self.begin - 1)
 
 
 class Beginning(Generic[Key]):
@@ -58,10 +76,8 @@ class Beginning(Generic[Key]):
         beginning that is not of the usual form.
         """
         if self._fields and len(between_dots) <= _MAX_KEY_CHARS:
-            of_key = AFTER_USUAL_ID + between_dots
             id_end = len(self.text) + USUAL_ID_CHARS
-            nonce = id_end + len(of_key)
-            self.known = Known(self._fields, wrapped, of_key, id_end, nonce, nonce + _NONCE_PART)
+            self.known = Known(self._fields, wrapped, AFTER_USUAL_ID + between_dots, id_end)
 
 
 class Beginnings(Generic[Key]):

@@ -12,12 +12,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from pybase64 import b64encode
-
 from shared.errors import RelayError
 from shared.message.formats import FIRST_FORMAT, Formats
 from shared.message.message_id import is_message_id
-from shared.standards.base64url import ALTERNATIVES, decode_ascii, encode_groups
+from shared.standards.base64url import decode_ascii, encode_groups
 from shared.standards.plain_text import is_writable
 
 ALGORITHM = "RSA-OAEP-256"
@@ -88,10 +86,8 @@ class HeaderFields:
 def write_header(header: MessageHeader, key_id: str, commitment: str, number: int) -> bytes:
     """Return the header of a sealed message in a format, encoded."""
     message_id = header.message_id
-    beginning = _beginning(key_id, header.content_type, commitment, number)
-    if len(message_id) == USUAL_ID_BYTES:
-        return b"".join((beginning, b64encode(message_id.encode(), ALTERNATIVES), AFTER_USUAL_ID))
     end = message_id + _ENDS[len(message_id) % 3]
+    beginning = header_beginning(key_id, header.content_type, commitment, number)
     return beginning + encode_groups(end.encode())
 
 
@@ -108,7 +104,7 @@ def read_header(encoded: bytes, accepted: Formats) -> tuple[str, HeaderFields]:
 
 
 @lru_cache(_REMEMBERED)
-def _beginning(key_id: str, content_type: str, commitment: str, number: int) -> bytes:
+def header_beginning(key_id: str, content_type: str, commitment: str, number: int) -> bytes:
     """Return a header up to its id, encoded: whole groups, so that the id does not change them."""
     members = {
         "alg": ALGORITHM,
@@ -129,9 +125,8 @@ def fields_of_beginning(encoded: bytes) -> HeaderFields | None:
 
     `encoded` is a header without its last `USUAL_END_CHARS`.
 
-
-    It does not, where `_beginning` writes it: the id is then in a text of its own, and whatever is
-    an id leaves everything else as it is.
+    It does not, where `header_beginning` writes it: the id is then in a text of its own, and
+    whatever is an id leaves everything else as it is.
     """
     if len(encoded) + USUAL_END_CHARS > _MAX_CHARS:
         return None
@@ -139,7 +134,7 @@ def fields_of_beginning(encoded: bytes) -> HeaderFields | None:
         _, fields = _parse(decode_ascii(encoded) + b'id"}', accepted=None)
     except ValueError:
         return None
-    written = _beginning(fields.key_id, fields.content_type, fields.commitment, fields.format)
+    written = header_beginning(fields.key_id, fields.content_type, fields.commitment, fields.format)
     return fields if written == encoded else None
 
 

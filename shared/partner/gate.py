@@ -47,7 +47,7 @@ class GatePolicy:
     """
 
     breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
-    concurrency: int = 16
+    concurrency: int = 32
     rate: float = 0.0
     shortest_wait: float = 30.0
     wait_seconds: float = WAIT_SECONDS

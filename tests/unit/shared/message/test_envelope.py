@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 import string
 from collections.abc import Callable
@@ -23,13 +24,15 @@ from shared.message.envelope import (
     seal,
 )
 from shared.message.formats import KNOWN_FORMATS, Formats, NewerFormatError
-from shared.message.protected_header import MessageHeader
+from shared.message.protected_header import MessageHeader, write_header
+from shared.standards.base64url import decode_ascii
 from tests import jose
 
 OAEP = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
 KEY_ID = "https://vault.example/keys/payload/0123456789abcdef0123456789abcdef"
 CONTEXT = MessageHeader("8f14e45f-ceea-467f-9b2d-1a2b3c4d5e6f", "text/plain; charset=utf-8")
 KEY = DataKey(bytes(range(32)))
+BOTH = Formats(frozenset({1, 2}))
 WRAPPED = WrappedKey(KEY_ID, b"as the vault encrypted it")
 CONTENT_TYPES = st.sampled_from(
     ["application/json", "image/png", 'multipart/mixed; boundary="a b"', "text/x-a.b+c;q=1"]
@@ -95,6 +98,26 @@ def test_what_is_sealed_opens(payload: bytes, content_type: str) -> None:
     message = SealedMessage.from_token(sealed(payload, header, KEY, WRAPPED))
     assert (message.header, message.wrapped) == (header, WRAPPED)
     assert message.open(KEY) == payload
+
+
+@given(message_id=st.from_regex(r"[A-Za-z0-9_-]{1,80}|[A-Za-z0-9_-]{36}", fullmatch=True))
+def test_a_header_is_written_alike_for_every_id(message_id: str) -> None:
+    header = MessageHeader(message_id, "text/plain")
+    protected = seal(b"", header, KEY, WRAPPED).partition(b".")[0]
+    assert protected == write_header(header, KEY_ID, KEY.commitment, 1)
+    assert protected.decode() == encoded(decode_ascii(protected))
+
+
+def test_whatever_changes_between_two_messages_is_in_the_header_of_the_second() -> None:
+    wrapped = [WRAPPED, WrappedKey(KEY_ID[:-1] + "0", b"the same key by another version")]
+    keys = [KEY, DataKey(bytes(32))]
+    every = [*itertools.product(keys, wrapped, ["a/b", "a/c"], [1, 2])]
+    for one, other in itertools.permutations(every, 2):
+        for key, by, content_type, number in (one, other):
+            header = MessageHeader(CONTEXT.message_id, content_type)
+            message = SealedMessage.from_token(seal(b"payload", header, key, by, number), BOTH)
+            assert (message.header, message.wrapped, message.fields.format) == (header, by, number)
+            assert message.open(key) == b"payload"
 
 
 @given(data=st.data(), payload=st.binary(min_size=1, max_size=60))
@@ -299,9 +322,6 @@ def test_the_header_is_bound_to_the_payload(change: dict[str, str]) -> None:
     with pytest.raises(DecryptionError) as caught:
         opened(with_header(sealed(), **change))
     assert caught.value.fault == "tampered"
-
-
-BOTH = Formats(frozenset({1, 2}))
 
 
 def test_a_later_format_is_sealed_and_opened_once_it_is_known() -> None:
