@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -43,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (AppRefusedError, KeysUnreadableError) as refusal:
         print(f"local.host: {refusal}", file=sys.stderr)
         return 2
+    finally:
+        gc.freeze()  # as in local/__main__.py
     return 0
 
 

@@ -9,9 +9,8 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from shared.azure.clients import AzureClients
 from shared.azure.key_vault_id import KeyVaultId
 from shared.azure.network import ConnectionOptions
 from shared.message.formats import EMITTED_FORMAT, KNOWN_FORMATS, LAST_FORMAT, Formats
@@ -19,6 +18,9 @@ from shared.partner.answers import DEFAULT_FINAL, FinalStatuses
 from shared.partner.retries import Schedule
 from shared.settings import forms
 from shared.settings.version import DEPLOYMENT_VERSION
+
+if TYPE_CHECKING:
+    from shared.azure.clients import AzureClients
 
 AppName = Literal["sender", "receiver", "tracker"]
 
@@ -132,6 +134,9 @@ class AppSettings:
     @property
     def clients(self) -> AzureClients:
         """What makes this app's clients of the services."""
+        # Only here: the local cloud and the checks read settings and need no SDK for it.
+        from shared.azure.clients import AzureClients
+
         return AzureClients(self.bus_namespace, self.network)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import logging
 import os
 import select
@@ -51,6 +52,7 @@ def main() -> None:
 
         move_away(options.database_latency / 1000)
     asyncio.run(_work(connection, options.loader, root))
+    gc.freeze()  # as in local/__main__.py
 
 
 def _options() -> argparse.Namespace:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -261,12 +262,11 @@ def test_what_stands_apart_may_have_other_versions(folder: Path) -> None:
 def test_the_locks_of_this_folder_are_sound_and_a_stale_one_is_named(tmp_path: Path) -> None:
     for file in ROOT.glob("requirements*"):
         shutil.copyfile(file, tmp_path / file.name)
-    assert problems(tmp_path, installed()) == []
+    metadata = installed()
+    assert problems(tmp_path, metadata) == []
     lock = tmp_path / "requirements.txt"
     lock.write_text(re.sub(r"^msal==.*\n(    .*\n)+", "", lock.read_text(), flags=re.MULTILINE))
-    assert any(
-        "needs msal on Python 3.13" in problem for problem in problems(tmp_path, installed())
-    )
+    assert any("needs msal on Python 3.13" in problem for problem in problems(tmp_path, metadata))
 
 
 def test_make_lock_writes_every_lock() -> None:
@@ -289,12 +289,18 @@ IMPORTING = {
 @pytest.mark.parametrize("name", IMPORTING)
 def test_what_is_imported_is_asked_for_where_it_is_imported(name: str) -> None:
     asked = {asked.name for asked in read_input(ROOT / f"{name}.in")}
-    packages = packages_distributions()
+    packages = _distributions()
     for module in {module for path in IMPORTING[name] for module in _imported(ROOT / path)}:
         distributions = {canonicalize_name(package) for package in packages.get(module[0], [])}
         if module[0] == "azure":  # one folder that many packages share
             distributions &= {canonicalize_name("-".join(module[:n])) for n in (2, 3)}
         assert not distributions or distributions & asked, f"{'.'.join(module)} is not in {name}.in"
+
+
+@cache
+def _distributions() -> Mapping[str, list[str]]:
+    """Return which distributions hold a package: reading that of all of them takes a second."""
+    return packages_distributions()
 
 
 def _imported(path: Path) -> Iterator[tuple[str, ...]]:
