@@ -22,6 +22,7 @@ from bench.counters import Counters
 from bench.figures import Sample
 from bench.processes import children, command_line, cpu_seconds
 from local.net.folder import KEY_FILE, PARTNER_KEY_FILE
+from local.net.trust import trust_variables
 
 ROOT = Path(__file__).resolve().parents[1]
 _START_SECONDS = 180.0
@@ -205,18 +206,16 @@ async def host(
 ) -> AsyncIterator[Host]:
     """Run one more host with the environment of an app: of a sample, or else of the project."""
     name = sample or app
-    root = ROOT
-    if sample:
-        root = running.folder / "samples" / sample
-        root.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / "bench" / "samples" / f"{sample}.py", root / "function_app.py")
-        shutil.copy(ROOT / "host.json", root / "host.json")
+    root = _sample_root(running, sample) if sample else ROOT
+    # A sample trusts what its machine trusts, as in Azure. With `connection_verify` the SDK's
+    # clients of the vault would open a connection for each request.
+    trusted = trust_variables(Path(str(running.endpoints["ca"]))) if sample else {}
     log = running.folder / "logs" / f"beside-{name}.log"
     with log.open("ab") as errors:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "local.host", "--port", "0", "--root", str(root)),
             cwd=ROOT,
-            env={**await running.environment(app), **settings},
+            env={**await running.environment(app), **trusted, **settings},
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=errors,
@@ -229,6 +228,15 @@ async def host(
         yield Host(str(json.loads(line)["url"]), process.pid)
     finally:
         await _end(process)
+
+
+def _sample_root(running: RunningCloud, sample: str) -> Path:
+    """Return a folder that is the app of a sample; what several samples share is beside it."""
+    root = running.folder / "samples" / sample
+    shutil.copytree(ROOT / "bench" / "samples", root, dirs_exist_ok=True)
+    shutil.copy(root / f"{sample}.py", root / "function_app.py")
+    shutil.copy(ROOT / "host.json", root / "host.json")
+    return root
 
 
 async def run(

@@ -69,6 +69,12 @@ END_TO_END = {
 BESIDE = {
     "accepted empty": Expected("accepted/s over an empty function", _at_least(0.7), "0.45 (host)"),
     "delivered empty": Expected("delivered/s over an empty trigger", _at_least(0.8), "0.56 (host)"),
+    "accepted SDKs": Expected(
+        "accepted/s over a sender that only inserts, sends and updates", _at_least(0.8)
+    ),
+    "delivered SDKs": Expected(
+        "delivered/s over a receiver that only posts and sends a receipt", _at_least(0.8)
+    ),
     "sender CPU": Expected(
         "CPU of the sender's worker a message over the sample's", _at_most(0.085), "0.17"
     ),

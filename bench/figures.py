@@ -39,18 +39,27 @@ class Expected:
 
 @dataclass(frozen=True)
 class Figure:
-    """What was measured for a row: a value, and where the time went or what was counted."""
+    """What was measured for a row: a value, and where the time went or what was counted.
+
+    `refused` is how many requests each of those compared did not accept; those without are left
+    out.
+    """
 
     value: float
     note: str = ""
+    refused: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What a group of measurements found: figures by row, and series for the plots by name."""
+    """What a group of measurements found: figures by row, and series for the plots by name.
+
+    `refused` is how many requests the relay did not accept, in rows and series.
+    """
 
     figures: Mapping[str, Figure] = field(default_factory=dict)
     series: Mapping[str, object] = field(default_factory=dict)
+    refused: int = 0
 
 
 @dataclass(frozen=True)
@@ -60,6 +69,7 @@ class Row:
     expected: Expected
     figure: float | None
     note: str = ""
+    refused: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def verdict(self) -> str:
@@ -84,7 +94,8 @@ def rows(
     for name, row in expected.items():
         figure = figures.get(name)
         note = figure.note if figure else failures.get(name, "nothing measured it")
-        joined.append(Row(row, figure.value if figure else None, note))
+        refused = figure.refused if figure else {}
+        joined.append(Row(row, figure.value if figure else None, note, refused))
     return joined
 
 
@@ -98,6 +109,7 @@ def as_json(row: Row) -> dict[str, object]:
         "figure": row.figure,
         "verdict": row.verdict,
         "note": row.note,
+        "refused": dict(row.refused),
     }
 
 
@@ -121,7 +133,7 @@ def is_busy(load: Mapping[str, Any], processors: int) -> bool:
     return bool(load["load_average"][0] > BUSY * processors)
 
 
-def markdown(results: Iterable[Mapping[str, object]]) -> str:
+def markdown(results: Iterable[Mapping[str, Any]]) -> str:
     """Return the rows of results.json as a table of a document."""
     lines = [
         "| what | before | must be | measured | |",
@@ -131,11 +143,17 @@ def markdown(results: Iterable[Mapping[str, object]]) -> str:
         figure = row["figure"]
         measured = "" if figure is None else shown(float(str(figure)))
         verdict = str(row["verdict"])
-        note = f": {row['note']}" if row["note"] and verdict.startswith("not") else ""
-        lines.append(
-            f"| {row['name']} | {row['before']} | {row['bound']} | {measured} | {verdict}{note} |"
-        )
+        notes = [str(row["note"])] if row["note"] and verdict.startswith("not") else []
+        if refused := refusals(row.get("refused") or {}):
+            notes.append(refused)  # whatever the verdict: what failed was not as fast as it looks
+        last = ": ".join(filter(None, (verdict, "; ".join(notes))))
+        lines.append(f"| {row['name']} | {row['before']} | {row['bound']} | {measured} | {last} |")
     return "\n".join(lines)
+
+
+def refusals(refused: Mapping[str, int]) -> str:
+    """Return who did not accept how many requests."""
+    return ", ".join(f"{who} refused {count:,}" for who, count in refused.items())
 
 
 def shown(value: float) -> str:

@@ -47,6 +47,8 @@ NEAR = (
     ),
     Group("beside a sample", (*expectations.BESIDE,), throughput.near),
     Group("telemetry", (*expectations.TELEMETRY,), telemetry.telemetry),
+)
+NEAR_TOO = (
     Group("a partner of slow answers", (*expectations.SLOW_PARTNER,), slow_partner.slow_partner),
     Group("three of each", ("vault operations, several",), end_to_end.several_instances),
     Group("importing the apps", (*expectations.IMPORTS,), import_time.import_time),
@@ -61,7 +63,8 @@ DISTANT = (Group("beside a sample, far away", (*expectations.DISTANT,), throughp
 class Run:
     """A run as far as it got: figures by row, why rows have none, and series for the plots.
 
-    `say` gets a line for each group; `folder` is for what the run makes.
+    `say` gets a line for each group; `folder` is for what the run makes. `refused` is how many
+    requests the relay did not accept, by group.
     """
 
     sizes: Sizes
@@ -69,6 +72,7 @@ class Run:
     say: Callable[[str], None]
     figures: dict[str, Figure] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, int] = field(default_factory=dict)
     series: dict[str, object] = field(default_factory=dict)
 
     async def measure(
@@ -86,6 +90,9 @@ class Run:
         else:
             self.figures |= found.figures
             self.series |= found.series
+            if found.refused:
+                self.say(f"  THE RELAY REFUSED {found.refused:,} REQUESTS")
+                self.refused[title] = found.refused
 
     async def on_cloud(self, name: str, groups: Sequence[Group], *options: str) -> None:
         """Start a cloud, and make groups of measurements on it."""
@@ -106,12 +113,25 @@ class Run:
 
 
 async def run_all(run: Run) -> None:
-    """Make all measurements."""
+    """Make all measurements, one after the other."""
+    await _without_cloud(run)
+    await run.on_cloud("near", (*NEAR, *NEAR_TOO))
+    await run.on_cloud("distant", DISTANT, "--latency", str(run.sizes.latency_ms))
+
+
+async def run_at_once(run: Run) -> None:
+    """Make all measurements at once, on two clouds: for a run whose figures mean nothing."""
+    await asyncio.gather(
+        _without_cloud(run),
+        run.on_cloud("near", NEAR),
+        run.on_cloud("distant", (*DISTANT, *NEAR_TOO), "--latency", str(run.sizes.latency_ms)),
+    )
+
+
+async def _without_cloud(run: Run) -> None:
     await run.measure("envelopes", (*expectations.SEAL,), lambda: _envelopes(run))
     await run.measure("ledger in SQLite", (*expectations.SQLITE,), lambda: _sqlite(run))
     await run.measure("ledger in PostgreSQL", (*expectations.POSTGRESQL,), lambda: _postgresql(run))
-    await run.on_cloud("near", NEAR)
-    await run.on_cloud("distant", DISTANT, "--latency", str(run.sizes.latency_ms))
 
 
 async def _envelopes(run: Run) -> Findings:

@@ -10,6 +10,9 @@ from itertools import count
 
 import aiohttp
 
+RELAY = "the relay"
+"""The name of what is measured, beside those of what it is compared with."""
+
 _REQUEST_SECONDS = 120.0  # a slow machine is slow; an answer that never comes is a failure
 
 
@@ -20,6 +23,11 @@ class Load:
     seconds: float
     latencies: Sequence[float]
     failures: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def refused(self) -> int:
+        """Requests that were not accepted."""
+        return sum(self.failures.values())
 
     @property
     def rate(self) -> float:
@@ -35,6 +43,11 @@ class Plan:
     payload: bytes
     requests: int = 1_000_000
     seconds: float = 600.0
+
+
+def refused_by(loads: Mapping[str, Load]) -> dict[str, int]:
+    """Return how many requests each did not accept; those who accepted all are left out."""
+    return {who: load.refused for who, load in loads.items() if load.refused}
 
 
 async def post(url: str, plan: Plan) -> Load:

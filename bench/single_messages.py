@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import statistics
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import aiohttp
 
-from bench.cloud import RunningCloud, run
+from bench.cloud import Host, RunningCloud, host, run
 from bench.figures import Figure, Findings, percentile
 from bench.load import Plan, post
 from bench.sizes import Sizes
-from bench.throughput import QUEUE
+from bench.throughput import QUEUE, SDKS
 
 _COLD_CALLERS = 64
 _IDLE_MS = 150  # between two messages
@@ -25,14 +28,16 @@ async def cold_callers(running: RunningCloud, sizes: Sizes) -> Findings:
     await running.command("restart", "sender", "receiver")
     counted = await running.counters()
     url = f"{running.app('sender').url}/api/messages"
-    await post(url, Plan(_COLD_CALLERS, os.urandom(sizes.payload), requests=_COLD_CALLERS))
+    plan = Plan(_COLD_CALLERS, os.urandom(sizes.payload), requests=_COLD_CALLERS)
+    load = await post(url, plan)
     await running.emptied(QUEUE, "receipts")
     since = (await running.counters()).since(counted)
     return Findings(
         {
             "cold encrypts": Figure(since.of("encrypt"), str(since)),
             "cold decrypts": Figure(since.of("decrypt"), str(since)),
-        }
+        },
+        refused=load.refused,
     )
 
 
@@ -66,40 +71,68 @@ async def idle(running: RunningCloud, sizes: Sizes) -> Findings:
     }
     numbers = (str(sizes.idle_messages), str(sizes.payload), str(_IDLE_MS))
     bare = await run(running, "receiver", "bench.bare_sdk", "trip", *numbers, given=given)
+    floors = await _floors(running, sizes)
     await running.command("start", "receiver")
-    accepted, arrived = await _one_by_one(running, sizes)
+    posted = await _one_by_one(running.app("sender"), sizes)
+    await running.emptied(QUEUE)
     send, trip = percentile(bare["sends"], 0.5), percentile(bare["trips"], 0.5)
+    accepted = _beside(percentile([one.seconds for one in posted], 0.5), send)
     return Findings(
         {
-            "idle accepted": _beside(percentile(accepted, 0.5), send),
-            "idle at the partner": _beside(percentile(arrived, 0.5), trip),
+            "idle accepted": Figure(accepted.value, f"{accepted.note}; {floors}"),
+            "idle at the partner": _beside(percentile(await _arrived(running, posted), 0.5), trip),
         }
     )
+
+
+async def _floors(running: RunningCloud, sizes: Sizes) -> str:
+    """Say how long what nothing can be faster than takes to accept a message."""
+    async with host(running, "sender", "empty_function") as empty:
+        nothing = await _one_by_one(empty, sizes)
+    database = str(running.folder / "sdk-sender-idle.sqlite3")
+    async with host(running, "sender", "sdk_sender", SAMPLE_DATABASE=database) as sdks:
+        least = await _one_by_one(sdks, sizes)
+    # Nobody could open what it has sent.
+    await run(running, "receiver", "bench.bare_sdk", "receive", str(await running.depth(QUEUE)))
+    empty_ms, sdks_ms = (
+        1000 * percentile([one.seconds for one in posted], 0.5) for posted in (nothing, least)
+    )
+    return f"an empty function takes {empty_ms:.1f} ms, {SDKS} {sdks_ms:.1f} ms"
 
 
 def _beside(ours: float, bare: float) -> Figure:
     return Figure(ours / bare, f"{1000 * ours:.1f} ms beside {1000 * bare:.1f} ms")
 
 
-async def _one_by_one(running: RunningCloud, sizes: Sizes) -> tuple[list[float], list[float]]:
-    """Return the seconds until each message was accepted, and until it was at the partner."""
-    url = f"{running.app('sender').url}/api/messages"
+@dataclass(frozen=True)
+class _Posted:
+    """A message: its id (a sample does not say), when it was posted, seconds until accepted."""
+
+    id: str
+    at: float
+    seconds: float
+
+
+async def _one_by_one(sender: Host, sizes: Sizes) -> list[_Posted]:
+    """Post messages with a pause between two, all over one connection."""
     payload = os.urandom(sizes.payload)
-    posted: dict[str, float] = {}
-    accepted = []
-    async with aiohttp.ClientSession() as session:
-        for number in range(sizes.idle_messages + 1):
-            at = time.time()
-            async with session.post(url, data=payload) as answer:
-                content = await answer.json()
-            if number:  # the first opens links
-                accepted.append(time.time() - at)
-                posted[content["id"]] = at
+    posted = []
+    async with aiohttp.ClientSession(raise_for_status=True) as session:
+        for _ in range(sizes.idle_messages + 1):
+            at, begun = time.time(), time.perf_counter()
+            async with session.post(f"{sender.url}/api/messages", data=payload) as answer:
+                content = await answer.read()
+            seconds = time.perf_counter() - begun
+            posted.append(_Posted(json.loads(content)["id"] if content else "", at, seconds))
             await asyncio.sleep(_IDLE_MS / 1000)
-    await running.emptied(QUEUE)
-    arrived = [
-        datetime.fromisoformat(one["received_at"]).timestamp() - posted[one["id"]]
+    return posted[1:]  # the first opens links
+
+
+async def _arrived(running: RunningCloud, posted: Sequence[_Posted]) -> list[float]:
+    """Return the seconds from the post of each message until it was at the partner."""
+    since = {one.id: one.at for one in posted}
+    return [
+        datetime.fromisoformat(one["received_at"]).timestamp() - since[one["id"]]
         for one in await running.deliveries()
-        if one["id"] in posted
+        if one["id"] in since
     ]
-    return accepted, arrived

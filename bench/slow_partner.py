@@ -11,14 +11,15 @@ from bench.figures import Figure, Findings, Steady, spent, steady
 from bench.fill import SLOW
 from bench.sizes import Sizes
 from bench.throughput import QUEUE, fill
+from shared.settings.settings import ReceiverSettings
 
-# As many posts at once as the triggers beside it have calls, which do nothing but wait. Twice as
-# many calls: what the receiver does before and after a post (it opens the message, and waits until
-# the bus has its receipt) takes no post's place. By default it makes half as many posts, to spare a
-# partner.
-_AS_THE_TRIGGERS = {
-    "RELAY_PARTNER_CONCURRENCY": "32",  # maxConcurrentCalls in host.json, which the triggers have
-    "AzureFunctionsJobHost__extensions__serviceBus__maxConcurrentCalls": "64",
+# As many messages at once as the receiver makes posts by default: the triggers do nothing but wait.
+# The host gives the receiver twice as many calls (`host.json`), since what it does before and after
+# a post takes no post's place.
+_AS_MANY_AS_POSTS = {
+    "AzureFunctionsJobHost__extensions__serviceBus__maxConcurrentCalls": str(
+        ReceiverSettings.partner_concurrency
+    )
 }
 
 
@@ -50,7 +51,7 @@ async def _delivered(running: RunningCloud, sizes: Sizes) -> Steady:
     ):
         await running.control("POST", "/faults", {"service": "partner", "answer": "slow", **fault})
     begun = await running.received()
-    async with host(running, "receiver", **_AS_THE_TRIGGERS) as receiver:
+    async with host(running, "receiver") as receiver:
         arrivals = await running.arrivals(
             begun, sizes.slow_messages, receiver, sizes.slow_bound_seconds
         )
@@ -67,6 +68,6 @@ async def _removed(running: RunningCloud, sizes: Sizes, settings: Mapping[str, s
         "every": sizes.slow_every,
         "slow": sizes.slow_seconds,
     }
-    more = {"SAMPLE_WAITS": json.dumps(waits), **settings}
+    more = {"SAMPLE_WAITS": json.dumps(waits), **_AS_MANY_AS_POSTS, **settings}
     async with host(running, "receiver", "waiting_trigger", **more) as trigger:
         return steady(await running.removals(QUEUE, depth, trigger, sizes.slow_bound_seconds))

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from bench.cloud import Host, RunningCloud, host
 from bench.figures import Findings, percentile, steady
-from bench.load import Plan, post
+from bench.load import Load, Plan, post
 from bench.sizes import Sizes
 from bench.throughput import fill
 
@@ -45,10 +45,11 @@ async def accepting(running: RunningCloud, sizes: Sizes) -> Findings:
     await running.command("stop", "receiver")
     sender = running.app("sender")
     async with host(running, "sender", "empty_function") as empty:
+        loads: list[Load] = []
 
         async def point(at: Sizes, name: str, value: int) -> dict[str, object]:
-            ours = await _rate(sender, at)
-            return {name: value, **ours, "empty": await _rate(empty, at)}
+            loads.append(await _load(sender, at))
+            return {name: value, **_rate(loads[-1]), "empty": _rate(await _load(empty, at))}
 
         by_callers = [
             await point(replace(sizes, callers=number), "callers", number)
@@ -58,12 +59,16 @@ async def accepting(running: RunningCloud, sizes: Sizes) -> Findings:
             await point(replace(sizes, payload=size), "bytes", size)
             for size in sizes.sweep_payloads
         ]
-    return Findings(series={"callers": by_callers, "payloads": by_payload})
+    series = {"callers": by_callers, "payloads": by_payload}
+    return Findings(series=series, refused=sum(load.refused for load in loads))
 
 
-async def _rate(sender: Host, sizes: Sizes) -> dict[str, object]:
+async def _load(sender: Host, sizes: Sizes) -> Load:
     plan = Plan(sizes.callers, os.urandom(sizes.payload), seconds=sizes.sweep_seconds)
-    load = await post(f"{sender.url}/api/messages", plan)
+    return await post(f"{sender.url}/api/messages", plan)
+
+
+def _rate(load: Load) -> dict[str, object]:
     return {
         "per_second": load.rate,
         "p50_ms": 1000 * percentile(load.latencies, 0.5),

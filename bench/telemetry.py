@@ -70,7 +70,8 @@ async def telemetry(running: RunningCloud, sizes: Sizes) -> Findings:
             "telemetry receiver CPU": _cpu(delivered),
             "telemetry items": Figure(items, f"{by_sender[0]:.1f} of them by the sender"),
             "telemetry bytes": Figure(size, f"{by_sender[1]:.0f} of them by the sender, by OTLP"),
-        }
+        },
+        refused=sum(one.load.refused for one in found),
     )
 
 

@@ -1,18 +1,21 @@
-"""Accepted and delivered messages a second, beside a sample, an empty function and trigger."""
+"""Accepted and delivered a second, beside a sample, an empty function and the SDKs alone."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 from bench.cloud import Host, RunningCloud, host, run
 from bench.figures import Figure, Findings, Steady, spent, steady
-from bench.load import Load, Plan, post
+from bench.load import RELAY, Load, Plan, post, refused_by
 from bench.processes import cpu_seconds
 from bench.sizes import Sizes
 
 QUEUE = "messages"
+
+SAMPLE, EMPTY, SDKS = "the sample", "an empty function", "the SDKs alone"
 
 
 @dataclass(frozen=True)
@@ -25,122 +28,137 @@ class Accepted:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The relay, and what ran beside it on the same cloud."""
+    """What accepted and what delivered on the same cloud, by name; the relay is among both."""
 
-    accepted: Accepted
-    accepted_by_sample: Accepted
-    accepted_by_empty: Accepted
-    delivered: Steady
-    delivered_by_sample: Steady
-    removed_by_empty: Steady
+    accepted: Mapping[str, Accepted]
+    delivered: Mapping[str, Steady]
 
     def figures(self) -> dict[str, Figure]:
         """Return the rows of a cloud on loopback."""
-        ours, theirs = self.accepted, self.delivered
+        ours, theirs = self.accepted[RELAY].cpu_ms, self.delivered[RELAY].cpu_ms
+        sample, taking = self.accepted[SAMPLE].cpu_ms, self.delivered[SAMPLE].cpu_ms
         return {
-            "accepted empty": Figure(
-                ours.load.rate / self.accepted_by_empty.load.rate, spent(ours.cpu_ms)
-            ),
-            "delivered empty": Figure(
-                theirs.rate / self.removed_by_empty.rate, spent(theirs.cpu_ms)
-            ),
+            "accepted empty": self._accepted_over(EMPTY, self._reached(self._accepted_rate)),
+            "delivered empty": self._delivered_over(EMPTY, self._reached(self._delivered_rate)),
+            "accepted SDKs": self._accepted_over(SDKS),
+            "delivered SDKs": self._delivered_over(SDKS),
             "sender CPU": Figure(
-                ours.cpu_ms["worker"] / self.accepted_by_sample.cpu_ms["worker"],
-                spent(ours.cpu_ms),
+                ours["worker"] / sample["worker"], spent(ours), self._refused(SAMPLE)
             ),
-            "receiver CPU": Figure(
-                theirs.cpu_ms["worker"] / self.delivered_by_sample.cpu_ms["worker"],
-                spent(theirs.cpu_ms),
-            ),
-            **self._over_the_sample("accepted", "delivered"),
+            "receiver CPU": Figure(theirs["worker"] / taking["worker"], spent(theirs)),
+            "accepted": self._accepted_over(SAMPLE),
+            "delivered": self._delivered_over(SAMPLE),
         }
 
     def distant_figures(self) -> dict[str, Figure]:
         """Return the rows of a cloud that is as far away as a region."""
-        return self._over_the_sample("accepted distant", "delivered distant")
-
-    def _over_the_sample(self, accepted: str, delivered: str) -> dict[str, Figure]:
-        ours, sample = self.accepted, self.accepted_by_sample
         return {
-            accepted: Figure(
-                ours.load.rate / sample.load.rate,
-                f"{ours.load.rate:,.0f}/s of {sample.load.rate:,.0f}/s; {spent(ours.cpu_ms)}",
-            ),
-            delivered: Figure(
-                self.delivered.rate / self.delivered_by_sample.rate,
-                f"{self.delivered.rate:,.0f}/s of {self.delivered_by_sample.rate:,.0f}/s; "
-                f"{spent(self.delivered.cpu_ms)}",
-            ),
+            "accepted distant": self._accepted_over(SAMPLE),
+            "delivered distant": self._delivered_over(SAMPLE),
         }
+
+    def _accepted_rate(self, who: str) -> float:
+        return self.accepted[who].load.rate
+
+    def _delivered_rate(self, who: str) -> float:
+        return self.delivered[who].rate
+
+    def _accepted_over(self, who: str, floor: str = "") -> Figure:
+        over = _over(self._accepted_rate(RELAY), self._accepted_rate(who))
+        note = f"{floor}{over.note}; {spent(self.accepted[RELAY].cpu_ms)}"
+        return Figure(over.value, note, self._refused(who))
+
+    def _delivered_over(self, who: str, floor: str = "") -> Figure:
+        over = _over(self._delivered_rate(RELAY), self._delivered_rate(who))
+        return Figure(over.value, f"{floor}{over.note}; {spent(self.delivered[RELAY].cpu_ms)}")
+
+    def _refused(self, who: str) -> Mapping[str, int]:
+        return refused_by({name: self.accepted[name].load for name in (RELAY, who)})
+
+    def _reached(self, rate: Callable[[str], float]) -> str:
+        """Say what nothing that uses the SDKs can exceed by much."""
+        return f"{SDKS} reach {rate(SDKS) / rate(EMPTY):.2f}; "
 
     def series(self) -> dict[str, object]:
         """Return rates and latencies, for results.json."""
-        by = {
-            "relay": self.accepted,
-            "sample": self.accepted_by_sample,
-            "empty function": self.accepted_by_empty,
-        }
-        delivered = {
-            "relay": self.delivered,
-            "sample": self.delivered_by_sample,
-            "empty trigger": self.removed_by_empty,
-        }
         return {
-            "accepted_per_second": {name: one.load.rate for name, one in by.items()},
-            "accepted_cpu_ms": {name: dict(one.cpu_ms) for name, one in by.items()},
-            "refused": {name: dict(one.load.failures) for name, one in by.items()},
+            "accepted_per_second": {name: one.load.rate for name, one in self.accepted.items()},
+            "accepted_cpu_ms": {name: dict(one.cpu_ms) for name, one in self.accepted.items()},
+            "refused": {name: dict(one.load.failures) for name, one in self.accepted.items()},
             "latencies_ms": {
                 name: [round(1000 * one, 3) for one in thinned(sorted(each.load.latencies))]
-                for name, each in by.items()
+                for name, each in self.accepted.items()
             },
-            "delivered_per_second": {name: one.rate for name, one in delivered.items()},
-            "delivered_cpu_ms": {name: dict(one.cpu_ms) for name, one in delivered.items()},
+            "delivered_per_second": {name: one.rate for name, one in self.delivered.items()},
+            "delivered_cpu_ms": {name: dict(one.cpu_ms) for name, one in self.delivered.items()},
         }
+
+    @property
+    def refused(self) -> int:
+        """Requests that the relay did not accept."""
+        return self.accepted[RELAY].load.refused
+
+
+def _over(ours: float, beside: float) -> Figure:
+    return Figure(ours / beside, f"{ours:,.0f}/s of {beside:,.0f}/s")
 
 
 async def near(running: RunningCloud, sizes: Sizes) -> Findings:
     """Compare on loopback."""
-    comparison = await compare(running, sizes)
-    return Findings(comparison.figures(), {"near": comparison.series()})
+    found = await compare(running, sizes, with_floors=True)
+    return Findings(found.figures(), {"near": found.series()}, found.refused)
 
 
 async def distant(running: RunningCloud, sizes: Sizes) -> Findings:
     """Compare on a cloud whose vault and bus are as far away as in a region."""
-    comparison = await compare(running, sizes)
-    return Findings(comparison.distant_figures(), {"distant": comparison.series()})
+    found = await compare(running, sizes)
+    return Findings(found.distant_figures(), {"distant": found.series()}, found.refused)
 
 
-async def compare(running: RunningCloud, sizes: Sizes) -> Comparison:
-    """Measure the sample, then the relay, then what is empty."""
+async def compare(running: RunningCloud, sizes: Sizes, *, with_floors: bool = False) -> Comparison:
+    """Measure the sample, then the relay, then what is empty; `with_floors` the SDKs alone, too."""
+    accepted: dict[str, Accepted] = {}
+    delivered: dict[str, Steady] = {}
     await running.command("stop", "receiver")
     async with host(running, "sender", "sample_sender") as sample:
-        accepted_by_sample = await accept(running, sample, sizes)
+        accepted[SAMPLE] = await accept(running, sample, sizes)
+    delivered[SAMPLE] = await _delivered_by("sample_receiver", running, sizes)
+    accepted[RELAY] = await accept(running, running.app("sender"), sizes)
+    delivered[RELAY] = await deliver(running, sizes)
+    await running.command("stop", "receiver")
+    async with host(running, "sender", "empty_function") as empty:
+        accepted[EMPTY] = await accept(running, empty, sizes)
+    if with_floors:
+        database = str(running.folder / "sdk-sender.sqlite3")
+        async with host(running, "sender", "sdk_sender", SAMPLE_DATABASE=database) as sdks:
+            accepted[SDKS] = await accept(running, sdks, sizes)
+    delivered[EMPTY] = await remove(running, sizes)
+    if with_floors:
+        await fill(running, sizes.filled, sizes)
+        delivered[SDKS] = await _delivered_by("sdk_receiver", running, sizes)
+    return Comparison(accepted, delivered)
+
+
+async def _delivered_by(sample: str, running: RunningCloud, sizes: Sizes) -> Steady:
+    """Measure how a receiver of the samples delivers what is on the queue, until it is empty."""
     begun, depth = await running.received(), await running.depth(QUEUE)
     secret = (await running.control("GET", "/partner/secrets"))["webhook"]
-    async with host(running, "receiver", "sample_receiver", SAMPLE_PARTNER=secret) as sample:
-        arrivals = await running.arrivals(begun, depth, sample, sizes.drain_seconds)
-        delivered_by_sample = steady(arrivals)
-        await running.emptied(QUEUE)
-    accepted = await accept(running, running.app("sender"), sizes)
-    delivered = await deliver(running, sizes)
-    async with host(running, "sender", "empty_function") as empty:
-        accepted_by_empty = await accept(running, empty, sizes)
-    await running.command("stop", "receiver")
-    removed_by_empty = await remove(running, sizes)
-    return Comparison(
-        *(accepted, accepted_by_sample, accepted_by_empty),
-        *(delivered, delivered_by_sample, removed_by_empty),
-    )
+    async with host(running, "receiver", sample, SAMPLE_PARTNER=secret) as receiver:
+        arrivals = await running.arrivals(begun, depth, receiver, sizes.drain_seconds)
+        await running.emptied(QUEUE, "receipts")
+    return steady(arrivals)
 
 
 async def accept(running: RunningCloud, sender: Host, sizes: Sizes) -> Accepted:
     """Let callers post to a sender for a while."""
     url, payload = f"{sender.url}/api/messages", os.urandom(sizes.payload)
-    await post(url, Plan(sizes.callers, payload, requests=sizes.callers))  # its links, its keys
+    # Its links, its keys.
+    first = await post(url, Plan(sizes.callers, payload, requests=sizes.callers))
     before = _cpu(running, sender)
     load = await post(url, Plan(sizes.callers, payload, seconds=sizes.load_seconds))
     after = _cpu(running, sender)
     messages = len(load.latencies)
+    load = replace(load, failures=Counter(first.failures) + Counter(load.failures))
     return Accepted(load, {n: (after[n] - before[n]) * 1000 / messages for n in after})
 
 

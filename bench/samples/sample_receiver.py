@@ -7,7 +7,6 @@ secret, which a real one would read from Key Vault once.
 import hmac
 import json
 import os
-import ssl
 import time
 from base64 import b64decode, b64encode
 
@@ -19,11 +18,9 @@ from azure.keyvault.keys.crypto.aio import CryptographyClient
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 app = func.FunctionApp()
-authorities = os.environ["RELAY_CA_BUNDLE"]
 crypto = CryptographyClient(
     os.environ["RELAY_KEY_PAYLOAD"],
     ManagedIdentityCredential(client_id=os.environ["RELAY_IDENTITY_DECRYPT"]),
-    connection_verify=authorities,
     verify_challenge_resource=False,
 )
 partner = json.loads(os.environ["SAMPLE_PARTNER"])
@@ -34,8 +31,7 @@ sessions: list[aiohttp.ClientSession] = []
 def session() -> aiohttp.ClientSession:
     """Return the one session, which can only be made once the worker's loop runs."""
     if not sessions:
-        tls = ssl.create_default_context(cafile=authorities)
-        sessions.append(aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=tls)))
+        sessions.append(aiohttp.ClientSession())
     return sessions[0]
 
 

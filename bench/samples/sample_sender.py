@@ -20,11 +20,9 @@ from azure.servicebus.aio import ServiceBusClient, ServiceBusSender
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
-authorities = os.environ["RELAY_CA_BUNDLE"]
 crypto = CryptographyClient(
     os.environ["RELAY_KEY_PAYLOAD"],
     ManagedIdentityCredential(client_id=os.environ["RELAY_IDENTITY_ENCRYPT"]),
-    connection_verify=authorities,
     verify_challenge_resource=False,
 )
 bus = ServiceBusClient(
@@ -32,7 +30,7 @@ bus = ServiceBusClient(
     ManagedIdentityCredential(client_id=os.environ["RELAY_IDENTITY_SENDER_BUS"]),
     transport_type=TransportType.Amqp,
     custom_endpoint_address=os.environ["RELAY_BUS_ENDPOINT"],
-    connection_verify=authorities,
+    connection_verify=os.environ["SSL_CERT_FILE"],
 )
 sender: ServiceBusSender = bus.get_queue_sender(os.environ["RELAY_QUEUE_MESSAGES"])
 sending = asyncio.Lock()  # the SDK's sender is not safe for concurrent sends

@@ -133,7 +133,9 @@ class ReceiverQueues:
     ) -> PendingReceipt:
         """Return the receipt of an outcome of this moment, as it can wait on the message."""
         found = receipt_of(message, outcome, self.clock(), is_proven=key is not None)
-        receipt = replace(found, format=self.format_emitted)
+        # A copy costs as much as a receipt: none where it has the format already.
+        is_as_emitted = found.format == self.format_emitted
+        receipt = found if is_as_emitted else replace(found, format=self.format_emitted)
         return PendingReceipt.by(key, receipt) if key else PendingReceipt(receipt)
 
     async def _reject_unopened(self, message: ReceivedMessage, outcome: Reject) -> None:

@@ -45,7 +45,9 @@ def watched(sender: QueueSender, queue: str, outages: Outages) -> Send:
         if not recording.is_on():
             await deliver(message)
             return
-        parent = TraceContext.from_properties(text_properties(message))
+        parent = None
+        if not recording.current():
+            parent = TraceContext.from_properties(text_properties(message))
         with recording.span(name, Kind.PRODUCER, operation, parent=parent) as span:
             if message.message_id:
                 span.set("messaging.message.id", message.message_id)

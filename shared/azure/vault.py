@@ -114,19 +114,24 @@ def client_options(vault_url: str, network: ConnectionOptions) -> dict[str, Any]
     """Return what every client of the vault at `vault_url` is made with."""
     host = urlsplit(vault_url).hostname or ""
     proxy = network.proxy_to(host)
+    timeouts = {"connection_timeout": 5, "read_timeout": 15}
+    transport: dict[str, Any] = timeouts
+    if network.ca_bundle:
+        # Only where it is used: it loads what the SDK would not yet.
+        from shared.azure.private_transport import PrivateTransport
+
+        transport = {"transport": PrivateTransport(network.ca_bundle, **timeouts)}
     # A lost connection is tried again at once. An answer is not: an HTTP caller and the bus can
     # wait longer than a thread of this process.
     return {
         # Unverified, whoever answers can ask for a token of any service, and gets it.
         "verify_challenge_resource": network.verify_challenge or not is_loopback(host),
-        "connection_verify": str(network.ca_bundle) if network.ca_bundle else True,
         # The environment decides neither on a proxy nor on a password (`.netrc`).
         "use_env_settings": False,
         "proxies": {"https": proxy} if proxy else None,
         # A vault does not redirect, and what is sent to one may be a data key.
         "permit_redirects": False,
-        "connection_timeout": 5,
-        "read_timeout": 15,
+        **transport,
         "retry_total": 2,
         "retry_status": 0,
         "retry_backoff_factor": 0.1,

@@ -94,6 +94,10 @@ class Database:
                 await connection.execution_options(isolation_level="AUTOCOMMIT")
             try:
                 async with connection.begin():
+                    if not is_one_change and connection.dialect.name == "sqlite":
+                        # `SqliteConnection` begins nothing by itself. At once for writing: one that
+                        # has read before is refused where another has written meanwhile.
+                        await connection.exec_driver_sql("BEGIN IMMEDIATE")
                     return await work(connection)
             except _FAILURES as error:
                 # Without its cause, which knows addresses, names and rows: it might be logged.

@@ -55,7 +55,12 @@ def make_engine(
 
 
 def _sqlite(url: URL, seconds: float) -> AsyncEngine:
-    engine = _engine(url, seconds, {"timeout": seconds})
+    async def connect() -> aiosqlite.Connection:
+        from shared.ledger.sqlite_connection import connect
+
+        return await connect(url, {"timeout": seconds})
+
+    engine = _engine(url, seconds, async_creator=connect)
 
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: Any, _: object) -> None:
@@ -102,7 +107,7 @@ def _postgresql(url: URL, seconds: float, ca_file: Path | None) -> AsyncEngine:
         # An abandoned statement must not keep rows locked on the server.
         "server_settings": {"statement_timeout": limit},
     }
-    engine = _engine(server.url, seconds, arguments)
+    engine = _engine(server.url, seconds, connect_args=arguments)
     event.listen(engine.sync_engine, "handle_error", _drop_connections)
 
     @event.listens_for(engine.sync_engine, "connect")
@@ -134,10 +139,10 @@ def _refuse_a_pooler(connection: Any, limit: str) -> None:
         raise PoolerRefusedError
 
 
-def _engine(url: URL, seconds: float, arguments: dict[str, Any]) -> AsyncEngine:
+def _engine(url: URL, seconds: float, **connecting: Any) -> AsyncEngine:
     engine = create_async_engine(
         url,
-        connect_args=arguments,
+        **connecting,
         hide_parameters=True,
         pool_recycle=_LONGEST_LIFE_SECONDS,
         pool_size=POOL_SIZE,

@@ -11,9 +11,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Insert, Row, Select, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.sql.dml import ReturningInsert
 
 from shared.concurrency.batches import Batch, Batches
+from shared.ledger.acceptance import COLUMNS, accept_all
 from shared.ledger.backlog import backlog
 from shared.ledger.counts import counts
 from shared.ledger.database import Database, DatabaseSecret
@@ -24,10 +24,7 @@ from shared.message.receipt import Receipt
 from shared.message.state import State
 
 _MAX_BATCH = 200  # of what goes together in one transaction
-_RowUpdate = Mapping[str, Any]  # a value for each column of the table, and IS_PROVEN
-
-
-_COLUMNS = [messages.c[name] for name in LedgerEntry.__dataclass_fields__]
+_RowUpdate = Mapping[str, Any]  # values of columns of the table, and IS_PROVEN
 
 
 class Ledger:
@@ -88,7 +85,7 @@ class Ledger:
             count, size = (await connection.execute(backlog(since, limit))).one()
             return Backlog(int(count), int(size))
 
-        return await self._database.run(read)
+        return await self._database.run(read, is_one_change=True)
 
     async def counts(self) -> Sequence[StateCount]:
         """Count the messages of each state. Any number of callers at once cost one statement."""
@@ -108,15 +105,9 @@ class Ledger:
 
     async def _accept_all(self, batch: Batch[NewMessage, LedgerEntry]) -> Sequence[LedgerEntry]:
         accepted = batch.take_at_most(_MAX_BATCH)
-        updates = [_update_from_message(message) for message in accepted]
-        ids = sorted({message.id for message in accepted})
 
         async def write(connection: AsyncConnection) -> Mapping[str, LedgerEntry]:
-            rows = await _upsert(connection, updates)
-            if not rows:
-                found = select(*_COLUMNS).where(messages.c.id.in_(ids))
-                rows = list(await connection.execute(found))
-            return {row.id: _entry(row) for row in rows}
+            return {row.id: _entry(row) for row in await accept_all(connection, accepted)}
 
         entries = await self._database.run(write, is_one_change=True)
         return [entries[message.id] for message in accepted]
@@ -155,14 +146,14 @@ def _entry(row: Row[Any]) -> LedgerEntry:
 
 def one_entry(message_id: str) -> Select[Any]:
     """Return the statement that reads one entry."""
-    return select(*_COLUMNS).where(messages.c.id == message_id)
+    return select(*COLUMNS).where(messages.c.id == message_id)
 
 
 def some_entries(state: State | None, after: Position | None, limit: int) -> Select[Any]:
     """Return the statement that reads a page of entries."""
     columns = [messages.c.first_seen_at, messages.c.id]
     place = [] if after is None else [after.at, after.id]
-    statement = select(*_COLUMNS).where(LISTED)
+    statement = select(*COLUMNS).where(LISTED)
     if state is not None:
         # Not `state = ...`: a planner would choose the index of all states for a state that many
         # have, and keep that plan for one that few have, reading all the others.
@@ -175,33 +166,19 @@ def some_entries(state: State | None, after: Position | None, limit: int) -> Sel
     return statement.order_by(*(column.desc() for column in columns)).limit(limit)
 
 
-async def _upsert(connection: AsyncConnection, updates: Sequence[_RowUpdate]) -> Sequence[Row[Any]]:
-    """Merge updates into their rows; return the row of a single one, if it changed anything."""
-    statement, returning = _statements(connection.dialect.name)
-    if len(updates) == 1:
-        rows = await connection.execute(returning, updates[0])
-        return list(rows)
+async def _upsert(connection: AsyncConnection, updates: Sequence[_RowUpdate]) -> None:
+    """Merge updates into their rows."""
+    # Only columns that one of them has a value for, and in all of them the same ones.
+    columns = dict.fromkeys(chain.from_iterable(updates))
     # In the order of their ids: two processes that lock each other's rows would deadlock.
     ordered = sorted(updates, key=lambda update: str(update["id"]))
-    await connection.execute(statement, ordered)
-    return []
+    values = [{**columns, **update} for update in ordered]
+    await connection.execute(_upsert_statement(connection.dialect.name), values)
 
 
 @cache
-def _statements(dialect: str) -> tuple[Insert, ReturningInsert[Any]]:
-    statement = upsert(dialect)
-    return statement, statement.returning(*_COLUMNS)
-
-
-def _update_from_message(message: NewMessage) -> _RowUpdate:
-    return _row_update(
-        message.id,
-        State.ACCEPTED,
-        message.accepted_at,
-        content_type=message.content_type,
-        size=message.size,
-        fingerprint=message.fingerprint,
-    )
+def _upsert_statement(dialect: str) -> Insert:
+    return upsert(dialect)
 
 
 def _update_from_receipt(receipt: Receipt) -> _RowUpdate:
@@ -222,7 +199,6 @@ def _update_from_receipt(receipt: Receipt) -> _RowUpdate:
 
 def _row_update(message_id: str, state: State, at: datetime, **more: object) -> _RowUpdate:
     return {
-        **dict.fromkeys(messages.c.keys()),
         "attempts": 0,
         "replay": 0,
         IS_PROVEN: True,

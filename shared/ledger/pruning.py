@@ -58,7 +58,7 @@ class RetainedLedger:
             moment: datetime = (await connection.execute(select(func.now()))).scalar_one()
             return moment.astimezone(UTC)
 
-        return await self._database.run(read)
+        return await self._database.run(read, is_one_change=True)
 
     async def prune(
         self,
@@ -135,7 +135,7 @@ class RetainedLedger:
                     found[state] = count
             return found
 
-        return await self._database.run(read)
+        return await self._database.run(read, is_one_change=True)
 
     async def close(self) -> None:
         """Close the connections."""

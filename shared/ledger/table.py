@@ -137,7 +137,13 @@ def upsert(dialect: str) -> Insert:
     Times are kept whatever the order: the first `queued` and `delivered`, the last `retrying`,
     `rejected` and `dropped`. Acceptance, and with it the fingerprint, is of the first update.
     """
-    insert = _insert(dialect)
+    return merged(insert_into(dialect), bindparam(IS_PROVEN, type_=Boolean()))
+
+
+def merged(
+    insert: postgresql.Insert | sqlite.Insert, is_proven: ColumnElement[bool]
+) -> postgresql.Insert | sqlite.Insert:
+    """Return the statement that merges what `insert` inserts, as `upsert` does."""
     old, new = messages.c, insert.excluded
     later = _is_later(old, new)
     state = {
@@ -169,7 +175,7 @@ def upsert(dialect: str) -> Insert:
         "pruned_at": null(),
     }
     # Whoever may send to a queue can have a message under any id fail to open.
-    may_change = or_(bindparam(IS_PROVEN, type_=Boolean()), old.state != _FINAL)
+    may_change = or_(is_proven, old.state != _FINAL)
     gets_key_version = and_(old.key_version.is_(None), new.key_version.is_not(None))
     differs = [changes[name].is_distinct_from(old[name]) for name in (*first, *last, *facts)]
     return insert.on_conflict_do_update(
@@ -179,7 +185,8 @@ def upsert(dialect: str) -> Insert:
     )
 
 
-def _insert(dialect: str) -> postgresql.Insert | sqlite.Insert:
+def insert_into(dialect: str) -> postgresql.Insert | sqlite.Insert:
+    """Return the statement that inserts into the table, in a dialect that can merge."""
     return postgresql.insert(messages) if dialect == "postgresql" else sqlite.insert(messages)
 
 

@@ -313,7 +313,7 @@ class ReceiverSettings(TriggerSettings):
         "RELAY_PARTNER_CONCURRENCY",
         "posts that one instance makes at once",
         forms.between(1, 100_000),
-        16,
+        32,
     )
     partner_rate: float = _setting(
         "RELAY_PARTNER_RATE",

@@ -69,7 +69,10 @@ class TraceContext:
 
         All are texts; the SDK takes a dictionary of no narrower type.
         """
-        return {**self.to_headers(), DIAGNOSTIC_ID: self.parent}
+        properties: dict[Any, Any] = {HEADER: self.parent, DIAGNOSTIC_ID: self.parent}
+        if self.state:
+            properties[STATE_HEADER] = self.state
+        return properties
 
 
 def _state(value: object) -> str:

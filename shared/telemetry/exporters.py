@@ -6,6 +6,7 @@ app's start, and an app that exports nothing must not pay for it.
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import uuid
@@ -60,7 +61,7 @@ def _start_insights(environ: MutableMapping[str, str], *, to_otlp: bool) -> None
     from azure.identity import ManagedIdentityCredential
     from azure.monitor.opentelemetry import configure_azure_monitor
 
-    spans, readers, logs = _otlp() if to_otlp else ([], [], [])
+    spans, readers = _otlp() if to_otlp else ([], [])
     configure_azure_monitor(
         connection_string=environ[APPLICATION_INSIGHTS],
         # The app's own identity, which has the right to send telemetry and no right to messages,
@@ -70,7 +71,8 @@ def _start_insights(environ: MutableMapping[str, str], *, to_otlp: bool) -> None
         logger_name=_LOGGED,
         span_processors=spans,
         metric_readers=readers,
-        log_record_processors=logs,
+        # The handler is that of Azure Monitor's distribution, for both.
+        log_record_processors=[_otlp_logs()] if to_otlp else [],
         # Nothing of what was not sent stays on a disk.
         disable_offline_storage=True,
         enable_live_metrics=False,
@@ -81,32 +83,50 @@ def _start_insights(environ: MutableMapping[str, str], *, to_otlp: bool) -> None
 
 def _start_otlp(environ: Mapping[str, str]) -> None:
     from opentelemetry import metrics, trace
-    from opentelemetry.instrumentation.logging.handler import LoggingHandler
-    from opentelemetry.sdk._logs import LoggerProvider
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.sampling import DEFAULT_ON
 
     resource = _resource(environ)
-    spans, readers, logs = _otlp()
+    spans, readers = _otlp()
     # Those of Azure Monitor are known to its own exporter alone.
     is_known = not environ.get("OTEL_TRACES_SAMPLER", "").startswith("microsoft.")
     sampler = None if is_known else DEFAULT_ON
-    traces, lines = TracerProvider(sampler, resource), LoggerProvider(resource=resource)
+    traces = TracerProvider(sampler, resource)
     for processor in spans:
         traces.add_span_processor(processor)
-    for each in logs:
-        lines.add_log_record_processor(each)
     trace.set_tracer_provider(traces)
     metrics.set_meter_provider(MeterProvider(readers, resource))
-    logging.getLogger(_LOGGED).addHandler(LoggingHandler(logger_provider=lines))
+    logging.getLogger(_LOGGED).addHandler(_lines(environ, resource))
 
 
-def _otlp() -> tuple[list[SpanProcessor], list[MetricReader], list[LogRecordProcessor]]:
+def _lines(environ: Mapping[str, str], resource: Resource) -> logging.Handler:
     from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
+    from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
+
+    from shared.telemetry.log_lines import LineExporter, LineHandler
+
+    # The variables count lines, and the processor groups of them.
+    size = _positive(environ, "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", 512)
+    groups = max(1, _positive(environ, "OTEL_BLRP_MAX_QUEUE_SIZE", 2048) // size)
+    processor = BatchLogRecordProcessor(
+        LineExporter(OTLPLogExporter(), resource),
+        max_export_batch_size=groups,
+        max_queue_size=groups,
+    )
+    atexit.register(processor.shutdown)
+    return LineHandler(processor, size)
+
+
+def _positive(environ: Mapping[str, str], name: str, default: int) -> int:
+    """Return a number; as in the SDK, what is none counts as absent."""
+    text = environ.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() and int(text) else default
+
+
+def _otlp() -> tuple[list[SpanProcessor], list[MetricReader]]:
     from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-    from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
     from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
@@ -115,8 +135,14 @@ def _otlp() -> tuple[list[SpanProcessor], list[MetricReader], list[LogRecordProc
     return (
         [BatchSpanProcessor(OTLPSpanExporter())],
         [PeriodicExportingMetricReader(OTLPMetricExporter())],
-        [BatchLogRecordProcessor(OTLPLogExporter())],
     )
+
+
+def _otlp_logs() -> LogRecordProcessor:
+    from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
+    from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
+
+    return BatchLogRecordProcessor(OTLPLogExporter())
 
 
 def _resource(environ: Mapping[str, str]) -> Resource:

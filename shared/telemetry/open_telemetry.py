@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from contextvars import Token
+from contextlib import AbstractContextManager
+from contextvars import ContextVar, Token
 from threading import Lock
 from types import TracebackType
 
 from opentelemetry import context as contexts
 from opentelemetry import trace
 from opentelemetry.metrics import CallbackOptions, MeterProvider, Observation
+from opentelemetry.sdk.trace.sampling import TraceIdRatioBased
 from opentelemetry.trace import (
     INVALID_SPAN_CONTEXT,
     Link,
@@ -36,6 +38,9 @@ class OpenTelemetryRecorder:
 
     def __init__(self, traces: TracerProvider, meters: MeterProvider) -> None:
         self._tracer = traces.get_tracer(_NAME)
+        sampler = getattr(traces, "sampler", None)
+        # Of the sampler that asks the trace's id alone, a comparison says what it would decide.
+        self._ratio = sampler if type(sampler) is TraceIdRatioBased else None
         meter = meters.get_meter(_NAME)
         self._counts = {one.name: _Counts() for one in METRICS if not one.bounds}
         for one in METRICS:
@@ -56,16 +61,25 @@ class OpenTelemetryRecorder:
 
     def span(
         self, name: str, kind: Kind, attributes: Attributes, parent: TraceContext | None
-    ) -> _Recording:
+    ) -> AbstractContextManager[Span]:
         """See `Recorder`."""
+        call = _current.get()
+        if call and call.left_out:
+            return call.left_out
         return _Recording(self._tracer, name, kind, attributes, parent)
 
     def attached(self, parent: TraceContext | None, links: Sequence[TraceContext]) -> _Attached:
         """See `Recorder`."""
-        return _Attached(_Call(parent, links))
+        call = _Call(parent, links)
+        if parent and self._ratio and not _is_kept(call.get_span_context(), self._ratio):
+            call.leave_out()
+        return _Attached(call)
 
     def current(self) -> TraceContext | None:
         """See `Recorder`."""
+        call = _current.get()
+        if call and call.left_out:
+            return call.trace
         span = trace.get_current_span()
         return span.trace if isinstance(span, _Call) else _trace_of(span.get_span_context())
 
@@ -113,26 +127,32 @@ class _Call(NonRecordingSpan):
         super().__init__(_context_of(parent) if parent else INVALID_SPAN_CONTEXT)
         self.trace = parent
         self.links = links
-        self.is_left_out = False
+        self.left_out: _LeftOut | None = None
 
     def take_links(self) -> Sequence[Link]:
         """Return the links of the first span, to whoever is first."""
         taken, self.links = self.links, ()
         return [Link(_context_of(one)) for one in taken]
 
-    def leave_out(self) -> None:
+    def leave_out(self) -> _LeftOut:
         """Record no span of it; whoever continues its trace is to do likewise."""
-        self.is_left_out = True
         if self.trace:
             flags = self.get_span_context().trace_flags & ~TraceFlags.SAMPLED
             self.trace = TraceContext(f"{self.trace.parent[:-2]}{flags:02x}", self.trace.state)
+        self.left_out = _LeftOut(self.trace)
+        return self.left_out
+
+
+# Beside the SDK's own context, which takes several times as long to ask.
+_current: ContextVar[_Call | None] = ContextVar("relay_call", default=None)
 
 
 class _Attached:
     """Lets a call's spans be below its parent, as long as it lasts."""
 
-    __slots__ = ("_call", "_token")
+    __slots__ = ("_call", "_outer", "_token")
 
+    _outer: Token[_Call | None]
     _token: Token[contexts.Context]
 
     def __init__(self, call: _Call) -> None:
@@ -142,8 +162,10 @@ class _Attached:
         # Not on top of the current context: what is done now belongs to nobody else.
         inside = trace.set_span_in_context(self._call, contexts.Context())
         self._token = contexts.attach(inside)
+        self._outer = _current.set(self._call)
 
     def __exit__(self, *error: object) -> None:
+        _current.reset(self._outer)
         contexts.detach(self._token)
 
 
@@ -160,6 +182,12 @@ class _LeftOut:
 
     def failed(self, kind: str) -> None:
         """Do nothing."""
+
+    def __enter__(self) -> Span:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
 
 
 class _Recording:
@@ -185,8 +213,6 @@ class _Recording:
         around = contexts.get_current()
         above = trace.get_current_span(around)
         call = above if isinstance(above, _Call) else None
-        if call and call.is_left_out:
-            return _LeftOut(call.trace)
         links = call.take_links() if call else ()
         if self._parent and not above.get_span_context().is_valid:
             found = NonRecordingSpan(_context_of(self._parent))
@@ -202,8 +228,7 @@ class _Recording:
             set_status_on_exception=False,
         )
         if call and not begun.is_recording():
-            call.leave_out()
-            return _LeftOut(call.trace)
+            return call.leave_out()
         self._span = begun
         self._token = contexts.attach(trace.set_span_in_context(begun, around))
         return self
@@ -234,6 +259,10 @@ class _Recording:
         """See `Span`."""
         self._span.set_attribute("error.type", kind)
         self._span.set_status(Status(StatusCode.ERROR))
+
+
+def _is_kept(one: SpanContext, by: TraceIdRatioBased) -> bool:
+    return one.trace_id & by.TRACE_ID_LIMIT < by.bound
 
 
 def _context_of(one: TraceContext) -> SpanContext:

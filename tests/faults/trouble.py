@@ -19,7 +19,7 @@ from pathlib import Path
 from tests.databases import AWAY
 from tests.pipeline.cloud_process import Running
 
-OF_FUNCTION = 32  # maxConcurrentCalls of host.json: what one function works on at most
+OF_FUNCTION = 64  # maxConcurrentCalls of host.json: what one function works on at most
 POSTED = ("messages", "retries")  # the queues whose messages are posted, by a function for each
 AT_ONCE = OF_FUNCTION * len(POSTED)  # what one receiver works on at most
 QUEUES = ("messages", "retries", "rejected", "receipts", "dead-letters")

@@ -33,7 +33,7 @@ from tests.unit.shared.message.triggered import triggered
 
 MIB = 1024 * 1024
 OPERATION_SECONDS = 0.005  # that the bus takes for each
-CALLS = 32  # `maxConcurrentCalls` of host.json, of each function
+CALLS = 64  # `maxConcurrentCalls` of host.json, of each function
 PAGE = 100  # messages that one peek returns at most
 _APPLICATION_PROPERTIES = 0x74
 # The host renews the lock of a minute for five.

@@ -116,6 +116,8 @@ def _expiry(enqueued: datetime | None, time_to_live: int | None) -> datetime | N
 
 def _native(value: Any) -> Any:
     """Return a value of AMQP as one of Python's own types."""
+    if value is None or type(value) is str:  # most of them
+        return value
     if isinstance(value, Timestamp):
         try:
             return _EPOCH + timedelta(milliseconds=value)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from enum import Enum
 from uuid import uuid4
 
@@ -35,6 +36,18 @@ class Settlement(Enum):
         return Described(ULong(descriptor), [*fields])
 
 
+@dataclass(frozen=True, slots=True)
+class _Unconfirmed:
+    """A settlement until the bus confirms it, or `until` by the loop's clock."""
+
+    answer: asyncio.Future[BusLinkError | None]
+    until: float
+
+    def answered(self, error: BusLinkError | None) -> None:
+        if not self.answer.done():  # whoever waited may be cancelled
+            self.answer.set_result(error)
+
+
 class QueueReceiver:
     """Hands each message to `on_message` as it arrives: no more of them than `allow` said.
 
@@ -58,7 +71,8 @@ class QueueReceiver:
         self._parts = bytearray()
         self._settling: dict[Settlement, list[int]] = {}
         self._is_flushing = False
-        self._pending: dict[int, asyncio.Future[BusLinkError | None]] = {}
+        self._pending: dict[int, _Unconfirmed] = {}  # the oldest first
+        self._timer: asyncio.TimerHandle | None = None
         self._attached: asyncio.Future[None] = asyncio.Future()
         self._handle = connection.add_link(self)
         connection.on_disposition(self._on_disposition)
@@ -92,17 +106,19 @@ class QueueReceiver:
         """
         if self.error or not messages:
             return [self.error] * len(messages) if self.error else []
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _SETTLE_SECONDS
         answers: list[asyncio.Future[BusLinkError | None]] = []
         for message in messages:
-            answer: asyncio.Future[BusLinkError | None] = asyncio.Future()
-            self._pending[message.delivery_id] = answer
+            answer: asyncio.Future[BusLinkError | None] = loop.create_future()
+            self._pending[message.delivery_id] = _Unconfirmed(answer, until)
             answers.append(answer)
+        # One timer for all: `asyncio.wait` would make one for each message.
+        if self._timer is None:
+            self._timer = loop.call_at(until, self._on_late)
         self._settling.setdefault(outcome, []).extend(one.delivery_id for one in messages)
         self._flush_soon()
-        _, unanswered = await asyncio.wait(answers, timeout=_SETTLE_SECONDS)
-        for answer in unanswered:
-            answer.set_result(BusLinkError("amqp:timeout", "the bus does not confirm"))
-        return [error for error in (answer.result() for answer in answers) if error]
+        return [error for error in [await answer for answer in answers] if error]
 
     def on_frame(self, performative: amqp.Performative, payload: bytes) -> None:
         """Take the bus's attach, and parts of messages."""
@@ -122,10 +138,11 @@ class QueueReceiver:
         if not self._attached.done():
             self._attached.set_exception(error)
             self._attached.exception()  # whoever waits gets it; where nobody does, it is in `error`
-        for answer in self._pending.values():
-            if not answer.done():
-                answer.set_result(error)
+        for unconfirmed in self._pending.values():
+            unconfirmed.answered(error)
         self._pending.clear()
+        if self._timer:
+            self._timer.cancel()
 
     def _on_transfer(self, transfer: amqp.Transfer, payload: bytes) -> None:
         self._first = self._first or transfer
@@ -146,9 +163,18 @@ class QueueReceiver:
             return
         last = disposition.first if disposition.last is None else disposition.last
         for number in [one for one in self._pending if disposition.first <= one <= last]:
-            answer = self._pending.pop(number)
-            if not answer.done():
-                answer.set_result(_refusal(disposition.state))
+            self._pending.pop(number).answered(_refusal(disposition.state))
+
+    def _on_late(self) -> None:
+        self._timer = None
+        loop = asyncio.get_running_loop()
+        while self._pending:
+            number, unconfirmed = next(iter(self._pending.items()))
+            if unconfirmed.until > loop.time():
+                self._timer = loop.call_at(unconfirmed.until, self._on_late)
+                return
+            del self._pending[number]
+            unconfirmed.answered(BusLinkError("amqp:timeout", "the bus does not confirm"))
 
     def _flush_soon(self) -> None:
         if not self._is_flushing:

@@ -1,37 +1,29 @@
 """A SQLite file as if it were a database server at some distance.
 
-There is no connection that could be delayed, so each statement and each end of a transaction is:
-with a server, each is a round trip. What an app does is the same.
+There is no connection that could be delayed, so each call that the ledger's connection hands to its
+thread is. What PostgreSQL needs as round trips is the same: one for a statement that is a
+transaction by itself, for any number of rows; otherwise one for BEGIN, for each statement, and for
+COMMIT or ROLLBACK. What an app does is the same.
 """
 
 from __future__ import annotations
 
 import asyncio
-import functools
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
-import aiosqlite
-
-_ROUND_TRIPS = (
-    (aiosqlite.Cursor, ("execute", "executemany")),
-    (aiosqlite.Connection, ("commit", "rollback")),
-)
+from shared.ledger.sqlite_connection import SqliteConnection
 
 
 def move_away(round_trip: float) -> None:
-    """Let each round trip to a SQLite database of this process take `round_trip` seconds more."""
-    for kind, names in _ROUND_TRIPS:
-        for name in names:
-            setattr(kind, name, _delayed(getattr(kind, name), round_trip))
+    """Let each round trip of the ledger in a SQLite file take `round_trip` seconds more.
 
+    It holds for this process. Opening a connection takes no longer.
+    """
+    call = SqliteConnection.call
 
-def _delayed(
-    work: Callable[..., Awaitable[Any]], round_trip: float
-) -> Callable[..., Awaitable[Any]]:
-    @functools.wraps(work)
-    async def delayed(*given: Any, **named: Any) -> Any:
+    async def delayed(connection: SqliteConnection, statement: Callable[..., Any]) -> Any:
         await asyncio.sleep(round_trip)
-        return await work(*given, **named)
+        return await call(connection, statement)
 
-    return delayed
+    SqliteConnection.call = delayed  # type: ignore[assignment, method-assign]

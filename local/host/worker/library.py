@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -73,8 +74,7 @@ class LibraryLoader:
 
     async def invoke(self, invocation: Invocation) -> Outcome:
         """See `Loader`."""
-        # The id that the library derives from a function's name.
-        function_id = str(uuid.uuid5(uuid.NAMESPACE_OID, invocation.function))
+        function_id = _id_of(invocation.function)
         inputs = [(name, to_datum(data, Datum)) for name, data in invocation.inputs.items()]
         metadata = {name: to_datum(data, Datum) for name, data in invocation.metadata.items()}
         succeeded, returned, _, error, trace = await native_invocation.invocation_request_native(
@@ -88,6 +88,12 @@ class LibraryLoader:
         if not succeeded:
             return Outcome(invocation.id, error=error, traceback=trace)
         return Outcome(invocation.id, from_datum(returned))
+
+
+@cache
+def _id_of(function: str) -> str:
+    """Return the id that the library derives from a function's name."""
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, function))
 
 
 def _request(**content: Any) -> Any:

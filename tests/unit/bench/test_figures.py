@@ -75,6 +75,22 @@ def test_a_document_has_the_reason_of_what_is_not_reached_only() -> None:
     assert "| rate | 1 | at least 2 | 1.5 | not reached: worker 2 ms |" in table
 
 
+def test_what_was_refused_is_shown_whatever_the_verdict() -> None:
+    found = rows(
+        {"a": AT_MOST_3, "b": AT_LEAST_2, "c": Expected("free")},
+        {
+            "a": Figure(2.0, "worker 1 ms", {"the sample": 1296}),
+            "b": Figure(1.5, "worker 2 ms", {"the relay": 2, "the sample": 1}),
+            "c": Figure(1.0, "", {"the sample": 1}),
+        },
+        {},
+    )
+    table = markdown([as_json(row) for row in found])
+    assert "| 2 | reached: the sample refused 1,296 |" in table
+    assert "| not reached: worker 2 ms; the relay refused 2, the sample refused 1 |" in table
+    assert "| free |  |  | 1 | the sample refused 1 |" in table
+
+
 @pytest.mark.parametrize(
     ("share", "value"), [(0.0, 1), (0.5, 5), (0.9, 9), (0.99, 10), (1.0, 10), (0.1, 1), (0.11, 2)]
 )

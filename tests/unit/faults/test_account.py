@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from tests.faults.account import UNEXPLAINED, explained, without_answer
-from tests.faults.trouble import COPIED_AT_ONCE, Break, brought_forward, lost_connections
+from tests.faults.trouble import (
+    COPIED_AT_ONCE,
+    OF_FUNCTION,
+    Break,
+    brought_forward,
+    lost_connections,
+)
 
 
 def test_a_repeat_is_explained_by_what_happened_between_its_deliveries() -> None:
@@ -36,7 +42,7 @@ def test_a_receiver_says_itself_when_it_lost_a_connection() -> None:
     breaks = lost_connections(
         "\n".join([other, *log, "2026-11-26 04:00:09,000 INFO    x: attached"])
     )
-    assert [one.most for one in breaks] == [32, 32]
+    assert [one.most for one in breaks] == [OF_FUNCTION, OF_FUNCTION]
     assert breaks[1].end - breaks[0].end == 3
     assert len(lost_connections("\n".join([*log[:2], *of_retries]))) == 2
 

@@ -46,6 +46,7 @@ class Vaults:
     stores: dict[str, VaultStore] = field(default_factory=dict)
     urls: dict[str, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    connections: set[tuple[str, int]] = field(default_factory=set)
     instead: web.Response | None = None
     credentials: dict[str, ManagedIdentityCredential] = field(default_factory=dict)
 
@@ -70,6 +71,8 @@ class Vaults:
     def _watched(self) -> Middleware:
         @web.middleware
         async def watch(request: web.Request, handler: Handler) -> web.StreamResponse:
+            assert request.transport
+            self.connections.add(request.transport.get_extra_info("peername"))
             if "Authorization" in request.headers:
                 self.asked.append(f"{request.method} {request.path}")
                 if self.instead:
@@ -123,6 +126,20 @@ async def test_one_request_for_each_operation_and_no_other(vaults: Vaults) -> No
     assert vaults.asked == once * 3
     await encrypt.close()
     await decrypt.close()
+
+
+async def test_a_client_keeps_its_connection(vaults: Vaults) -> None:
+    now = 0.0
+    encrypt, decrypt = vaults.key("encrypt"), vaults.key("decrypt")
+    secret = vaults.secret("partner", lambda: now)
+    for _ in range(3):
+        assert await decrypt.decrypt(await encrypt.encrypt(DATA_KEY)) == DATA_KEY
+        assert await secret.value() == "first value"
+        now += 300
+    assert vaults.asked.count("POST /keys/payload//encrypt") == 3
+    assert len(vaults.connections) == 3
+    for client in (encrypt, decrypt, secret):
+        await client.close()
 
 
 async def test_the_wrapped_key_names_its_version_and_rotation_is_no_event(vaults: Vaults) -> None:

@@ -55,7 +55,8 @@ def sent() -> Iterator[list[Sent]]:
     seen: list[Sent] = []
 
     def see(*arguments: Any) -> None:
-        seen.append((arguments[2], arguments[3]))
+        if not arguments[2].startswith("BEGIN"):
+            seen.append((arguments[2], arguments[3]))
 
     event.listen(Engine, "before_cursor_execute", see)
     try:
@@ -88,6 +89,8 @@ async def steps(engine: AsyncEngine, statement: str, parameters: Any) -> set[str
 
 def literal(value: object) -> str:
     """Write one of the values that the ledger's statements have."""
+    if isinstance(value, list):
+        return f"ARRAY[{', '.join(map(literal, value))}]"
     assert isinstance(value, str | int | datetime)
     return str(value) if isinstance(value, int) else f"'{value}'"
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ from shared.message.state import State
 from tests import databases
 from tests.databases import Secret
 from tests.postgres import Postgres
+from tests.tcp import Handler, serving
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -61,7 +64,129 @@ async def test_messages_that_come_together_are_two_statements_as_well(
     await ledger.accept(new("first"))
     statements.clear()
     await asyncio.gather(*(ledger.accept(new(f"m{number}")) for number in range(50)))
+    await asyncio.gather(*(ledger.queued(f"m{number}", "v1", NOW) for number in range(50)))
+    assert statements == ["INSERT", "INSERT"]
+
+
+async def test_each_that_comes_together_is_returned_as_it_is(
+    ledger: Ledger, statements: list[str]
+) -> None:
+    """New ones, one that is there, one that receipts made known, one that comes twice."""
+    await ledger.accept(new("there", b"fingerprint"))
+    await ledger.queued("there", "v1", NOW)
+    await ledger.record([Receipt("receipts", State.DELIVERED, NOW, attempts=1)])
+    statements.clear()
+    came = [new("z"), new("there", b"other"), new("twice", b"1"), new("a"), new("receipts", b"r")]
+    entries = await asyncio.gather(*map(ledger.accept, [*came, new("twice", b"2")]))
     assert statements == ["INSERT", "SELECT"]
+    assert [(entry.id, entry.state, entry.fingerprint) for entry in entries] == [
+        ("z", State.ACCEPTED, None),
+        ("there", State.QUEUED, b"fingerprint"),
+        ("twice", State.ACCEPTED, b"1"),
+        ("a", State.ACCEPTED, None),
+        ("receipts", State.DELIVERED, b"r"),
+        ("twice", State.ACCEPTED, b"1"),
+    ]
+    assert [await ledger.entry(entry.id) for entry in entries] == list(entries)
+
+
+async def test_two_processes_that_accept_the_same_ids_do_not_wait_for_each_other_for_ever(
+    ledger: Ledger, database_url: str
+) -> None:
+    another = Ledger(Secret(database_url))
+    await asyncio.gather(ledger.check(), another.check())
+    for times in range(4):
+        ids = [f"{times}-{number:03}" for number in range(100)]
+        found = await asyncio.gather(
+            *(ledger.accept(new(id_, b"one")) for id_ in ids),
+            *(another.accept(new(id_, b"other")) for id_ in reversed(ids)),
+        )
+        assert found[:100] == found[:99:-1]
+    await another.close()
+
+
+@pytest.mark.parametrize("unholdable", ["later\0", "naive"])
+async def test_what_cannot_be_held_fails_with_its_batch_and_not_with_the_next(
+    postgres: Postgres, unholdable: str
+) -> None:
+    ledger = Ledger(Secret(await databases.postgresql(postgres)))
+    at = NOW.replace(tzinfo=None) if unholdable == "naive" else NOW
+    bad = NewMessage(unholdable, "text/plain", 1, at)
+    await ledger.check()
+    found = await asyncio.gather(
+        *map(ledger.accept, [new("before"), bad, new("after")]), return_exceptions=True
+    )
+    assert [type(one) for one in found] == [LedgerError] * 3
+    assert await ledger.entry("before") is None
+    assert (await ledger.accept(new("before"))).id == "before"
+    await ledger.close()
+
+
+async def test_any_number_of_messages_is_the_same_statement_to_postgresql(
+    postgres: Postgres,
+) -> None:
+    """One of another text would be prepared anew, which is another round trip."""
+    ledger = Ledger(Secret(await databases.postgresql(postgres)))
+    await ledger.check()
+    texts: set[str] = set()
+
+    def record(*arguments: Any) -> None:
+        texts.add(str(arguments[2]))
+
+    event.listen(Engine, "before_cursor_execute", record)
+    for count in (1, 2, 7, 30):
+        for _ in range(2):  # new, and there already
+            came = [new(f"{count}-{number}") for number in range(count)]
+            await asyncio.gather(*map(ledger.accept, came))
+    event.remove(Engine, "before_cursor_execute", record)
+    assert sorted(text.split()[0] for text in texts) == ["INSERT", "SELECT"]
+    await ledger.close()
+
+
+async def test_each_of_the_two_statements_is_one_round_trip_to_postgresql(
+    postgres: Postgres,
+) -> None:
+    url = await databases.postgresql(postgres)
+    waits: list[str] = []
+    async with serving(counting_waits(postgres.port, waits)) as port:
+        ledger = Ledger(Secret(url.replace(f":{postgres.port}/", f":{port}/")))
+        for name, count in (("first", 2), ("second", 2), ("third", 40)):
+            waits.clear()
+            ids = [f"{name}{number}" for number in range(count)]
+            await asyncio.gather(*(ledger.accept(new(id_)) for id_ in ids))
+            accepting = len(waits)
+            await ledger.record([Receipt(id_, State.DELIVERED, NOW) for id_ in ids])
+            if name != "first":  # which connects, and prepares both
+                assert (accepting, len(waits)) == (1, 2)
+        await ledger.close()
+
+
+def counting_waits(server: int, waits: list[str]) -> Handler:
+    """Return a proxy that notes each message of a client after which it waits for an answer."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, to_server = await asyncio.open_connection("127.0.0.1", server)
+        (size,) = struct.unpack("!I", await reader.readexactly(4))
+        to_server.write(struct.pack("!I", size) + await reader.readexactly(size - 4))
+        answering = asyncio.create_task(pass_on(there, writer))
+        try:
+            with suppress(asyncio.IncompleteReadError):
+                while True:
+                    kind, size = struct.unpack("!cI", await reader.readexactly(5))
+                    if kind in (b"S", b"H", b"Q"):  # Sync, Flush, Query
+                        waits.append(kind.decode())
+                    content = await reader.readexactly(size - 4)
+                    to_server.write(struct.pack("!cI", kind, size) + content)
+        finally:
+            to_server.close()
+            await asyncio.gather(answering, to_server.wait_closed(), return_exceptions=True)
+
+    return serve
+
+
+async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while content := await reader.read(65536):
+        writer.write(content)
 
 
 async def test_a_message_that_is_there_already_is_returned_as_it_is(

@@ -67,7 +67,7 @@ def test_what_a_setting_names_is_exported_to(settings: dict[str, str]) -> None:
     }
     assert set(found["exporters"]) == expected
     assert any(name.startswith("azure.monitor") for name in found["modules"]) == is_azure
-    assert found["handlers"] == ["LoggingHandler"]
+    assert found["handlers"] == ["LoggingHandler" if is_azure else "LineHandler"]
     assert found["sdk spans"] is False
     # By the app's own identity, never by a key: the connection string says only where.
     assert found["credentials"] == (["ManagedIdentityCredential"] if is_azure else [])

@@ -18,9 +18,9 @@ from local.bus.broker.settlement import ACCEPTED, rejected
 from local.host.bindings import QueueFunction
 from local.host.host_json import ServiceBusOptions
 from local.host.message_body import DataType
-from local.host.service_bus.connection import BusConnection, BusLostError
-from local.host.service_bus.received import ReceivedMessage
-from local.host.service_bus.receiver import runs
+from local.host.service_bus.connection import BusConnection, BusLinkError, BusLostError
+from local.host.service_bus.received import ReceivedMessage, read_delivery
+from local.host.service_bus.receiver import Settlement, runs
 from local.host.settings import KeyConnection
 from local.host.trigger_link import Calls, TriggerLink
 from tests.fast_clock import run
@@ -48,11 +48,13 @@ class Bus(BusConnection):
             self.settled.append((first, last, state.descriptor))
             if self.confirms:
                 for number in range(first, (last or first) + 1):
-                    lost = number in self.refused
-                    answer = rejected(LockLostError()) if lost else ACCEPTED
-                    self._on_disposition(
-                        amqp.Disposition(amqp.SENDER, number, number, settled=True, state=answer)
-                    )
+                    self.confirm(number)
+
+    def confirm(self, number: int) -> None:
+        answer = rejected(LockLostError()) if number in self.refused else ACCEPTED
+        self._on_disposition(
+            amqp.Disposition(amqp.SENDER, number, number, settled=True, state=answer)
+        )
 
     def attach(self) -> None:
         source = Described(ULong(0x28), ["q"])
@@ -122,6 +124,10 @@ def play(
         return playing
 
     return run(main())
+
+
+def message(number: int) -> ReceivedMessage:
+    return read_delivery(number, UUID(int=number).bytes_le, b"")
 
 
 async def soon() -> None:
@@ -341,3 +347,40 @@ def test_a_batch_waits_for_the_least_that_host_json_says_but_not_for_long() -> N
 )
 def test_runs_of_numbers(numbers: list[int], expected: list[tuple[int, int]]) -> None:
     assert list(runs(numbers)) == expected
+
+
+def test_a_settlement_that_the_bus_does_not_confirm_ends_after_a_minute() -> None:
+    async def during(playing: Playing) -> None:
+        playing.bus.confirms = False
+        loop, receiver = asyncio.get_running_loop(), playing.link.receiver
+        first = asyncio.create_task(receiver.settle([message(1)], Settlement.COMPLETE))
+        await asyncio.sleep(30)
+        second = asyncio.create_task(receiver.settle([message(2), message(3)], Settlement.COMPLETE))
+        await asyncio.sleep(1)
+        playing.bus.confirm(2)
+        ended.append(([error.condition for error in await first], round(loop.time())))
+        ended.append(([error.condition for error in await second], round(loop.time())))
+
+    ended: list[tuple[list[str], int]] = []
+    play(during)
+    assert ended == [(["amqp:timeout"], 60), (["amqp:timeout"], 90)]
+
+
+def test_a_cancelled_settlement_takes_no_other_with_it() -> None:
+    async def during(playing: Playing) -> None:
+        playing.bus.confirms = False
+        receiver = playing.link.receiver
+        cancelled, other = (
+            asyncio.create_task(receiver.settle([message(n)], Settlement.COMPLETE)) for n in (1, 2)
+        )
+        await soon()
+        cancelled.cancel()
+        await soon()
+        playing.bus.confirm(1)
+        playing.bus.confirm(2)
+        errors.extend(await other)
+        assert cancelled.cancelled()
+
+    errors: list[BusLinkError] = []
+    play(during)
+    assert errors == []

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from azure.servicebus import ServiceBusMessage
 
-from shared.apps.receipt_publisher import LONGEST_WAIT, ReceiptPublisher
+from shared.apps.receipt_publisher import ENOUGH, LONGEST_WAIT, ReceiptPublisher
 from shared.azure.queues import BusDeniedError
 from shared.message.receipt import Receipt
 from shared.message.receipt_lines import MAX_LINES, read_lines
@@ -86,6 +86,21 @@ def test_under_load_a_message_carries_the_receipts_of_half_of_the_calls() -> Non
     )
     # A delivered message costs three operations and a share of these three.
     assert 640 / len(queue.messages) >= 10
+
+
+def test_enough_receipts_wait_for_no_more_calls() -> None:
+    async def among_many() -> float:
+        publisher = ReceiptPublisher(queue.send)
+        slow = [asyncio.create_task(call(publisher, number, 10)) for number in range(100)]
+        await asyncio.sleep(0)
+        await asyncio.gather(*(call(publisher, 100 + number) for number in range(ENOUGH)))
+        done = asyncio.get_running_loop().time()
+        await asyncio.gather(*slow)
+        return done
+
+    queue = Queue()
+    assert run(among_many()) == 0
+    assert queue.sizes[0] == ENOUGH
 
 
 def test_a_slow_call_delays_no_receipt_for_long() -> None:

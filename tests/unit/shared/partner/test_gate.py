@@ -159,6 +159,37 @@ async def test_no_more_than_so_many_posts_are_under_way_and_none_fails_for_it(
     assert partner.posted == [str(n) for n in range(32)], "first come, first served"
 
 
+async def test_a_place_that_gets_free_is_of_who_waits_and_not_of_who_comes_just_then(
+    partner: Partner,
+) -> None:
+    gate = gate_of(partner, concurrency=1)
+    partner.open.clear()
+    calls = [asyncio.create_task(post(gate, message_id)) for message_id in "ab"]
+    await settle()
+    # In each turn of the loop one more comes, whenever the place is given up.
+    partner.open.set()
+    for number in range(8):
+        calls.append(asyncio.create_task(post(gate, str(number))))
+        await asyncio.sleep(0)
+    assert await asyncio.gather(*calls) == [None] * 10
+    assert partner.posted == [*"ab", *map(str, range(8))]
+
+
+async def test_who_waits_in_vain_leaves_the_gate_as_it_was(partner: Partner) -> None:
+    gate = gate_of(partner, concurrency=1, wait_seconds=0.01)
+    partner.open.clear()
+    first = asyncio.create_task(post(gate, "a"))
+    await settle()
+    cancelled = asyncio.create_task(post(gate, "b"))
+    await settle()
+    cancelled.cancel()
+    assert isinstance(await post(gate, "c"), PartnerBlockedError)
+    partner.open.set()
+    assert await first is None
+    assert await post(gate, "d") is None
+    assert partner.posted == ["a", "d"]
+
+
 async def test_what_gets_no_place_in_time_is_parked_and_not_failed(partner: Partner) -> None:
     gate = gate_of(partner, concurrency=1, wait_seconds=0.05)
     partner.open.clear()

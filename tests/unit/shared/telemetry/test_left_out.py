@@ -7,7 +7,12 @@ from typing import Any
 
 import pytest
 from opentelemetry import trace
-from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
+from opentelemetry.sdk.trace.sampling import (
+    Decision,
+    Sampler,
+    SamplingResult,
+    TraceIdRatioBased,
+)
 
 from shared.standards.trace_context import TraceContext
 from shared.telemetry import recording
@@ -108,6 +113,34 @@ def test_a_parent_by_which_a_span_is_left_out_says_nothing_of_its_call(
         pass
     assert names(recorded) == ["c"]
     assert sampler.asked == [LEFT_OUT.trace_id, LEFT_OUT.trace_id, KEPT.trace_id]
+
+
+@pytest.mark.parametrize("ratio", [0.0, 0.1, 0.5, 1.0])
+def test_a_ratio_of_traces_is_left_out_as_its_sampler_decides(ratio: float) -> None:
+    """Of one whose id is all that counts, it is known before there is a span."""
+    sampler, ids = TraceIdRatioBased(ratio), [number << 60 | 1 for number in range(16)]
+    keep = Decision.RECORD_AND_SAMPLE
+    kept = {one for one in ids if sampler.should_sample(None, one, "a").decision is keep}
+    with recording_in_memory(sampler) as recorded:
+        for one in ids:
+            with recording.attached(TraceContext(f"00-{one:032x}-{'2' * 16}-01", "x=y")):
+                sent = recording.current()
+                with recording.span("a") as span:
+                    continued = span.context
+            assert sent
+            assert continued
+            assert continued.trace_id == sent.trace_id == f"{one:032x}"
+            assert continued.state == "x=y"
+            assert continued.parent.endswith("-01" if one in kept else "-00")
+        found = {span.context.trace_id for span in recorded.spans if span.context}
+    assert found == kept
+
+
+def test_a_batch_without_a_parent_is_decided_on_by_its_own_id() -> None:
+    with recording_in_memory(TraceIdRatioBased(1.0)) as recorded:
+        with recording.attached(None, [KEPT]), recording.span("a"):
+            pass
+        assert names(recorded) == ["a"]
 
 
 def test_what_fails_in_it_fails_and_is_measured(recorded: Recorded) -> None:

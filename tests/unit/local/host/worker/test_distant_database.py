@@ -3,39 +3,62 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
-import aiosqlite
 import pytest
+from sqlalchemy import make_url
 
 from local.host.worker.distant_database import move_away
+from shared.ledger.sqlite_connection import SqliteConnection, connect
 
 ROUND_TRIP = 7.0
 
 
-async def test_each_statement_and_commit_is_a_round_trip(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    slept: list[float] = []
+@pytest.fixture
+async def connection(tmp_path: Path) -> AsyncIterator[SqliteConnection]:
+    opened = await connect(make_url(f"sqlite+aiosqlite:///{tmp_path / 'file'}"), {})
+    await opened.cursor().execute("CREATE TABLE t (n)")
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Give what was slept, by a clock that does not make anybody wait."""
+    seen: list[float] = []
     sleep = asyncio.sleep
 
     async def note(seconds: float) -> None:
-        slept.append(seconds)
+        seen.append(seconds)
         await sleep(0)
 
-    for kind, names in (
-        (aiosqlite.Cursor, ("execute", "executemany")),
-        (aiosqlite.Connection, ("commit", "rollback")),
-    ):
-        for name in names:
-            monkeypatch.setattr(kind, name, getattr(kind, name))
+    monkeypatch.setattr(SqliteConnection, "call", SqliteConnection.call)
     monkeypatch.setattr("local.host.worker.distant_database.asyncio.sleep", note)
     move_away(ROUND_TRIP)
-    async with aiosqlite.connect(tmp_path / "file") as database, database.cursor() as cursor:
-        await cursor.execute("CREATE TABLE t (n)")
-        await cursor.executemany("INSERT INTO t VALUES (?)", [(1,), (2,)])
-        await database.commit()
-        await cursor.execute("SELECT sum(n) FROM t")
-        assert await cursor.fetchone() == (3,)
-        await database.rollback()
-    assert slept == [ROUND_TRIP] * 5
+    return seen
+
+
+async def test_a_statement_that_is_a_transaction_by_itself_is_one_round_trip(
+    connection: SqliteConnection, slept: list[float]
+) -> None:
+    cursor = connection.cursor()
+    await cursor.execute("INSERT INTO t VALUES (1), (2) RETURNING n")
+    assert await cursor.fetchall() == [(1,), (2,)]
+    await cursor.close()
+    await connection.commit()
+    await connection.rollback()
+    assert slept == [ROUND_TRIP]
+    await connection.cursor().executemany("INSERT INTO t VALUES (?)", [(3,), (4,)])
+    assert slept == [ROUND_TRIP] * 2
+
+
+@pytest.mark.parametrize("end", ["commit", "rollback"])
+async def test_of_a_longer_transaction_its_begin_and_its_end_are_round_trips_as_well(
+    connection: SqliteConnection, slept: list[float], end: str
+) -> None:
+    await connection.cursor().execute("BEGIN IMMEDIATE")
+    await connection.cursor().executemany("INSERT INTO t VALUES (?)", [(1,), (2,)])
+    await connection.cursor().execute("SELECT n FROM t")
+    await getattr(connection, end)()
+    assert slept == [ROUND_TRIP] * 4

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from bench.expectations import BESIDE, DISTANT
+from bench.figures import Steady
+from bench.load import RELAY, Load
+from bench.throughput import EMPTY, SAMPLE, SDKS, Accepted, Comparison
+
+
+def accepted(rate: int, failures: dict[str, int] | None = None) -> Accepted:
+    """Make what was accepted within a second, by a worker that takes 2 ms a message."""
+    return Accepted(Load(1.0, [0.01] * rate, failures or {}), {"worker": 2.0, "host": 1.0})
+
+
+def comparison(*, of_sample: dict[str, int], of_relay: dict[str, int]) -> Comparison:
+    return Comparison(
+        {
+            RELAY: accepted(400, of_relay),
+            SAMPLE: accepted(100, of_sample),
+            EMPTY: accepted(1000),
+            SDKS: accepted(500),
+        },
+        {
+            name: Steady(rate, {"worker": 1.0})
+            for name, rate in {RELAY: 200.0, SAMPLE: 50.0, EMPTY: 400.0, SDKS: 250.0}.items()
+        },
+    )
+
+
+def test_each_row_is_a_rate_over_another() -> None:
+    figures = comparison(of_sample={}, of_relay={}).figures()
+    assert figures.keys() == BESIDE.keys()
+    values = {name: round(figure.value, 3) for name, figure in figures.items()}
+    assert values["accepted empty"] == 0.4
+    assert values["delivered empty"] == 0.5
+    assert (values["accepted SDKs"], values["delivered SDKs"]) == (0.8, 0.8)
+    assert (values["accepted"], values["delivered"]) == (4.0, 4.0)
+
+
+def test_beside_what_is_empty_the_note_has_what_the_sdks_alone_reach() -> None:
+    figures = comparison(of_sample={}, of_relay={}).figures()
+    assert figures["accepted empty"].note.startswith("the SDKs alone reach 0.50; 400/s of 1,000/s")
+    assert figures["delivered empty"].note.startswith("the SDKs alone reach 0.62; 200/s of 400/s")
+
+
+def test_what_either_of_two_refused_is_part_of_the_row() -> None:
+    failing = comparison(of_sample={"status 500": 296, "TimeoutError": 4}, of_relay={})
+    near, distant = failing.figures(), failing.distant_figures()
+    assert distant.keys() == DISTANT.keys()
+    refused = {SAMPLE: 300}
+    for figures, names in ((near, {"accepted", "sender CPU"}), (distant, {"accepted distant"})):
+        found = {name: figure.refused for name, figure in figures.items() if figure.refused}
+        assert found == dict.fromkeys(names, refused)
+    assert failing.refused == 0
+
+
+def test_what_the_relay_refused_is_part_of_each_row_about_accepting() -> None:
+    failing = comparison(of_sample={}, of_relay={"status 503": 2})
+    refusing = {name for name, figure in failing.figures().items() if figure.refused}
+    assert refusing == {"accepted empty", "accepted SDKs", "accepted", "sender CPU"}
+    assert failing.refused == 2
