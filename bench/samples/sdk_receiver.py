@@ -7,11 +7,17 @@ together in one message. SAMPLE_PARTNER is the partner's secret.
 import json
 import os
 from datetime import UTC, datetime
+from importlib import import_module
+from typing import Any
 
 import aiohttp
 import azure.functions as func
 from azure.servicebus import ServiceBusMessage
 from sdks import Together, queue_sender
+
+# As the relay does: azure-functions tries more formats of times than Python keeps compiled.
+formats: Any = import_module("_strptime")
+formats._CACHE_MAX_SIZE = 64  # noqa: SLF001 - Python has no public way to raise it
 
 app = func.FunctionApp()
 partner = json.loads(os.environ["SAMPLE_PARTNER"])["url"]
