@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -150,6 +149,8 @@ def _suggestion(name: str, known: frozenset[str]) -> str:
     others = _of_others(known)
     if name in others:
         return f"; it is one of {' and '.join(others[name])}"
+    from difflib import get_close_matches  # an app with the right settings never imports it
+
     for close in get_close_matches(name, [*known, *others], n=1):
         elsewhere = f", which is one of {' and '.join(others[close])}" if close in others else ""
         return f"; did you mean {close}{elsewhere}?"

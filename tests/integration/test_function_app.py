@@ -65,6 +65,23 @@ def test_an_app_is_its_functions_and_imports_only_what_it_runs(app: str) -> None
     assert (STRANGERS.get(app, set()) | {"shared.access.probing"}).isdisjoint(modules)
 
 
+def test_collections_are_on_again_and_look_through_nothing_that_was_imported() -> None:
+    program = """
+import gc
+import function_app
+print(gc.isenabled(), gc.get_freeze_count() > len(gc.get_objects()))
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env=environment("receiver"),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout == "True True\n"
+
+
 def test_no_app_waits_for_the_library_of_the_database() -> None:
     program = """
 import sys
