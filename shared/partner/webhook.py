@@ -121,9 +121,8 @@ class WebhookClient:
             recording.span("POST", Kind.CLIENT, about, parent=delivery.trace) as span,
             recording.timed(HTTP_CLIENT, about) as measured,
         ):
-            status, failure = await self._post(
-                target, replace(delivery, trace=span.context or delivery.trace), host
-            )
+            traced = replace(delivery, trace=span.context) if span.context else delivery
+            status, failure = await self._post(target, traced, host)
             span.set("http.response.status_code", status)
             measured["http.response.status_code"] = status
             if delivery.attempts:

@@ -15,12 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 from shared.telemetry import recording
 from shared.telemetry.collector_watch import CollectorWatch, silence_exporters
+from shared.telemetry.metrics import METRICS
 
 if TYPE_CHECKING:
     from opentelemetry.sdk._logs import LogRecordProcessor
     from opentelemetry.sdk.metrics.export import MetricReader
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import SpanProcessor
+
+    from shared.telemetry.histograms import Histograms
 
 APPLICATION_INSIGHTS = "APPLICATIONINSIGHTS_CONNECTION_STRING"
 OTLP = "OTEL_EXPORTER_OTLP_ENDPOINT"
@@ -50,16 +53,17 @@ def start(environ: MutableMapping[str, str] = os.environ) -> None:
 
     # The SDKs' own spans would be of the same calls, and would replace a message's trace.
     settings.tracing_enabled = False
+    histograms = None
     if to_insights:
         _start_insights(environ, to_otlp=to_otlp)
     else:
-        _start_otlp(environ)
+        histograms = _start_otlp(environ)
     from opentelemetry import metrics, trace
 
     from shared.telemetry.open_telemetry import OpenTelemetryRecorder
 
     recording.record_to(
-        OpenTelemetryRecorder(trace.get_tracer_provider(), metrics.get_meter_provider())
+        OpenTelemetryRecorder(trace.get_tracer_provider(), metrics.get_meter_provider(), histograms)
     )
     # Last, so that it comes first: the providers' own ends export what is left.
     atexit.register(_WATCH.give_up)
@@ -92,14 +96,19 @@ def _start_insights(environ: MutableMapping[str, str], *, to_otlp: bool) -> None
     )
 
 
-def _start_otlp(environ: Mapping[str, str]) -> None:
+def _start_otlp(environ: Mapping[str, str]) -> Histograms | None:
     from opentelemetry import metrics, trace
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.sampling import DEFAULT_ON
 
+    from shared.telemetry.histograms import Histograms, are_as_usual
+
     resource = _resource(environ)
-    spans, readers = _otlp()
+    # There is a reader for each exporter; of Azure Monitor's nothing is known here.
+    of_each = [one for one in METRICS if one.is_of_each]
+    histograms = Histograms(of_each) if are_as_usual(environ) else None
+    spans, readers = _otlp(histograms)
     # Those of Azure Monitor are known to its own exporter alone.
     is_known = not environ.get("OTEL_TRACES_SAMPLER", "").startswith("microsoft.")
     sampler = None if is_known else DEFAULT_ON
@@ -109,6 +118,7 @@ def _start_otlp(environ: Mapping[str, str]) -> None:
     trace.set_tracer_provider(traces)
     metrics.set_meter_provider(MeterProvider(readers, resource))
     logging.getLogger(_LOGGED).addHandler(_lines(environ, resource))
+    return histograms
 
 
 def _lines(environ: Mapping[str, str], resource: Resource) -> logging.Handler:
@@ -135,7 +145,9 @@ def _positive(environ: Mapping[str, str], name: str, default: int) -> int:
     return int(text) if text.isascii() and text.isdigit() and int(text) else default
 
 
-def _otlp() -> tuple[list[SpanProcessor], list[MetricReader]]:
+def _otlp(
+    histograms: Histograms | None = None,
+) -> tuple[list[SpanProcessor], list[MetricReader]]:
     from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
@@ -144,7 +156,7 @@ def _otlp() -> tuple[list[SpanProcessor], list[MetricReader]]:
     silence_exporters()
     return (
         [BatchSpanProcessor(SpanExporter(_WATCH))],
-        [PeriodicExportingMetricReader(MetricExporter(_WATCH))],
+        [PeriodicExportingMetricReader(MetricExporter(_WATCH, histograms))],
     )
 
 

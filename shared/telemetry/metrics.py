@@ -11,12 +11,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric. `bounds` are those of its buckets where it is a histogram; without, it counts."""
+    """One metric. `bounds` are those of its buckets where it is a histogram; without, it counts.
+
+    `is_of_each`: it is recorded for each message, and not for what several share.
+    """
 
     name: str
     unit: str
     description: str
     bounds: tuple[float, ...] = ()
+    is_of_each: bool = False
 
 
 # Those that the conventions advise, and further ones for what waits.
@@ -34,8 +38,12 @@ DATA_KEYS = Metric(
 DATA_KEY_CACHE = Metric("relay.data_key_cache", "{lookup}", "Look-ups of data keys by result")
 KEY_VAULT = Metric("relay.key_vault.duration", "s", "Calls of Key Vault", _SECONDS)
 BATCH_SIZE = Metric("relay.batch.size", "{item}", "What goes together in one call", _COUNTS)
-QUEUE_TIME = Metric("relay.queue.duration", "s", "From accepting to handling", _WAITING)
-PARTNER = Metric("relay.partner.duration", "s", "Requests to the partner", _SECONDS)
+QUEUE_TIME = Metric(
+    "relay.queue.duration", "s", "From accepting to handling", _WAITING, is_of_each=True
+)
+PARTNER = Metric(
+    "relay.partner.duration", "s", "Requests to the partner", _SECONDS, is_of_each=True
+)
 RECEIPTS_DEAD_LETTERED = Metric(
     "relay.receipts.dead_lettered", "{message}", "Messages of receipts that the bus gave up"
 )
@@ -48,7 +56,11 @@ SENDING = Metric(
     "Sends to a queue, of one message or several",
     _SECONDS,
 )
-PROCESSING = Metric("messaging.process.duration", "s", "Handling what a queue delivers", _WAITING)
-HTTP_CLIENT = Metric("http.client.request.duration", "s", "HTTP requests", _SECONDS)
+PROCESSING = Metric(
+    "messaging.process.duration", "s", "Handling what a queue delivers", _WAITING, is_of_each=True
+)
+HTTP_CLIENT = Metric(
+    "http.client.request.duration", "s", "HTTP requests", _SECONDS, is_of_each=True
+)
 
 METRICS = tuple(one for one in list(globals().values()) if isinstance(one, Metric))

@@ -26,22 +26,34 @@ from opentelemetry.trace import (
 )
 
 from shared.standards.trace_context import TraceContext
+from shared.telemetry.histograms import Histograms
 from shared.telemetry.metrics import METRICS, Metric
 from shared.telemetry.recording import Attributes, Kind, Span
 
-_NAME = "sealed-relay"
+SCOPE = "sealed-relay"
+"""The name of what records, for spans and metrics."""
+
 _KINDS = {one: SpanKind[one.name] for one in Kind}
 
 
 class OpenTelemetryRecorder:
-    """Records to two providers, which export by themselves."""
+    """Records to two providers, which export by themselves.
 
-    def __init__(self, traces: TracerProvider, meters: MeterProvider) -> None:
-        self._tracer = traces.get_tracer(_NAME)
+    What `histograms` takes goes there instead.
+    """
+
+    def __init__(
+        self,
+        traces: TracerProvider,
+        meters: MeterProvider,
+        histograms: Histograms | None = None,
+    ) -> None:
+        self._own = histograms
+        self._tracer = traces.get_tracer(SCOPE)
         sampler = getattr(traces, "sampler", None)
         # Of the sampler that asks the trace's id alone, a comparison says what it would decide.
         self._ratio = sampler if type(sampler) is TraceIdRatioBased else None
-        meter = meters.get_meter(_NAME)
+        meter = meters.get_meter(SCOPE)
         self._counts = {one.name: _Counts() for one in METRICS if not one.bounds}
         for one in METRICS:
             if counts := self._counts.get(one.name):
@@ -87,7 +99,7 @@ class OpenTelemetryRecorder:
         """See `Recorder`."""
         if counts := self._counts.get(metric.name):
             counts.add(value, attributes)
-        else:
+        elif not (self._own and self._own.add(metric, value, attributes)):
             self._histograms[metric.name].record(value, attributes)
 
 

@@ -19,6 +19,8 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExportResult
 
 from shared.telemetry.collector_watch import CollectorWatch
+from shared.telemetry.histograms import Histograms
+from shared.telemetry.open_telemetry import SCOPE
 
 
 class SpanExporter(OTLPSpanExporter):
@@ -37,17 +39,23 @@ class SpanExporter(OTLPSpanExporter):
 
 
 class MetricExporter(OTLPMetricExporter):
-    """Exports metrics, and reports to the watch whether they are taken."""
+    """Exports metrics, and reports to the watch whether they are taken.
 
-    def __init__(self, watch: CollectorWatch) -> None:
+    With what a reader brings go the histograms that it does not know; see `histograms`.
+    """
+
+    def __init__(self, watch: CollectorWatch, histograms: Histograms | None = None) -> None:
         super().__init__()
         self._watch = watch
+        self._histograms = histograms
         watch.add("metrics", self)
 
     def export(
         self, metrics_data: MetricsData, timeout_millis: float | None = 10_000, **options: Any
     ) -> MetricExportResult:
         """Export metrics."""
+        if self._histograms:
+            metrics_data = self._histograms.added_to(metrics_data, SCOPE)
         result = super().export(metrics_data, timeout_millis, **options)
         self._watch.exported("metrics", is_taken=result is MetricExportResult.SUCCESS)
         return result
