@@ -20,7 +20,7 @@ LOCKS := requirements requirements-ops requirements-local requirements-dev \
 
 # More processes than cores: the tests wait for one another's sockets most of the time. A file's tests
 # share what they start, so they stay in one process; the order is that of pyproject.toml, longest first.
-TESTS := -m pytest -n 4 --dist loadfile --no-loadscope-reorder
+TESTS := -m pytest -n 6 --dist loadfile --no-loadscope-reorder
 
 # The tests start processes by the hundred: each would compile every module anew where no bytecode is
 # kept.

@@ -173,7 +173,8 @@ async def test_an_empty_queue_is_reported(still: Running) -> None:
 
 def test_where_is_to_be_said(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "ops", "rejected"]
-    for where, why in [((), "--namespace"), (("--folder", str(tmp_path)), "no local cloud is up")]:
+    away = ("--folder", str(tmp_path))
+    for where, why, code in [((), "--namespace", 2), (away, "no local cloud is up", 1)]:
         ended = subprocess.run(
             [*command, *where],
             cwd=ROOT,
@@ -182,7 +183,7 @@ def test_where_is_to_be_said(tmp_path: Path) -> None:
             text=True,
             check=False,
         )
-        assert (ended.returncode, ended.stdout) == (2, "")
+        assert (ended.returncode, ended.stdout) == (code, "")
         assert why in ended.stderr
 
 

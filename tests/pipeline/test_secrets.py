@@ -128,5 +128,5 @@ def test_a_cloud_that_is_not_up_is_reported(tmp_path: Path) -> None:
         text=True,
         check=False,
     )
-    assert run.returncode == 2
+    assert run.returncode == 1
     assert SIGNING not in run.stderr
