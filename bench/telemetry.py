@@ -45,21 +45,22 @@ async def telemetry(running: RunningCloud, sizes: Sizes) -> Findings:
             **_SAMPLING,
         }
         await running.command("stop", "receiver")
-        half = replace(sizes, load_seconds=sizes.load_seconds / 2)
+        short = replace(sizes, load_seconds=sizes.telemetry_seconds, filled=sizes.telemetry_filled)
         async with (
             host(running, "sender") as without,
             host(running, "sender", **settings) as exporting,
         ):
-            hosts = 2 * (without, exporting, exporting, without)
-            found = [await accept(running, one, half) for one in hosts]
+            hosts = sizes.telemetry_rounds * (without, exporting, exporting, without)
+            found = [await accept(running, one, short) for one in hosts]
         accepted = [_Turn(one.load.rate, one.cpu_ms) for one in found]
         messages = sum(len(one.load.latencies) + sizes.callers for one in _with(found))
         by_sender = _exported(collector, messages)
         # What is on the queue now is delivered first: the turns after it begin alike.
-        await _delivered(running, sizes, {})
+        await _delivered(running, short, {})
         collector.bodies.clear()
-        delivered = [await _delivered(running, sizes, one) for one in ({}, settings, settings, {})]
-        by_receiver = _exported(collector, len(_with(delivered)) * sizes.filled)
+        turns = sizes.telemetry_rounds * ({}, settings, settings, {})
+        delivered = [await _delivered(running, short, one) for one in turns]
+        by_receiver = _exported(collector, len(_with(delivered)) * short.filled)
         await running.command("start", "receiver")
     items, size = (one + other for one, other in zip(by_sender, by_receiver, strict=True))
     return Findings(
@@ -85,17 +86,22 @@ def _without(turns: Sequence[T]) -> Sequence[T]:
 
 
 def _rates(turns: Sequence[_Turn]) -> Figure:
-    exporting, without = (
-        statistics.fmean(one.rate for one in some) for some in (_with(turns), _without(turns))
-    )
-    return Figure(exporting / without, f"{exporting:.0f}/s over {without:.0f}/s")
+    return _compared([one.rate for one in turns], "{:.0f}/s over {:.0f}/s")
 
 
 def _cpu(turns: Sequence[_Turn]) -> Figure:
-    exporting, without = (
-        statistics.fmean(one.app_cpu_ms for one in some) for some in (_with(turns), _without(turns))
-    )
-    return Figure(exporting / without, f"{exporting:.2f} ms a message over {without:.2f} ms")
+    return _compared([one.app_cpu_ms for one in turns], "{:.2f} ms a message over {:.2f} ms")
+
+
+def _compared(values: Sequence[float], note: str) -> Figure:
+    """Return the median of what pairs of neighbours have as their ratio.
+
+    A machine is slower for some seconds now and then, by more than what telemetry costs.
+    """
+    pairs = list(zip(_with(values), _without(values), strict=True))
+    ratio = statistics.median(exporting / without for exporting, without in pairs)
+    medians = map(statistics.median, zip(*pairs, strict=True))
+    return Figure(ratio, f"{note.format(*medians)}, medians of {len(pairs)} pairs")
 
 
 def _exported(collector: Collector, messages: int) -> tuple[float, float]:

@@ -6,6 +6,7 @@ first message. So the host has the functions without them, and they load while i
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from datetime import datetime
 from importlib import import_module
@@ -31,6 +32,7 @@ class BackgroundLedger:
     def __init__(self, secret: DatabaseSecret, ca_file: Path | None = None) -> None:
         def make() -> Ledger:
             made: Ledger = import_module("shared.ledger.ledger").Ledger(secret, ca_file)
+            gc.freeze()  # as in function_app.py, which ends before all this is imported
             return made
 
         self._ledger = Loading(make)

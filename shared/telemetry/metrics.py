@@ -13,7 +13,7 @@ from dataclasses import dataclass
 class Metric:
     """One metric. `bounds` are those of its buckets where it is a histogram; without, it counts.
 
-    `is_of_each`: it is recorded for each message, and not for what several share.
+    `is_of_each`: it is recorded for each message or send, so that it must cost little.
     """
 
     name: str
@@ -55,6 +55,7 @@ SENDING = Metric(
     "s",
     "Sends to a queue, of one message or several",
     _SECONDS,
+    is_of_each=True,
 )
 PROCESSING = Metric(
     "messaging.process.duration", "s", "Handling what a queue delivers", _WAITING, is_of_each=True

@@ -83,7 +83,7 @@ class OpenTelemetryRecorder:
     def attached(self, parent: TraceContext | None, links: Sequence[TraceContext]) -> _Attached:
         """See `Recorder`."""
         call = _Call(parent, links)
-        if parent and self._ratio and not _is_kept(call.get_span_context(), self._ratio):
+        if parent and self._ratio and not _is_kept(parent, self._ratio):
             call.leave_out()
         return _Attached(call)
 
@@ -136,10 +136,21 @@ class _Call(NonRecordingSpan):
     """
 
     def __init__(self, parent: TraceContext | None, links: Sequence[TraceContext]) -> None:
-        super().__init__(_context_of(parent) if parent else INVALID_SPAN_CONTEXT)
+        # Not that of the SDK: most calls are left out, and nobody asks for their context.
+        self._found: SpanContext | None = None
+        self._parent = parent
         self.trace = parent
         self.links = links
         self.left_out: _LeftOut | None = None
+
+    def get_span_context(self) -> SpanContext:
+        """Return what its spans are below."""
+        if self._found is None:
+            self._found = _context_of(self._parent) if self._parent else INVALID_SPAN_CONTEXT
+        return self._found
+
+    def __repr__(self) -> str:
+        return f"_Call({self.get_span_context()!r})"
 
     def take_links(self) -> Sequence[Link]:
         """Return the links of the first span, to whoever is first."""
@@ -148,10 +159,12 @@ class _Call(NonRecordingSpan):
 
     def leave_out(self) -> _LeftOut:
         """Record no span of it; whoever continues its trace is to do likewise."""
-        flags = self.get_span_context().trace_flags
-        if self.trace and flags & TraceFlags.SAMPLED:
-            unsampled = flags & ~TraceFlags.SAMPLED
-            self.trace = TraceContext(f"{self.trace.parent[:-2]}{unsampled:02x}", self.trace.state)
+        if self.trace:
+            flags = int(self.trace.parent[-2:], 16)
+            if flags & TraceFlags.SAMPLED:
+                unsampled = flags & ~TraceFlags.SAMPLED
+                parent = f"{self.trace.parent[:-2]}{unsampled:02x}"
+                self.trace = TraceContext(parent, self.trace.state)
         self.left_out = _LeftOut(self.trace)
         return self.left_out
 
@@ -274,8 +287,8 @@ class _Recording:
         self._span.set_status(Status(StatusCode.ERROR))
 
 
-def _is_kept(one: SpanContext, by: TraceIdRatioBased) -> bool:
-    return one.trace_id & by.TRACE_ID_LIMIT < by.bound
+def _is_kept(one: TraceContext, by: TraceIdRatioBased) -> bool:
+    return int(one.trace_id, 16) & by.TRACE_ID_LIMIT < by.bound
 
 
 def _context_of(one: TraceContext) -> SpanContext:
