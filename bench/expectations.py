@@ -76,10 +76,10 @@ BESIDE = {
         "delivered/s over a receiver that only posts and sends a receipt", _at_least(0.8)
     ),
     "sender CPU": Expected(
-        "CPU of the sender's worker a message over the sample's", _at_most(0.085), "0.17"
+        "CPU of the sender's worker a message over the sample's", _at_most(0.7), "1.4"
     ),
     "receiver CPU": Expected(
-        "CPU of the receiver's worker a message over the sample's", _at_most(0.2), "0.41"
+        "CPU of the receiver's worker a message over the sample's", _at_most(0.37), "0.74"
     ),
     "accepted": Expected("accepted/s over the sample's", _at_least(5), "3.5"),
     "delivered": Expected("delivered/s over the sample's", _at_least(5), "1.7"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -37,12 +38,16 @@ class Load:
 
 @dataclass(frozen=True)
 class Plan:
-    """How many callers post what, until so many requests are made or so many seconds are over."""
+    """How many callers post what, until so many requests are made or so many seconds are over.
+
+    With `is_traced` each request belongs to a trace of its own.
+    """
 
     callers: int
     payload: bytes
     requests: int = 1_000_000
     seconds: float = 600.0
+    is_traced: bool = False
 
 
 def refused_by(loads: Mapping[str, Load]) -> dict[str, int]:
@@ -64,7 +69,8 @@ async def post(url: str, plan: Plan) -> Load:
         async def call() -> None:
             while next(numbers) <= plan.requests and time.perf_counter() < until:
                 asked = time.perf_counter()
-                problem = await _post_once(session, url, plan.payload)
+                headers = _trace_of_its_own() if plan.is_traced else {}
+                problem = await _post_once(session, url, plan.payload, headers)
                 if problem:
                     failures[problem] = failures.get(problem, 0) + 1
                 else:
@@ -77,10 +83,17 @@ async def post(url: str, plan: Plan) -> Load:
     return Load(seconds, latencies, failures)
 
 
-async def _post_once(session: aiohttp.ClientSession, url: str, payload: bytes) -> str | None:
+def _trace_of_its_own() -> dict[str, str]:
+    """Return the header of W3C Trace Context; whether it is exported is not the caller's choice."""
+    return {"traceparent": f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-00"}
+
+
+async def _post_once(
+    session: aiohttp.ClientSession, url: str, payload: bytes, headers: Mapping[str, str]
+) -> str | None:
     """Return None where it was accepted, else what was wrong."""
     try:
-        async with session.post(url, data=payload) as answer:
+        async with session.post(url, data=payload, headers=headers) as answer:
             await answer.read()
             return None if answer.status == 202 else f"status {answer.status}"
     except (aiohttp.ClientError, TimeoutError) as error:

@@ -1,6 +1,7 @@
 """What telemetry costs: throughput and CPU with it over those without, and what a message exports.
 
-As a deployment exports it: one trace in ten and each line of a log, by host and app. The collector
+As a deployment exports it: one trace in ten and each line of a log, by host and app. Callers name a
+trace, as those do that have telemetry: then messages are the same with and without. The collector
 only keeps what it is sent, but on the processors of everything else; so the CPU of the app's own
 processes, host and worker, has rows of its own.
 """
@@ -51,7 +52,7 @@ async def telemetry(running: RunningCloud, sizes: Sizes) -> Findings:
             host(running, "sender", **settings) as exporting,
         ):
             hosts = sizes.telemetry_rounds * (without, exporting, exporting, without)
-            found = [await accept(running, one, short) for one in hosts]
+            found = [await accept(running, one, short, is_traced=True) for one in hosts]
         accepted = [_Turn(one.load.rate, one.cpu_ms) for one in found]
         messages = sum(len(one.load.latencies) + sizes.callers for one in _with(found))
         by_sender = _exported(collector, messages)

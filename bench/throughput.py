@@ -149,13 +149,16 @@ async def _delivered_by(sample: str, running: RunningCloud, sizes: Sizes) -> Ste
     return steady(arrivals)
 
 
-async def accept(running: RunningCloud, sender: Host, sizes: Sizes) -> Accepted:
-    """Let callers post to a sender for a while."""
+async def accept(
+    running: RunningCloud, sender: Host, sizes: Sizes, *, is_traced: bool = False
+) -> Accepted:
+    """Let callers post to a sender for a while; with a trace of its own for each request."""
     url, payload = f"{sender.url}/api/messages", os.urandom(sizes.payload)
     # Its links, its keys.
     first = await post(url, Plan(sizes.callers, payload, requests=sizes.callers))
     before = _cpu(running, sender)
-    load = await post(url, Plan(sizes.callers, payload, seconds=sizes.load_seconds))
+    plan = Plan(sizes.callers, payload, seconds=sizes.load_seconds, is_traced=is_traced)
+    load = await post(url, plan)
     after = _cpu(running, sender)
     messages = len(load.latencies)
     load = replace(load, failures=Counter(first.failures) + Counter(load.failures))
