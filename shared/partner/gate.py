@@ -85,7 +85,6 @@ class PartnerGate:
         self._pace = Pace(policy.concurrency, policy.rate, clock)
         self._parked = Parked(policy.shortest_wait, clock, chance)
         self._turnstile = asyncio.Lock()  # first come, first served
-        self._queued = 0  # messages that wait for a place, or for the turnstile
         self._changed = asyncio.Event()
         self._paused_at = 0.0
         self._calls: set[asyncio.Task[None]] = set()
@@ -161,11 +160,7 @@ class PartnerGate:
 
     async def _enter(self, message_id: str) -> Attempt:
         """Begin an attempt as soon as there is a place. Raises `PartnerBlockedError`."""
-        # Most find a place at once, without a timer. Not where others wait: they came first.
-        if not self._queued and (attempt := self._admit()):
-            return attempt
         deadline = self._clock() + self._wait_seconds
-        self._queued += 1
         try:
             async with asyncio.timeout(self._wait_seconds), self._turnstile:
                 return await self._next_place(message_id, deadline)
@@ -174,31 +169,23 @@ class PartnerGate:
                 math.inf, "it gets as many messages as its limits allow"
             )
             raise self._park(message_id, blocked) from None
-        finally:
-            self._queued -= 1
 
     async def _next_place(self, message_id: str, deadline: float) -> Attempt:
         while True:
+            now = self._clock()
             self._changed.clear()
-            if attempt := self._admit():
-                return attempt
-            now, free_at = self._clock(), self._pace.free_at
+            free_at = self._pace.free_at
             if blocked := self._breaker.blocked:
                 if blocked.until > deadline:
                     raise self._park(message_id, blocked)
                 # While a probe is under way, its end is what is waited for.
                 free_at = blocked.until if blocked.until > now else math.inf
+            elif free_at <= now:
+                attempt = self._breaker.admit()
+                if isinstance(attempt, Attempt):
+                    self._pace.begin()
+                    return attempt
             await self._change(free_at - now)
-
-    def _admit(self) -> Attempt | None:
-        """Begin an attempt if there is a place now."""
-        if self._pace.free_at > self._clock():
-            return None
-        attempt = self._breaker.admit()
-        if not isinstance(attempt, Attempt):
-            return None
-        self._pace.begin()
-        return attempt
 
     async def _change(self, seconds: float) -> None:
         """Return when something has changed, `seconds` from now at the latest."""

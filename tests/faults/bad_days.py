@@ -125,6 +125,7 @@ class Play:
     parked: int = 0
     uncounted: Counter[str] = field(default_factory=Counter)
     callers_refused: int = 0
+    handled: list[set[str]] = field(default_factory=list)  # by each instance
 
     def __post_init__(self) -> None:
         self.messages = VirtualQueue("messages", QUEUE_MB)
@@ -147,8 +148,10 @@ class Play:
                 virtual_now,
                 chance,
             ).on_back
+            handled: set[str] = set()
+            self.handled.append(handled)
             for queue in (self.messages, self.retries):
-                queue.triggers.append(Trigger(receiver.handle))
+                queue.triggers.append(Trigger(receiver.handle, handled))
 
     async def _retry(self, message: ServiceBusMessage) -> None:
         await self.retries.send(message)

@@ -43,9 +43,10 @@ Handle = Callable[[Triggered], Awaitable[None]]
 
 @dataclass
 class Trigger:
-    """One function of one instance; `calls` are under way."""
+    """One function of one instance; `calls` are under way, and `handled` had one, by their ids."""
 
     handle: Handle
+    handled: set[str] = field(default_factory=set)
     calls: int = 0
 
 
@@ -149,12 +150,14 @@ class VirtualQueue:
             properties=_properties(entry),
         )
         settle = self.queue.complete
+        own_id = entry.message.message_id.partition(".")[0]
+        trigger.handled.add(own_id)
         try:
             async with pausing(deliveries, CALL_SECONDS):
                 await trigger.handle(message)
         except Exception:  # whatever it is, the host abandons
             settle = self.queue.abandon
-            self.left.add(entry.message.message_id.partition(".")[0])
+            self.left.add(own_id)
         try:
             settle(entry.lock.token, _now())
         except LockLostError:
