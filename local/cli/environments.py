@@ -28,17 +28,12 @@ def print_environment(options: argparse.Namespace) -> int:
 
 def print_identity(options: argparse.Namespace) -> int:
     """Print the environment that gives any program one identity."""
-    client = Client(options.folder)
+    asked = "connection-string" if options.connection_string else "environment"
+    found = Client(options.folder).control("GET", path("identities", options.identity, asked))
     if options.connection_string:
-        print(
-            as_object(
-                client.control("GET", path("identities", options.identity, "connection-string"))
-            )["connection_string"]
-        )
+        print(as_object(found)["connection_string"])
     else:
-        _print(
-            as_object(client.control("GET", path("identities", options.identity, "environment")))
-        )
+        _print(as_object(found))
     return 0
 
 
