@@ -26,7 +26,8 @@ def add_faults(app: web.Application, cloud: Cloud) -> None:
       `{"service": "partner", "answer": "status", "status": 429, "retry_after": 5, "times": 10}`;
       answers `{"fault": its number}`
     - `DELETE /faults`, `/faults?service=partner`, `/faults/{number}`; that of a number answers how
-      many requests it hit in all
+      many requests it hit in all. Without one, or with that of the bus, connections that
+      `/bus/cut` did not reach yet are left whole
     - `PUT /grants/{identity}/off`, `/grants/{identity}/on`
     - `PUT /bus/clock` with `{"ahead": seconds}`: the clock of the queues is so far ahead
     - `PUT /tokens/lifetime` with `{"seconds": whole number}`, of the tokens made from then on
@@ -85,6 +86,9 @@ class _FaultRoutes:
             raise FaultError(f"service must be one of {', '.join(SERVICES)}")
         service: Service | None = next((one for one in SERVICES if one == given), None)
         cleared = self._cloud.context.faults.clear(service)
+        if service in {None, "bus"}:
+            # A connection may be idle for long: cut much later, nobody would know by what.
+            self._cloud.bus.server.keep_connections()
         self._cloud.bus.server.availability_changed()
         return web.json_response({"cleared": cleared})
 

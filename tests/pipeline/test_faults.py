@@ -167,6 +167,26 @@ async def test_connections_of_the_bus_are_broken_and_made_again(cloud: Running, 
     assert (await cloud.received({message_id}))[message_id].body == b"after"
 
 
+async def test_clearing_leaves_whole_what_was_not_cut_yet(cloud: Running) -> None:
+    async with (
+        cloud.bus("sender", "sender_bus") as client,
+        client.get_queue_sender("messages") as sender,
+    ):
+        await sender.send_messages(ServiceBusMessage("x"))
+        await cloud.control("POST", "/bus/cut")
+        await cloud.control("DELETE", "/faults?service=partner")
+        with pytest.raises(ServiceBusError):
+            await sender.send_messages(ServiceBusMessage("x"))
+    async with (
+        cloud.bus("sender", "sender_bus") as client,
+        client.get_queue_sender("messages") as sender,
+    ):
+        await sender.send_messages(ServiceBusMessage("x"))
+        await cloud.control("POST", "/bus/cut")
+        assert command(cloud, "clear").returncode == 0
+        await sender.send_messages(ServiceBusMessage("x"))
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "named"),
     [

@@ -149,6 +149,10 @@ class Connection(asyncio.Protocol):
         """Break the connection in the middle of the last frame of what is sent next."""
         self._output.drop_mid_frame()
 
+    def keep(self) -> None:
+        """Take `drop_mid_frame` back: nothing was sent since."""
+        self._output.keep()
+
     def _end_sessions(self) -> None:
         for session in list(self.sessions.values()):
             session.end()

@@ -67,6 +67,10 @@ class Output:
         """Break the connection in the middle of the last frame of what is sent next."""
         self._breaks_off = True
 
+    def keep(self) -> None:
+        """Take `drop_mid_frame` back: nothing was sent since."""
+        self._breaks_off = False
+
     def _flush(self) -> None:
         if self._flushing is not None:
             self._flushing.cancel()

@@ -159,6 +159,11 @@ class BusServer:
             else:
                 connection.drop()
 
+    def keep_connections(self) -> None:
+        """Take back what `drop_connections` has in store for those on which nothing was sent yet."""
+        for connection in self._connections:
+            connection.keep()
+
     def availability_changed(self) -> None:
         """Detach links that a queue no longer keeps; move what waited for a queue."""
         if not self._servers:

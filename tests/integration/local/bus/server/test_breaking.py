@@ -87,6 +87,15 @@ async def test_a_sender_whose_acknowledgement_is_broken_off_sends_again(bus: Bus
     assert bus.server.state()["unique"].active == 2
 
 
+async def test_a_connection_on_which_nothing_was_sent_can_be_left_whole(bus: Bus) -> None:
+    async with bus.client() as client, client.get_queue_sender("plain") as sender:
+        await sender.send_messages(ServiceBusMessage("x"))
+        bus.server.drop_connections(mid_frame=True)
+        bus.server.keep_connections()
+        await sender.send_messages(ServiceBusMessage("y"))
+    assert bus.server.state()["plain"].active == 2
+
+
 async def test_without_retries_the_sender_gets_the_error(bus: Bus) -> None:
     async with bus.client() as client, client.get_queue_sender("plain") as sender:
         await sender.send_messages(ServiceBusMessage("x"))
