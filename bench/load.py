@@ -69,7 +69,7 @@ async def post(url: str, plan: Plan) -> Load:
         async def call() -> None:
             while next(numbers) <= plan.requests and time.perf_counter() < until:
                 asked = time.perf_counter()
-                headers = _trace_of_its_own() if plan.is_traced else {}
+                headers = trace_of_its_own() if plan.is_traced else {}
                 problem = await _post_once(session, url, plan.payload, headers)
                 if problem:
                     failures[problem] = failures.get(problem, 0) + 1
@@ -83,7 +83,7 @@ async def post(url: str, plan: Plan) -> Load:
     return Load(seconds, latencies, failures)
 
 
-def _trace_of_its_own() -> dict[str, str]:
+def trace_of_its_own() -> dict[str, str]:
     """Return the header of W3C Trace Context; whether it is exported is not the caller's choice."""
     return {"traceparent": f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-00"}
 

@@ -113,7 +113,7 @@ def _exported(collector: Collector, messages: int) -> tuple[float, float]:
 
 async def _delivered(running: RunningCloud, sizes: Sizes, settings: dict[str, str]) -> _Turn:
     """Fill the queue, and return what a receiver of its own does with it."""
-    await fill(running, sizes.filled, sizes)
+    await fill(running, sizes.filled, sizes, is_traced=True)
     begun, depth = await running.received(), await running.depth(QUEUE)
     async with host(running, "receiver", **settings) as receiver:
         arrivals = await running.arrivals(begun, depth, receiver, sizes.drain_seconds)

@@ -184,9 +184,12 @@ async def remove(running: RunningCloud, sizes: Sizes) -> Steady:
         return steady(await running.removals(QUEUE, depth, empty, sizes.drain_seconds))
 
 
-async def fill(running: RunningCloud, count: int, sizes: Sizes, every: int = 0) -> None:
+async def fill(
+    running: RunningCloud, count: int, sizes: Sizes, every: int = 0, *, is_traced: bool = False
+) -> None:
     """Put so many sealed messages on the queue; see `bench.fill`."""
-    await run(running, "sender", "bench.fill", str(count), str(sizes.payload), str(every))
+    arguments = map(str, (count, sizes.payload, every, is_traced))
+    await run(running, "sender", "bench.fill", *arguments)
 
 
 def thinned(ordered: list[float], most: int = 200) -> list[float]:

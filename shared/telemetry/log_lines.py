@@ -2,7 +2,8 @@
 
 The handler of OpenTelemetry's distribution makes a record of each line at once, and copies its
 attributes twice, while a message waits: a third of what telemetry costs a sender. Here a line is
-kept as it is until it is exported, and the SDK's processor gets one record for some hundred lines.
+kept as it is until it is exported, the SDK's processor gets one record for some hundred lines, and
+a line of the usual kind is encoded without the SDK's objects, which takes less than half as long.
 """
 
 from __future__ import annotations
@@ -10,14 +11,16 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from threading import Lock
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from opentelemetry._logs import LogRecord
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.context import Context, get_current
+from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
 from opentelemetry.instrumentation.log_utils import std_to_otel
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.logs.v1.logs_pb2 import ResourceLogs, ScopeLogs
 from opentelemetry.sdk._logs import (
     LogRecordLimits,
     LogRecordProcessor,
@@ -28,11 +31,26 @@ from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportRes
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.semconv.attributes import exception_attributes as of_errors
+from opentelemetry.trace import get_current_span
 
 # What each line has; the others are the fields that were given by `extra`.
 _STANDARD = vars(logging.makeLogRecord({})).keys() | {"message", "asctime", "taskName"}
 # "Log Data Model", SeverityText: those of the specification where Python's differ.
 _SEVERITIES = {"WARNING": "WARN", "CRITICAL": "FATAL"}
+# Of the fields that lines usually have, where they are in OTLP's AnyValue.
+_USUAL: dict[type, str] = {str: "string_value", int: "int_value", float: "double_value"}
+_TRACE_ID_BYTES = 16
+_SPAN_ID_BYTES = 8
+
+
+class RequestExporter(Protocol):
+    """An exporter to an OTLP endpoint, as `shared.telemetry.otlp.LogExporter` is."""
+
+    def export_request(self, request: ExportLogsServiceRequest) -> LogRecordExportResult:
+        """Export lines."""
+
+    def shutdown(self) -> None:
+        """Take nothing any more."""
 
 
 class LineHandler(logging.Handler):
@@ -59,7 +77,7 @@ class LineHandler(logging.Handler):
 class LineExporter(LogRecordExporter):
     """Exports the lines of groups by another exporter, a group at a time."""
 
-    def __init__(self, exporter: LogRecordExporter, resource: Resource) -> None:
+    def __init__(self, exporter: RequestExporter, resource: Resource) -> None:
         self._exporter = exporter
         self._resource = resource
         self._limits = LogRecordLimits()
@@ -72,21 +90,50 @@ class LineExporter(LogRecordExporter):
 
     def shutdown(self) -> None:
         """Shut down the other exporter."""
-        self._exporter.shutdown()  # type: ignore[no-untyped-call] # so it is in the SDK
+        self._exporter.shutdown()
 
-    def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        """Flush the other exporter."""
-        return self._exporter.force_flush(timeout_millis)
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:  # noqa: ARG002 - the SDK's name
+        """Return that nothing is left: it is the processor that keeps anything."""
+        return True
 
     def _export_group(self, group: _Group) -> LogRecordExportResult:
-        return self._exporter.export(
-            [
-                ReadableLogRecord(
-                    _record_of(line, context, self._limits), self._resource, _scope_of(line.name)
-                )
-                for line, context in group.take()
-            ]
+        request = ExportLogsServiceRequest()
+        scopes: dict[str, ScopeLogs] = {}
+        for line, context in group.take():
+            if not (scope := scopes.get(line.name)):
+                scope = scopes[line.name] = self._add_scope(request, line.name)
+            fields = _fields_of(line)
+            if not (self._are_usual(fields) and _is_added(scope, line, fields, context)):
+                record = _record_of(line, fields, context, self._limits)
+                encoded = self._by_the_sdk(record, line.name)
+                scope.log_records.extend(encoded.scope_logs[0].log_records)
+        return self._exporter.export_request(request)
+
+    def _add_scope(self, request: ExportLogsServiceRequest, logger: str) -> ScopeLogs:
+        """Add what the lines of a logger go to."""
+        found = self._by_the_sdk(LogRecord(), logger)
+        del found.scope_logs[0].log_records[:]
+        if not request.resource_logs:
+            request.resource_logs.append(found)
+        else:
+            request.resource_logs[0].scope_logs.extend(found.scope_logs)
+        added: ScopeLogs = request.resource_logs[0].scope_logs[-1]
+        return added
+
+    def _are_usual(self, fields: Mapping[str, Any]) -> bool:
+        """Return whether they are of the types that lines have as a rule, and within all limits."""
+        limits = self._limits
+        most = limits.max_log_record_attributes
+        return (
+            limits.max_log_record_attribute_length is None
+            and (most is None or most >= len(fields))
+            and all(type(value) in _USUAL for value in fields.values())
         )
+
+    def _by_the_sdk(self, record: LogRecord, logger: str) -> ResourceLogs:
+        readable = ReadableLogRecord(record, self._resource, InstrumentationScope(logger))
+        encoded: ResourceLogs = encode_logs([readable]).resource_logs[0]
+        return encoded
 
 
 class _Group:
@@ -113,7 +160,36 @@ class _Group:
             return lines or ()
 
 
-def _record_of(line: logging.LogRecord, context: Context, limits: LogRecordLimits) -> LogRecord:
+def _is_added(
+    scope: ScopeLogs, line: logging.LogRecord, fields: Mapping[str, Any], context: Context
+) -> bool:
+    """Add to a scope what the SDK would make of a line; False if a field has no room in OTLP."""
+    at = int(line.created * 1e9)
+    span = get_current_span(context).get_span_context()
+    added = scope.log_records.add(
+        time_unix_nano=at,
+        observed_time_unix_nano=at,
+        severity_text=_SEVERITIES.get(line.levelname, line.levelname),
+        severity_number=std_to_otel(line.levelno).value,
+        flags=span.trace_flags,
+    )
+    added.body.string_value = _text_of(line)
+    if span.trace_id:
+        added.trace_id = span.trace_id.to_bytes(_TRACE_ID_BYTES)
+    if span.span_id:
+        added.span_id = span.span_id.to_bytes(_SPAN_ID_BYTES)
+    try:
+        for name, value in fields.items():
+            setattr(added.attributes.add(key=name).value, _USUAL[type(value)], value)
+    except ValueError:  # an integer of more than 64 bits, a text that is not Unicode
+        del scope.log_records[-1]
+        return False
+    return True
+
+
+def _record_of(
+    line: logging.LogRecord, fields: dict[str, Any], context: Context, limits: LogRecordLimits
+) -> LogRecord:
     """Return what the SDK's own handler would have made of it."""
     at = int(line.created * 1e9)
     return LogRecord(
@@ -123,15 +199,17 @@ def _record_of(line: logging.LogRecord, context: Context, limits: LogRecordLimit
         severity_text=_SEVERITIES.get(line.levelname, line.levelname),
         severity_number=std_to_otel(line.levelno),
         body=_text_of(line),
-        attributes=_limited(_fields_of(line), limits),
+        attributes=_limited(fields, limits),
     )
 
 
 def _text_of(line: logging.LogRecord) -> str:
+    # Whatever is wrong with one line costs none of the others.
     try:
-        return line.getMessage()
-    except Exception:  # noqa: BLE001 - whatever is wrong with one line costs none of the others
-        return str(line.msg)
+        text = line.getMessage()
+    except Exception:  # noqa: BLE001 - arguments may have methods of their own
+        text = str(line.msg)
+    return text if text.isascii() else text.encode(errors="backslashreplace").decode()
 
 
 def _fields_of(line: logging.LogRecord) -> dict[str, Any]:
@@ -152,8 +230,3 @@ def _limited(fields: dict[str, Any], limits: LogRecordLimits) -> Mapping[str, An
     if length is None and (most is None or most >= len(fields)):
         return fields
     return BoundedAttributes(most, fields, max_value_len=length)
-
-
-@lru_cache(maxsize=256)
-def _scope_of(logger: str) -> InstrumentationScope:
-    return InstrumentationScope(logger)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,6 +13,8 @@ from opentelemetry import trace
 from opentelemetry.context import Context, attach, detach
 from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
 from opentelemetry.instrumentation.logging.handler import LoggingHandler
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.sdk._logs import (
     LoggerProvider,
     LogRecordDroppedAttributesWarning,
@@ -34,23 +36,37 @@ RESOURCE = Resource({"service.name": "relay-sender"})
 SPAN = SpanContext(0xA, 0xB, is_remote=True, trace_flags=TraceFlags(1))
 
 
-class Exporter(InMemoryLogRecordExporter):
+class Exporter:
     """Keeps what is exported, and how much at once; refuses where it should."""
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call] # so it is in the SDK
-        self.sizes: list[int] = []
+        self.requests: list[ExportLogsServiceRequest] = []
         self.refuses = False
 
-    def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
-        self.sizes.append(len(batch))
-        if self.refuses:
-            return LogRecordExportResult.FAILURE
-        return super().export(batch)
+    def export_request(self, request: ExportLogsServiceRequest) -> LogRecordExportResult:
+        # As an endpoint reads it.
+        self.requests.append(ExportLogsServiceRequest.FromString(request.SerializeToString()))
+        return LogRecordExportResult.FAILURE if self.refuses else LogRecordExportResult.SUCCESS
+
+    def shutdown(self) -> None:
+        pass
 
     @property
-    def texts(self) -> list[object]:
-        return [one.log_record.body for one in self.get_finished_logs()]
+    def sizes(self) -> list[int]:
+        return [len(lines_of(one)) for one in self.requests]
+
+    @property
+    def lines(self) -> list[LogRecord]:
+        return [line for one in self.requests for line in lines_of(one)]
+
+    @property
+    def texts(self) -> list[str]:
+        return [one.body.string_value for one in self.lines]
+
+
+def lines_of(request: ExportLogsServiceRequest) -> list[LogRecord]:
+    (resource,) = request.resource_logs
+    return [line for scope in resource.scope_logs for line in scope.log_records]
 
 
 class Waiting(LogRecordProcessor):
@@ -93,23 +109,24 @@ def logger_of(handler: logging.Handler) -> logging.Logger:
 
 
 def by_the_sdk(write: Callable[[logging.Logger], None]) -> list[Any]:
-    exporter, provider = Exporter(), LoggerProvider(RESOURCE)
+    exporter, provider = InMemoryLogRecordExporter(), LoggerProvider(RESOURCE)  # type: ignore[no-untyped-call] # so it is in the SDK
     provider.add_log_record_processor(SimpleLogRecordProcessor(exporter))
     write(logger_of(LoggingHandler(logger_provider=provider)))
     provider.shutdown()
-    return comparable(exporter.get_finished_logs())
+    return comparable(encode_logs(exporter.get_finished_logs()))
 
 
 def by_groups(write: Callable[[logging.Logger], None]) -> list[Any]:
     setup = Setup()
     write(setup.log)
     setup.processor.export()
-    return comparable(setup.exporter.get_finished_logs())
+    (request,) = setup.exporter.requests
+    return comparable(request)
 
 
-def comparable(lines: Sequence[ReadableLogRecord]) -> list[Any]:
+def comparable(request: ExportLogsServiceRequest) -> list[Any]:
     """Return what is sent of each line, without what differs from one run to the next."""
-    (resource,) = encode_logs(lines).resource_logs
+    (resource,) = request.resource_logs
     found = [(resource.resource, resource.schema_url)]
     for scope in resource.scope_logs:
         for line in scope.log_records:
@@ -143,6 +160,9 @@ WRITTEN: list[Callable[[logging.Logger], None]] = [
     lambda log: log.log(3, "below debug"),
     lambda log: log.log(99, "above critical"),
     lambda log: log.info("b", extra={"a": 1.5, "b": True, "c": ["d"], "e": b"f"}),
+    lambda log: log.info("c", extra={"a": 2**63, "b": -(2**63), "c": "d"}),
+    lambda log: log.info("d", extra={"a": None, "b": ""}),
+    lambda log: log.info("ä €"),
     lambda log: log.info("no error", exc_info=(None, None, None)),
     lambda log: log.error("never raised", exc_info=ValueError("a")),
     failing(ValueError("a", 1)),
@@ -183,9 +203,9 @@ def test_a_line_has_the_time_and_the_trace_of_its_writing_and_not_of_its_export(
     setup.log.info("a")
     detach(token)
     setup.processor.export()
-    (line,) = setup.exporter.get_finished_logs()
-    assert (line.log_record.trace_id, line.log_record.span_id) == (0xA, 0xB)
-    assert line.log_record.timestamp == line.log_record.observed_timestamp
+    (line,) = setup.exporter.lines
+    assert (int.from_bytes(line.trace_id), int.from_bytes(line.span_id)) == (0xA, 0xB)
+    assert line.time_unix_nano == line.observed_time_unix_nano > 0
 
 
 def test_lines_are_exported_in_groups_in_their_order() -> None:
@@ -230,6 +250,27 @@ def test_a_line_that_cannot_be_formatted_costs_none_of_the_others() -> None:
     setup.log.info("last")
     setup.processor.export()
     assert setup.exporter.texts == ["first", "%d bytes", "last"]
+
+
+@pytest.mark.parametrize("field", ["a", 2**64, "\udc80"])
+def test_a_line_that_cannot_be_encoded_costs_none_of_the_others(field: object) -> None:
+    setup = Setup()
+    setup.log.info("first")
+    setup.log.info("%s", "ä\udc80", extra={"field": field, "message_id": "m"})
+    setup.log.info("last")
+    setup.processor.export()
+    assert setup.exporter.texts == ["first", "ä\\udc80", "last"]
+    assert "m" in {pair.value.string_value for pair in setup.exporter.lines[1].attributes}
+
+
+def test_lines_of_each_logger_are_together() -> None:
+    setup = Setup()
+    for name in ("a", "b", "a"):
+        setup.log.handlers[0].handle(logging.makeLogRecord({"name": name, "levelno": 20}))
+    setup.processor.export()
+    (resource,) = setup.exporter.requests[0].resource_logs
+    found = [(one.scope.name, len(one.log_records)) for one in resource.scope_logs]
+    assert found == [("a", 2), ("b", 1)]
 
 
 def test_a_failed_export_of_one_group_is_that_of_all_and_the_others_are_tried() -> None:
