@@ -15,7 +15,7 @@ class Sizes:
     load_seconds: float = 6.0
     drain_seconds: float = 60.0
     filled: int = 3000
-    telemetry_rounds: int = 3
+    telemetry_rounds: int = 5
     telemetry_seconds: float = 1.5
     telemetry_filled: int = 2000
     bare_messages: int = 3000
