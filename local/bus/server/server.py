@@ -160,7 +160,7 @@ class BusServer:
                 connection.drop()
 
     def keep_connections(self) -> None:
-        """Take back what `drop_connections` has in store for those on which nothing was sent yet."""
+        """Take back what `drop_connections` has in store where nothing was sent since."""
         for connection in self._connections:
             connection.keep()
 
