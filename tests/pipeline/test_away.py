@@ -136,6 +136,7 @@ async def test_what_the_queue_cannot_hold_is_too_large_whatever_the_limit_says(
     assert "limit" not in problem
 
 
+@pytest.mark.long
 async def test_the_largest_body_that_is_taken_can_be_retried_rejected_and_replayed(
     cloud: Running,
 ) -> None:

@@ -123,7 +123,10 @@ async def test_poisoned_receipts_cost_no_other_its_place(cloud: Running) -> None
     await drop_all(cloud)
 
 
-@pytest.mark.parametrize("size", [1, 300, 180_000])
+@pytest.mark.parametrize(
+    "size",
+    [pytest.param(1, marks=pytest.mark.long), 300, pytest.param(180_000, marks=pytest.mark.long)],
+)
 async def test_random_bytes_are_rejected_as_they_came(cloud: Running, size: int) -> None:
     body = os.urandom(size)
     await put(cloud, "messages", ServiceBusMessage(body, message_id=f"random-{size}"))
