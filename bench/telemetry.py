@@ -1,9 +1,9 @@
 """What telemetry costs: throughput and CPU with it over those without, and what a message exports.
 
-As a deployment exports it: one trace in ten and each line of a log, by host and app. Callers name a
-trace, as those do that have telemetry: then messages are the same with and without. The collector
-only keeps what it is sent, but on the processors of everything else; so the CPU of the app's own
-processes, host and worker, has rows of its own.
+As a deployment exports it: one trace in ten and each line of a log, by host and app. Each message
+names a trace, as a caller with telemetry gives it: so the work is the same with and without. The
+collector only keeps what it is sent, but on the processors of everything else; so the CPU of the
+app's own processes, host and worker, has rows of its own.
 """
 
 from __future__ import annotations

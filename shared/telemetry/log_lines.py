@@ -20,6 +20,7 @@ from opentelemetry.context import Context, get_current
 from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
 from opentelemetry.instrumentation.log_utils import std_to_otel
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord as EncodedRecord
 from opentelemetry.proto.logs.v1.logs_pb2 import ResourceLogs, ScopeLogs
 from opentelemetry.sdk._logs import (
     LogRecordLimits,
@@ -102,11 +103,13 @@ class LineExporter(LogRecordExporter):
         for line, context in group.take():
             if not (scope := scopes.get(line.name)):
                 scope = scopes[line.name] = self._add_scope(request, line.name)
-            fields = _fields_of(line)
-            if not (self._are_usual(fields) and _is_added(scope, line, fields, context)):
-                record = _record_of(line, fields, context, self._limits)
-                encoded = self._by_the_sdk(record, line.name)
-                scope.log_records.extend(encoded.scope_logs[0].log_records)
+            added = _added(scope, line, context)
+            fields = _limited(_fields_of(line), self._limits)
+            if isinstance(fields, BoundedAttributes):
+                added.dropped_attributes_count = fields.dropped
+            if not _are_added(added, fields):
+                encoded = self._by_the_sdk(LogRecord(attributes=fields), line.name)
+                added.attributes.extend(encoded.scope_logs[0].log_records[0].attributes)
         return self._exporter.export_request(request)
 
     def _add_scope(self, request: ExportLogsServiceRequest, logger: str) -> ScopeLogs:
@@ -119,16 +122,6 @@ class LineExporter(LogRecordExporter):
             request.resource_logs[0].scope_logs.extend(found.scope_logs)
         added: ScopeLogs = request.resource_logs[0].scope_logs[-1]
         return added
-
-    def _are_usual(self, fields: Mapping[str, Any]) -> bool:
-        """Return whether they are of the types that lines have as a rule, and within all limits."""
-        limits = self._limits
-        most = limits.max_log_record_attributes
-        return (
-            limits.max_log_record_attribute_length is None
-            and (most is None or most >= len(fields))
-            and all(type(value) in _USUAL for value in fields.values())
-        )
 
     def _by_the_sdk(self, record: LogRecord, logger: str) -> ResourceLogs:
         readable = ReadableLogRecord(record, self._resource, InstrumentationScope(logger))
@@ -160,13 +153,11 @@ class _Group:
             return lines or ()
 
 
-def _is_added(
-    scope: ScopeLogs, line: logging.LogRecord, fields: Mapping[str, Any], context: Context
-) -> bool:
-    """Add to a scope what the SDK would make of a line; False if a field has no room in OTLP."""
+def _added(scope: ScopeLogs, line: logging.LogRecord, context: Context) -> EncodedRecord:
+    """Add to a scope what the SDK's own handler would have made of a line, but for its fields."""
     at = int(line.created * 1e9)
     span = get_current_span(context).get_span_context()
-    added = scope.log_records.add(
+    added: EncodedRecord = scope.log_records.add(
         time_unix_nano=at,
         observed_time_unix_nano=at,
         severity_text=_SEVERITIES.get(line.levelname, line.levelname),
@@ -178,29 +169,18 @@ def _is_added(
         added.trace_id = span.trace_id.to_bytes(_TRACE_ID_BYTES)
     if span.span_id:
         added.span_id = span.span_id.to_bytes(_SPAN_ID_BYTES)
+    return added
+
+
+def _are_added(added: EncodedRecord, fields: Mapping[str, Any]) -> bool:
+    """Add the fields to a record; where one is not of the usual kind, none, and return False."""
     try:
         for name, value in fields.items():
             setattr(added.attributes.add(key=name).value, _USUAL[type(value)], value)
-    except ValueError:  # an integer of more than 64 bits, a text that is not Unicode
-        del scope.log_records[-1]
+    except (KeyError, ValueError):  # another type, more than 64 bits, a text that is not Unicode
+        del added.attributes[:]
         return False
     return True
-
-
-def _record_of(
-    line: logging.LogRecord, fields: dict[str, Any], context: Context, limits: LogRecordLimits
-) -> LogRecord:
-    """Return what the SDK's own handler would have made of it."""
-    at = int(line.created * 1e9)
-    return LogRecord(
-        timestamp=at,
-        observed_timestamp=at,
-        context=context,
-        severity_text=_SEVERITIES.get(line.levelname, line.levelname),
-        severity_number=std_to_otel(line.levelno),
-        body=_text_of(line),
-        attributes=_limited(fields, limits),
-    )
 
 
 def _text_of(line: logging.LogRecord) -> str:
