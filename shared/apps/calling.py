@@ -7,9 +7,10 @@ project's, with a link to what each message belongs to.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from datetime import UTC, datetime
+from datetime import UTC
 from functools import cache
 from types import TracebackType
 
@@ -110,5 +111,9 @@ def _measure_wait(message: func.ServiceBusMessage, queue: str) -> None:
         return
     # The worker's library gives a time without a zone, which is in UTC.
     at = enqueued if enqueued.tzinfo else enqueued.replace(tzinfo=UTC)
-    seconds = max(0.0, (datetime.now(UTC) - at).total_seconds())
-    recording.measure(QUEUE_TIME, seconds, {"messaging.destination.name": queue})
+    recording.measure(QUEUE_TIME, max(0.0, time.time() - at.timestamp()), _waiting_on(queue))
+
+
+@cache
+def _waiting_on(queue: str) -> recording.Attributes:
+    return {"messaging.destination.name": queue}

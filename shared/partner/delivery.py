@@ -18,6 +18,11 @@ class Delivery:
     trace: TraceContext | None = None
     attempts: int = field(default=0, compare=False)
 
+    def in_trace(self, trace: TraceContext | None) -> Delivery:
+        """Return it as a part of a trace, where there is one."""
+        # `dataclasses.replace` takes four times as long.
+        return Delivery(self.header, self.payload, trace, self.attempts) if trace else self
+
 
 class DeliveryError(RelayError):
     """The partner did not accept a message; the text says why, and nothing of the message.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -100,7 +100,7 @@ class PartnerQueueClient:
         }
         name = f"send {target.queue}"
         with recording.span(name, Kind.PRODUCER, about, parent=delivery.trace) as span:
-            await self._send(target, replace(delivery, trace=span.context or delivery.trace))
+            await self._send(target, delivery.in_trace(span.context))
 
     async def _send(self, target: PartnerQueue, delivery: Delivery) -> None:
         try:

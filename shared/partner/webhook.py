@@ -11,7 +11,7 @@ import ssl
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
@@ -121,8 +121,7 @@ class WebhookClient:
             recording.span("POST", Kind.CLIENT, about, parent=delivery.trace) as span,
             recording.timed(HTTP_CLIENT, about) as measured,
         ):
-            traced = replace(delivery, trace=span.context) if span.context else delivery
-            status, failure = await self._post(target, traced, host)
+            status, failure = await self._post(target, delivery.in_trace(span.context), host)
             span.set("http.response.status_code", status)
             measured["http.response.status_code"] = status
             if delivery.attempts:

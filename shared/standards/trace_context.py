@@ -76,7 +76,7 @@ class TraceContext:
 
 
 def _state(value: object) -> str:
-    if not isinstance(value, str) or len(value) > _MAX_STATE:
+    if not value or not isinstance(value, str) or len(value) > _MAX_STATE:
         return ""
     # Empty members are allowed, and blanks around each.
     members = [member for part in value.split(",") if (member := part.strip(" \t"))]

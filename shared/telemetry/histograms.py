@@ -10,8 +10,7 @@ from __future__ import annotations
 import time
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from threading import Lock
+from dataclasses import dataclass, replace
 
 from opentelemetry.sdk.metrics.export import (
     AggregationTemporality,
@@ -24,6 +23,7 @@ from opentelemetry.sdk.metrics.export import Metric as ExportedMetric
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from shared.telemetry.metrics import Metric
+from shared.telemetry.pending_values import PendingValues
 from shared.telemetry.recording import Attributes
 
 # What would have them exported otherwise: as differences, or in buckets that grow with the values.
@@ -50,13 +50,54 @@ class _Series:
     most: float = float("-inf")
 
 
-@dataclass
 class _Values:
     """The series of one metric."""
 
-    metric: Metric
-    began: int = field(default_factory=time.time_ns)
-    series: dict[frozenset[tuple[str, str | int | float]], _Series] = field(default_factory=dict)
+    def __init__(self, metric: Metric) -> None:
+        self.metric = metric
+        self.began = time.time_ns()
+        self.series: dict[frozenset[tuple[str, str | int | float]], _Series] = {}
+        self.pending = PendingValues(self._sum_up)
+
+    def _sum_up(self, value: float, attributes: Attributes) -> None:
+        key = frozenset(attributes.items())
+        if not (series := self.series.get(key)):
+            series = _Series(dict(attributes), [0] * (len(self.metric.bounds) + 1))
+            self.series[key] = series
+        # As OpenTelemetry has it, a bucket's upper bound belongs to it.
+        series.buckets[bisect_left(self.metric.bounds, value)] += 1
+        series.count += 1
+        series.total += value
+        series.least = min(series.least, value)
+        series.most = max(series.most, value)
+
+    def exported(self, now: int) -> ExportedMetric | None:
+        """Return what all values so far are; None where there are none."""
+        with self.pending.summed_up():
+            if not self.series:
+                return None
+            return ExportedMetric(
+                self.metric.name,
+                self.metric.description,
+                self.metric.unit,
+                Histogram(
+                    [self._point(one, now) for one in self.series.values()],
+                    AggregationTemporality.CUMULATIVE,
+                ),
+            )
+
+    def _point(self, series: _Series, now: int) -> HistogramDataPoint:
+        return HistogramDataPoint(
+            attributes=series.attributes,
+            start_time_unix_nano=self.began,
+            time_unix_nano=now,
+            count=series.count,
+            sum=series.total,
+            bucket_counts=tuple(series.buckets),
+            explicit_bounds=self.metric.bounds,
+            min=series.least,
+            max=series.most,
+        )
 
 
 class Histograms:
@@ -64,25 +105,11 @@ class Histograms:
 
     def __init__(self, metrics: Iterable[Metric]) -> None:
         self._values = {one.name: _Values(one) for one in metrics}
-        self._lock = Lock()
 
-    def add(self, metric: Metric, value: float, attributes: Attributes) -> bool:
-        """Add a value; return whether the metric is one of these."""
-        if not (values := self._values.get(metric.name)):
-            return False
-        key = frozenset(attributes.items())
-        # As OpenTelemetry has it, a bucket's upper bound belongs to it.
-        bucket = bisect_left(metric.bounds, value)
-        with self._lock:
-            if not (series := values.series.get(key)):
-                series = _Series(dict(attributes), [0] * (len(metric.bounds) + 1))
-                values.series[key] = series
-            series.buckets[bucket] += 1
-            series.count += 1
-            series.total += value
-            series.least = min(series.least, value)
-            series.most = max(series.most, value)
-        return True
+    def of(self, metric: Metric) -> PendingValues | None:
+        """Return what takes a metric's values; None if it is not one of these."""
+        values = self._values.get(metric.name)
+        return values.pending if values else None
 
     def added_to(self, data: MetricsData, scope: str) -> MetricsData:
         """Return what is exported with these in it, as metrics of a scope."""
@@ -100,31 +127,4 @@ class Histograms:
 
     def _exported(self) -> Sequence[ExportedMetric]:
         now = time.time_ns()
-        with self._lock:
-            return [
-                ExportedMetric(
-                    values.metric.name,
-                    values.metric.description,
-                    values.metric.unit,
-                    Histogram(
-                        [_point(values, one, now) for one in values.series.values()],
-                        AggregationTemporality.CUMULATIVE,
-                    ),
-                )
-                for values in self._values.values()
-                if values.series
-            ]
-
-
-def _point(values: _Values, series: _Series, now: int) -> HistogramDataPoint:
-    return HistogramDataPoint(
-        attributes=series.attributes,
-        start_time_unix_nano=values.began,
-        time_unix_nano=now,
-        count=series.count,
-        sum=series.total,
-        bucket_counts=tuple(series.buckets),
-        explicit_bounds=values.metric.bounds,
-        min=series.least,
-        max=series.most,
-    )
+        return [found for one in self._values.values() if (found := one.exported(now))]

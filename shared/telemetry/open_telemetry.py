@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from contextvars import ContextVar, Token
-from threading import Lock
 from types import TracebackType
 
 from opentelemetry import context as contexts
 from opentelemetry import trace
-from opentelemetry.metrics import CallbackOptions, MeterProvider, Observation
+from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider, Observation
 from opentelemetry.sdk.trace.sampling import TraceIdRatioBased
 from opentelemetry.trace import (
     INVALID_SPAN_CONTEXT,
@@ -28,12 +27,16 @@ from opentelemetry.trace import (
 from shared.standards.trace_context import TraceContext
 from shared.telemetry.histograms import Histograms
 from shared.telemetry.metrics import METRICS, Metric
+from shared.telemetry.pending_values import PendingValues
 from shared.telemetry.recording import Attributes, Kind, Span
 
 SCOPE = "sealed-relay"
 """The name of what records, for spans and metrics."""
 
 _KINDS = {one: SpanKind[one.name] for one in Kind}
+# What a context has its span as; to have the API make the context takes a message three times as
+# long.
+(_SPAN,) = trace.set_span_in_context(trace.INVALID_SPAN, contexts.Context())
 
 
 class OpenTelemetryRecorder:
@@ -48,28 +51,12 @@ class OpenTelemetryRecorder:
         meters: MeterProvider,
         histograms: Histograms | None = None,
     ) -> None:
-        self._own = histograms
         self._tracer = traces.get_tracer(SCOPE)
         sampler = getattr(traces, "sampler", None)
         # Of the sampler that asks the trace's id alone, a comparison says what it would decide.
         self._ratio = sampler if type(sampler) is TraceIdRatioBased else None
         meter = meters.get_meter(SCOPE)
-        self._counts = {one.name: _Counts() for one in METRICS if not one.bounds}
-        for one in METRICS:
-            if counts := self._counts.get(one.name):
-                meter.create_observable_counter(
-                    one.name, [counts.observe], one.unit, one.description
-                )
-        self._histograms = {
-            one.name: meter.create_histogram(
-                one.name,
-                one.unit,
-                one.description,
-                explicit_bucket_boundaries_advisory=one.bounds,
-            )
-            for one in METRICS
-            if one.bounds
-        }
+        self._add = {one.name: _added_to(one, meter, histograms) for one in METRICS}
 
     def span(
         self, name: str, kind: Kind, attributes: Attributes, parent: TraceContext | None
@@ -97,10 +84,23 @@ class OpenTelemetryRecorder:
 
     def record(self, metric: Metric, value: float, attributes: Attributes) -> None:
         """See `Recorder`."""
-        if counts := self._counts.get(metric.name):
-            counts.add(value, attributes)
-        elif not (self._own and self._own.add(metric, value, attributes)):
-            self._histograms[metric.name].record(value, attributes)
+        self._add[metric.name](value, attributes)
+
+
+def _added_to(
+    metric: Metric, meter: Meter, own: Histograms | None
+) -> Callable[[float, Attributes], None]:
+    """Return what takes the values of a metric."""
+    name, unit, description = metric.name, metric.unit, metric.description
+    if not metric.bounds:
+        counts = _Counts()
+        meter.create_observable_counter(name, [counts.observe], unit, description)
+        return counts.pending.add
+    if own and (pending := own.of(metric)):
+        return pending.add
+    return meter.create_histogram(
+        name, unit, description, explicit_bucket_boundaries_advisory=metric.bounds
+    ).record
 
 
 class _Counts:
@@ -112,19 +112,16 @@ class _Counts:
 
     def __init__(self) -> None:
         self._sums: dict[frozenset[tuple[str, str | int | float]], float] = {}
-        self._lock = Lock()  # exports have threads of their own
+        self.pending = PendingValues(self._sum_up)
 
-    def add(self, value: float, attributes: Attributes) -> None:
-        """Add to a sum."""
+    def _sum_up(self, value: float, attributes: Attributes) -> None:
         key = frozenset(attributes.items())
-        with self._lock:
-            self._sums[key] = self._sums.get(key, 0) + value
+        self._sums[key] = self._sums.get(key, 0) + value
 
     def observe(self, _: CallbackOptions) -> Iterable[Observation]:
         """Return the sums so far."""
-        with self._lock:
-            sums = list(self._sums.items())
-        return [Observation(total, dict(key)) for key, total in sums]
+        with self.pending.summed_up():
+            return [Observation(total, dict(key)) for key, total in self._sums.items()]
 
 
 class _Call(NonRecordingSpan):
@@ -186,8 +183,7 @@ class _Attached:
 
     def __enter__(self) -> None:
         # Not on top of the current context: what is done now belongs to nobody else.
-        inside = trace.set_span_in_context(self._call, contexts.Context())
-        self._token = contexts.attach(inside)
+        self._token = contexts.attach(contexts.Context({_SPAN: self._call}))
         self._outer = _current.set(self._call)
 
     def __exit__(self, *error: object) -> None:

@@ -12,6 +12,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from shared.telemetry.histograms import Histograms, are_as_usual
 from shared.telemetry.metrics import BATCH_SIZE, METRICS, PARTNER, QUEUE_TIME, Metric
 from shared.telemetry.open_telemetry import SCOPE, OpenTelemetryRecorder
+from shared.telemetry.recording import Attributes
 
 VALUES = (0, 0.001, 0.005, 0.0050001, 0.3, 10.0, 10.1, 86_400.0, 1e9)
 
@@ -55,6 +56,12 @@ def points(data: MetricsData) -> dict[tuple[str, str, str], list[dict[str, Any]]
     return found
 
 
+def add(own: Histograms, value: float, attributes: Attributes) -> None:
+    pending = own.of(PARTNER)
+    assert pending
+    pending.add(value, attributes)
+
+
 def test_a_histogram_is_what_the_sdk_would_have_made_of_its_values() -> None:
     own = Histograms([QUEUE_TIME, PARTNER])
     data = own.added_to(recorded(own, QUEUE_TIME, BATCH_SIZE, PARTNER), SCOPE)
@@ -66,7 +73,7 @@ def test_what_was_recorded_once_is_in_each_later_export() -> None:
     data = recorded(own, PARTNER, BATCH_SIZE)
     first = points(own.added_to(data, SCOPE))
     assert points(own.added_to(data, SCOPE)) == first
-    own.add(PARTNER, 1.0, {})
+    add(own, 1.0, {})
     (later,) = (
         one for (name, *_), one in points(own.added_to(data, SCOPE)).items() if name == PARTNER.name
     )
@@ -75,7 +82,7 @@ def test_what_was_recorded_once_is_in_each_later_export() -> None:
 
 def test_a_metric_that_is_not_one_of_these_is_left_to_the_sdk() -> None:
     own = Histograms([PARTNER])
-    assert not own.add(QUEUE_TIME, 1.0, {})
+    assert own.of(QUEUE_TIME) is None
     data = recorded(own, QUEUE_TIME)
     assert own.added_to(data, SCOPE) is data  # nothing to add
 
@@ -84,7 +91,7 @@ def test_values_of_threads_at_once_are_all_counted() -> None:
     own = Histograms([PARTNER])
     data = recorded(own, BATCH_SIZE)
     with ThreadPoolExecutor(4) as threads:
-        list(threads.map(lambda n: own.add(PARTNER, 0.01, {"of": n % 2}), range(4000)))
+        list(threads.map(lambda n: add(own, 0.01, {"of": n % 2}), range(4000)))
     (found,) = (
         one for (name, *_), one in points(own.added_to(data, SCOPE)).items() if name == PARTNER.name
     )
