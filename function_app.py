@@ -38,4 +38,7 @@ else:
         app.register_functions(import_module(f"shared.apps.{name}").blueprint(settings))
 # Nor is it looked through again with each full collection.
 gc.freeze()
+# Ten times the default. What is new is mostly the messages under way, which a collection looks
+# through and cannot free: 5 % of a receiver's time.
+gc.set_threshold(20_000)
 gc.enable()

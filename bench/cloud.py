@@ -236,6 +236,7 @@ def _sample_root(running: RunningCloud, sample: str) -> Path:
     shutil.copytree(ROOT / "bench" / "samples", root, dirs_exist_ok=True)
     shutil.copy(root / f"{sample}.py", root / "function_app.py")
     shutil.copy(ROOT / "host.json", root / "host.json")
+    shutil.copy(ROOT / "shared" / "apps" / "message_times.py", root / "message_times.py")
     return root
 
 

@@ -8,16 +8,14 @@ import json
 import os
 from datetime import UTC, datetime
 from importlib import import_module
-from typing import Any
 
 import aiohttp
 import azure.functions as func
 from azure.servicebus import ServiceBusMessage
 from sdks import Together, queue_sender
 
-# As the relay does: azure-functions tries more formats of times than Python keeps compiled.
-formats: Any = import_module("_strptime")
-formats._CACHE_MAX_SIZE = 64  # noqa: SLF001 - Python has no public way to raise it
+# As the relay does: azure-functions tries formats that the times of the host never have.
+import_module("message_times").read_at_once()
 
 app = func.FunctionApp()
 partner = json.loads(os.environ["SAMPLE_PARTNER"])["url"]

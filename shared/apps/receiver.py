@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import azure.functions as func
 
-from shared.apps import time_formats
+from shared.apps import message_times
 from shared.apps.calling import handling
 from shared.apps.crash_markers import CrashMarkers
 from shared.apps.outcomes import (
@@ -42,7 +42,7 @@ _log = logging.getLogger(__name__)
 
 def blueprint(settings: ReceiverSettings) -> func.Blueprint:
     """Register the receiver's functions."""
-    time_formats.keep_compiled()
+    message_times.read_at_once()
     functions = func.Blueprint()
     clients = connect_clients(settings)
     accepted = settings.formats_accepted

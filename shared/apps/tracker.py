@@ -11,7 +11,7 @@ from typing import List  # noqa: UP035 - see where it is used
 
 import azure.functions as func
 
-from shared.apps import time_formats
+from shared.apps import message_times
 from shared.apps.calling import handling_batch
 from shared.apps.failures import FailureAnswers
 from shared.apps.listing import Query, counts_answer, entry_answer
@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 
 def blueprint(settings: TrackerSettings) -> func.Blueprint:
     """Register the tracker's functions."""
-    time_formats.keep_compiled()
+    message_times.read_at_once()
     functions = func.Blueprint()
     clients = connect_clients(settings)
     tracker = Tracker(clients)
