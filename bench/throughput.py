@@ -38,23 +38,29 @@ class Comparison:
         ours, theirs = self.accepted[RELAY].cpu_ms, self.delivered[RELAY].cpu_ms
         sample, taking = self.accepted[SAMPLE].cpu_ms, self.delivered[SAMPLE].cpu_ms
         return {
-            "accepted empty": self._accepted_over(EMPTY, self._reached(self._accepted_rate)),
-            "delivered empty": self._delivered_over(EMPTY, self._reached(self._delivered_rate)),
+            "accepted empty": self._accepted_over(EMPTY, self._reached(self._accepted_rate, EMPTY)),
+            "delivered empty": self._delivered_over(
+                EMPTY, self._reached(self._delivered_rate, EMPTY)
+            ),
             "accepted SDKs": self._accepted_over(SDKS),
             "delivered SDKs": self._delivered_over(SDKS),
             "sender CPU": Figure(
                 ours["worker"] / sample["worker"], spent(ours), self._refused(SAMPLE)
             ),
             "receiver CPU": Figure(theirs["worker"] / taking["worker"], spent(theirs)),
-            "accepted": self._accepted_over(SAMPLE),
-            "delivered": self._delivered_over(SAMPLE),
+            "accepted": self._accepted_over(SAMPLE, self._reached(self._accepted_rate, SAMPLE)),
+            "delivered": self._delivered_over(SAMPLE, self._reached(self._delivered_rate, SAMPLE)),
         }
 
     def distant_figures(self) -> dict[str, Figure]:
         """Return the rows of a cloud that is as far away as a region."""
         return {
-            "accepted distant": self._accepted_over(SAMPLE),
-            "delivered distant": self._delivered_over(SAMPLE),
+            "accepted distant": self._accepted_over(
+                SAMPLE, self._reached(self._accepted_rate, SAMPLE)
+            ),
+            "delivered distant": self._delivered_over(
+                SAMPLE, self._reached(self._delivered_rate, SAMPLE)
+            ),
         }
 
     def _accepted_rate(self, who: str) -> float:
@@ -75,9 +81,9 @@ class Comparison:
     def _refused(self, who: str) -> Mapping[str, int]:
         return refused_by({name: self.accepted[name].load for name in (RELAY, who)})
 
-    def _reached(self, rate: Callable[[str], float]) -> str:
+    def _reached(self, rate: Callable[[str], float], over: str) -> str:
         """Say what nothing that uses the SDKs can exceed by much."""
-        return f"{SDKS} reach {rate(SDKS) / rate(EMPTY):.2f}; "
+        return f"{SDKS} reach {rate(SDKS) / rate(over):.2f}; "
 
     def series(self) -> dict[str, object]:
         """Return rates and latencies, for results.json."""
@@ -105,7 +111,7 @@ def _over(ours: float, beside: float) -> Figure:
 
 async def near(running: RunningCloud, sizes: Sizes) -> Findings:
     """Compare on loopback."""
-    found = await compare(running, sizes, with_floors=True)
+    found = await compare(running, sizes)
     return Findings(found.figures(), {"near": found.series()}, found.refused)
 
 
@@ -115,8 +121,8 @@ async def distant(running: RunningCloud, sizes: Sizes) -> Findings:
     return Findings(found.distant_figures(), {"distant": found.series()}, found.refused)
 
 
-async def compare(running: RunningCloud, sizes: Sizes, *, with_floors: bool = False) -> Comparison:
-    """Measure the sample, then the relay, then what is empty; `with_floors` the SDKs alone, too."""
+async def compare(running: RunningCloud, sizes: Sizes) -> Comparison:
+    """Measure the sample, then the relay, then what is empty, and the SDKs alone."""
     accepted: dict[str, Accepted] = {}
     delivered: dict[str, Steady] = {}
     await running.command("stop", "receiver")
@@ -128,14 +134,12 @@ async def compare(running: RunningCloud, sizes: Sizes, *, with_floors: bool = Fa
     await running.command("stop", "receiver")
     async with host(running, "sender", "empty_function") as empty:
         accepted[EMPTY] = await accept(running, empty, sizes)
-    if with_floors:
-        database = str(running.folder / "sdk-sender.sqlite3")
-        async with host(running, "sender", "sdk_sender", SAMPLE_DATABASE=database) as sdks:
-            accepted[SDKS] = await accept(running, sdks, sizes)
+    database = str(running.folder / "sdk-sender.sqlite3")
+    async with host(running, "sender", "sdk_sender", SAMPLE_DATABASE=database) as sdks:
+        accepted[SDKS] = await accept(running, sdks, sizes)
     delivered[EMPTY] = await remove(running, sizes)
-    if with_floors:
-        await fill(running, sizes.filled, sizes)
-        delivered[SDKS] = await _delivered_by("sdk_receiver", running, sizes)
+    await fill(running, sizes.filled, sizes)
+    delivered[SDKS] = await _delivered_by("sdk_receiver", running, sizes)
     return Comparison(accepted, delivered)
 
 

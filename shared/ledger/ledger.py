@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import datetime
 from functools import cache
 from itertools import chain
@@ -24,6 +26,7 @@ from shared.message.receipt import Receipt
 from shared.message.state import State
 
 _MAX_BATCH = 200  # of what goes together in one transaction
+_STATE = [column.name for column in COLUMNS].index("state")
 _RowUpdate = Mapping[str, Any]  # values of columns of the table, and IS_PROVEN
 
 
@@ -39,6 +42,7 @@ class Ledger:
         self._accepting = Batches(self._accept_all, LedgerUnavailableError)
         self._updating = Batches(self._update_all, LedgerUnavailableError)
         self._counting = Batches(self._count_all, LedgerUnavailableError)
+        self._sqlite_writer = asyncio.Lock()
 
     async def accept(self, message: NewMessage) -> LedgerEntry:
         """Write a new message; return the entry of its id, of this message or an earlier one."""
@@ -107,7 +111,9 @@ class Ledger:
         accepted = batch.take_at_most(_MAX_BATCH)
 
         async def write(connection: AsyncConnection) -> Mapping[str, LedgerEntry]:
-            return {row.id: _entry(row) for row in await accept_all(connection, accepted)}
+            async with self._writer(connection):
+                rows = await accept_all(connection, accepted)
+            return {row.id: _entry(row) for row in rows}
 
         entries = await self._database.run(write, is_one_change=True)
         return [entries[message.id] for message in accepted]
@@ -133,15 +139,22 @@ class Ledger:
         updates = list(chain.from_iterable(taken))
 
         async def write(connection: AsyncConnection) -> None:
-            await _upsert(connection, updates)
+            async with self._writer(connection):
+                await _upsert(connection, updates)
 
         await self._database.run(write, is_one_change=True)
         return [None] * len(taken)
 
+    def _writer(self, connection: AsyncConnection) -> AbstractAsyncContextManager[Any]:
+        """Write in it: of SQLite's writers one works, and others would nap and hold a thread."""
+        is_sqlite = connection.dialect.name == "sqlite"
+        return self._sqlite_writer if is_sqlite else nullcontext()
+
 
 def _entry(row: Row[Any]) -> LedgerEntry:
-    values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
-    return LedgerEntry(**{**values, "state": State(values["state"])})
+    values = list(row)  # in the order of COLUMNS, which is that of the fields
+    values[_STATE] = State(values[_STATE])
+    return LedgerEntry(*values)
 
 
 def one_entry(message_id: str) -> Select[Any]:

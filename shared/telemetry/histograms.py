@@ -68,8 +68,10 @@ class _Values:
         series.buckets[bisect_left(self.metric.bounds, value)] += 1
         series.count += 1
         series.total += value
-        series.least = min(series.least, value)
-        series.most = max(series.most, value)
+        if value < series.least:
+            series.least = value
+        if value > series.most:
+            series.most = value
 
     def exported(self, now: int) -> ExportedMetric | None:
         """Return what all values so far are; None where there are none."""
