@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -173,6 +174,14 @@ def percentile(values: Sequence[float], share: float) -> float:
     ordered = sorted(values)
     position = max(0, -(-round(share * len(ordered) * 1e9) // 10**9) - 1)
     return ordered[min(position, len(ordered) - 1)]
+
+
+def median_ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
+    """Return the median of the ratios of pairs: what was measured one right after the other.
+
+    A machine is slower for some seconds now and then, by more than many a difference is.
+    """
+    return statistics.median(one / other for one, other in zip(ours, theirs, strict=True))
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,11 @@ from datetime import datetime
 import aiohttp
 
 from bench.cloud import Host, RunningCloud, host, run
+from bench.comparison import SDKS
 from bench.figures import Figure, Findings, percentile
 from bench.load import Plan, post
 from bench.sizes import Sizes
-from bench.throughput import QUEUE, SDKS
+from bench.throughput import QUEUE
 
 _COLD_CALLERS = 64
 _IDLE_MS = 150  # between two messages

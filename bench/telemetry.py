@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from bench.cloud import RunningCloud, host
-from bench.figures import Figure, Findings, steady
+from bench.figures import Figure, Findings, median_ratio, steady
 from bench.sizes import Sizes
 from bench.throughput import QUEUE, accept, fill
 from tests.otlp import Collector, collecting
@@ -95,14 +95,11 @@ def _cpu(turns: Sequence[_Turn]) -> Figure:
 
 
 def _compared(values: Sequence[float], note: str) -> Figure:
-    """Return the median of what pairs of neighbours have as their ratio.
-
-    A machine is slower for some seconds now and then, by more than what telemetry costs.
-    """
-    pairs = list(zip(_with(values), _without(values), strict=True))
-    ratio = statistics.median(exporting / without for exporting, without in pairs)
-    medians = map(statistics.median, zip(*pairs, strict=True))
-    return Figure(ratio, f"{note.format(*medians)}, medians of {len(pairs)} pairs")
+    """Return what pairs of neighbours have as their ratio."""
+    exporting, without = _with(values), _without(values)
+    medians = statistics.median(exporting), statistics.median(without)
+    ratio = median_ratio(exporting, without)
+    return Figure(ratio, f"{note.format(*medians)}, medians of {len(without)} pairs")
 
 
 def _exported(collector: Collector, messages: int) -> tuple[float, float]:

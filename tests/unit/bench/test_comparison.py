@@ -1,9 +1,9 @@
 from __future__ import annotations
 
+from bench.comparison import EMPTY, SAMPLE, SDKS, Accepted, Comparison
 from bench.expectations import BESIDE, DISTANT
 from bench.figures import Steady
 from bench.load import RELAY, Load
-from bench.throughput import EMPTY, SAMPLE, SDKS, Accepted, Comparison
 
 
 def accepted(rate: int, failures: dict[str, int] | None = None) -> Accepted:
@@ -11,17 +11,24 @@ def accepted(rate: int, failures: dict[str, int] | None = None) -> Accepted:
     return Accepted(Load(1.0, [0.01] * rate, failures or {}), {"worker": 2.0, "host": 1.0})
 
 
-def comparison(*, of_sample: dict[str, int], of_relay: dict[str, int]) -> Comparison:
+def comparison(
+    *, of_sample: dict[str, int], of_relay: dict[str, int], speeds: tuple[float, ...] = (1.0,)
+) -> Comparison:
+    """Make turns, one on a machine of each speed; the failures are of the first."""
+    fails = {RELAY: of_relay, SAMPLE: of_sample}
+    accepting = {RELAY: 400, SAMPLE: 100, EMPTY: 1000, SDKS: 500}
+    delivering = {RELAY: 200.0, SAMPLE: 50.0, EMPTY: 400.0, SDKS: 250.0}
     return Comparison(
         {
-            RELAY: accepted(400, of_relay),
-            SAMPLE: accepted(100, of_sample),
-            EMPTY: accepted(1000),
-            SDKS: accepted(500),
+            name: [
+                accepted(int(rate * speed), {} if turn else fails.get(name))
+                for turn, speed in enumerate(speeds)
+            ]
+            for name, rate in accepting.items()
         },
         {
-            name: Steady(rate, {"worker": 1.0})
-            for name, rate in {RELAY: 200.0, SAMPLE: 50.0, EMPTY: 400.0, SDKS: 250.0}.items()
+            name: [Steady(rate * speed, {"worker": 1 / speed}) for speed in speeds]
+            for name, rate in delivering.items()
         },
     )
 
@@ -40,6 +47,19 @@ def test_beside_what_is_empty_the_note_has_what_the_sdks_alone_reach() -> None:
     figures = comparison(of_sample={}, of_relay={}).figures()
     assert figures["accepted empty"].note.startswith("the SDKs alone reach 0.50; 400/s of 1,000/s")
     assert figures["delivered empty"].note.startswith("the SDKs alone reach 0.62; 200/s of 400/s")
+
+
+def test_a_machine_that_is_slower_for_some_turns_changes_no_ratio() -> None:
+    steady = comparison(of_sample={}, of_relay={}).figures()
+    drifting = comparison(of_sample={}, of_relay={}, speeds=(1.0, 0.5, 0.25, 0.5)).figures()
+    assert {name: one.value for name, one in drifting.items()} == {
+        name: one.value for name, one in steady.items()
+    }
+
+
+def test_a_row_shows_the_rates_and_the_cpu_of_the_turn_in_the_middle() -> None:
+    figures = comparison(of_sample={}, of_relay={}, speeds=(1.0, 0.5, 0.25)).figures()
+    assert "100/s of 200/s; CPU ms a message: worker 2.00" in figures["delivered empty"].note
 
 
 def test_what_either_of_two_refused_is_part_of_the_row() -> None:
