@@ -18,7 +18,7 @@ class Sizes:
     turns_accepting: int = 4
     turns_delivering: int = 3
     filled: int = 2000
-    telemetry_rounds: int = 5
+    telemetry_rounds: int = 7
     telemetry_seconds: float = 1.5
     telemetry_filled: int = 2000
     bare_messages: int = 3000
