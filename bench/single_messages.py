@@ -64,7 +64,11 @@ async def cold_first_message(running: RunningCloud, sizes: Sizes) -> Findings:
 
 
 async def idle(running: RunningCloud, sizes: Sizes) -> Findings:
-    """Measure one message at a time, beside the bare SDK's, both with a pause between two."""
+    """Measure one message at a time, beside the bare SDK's, both with a pause between two.
+
+    Until it is accepted, as of the bare send and of the floors, without a receiver on the same
+    processors; until it is at the partner, with one.
+    """
     await running.command("stop", "receiver")
     given = {
         "sender": await running.environment("sender"),
@@ -73,11 +77,13 @@ async def idle(running: RunningCloud, sizes: Sizes) -> Findings:
     numbers = (str(sizes.idle_messages), str(sizes.payload), str(_IDLE_MS))
     bare = await run(running, "receiver", "bench.bare_sdk", "trip", *numbers, given=given)
     floors = await _floors(running, sizes)
+    alone = await _one_by_one(running.app("sender"), sizes)
     await running.command("start", "receiver")
+    await running.emptied(QUEUE)
     posted = await _one_by_one(running.app("sender"), sizes)
     await running.emptied(QUEUE)
     send, trip = percentile(bare["sends"], 0.5), percentile(bare["trips"], 0.5)
-    accepted = _beside(percentile([one.seconds for one in posted], 0.5), send)
+    accepted = _beside(percentile([one.seconds for one in alone], 0.5), send)
     return Findings(
         {
             "idle accepted": Figure(accepted.value, f"{accepted.note}; {floors}"),

@@ -11,6 +11,8 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Mapping, Sequence
+from functools import cache
+from itertools import islice
 from threading import Lock
 from typing import Any, Protocol, cast
 
@@ -32,16 +34,16 @@ from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportRes
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.semconv.attributes import exception_attributes as of_errors
-from opentelemetry.trace import get_current_span
+
+from shared.telemetry.open_telemetry import ids_of
 
 # What each line has; the others are the fields that were given by `extra`.
+_OF_EACH = len(vars(logging.makeLogRecord({})))
 _STANDARD = vars(logging.makeLogRecord({})).keys() | {"message", "asctime", "taskName"}
 # "Log Data Model", SeverityText: those of the specification where Python's differ.
 _SEVERITIES = {"WARNING": "WARN", "CRITICAL": "FATAL"}
 # Of the fields that lines usually have, where they are in OTLP's AnyValue.
 _USUAL: dict[type, str] = {str: "string_value", int: "int_value", float: "double_value"}
-_TRACE_ID_BYTES = 16
-_SPAN_ID_BYTES = 8
 
 
 class RequestExporter(Protocol):
@@ -156,29 +158,34 @@ class _Group:
 def _added(scope: ScopeLogs, line: logging.LogRecord, context: Context) -> EncodedRecord:
     """Add to a scope what the SDK's own handler would have made of a line, but for its fields."""
     at = int(line.created * 1e9)
-    span = get_current_span(context).get_span_context()
+    trace_id, span_id, flags = ids_of(context)
     added: EncodedRecord = scope.log_records.add(
         time_unix_nano=at,
         observed_time_unix_nano=at,
         severity_text=_SEVERITIES.get(line.levelname, line.levelname),
-        severity_number=std_to_otel(line.levelno).value,
-        flags=span.trace_flags,
+        severity_number=_number_of(line.levelno),
+        trace_id=trace_id,
+        span_id=span_id,
+        flags=flags,
     )
     added.body.string_value = _text_of(line)
-    if span.trace_id:
-        added.trace_id = span.trace_id.to_bytes(_TRACE_ID_BYTES)
-    if span.span_id:
-        added.span_id = span.span_id.to_bytes(_SPAN_ID_BYTES)
     return added
+
+
+@cache
+def _number_of(level: int) -> int:
+    number: int = std_to_otel(level).value
+    return number
 
 
 def _are_added(added: EncodedRecord, fields: Mapping[str, Any]) -> bool:
     """Add the fields to a record; where one is not of the usual kind, none, and return False."""
+    attributes = added.attributes
     try:
         for name, value in fields.items():
-            setattr(added.attributes.add(key=name).value, _USUAL[type(value)], value)
+            setattr(attributes.add(key=name).value, _USUAL[type(value)], value)
     except (KeyError, ValueError):  # another type, more than 64 bits, a text that is not Unicode
-        del added.attributes[:]
+        del attributes[:]
         return False
     return True
 
@@ -193,7 +200,9 @@ def _text_of(line: logging.LogRecord) -> str:
 
 
 def _fields_of(line: logging.LogRecord) -> dict[str, Any]:
-    fields = {name: value for name, value in vars(line).items() if name not in _STANDARD}
+    # A line gets its own fields after those that each has; a formatter adds some of the latter.
+    given = islice(vars(line).items(), _OF_EACH, None)
+    fields = {name: value for name, value in given if name not in _STANDARD}
     if line.exc_info and line.exc_info[1]:
         _, error, where = line.exc_info
         fields[of_errors.EXCEPTION_TYPE] = type(error).__name__

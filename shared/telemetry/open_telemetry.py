@@ -33,6 +33,8 @@ from shared.telemetry.recording import Attributes, Kind, Span
 SCOPE = "sealed-relay"
 """The name of what records, for spans and metrics."""
 
+_TRACE_ID_BYTES = 16
+_SPAN_ID_BYTES = 8
 _KINDS = {one: SpanKind[one.name] for one in Kind}
 # What a context has its span as; to have the API make the context takes a message three times as
 # long.
@@ -103,6 +105,24 @@ def _added_to(
     ).record
 
 
+def ids_of(context: contexts.Context) -> tuple[bytes, bytes, int]:
+    """Return trace id, span id and flags of what a context is below, as OTLP has them.
+
+    The ids are empty where it is below nothing.
+    """
+    span = trace.get_current_span(context)
+    if isinstance(span, _Call) and span.parent:
+        # Not by way of a context of the SDK, which takes a line as long as all else of it.
+        _, trace_id, span_id, flags = span.parent.parent.split("-")
+        return bytes.fromhex(trace_id), bytes.fromhex(span_id), int(flags, 16)
+    found = span.get_span_context()
+    return (
+        found.trace_id.to_bytes(_TRACE_ID_BYTES) if found.trace_id else b"",
+        found.span_id.to_bytes(_SPAN_ID_BYTES) if found.span_id else b"",
+        found.trace_flags,
+    )
+
+
 class _Counts:
     """The sums of one metric by attributes, read at each export.
 
@@ -135,7 +155,7 @@ class _Call(NonRecordingSpan):
     def __init__(self, parent: TraceContext | None, links: Sequence[TraceContext]) -> None:
         # Not that of the SDK: most calls are left out, and nobody asks for their context.
         self._found: SpanContext | None = None
-        self._parent = parent
+        self.parent = parent
         self.trace = parent
         self.links = links
         self.left_out: _LeftOut | None = None
@@ -143,7 +163,7 @@ class _Call(NonRecordingSpan):
     def get_span_context(self) -> SpanContext:
         """Return what its spans are below."""
         if self._found is None:
-            self._found = _context_of(self._parent) if self._parent else INVALID_SPAN_CONTEXT
+            self._found = _context_of(self.parent) if self.parent else INVALID_SPAN_CONTEXT
         return self._found
 
     def __repr__(self) -> str:

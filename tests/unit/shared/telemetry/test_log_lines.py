@@ -30,7 +30,10 @@ from opentelemetry.sdk._logs.export import (
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
+from shared.standards.trace_context import TraceContext
+from shared.telemetry import recording
 from shared.telemetry.log_lines import LineExporter, LineHandler
+from tests.unit.shared.telemetry.recorded import recording_in_memory
 
 RESOURCE = Resource({"service.name": "relay-sender"})
 SPAN = SpanContext(0xA, 0xB, is_remote=True, trace_flags=TraceFlags(1))
@@ -206,6 +209,18 @@ def test_a_line_has_the_time_and_the_trace_of_its_writing_and_not_of_its_export(
     (line,) = setup.exporter.lines
     assert (int.from_bytes(line.trace_id), int.from_bytes(line.span_id)) == (0xA, 0xB)
     assert line.time_unix_nano == line.observed_time_unix_nano > 0
+
+
+@pytest.mark.parametrize(
+    "parent", [None, *(TraceContext(f"00-{'a' * 32}-{'b' * 16}-{flags}") for flags in ("00", "01"))]
+)
+def test_a_line_of_a_call_is_below_what_the_call_is_below(parent: TraceContext | None) -> None:
+    def write(log: logging.Logger) -> None:
+        with recording.attached(parent):
+            log.info("queued")
+
+    with recording_in_memory():
+        assert by_groups(write) == by_the_sdk(write)
 
 
 def test_lines_are_exported_in_groups_in_their_order() -> None:
