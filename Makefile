@@ -44,7 +44,7 @@ help:
 	@echo "make conformance the tests of what the local cloud has of Azure; AZURE=1 GROUP=NAME against Azure"
 	@echo "make func APP=receiver  the local cloud, with that app under the Functions Core Tools"
 	@echo "make azure    try in a subscription what only Azure can show; costs money, asks first"
-	@echo "make bench    measure what is fast, beside other ways to do it; 14 minutes"
+	@echo "make bench    measure what is fast, beside other ways to do it; 20 minutes"
 	@echo "make bench-quick  the same with tiny sizes, to see that it works; its figures mean nothing; 2 minutes"
 	@echo "make check    format, lint, types, layers, locks, workflows, infrastructure, documents;"
 	@echo "              2 minutes"

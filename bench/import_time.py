@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
 import shutil
+import statistics
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.cloud import ROOT, BenchError, RunningCloud
-from bench.figures import Figure, Findings
+from bench.figures import Figure, Findings, median_ratio
 from bench.sizes import Sizes
 
 _APPS = ("sender", "receiver", "tracker")
@@ -65,7 +65,7 @@ async def import_time(running: RunningCloud, sizes: Sizes) -> Findings:
         ours = _Import(["function_app"], environment)
         # It also writes the byte code, where there is none yet.
         sdks = _Import((await _run(ours))["sdks"], environment)
-        figures[f"import {app}"] = _beside(*await _best(sizes.imports, ours, sdks))
+        figures[f"import {app}"] = _beside(*await _in_turns(sizes.imports, ours, sdks))
     figures["import read-only"] = await _read_only(running, sizes)
     return Findings(figures)
 
@@ -87,27 +87,34 @@ async def _read_only(running: RunningCloud, sizes: Sizes) -> Figure:
         bare = _Import(["function_app"], without, packages["bare"])
         compiled = _Import(["function_app"], environment, packages["compiled"])
         await _run(compiled)  # which writes it
-        return _beside(*await _best(sizes.imports, bare, compiled))
+        return _beside(*await _in_turns(sizes.imports, bare, compiled))
 
 
-def _beside(one: _Time, other: _Time) -> Figure:
+def _beside(ours: Sequence[_Time], theirs: Sequence[_Time]) -> Figure:
+    one, other = _median(ours), _median(theirs)
     note = (
         f"{one.seconds:.2f} s beside {other.seconds:.2f} s; "
         f"CPU of the importing thread {one.thread:.2f} s beside {other.thread:.2f} s"
     )
-    return Figure(one.seconds / other.seconds, note)
+    return Figure(
+        median_ratio([one.seconds for one in ours], [one.seconds for one in theirs]), note
+    )
 
 
-async def _best(times: int, *imports: _Import) -> list[_Time]:
-    """Return the shortest times of each, made in turns."""
-    best = [_Time(math.inf, math.inf)] * len(imports)
-    for _ in range(times):
-        for number, one in enumerate(imports):
-            taken, least = await _run(one), best[number]
-            best[number] = _Time(
-                min(least.seconds, taken["seconds"]), min(least.thread, taken["thread"])
-            )
-    return best
+def _median(times: Sequence[_Time]) -> _Time:
+    seconds, thread = ([getattr(one, name) for one in times] for name in ("seconds", "thread"))
+    return _Time(statistics.median(seconds), statistics.median(thread))
+
+
+async def _in_turns(times: int, ours: _Import, theirs: _Import) -> tuple[list[_Time], list[_Time]]:
+    """Make both so often, one right after the other."""
+    pairs = [(await _time(ours), await _time(theirs)) for _ in range(times)]
+    return [one for one, _ in pairs], [other for _, other in pairs]
+
+
+async def _time(one: _Import) -> _Time:
+    taken = await _run(one)
+    return _Time(taken["seconds"], taken["thread"])
 
 
 async def _run(one: _Import) -> Any:

@@ -31,7 +31,7 @@ class Sizes:
     slow_bound_seconds: float = 60.0
     slow_batched_seconds: float = 25.0
     cold_starts: int = 3
-    imports: int = 7
+    imports: int = 11
     latency_ms: int = 5
     sweep_seconds: float = 2.5
     sweep_callers: Sequence[int] = (1, 4, 16, 64, 256)
