@@ -20,7 +20,6 @@ class Sizes:
     filled: int = 2000
     telemetry_rounds: int = 7
     telemetry_seconds: float = 1.5
-    telemetry_filled: int = 2000
     bare_messages: int = 3000
     idle_messages: int = 40
     several_messages: int = 6000
@@ -53,7 +52,6 @@ QUICK = Sizes(
     filled=60,
     telemetry_rounds=1,
     telemetry_seconds=0.3,
-    telemetry_filled=60,
     bare_messages=60,
     idle_messages=3,
     several_messages=60,

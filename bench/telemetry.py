@@ -9,33 +9,21 @@ app's own processes, host and worker, has rows of its own.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from bench.cloud import RunningCloud, host
-from bench.figures import Figure, Findings, median_ratio, steady
+from bench.comparison import Accepted
+from bench.figures import Figure, Findings, Steady, median_ratio
 from bench.sizes import Sizes
-from bench.throughput import QUEUE, accept, fill
+from bench.throughput import accept, delivered_by, fill
 from tests.otlp import Collector, collecting
 
 T = TypeVar("T")
 
 # The sampler of a deployment is known to Azure Monitor's exporters alone; the share is the same.
 _SAMPLING = {"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.1"}
-
-
-@dataclass(frozen=True)
-class _Turn:
-    """What an app did in a while: messages a second, and CPU milliseconds a message."""
-
-    rate: float
-    cpu_ms: Mapping[str, float]
-
-    @property
-    def app_cpu_ms(self) -> float:
-        """Those of the app's host and worker."""
-        return self.cpu_ms["host"] + self.cpu_ms["worker"]
 
 
 async def telemetry(running: RunningCloud, sizes: Sizes) -> Findings:
@@ -46,22 +34,21 @@ async def telemetry(running: RunningCloud, sizes: Sizes) -> Findings:
             **_SAMPLING,
         }
         await running.command("stop", "receiver")
-        short = replace(sizes, load_seconds=sizes.telemetry_seconds, filled=sizes.telemetry_filled)
+        short = replace(sizes, load_seconds=sizes.telemetry_seconds)
         async with (
             host(running, "sender") as without,
             host(running, "sender", **settings) as exporting,
         ):
             hosts = sizes.telemetry_rounds * (without, exporting, exporting, without)
-            found = [await accept(running, one, short, is_traced=True) for one in hosts]
-        accepted = [_Turn(one.load.rate, one.cpu_ms) for one in found]
-        messages = sum(len(one.load.latencies) + sizes.callers for one in _with(found))
+            accepted = [await accept(running, one, short, is_traced=True) for one in hosts]
+        messages = sum(len(one.load.latencies) + sizes.callers for one in _with(accepted))
         by_sender = _exported(collector, messages)
         # What is on the queue now is delivered first: the turns after it begin alike.
-        await _delivered(running, short, {})
+        await _delivered(running, sizes, {})
         collector.bodies.clear()
         turns = sizes.telemetry_rounds * ({}, settings, settings, {})
-        delivered = [await _delivered(running, short, one) for one in turns]
-        by_receiver = _exported(collector, len(_with(delivered)) * short.filled)
+        delivered = [await _delivered(running, sizes, one) for one in turns]
+        by_receiver = _exported(collector, len(_with(delivered)) * sizes.filled)
         await running.command("start", "receiver")
     items, size = (one + other for one, other in zip(by_sender, by_receiver, strict=True))
     return Findings(
@@ -73,7 +60,7 @@ async def telemetry(running: RunningCloud, sizes: Sizes) -> Findings:
             "telemetry items": Figure(items, f"{by_sender[0]:.1f} of them by the sender"),
             "telemetry bytes": Figure(size, f"{by_sender[1]:.0f} of them by the sender, by OTLP"),
         },
-        refused=sum(one.load.refused for one in found),
+        refused=sum(one.load.refused for one in accepted),
     )
 
 
@@ -86,12 +73,14 @@ def _without(turns: Sequence[T]) -> Sequence[T]:
     return [one for number, one in enumerate(turns) if number % 4 in (0, 3)]
 
 
-def _rates(turns: Sequence[_Turn]) -> Figure:
+def _rates(turns: Sequence[Accepted] | Sequence[Steady]) -> Figure:
     return _compared([one.rate for one in turns], "{:.0f}/s over {:.0f}/s")
 
 
-def _cpu(turns: Sequence[_Turn]) -> Figure:
-    return _compared([one.app_cpu_ms for one in turns], "{:.2f} ms a message over {:.2f} ms")
+def _cpu(turns: Sequence[Accepted] | Sequence[Steady]) -> Figure:
+    """Compare the CPU of the app's own processes."""
+    values = [one.cpu_ms["host"] + one.cpu_ms["worker"] for one in turns]
+    return _compared(values, "{:.2f} ms a message over {:.2f} ms")
 
 
 def _compared(values: Sequence[float], note: str) -> Figure:
@@ -108,12 +97,7 @@ def _exported(collector: Collector, messages: int) -> tuple[float, float]:
     return len(sizes) / messages, sum(sizes) / messages
 
 
-async def _delivered(running: RunningCloud, sizes: Sizes, settings: dict[str, str]) -> _Turn:
+async def _delivered(running: RunningCloud, sizes: Sizes, settings: dict[str, str]) -> Steady:
     """Fill the queue, and return what a receiver of its own does with it."""
     await fill(running, sizes.filled, sizes, is_traced=True)
-    begun, depth = await running.received(), await running.depth(QUEUE)
-    async with host(running, "receiver", **settings) as receiver:
-        arrivals = await running.arrivals(begun, depth, receiver, sizes.drain_seconds)
-        await running.emptied(QUEUE, "receipts")
-    found = steady(arrivals)
-    return _Turn(found.rate, found.cpu_ms)
+    return await delivered_by(running, sizes, **settings)

@@ -44,9 +44,7 @@ async def compare(running: RunningCloud, sizes: Sizes) -> Comparison:
     # What they have sent is for several receivers.
     async with host(running, "receiver", "empty_trigger"):
         await running.emptied(QUEUE)
-    delivered = await _delivered(running, sizes)
-    await running.command("start", "receiver")
-    return Comparison(accepted, delivered)
+    return Comparison(accepted, await _delivered(running, sizes))
 
 
 async def _accepted(running: RunningCloud, sizes: Sizes) -> dict[str, list[Accepted]]:
@@ -73,18 +71,26 @@ async def _delivered(running: RunningCloud, sizes: Sizes) -> dict[str, list[Stea
         async with host(running, "sender", "sample_sender") as sender:
             plan = Plan(sizes.callers, payload, requests=sizes.filled)
             await post(f"{sender.url}/api/messages", plan)
-        return await _delivered_by("sample_receiver", running, sizes)
+        return await by_sample("sample_receiver")
 
-    async def relay_or_sdks(receiver: str | None) -> Steady:
+    async def by_sample(receiver: str) -> Steady:
+        secret = (await running.control("GET", "/partner/secrets"))["webhook"]
+        return await delivered_by(running, sizes, receiver, SAMPLE_PARTNER=secret)
+
+    async def relay() -> Steady:
         await fill(running, sizes.filled, sizes)
-        return await _delivered_by(receiver, running, sizes)
+        return await delivered_by(running, sizes)
+
+    async def sdks() -> Steady:
+        await fill(running, sizes.filled, sizes)
+        return await by_sample("sdk_receiver")
 
     return await _in_turns(
         {
             SAMPLE: sample,
-            RELAY: partial(relay_or_sdks, None),
+            RELAY: relay,
             EMPTY: partial(_removed, running, sizes),
-            SDKS: partial(relay_or_sdks, "sdk_receiver"),
+            SDKS: sdks,
         },
         sizes.turns_delivering,
     )
@@ -101,11 +107,12 @@ async def _in_turns(
     return found
 
 
-async def _delivered_by(sample: str | None, running: RunningCloud, sizes: Sizes) -> Steady:
-    """Measure how a receiver delivers what is on the queue, until it is empty."""
+async def delivered_by(
+    running: RunningCloud, sizes: Sizes, sample: str | None = None, **settings: str
+) -> Steady:
+    """Measure how the relay's receiver, or a sample, delivers what is on the queue, to its end."""
     begun, depth = await running.received(), await running.depth(QUEUE)
-    secret = (await running.control("GET", "/partner/secrets"))["webhook"]
-    async with host(running, "receiver", sample, SAMPLE_PARTNER=secret) as receiver:
+    async with host(running, "receiver", sample, **settings) as receiver:
         arrivals = await running.arrivals(begun, depth, receiver, sizes.drain_seconds)
         await running.emptied(QUEUE, "receipts")
     return steady(arrivals)
