@@ -14,15 +14,16 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from bench import machine, plots
 from bench.expectations import EXPECTED
-from bench.figures import Row, as_json, is_busy, made_on, refusals, rows, shown
+from bench.figures import as_json, is_busy, made_on, reason, refusals, rows, shown, tally
 from bench.groups import Run, run_all, run_at_once
 from bench.sizes import FULL, QUICK
 
@@ -43,14 +44,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder = Path(name)
         run = Run(QUICK if is_quick else FULL, folder, _say)
         asyncio.run(run_at_once(run) if is_quick else run_all(run))
-        table = rows(EXPECTED, run.figures, run.failures)
+        table = [as_json(row) for row in rows(EXPECTED, run.figures, run.failures)]
         results = {
             "machine": machine.describe(),
             "before": before,
             "after": machine.load(),
             "others": others.share(),
             "seconds": round(time.monotonic() - begun),
-            "rows": [as_json(row) for row in table],
+            "rows": table,
             "failed": run.failures,
             "refused": run.refused,
             "series": run.series,
@@ -62,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(made_on(results))
     for title, count in run.refused.items():
         print(f"THE RELAY REFUSED {count:,} REQUESTS, SO ITS FIGURES ARE NOT TO BE USED: {title}")
-    is_whole = not run.failures and all(row.figure is not None for row in table)
+    is_whole = not run.failures and all(row["figure"] is not None for row in table)
     return 0 if is_whole and not run.refused else 1
 
 
@@ -70,19 +71,19 @@ def _say(line: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {line}", file=sys.stderr, flush=True)
 
 
-def _show(table: Sequence[Row]) -> None:
+def _show(table: Sequence[Mapping[str, Any]]) -> None:
     shows = Table("what", "before", "must be", "measured", "", show_edge=False)
     for row in table:
-        bound = str(row.expected.bound or "")
-        figure = "" if row.figure is None else shown(row.figure)
-        shows.add_row(row.expected.name, row.expected.before, bound, figure, row.verdict)
+        figure = "" if row["figure"] is None else shown(row["figure"])
+        shows.add_row(row["name"], row["before"], row["bound"], figure, row["verdict"])
     console = Console()
     console.print(shows)
     for row in table:
-        if row.verdict.startswith("not"):
-            console.print(f"{row.verdict}: {row.expected.name}: {row.note}", soft_wrap=True)
-        if row.refused:
-            console.print(f"{row.expected.name}: {refusals(row.refused)}", soft_wrap=True)
+        if why := reason(row):
+            console.print(f"{row['verdict']}: {row['name']}: {why}", soft_wrap=True)
+        if row["refused"]:
+            console.print(f"{row['name']}: {refusals(row['refused'])}", soft_wrap=True)
+    console.print(tally(table))
 
 
 if __name__ == "__main__":

@@ -5,12 +5,12 @@ from __future__ import annotations
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from bench.figures import Figure, Steady, median_ratio, spent
+from bench.figures import SDKS, Figure, Steady, median_ratio, spent
 from bench.load import RELAY, Load, refused_by
 
-SAMPLE, EMPTY, SDKS = "the sample", "an empty function", "the SDKs alone"
+SAMPLE, EMPTY = "the sample", "an empty function"
 
 
 @dataclass(frozen=True)
@@ -59,11 +59,10 @@ class Comparison:
         }
 
     def _accepted_over(self, who: str, *, with_floor: bool = False) -> Figure:
-        ratio, note = _over(self.accepted, who, with_floor=with_floor)
-        return Figure(ratio, note, self._refused(who))
+        return replace(_over(self.accepted, who, with_floor=with_floor), refused=self._refused(who))
 
     def _delivered_over(self, who: str, *, with_floor: bool = False) -> Figure:
-        return Figure(*_over(self.delivered, who, with_floor=with_floor))
+        return _over(self.delivered, who, with_floor=with_floor)
 
     def _refused(self, who: str) -> Mapping[str, int]:
         return refused_by({name: self._load(name) for name in (RELAY, who)})
@@ -101,13 +100,11 @@ class Comparison:
 _Turns = Mapping[str, Sequence[Accepted]] | Mapping[str, Sequence[Steady]]
 
 
-def _over(turns: _Turns, who: str, *, with_floor: bool) -> tuple[float, str]:
+def _over(turns: _Turns, who: str, *, with_floor: bool) -> Figure:
     rates = _rates(turns)
-    floor = ""
-    if with_floor:  # what nothing that uses the SDKs can exceed by much
-        floor = f"{SDKS} reach {_ratio(turns, SDKS, who):.2f}; "
-    note = f"{floor}{rates[RELAY]:,.0f}/s of {rates[who]:,.0f}/s; {spent(_cpu(turns))}"
-    return _ratio(turns, RELAY, who), note
+    note = f"{rates[RELAY]:,.0f}/s of {rates[who]:,.0f}/s; {spent(_cpu(turns))}"
+    floor = _ratio(turns, SDKS, who) if with_floor else None
+    return Figure(_ratio(turns, RELAY, who), note, floor=floor)
 
 
 def _ratio(turns: _Turns, one: str, other: str) -> float:

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import statistics
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 BUSY = 0.5
 """Processes a processor, in the minute before, from which on a machine was not quiet."""
+
+_REACHED, _NOT_MEASURED = "reached", "not measured"
+_OUT_OF_REACH = "out of reach"  # the SDKs alone miss the bound as well, in the same run
+_NOT_REACHED = "not reached"
+_VERDICTS = (_REACHED, _OUT_OF_REACH, _NOT_REACHED, _NOT_MEASURED)
+
+SDKS = "the SDKs alone"
+"""The name of the floor: what does the least that must be done, by the same SDKs."""
 
 OTHERS = 0.1
 """The share of all processors that others used meanwhile, from which on it was not quiet."""
@@ -43,12 +52,14 @@ class Figure:
     """What was measured for a row: a value, and where the time went or what was counted.
 
     `refused` is how many requests each of those compared did not accept; those without are left
-    out.
+    out. `floor` is what the SDKs alone reach, measured in the same turns: nothing made of them is
+    much better.
     """
 
     value: float
     note: str = ""
     refused: Mapping[str, int] = field(default_factory=dict)
+    floor: float | None = None
 
 
 @dataclass(frozen=True)
@@ -71,15 +82,20 @@ class Row:
     figure: float | None
     note: str = ""
     refused: Mapping[str, int] = field(default_factory=dict)
+    floor: float | None = None
 
     @property
     def verdict(self) -> str:
-        """`reached`, `not reached`, `not measured`, or nothing for a row without a bound."""
+        """One of `_VERDICTS`, or nothing for a row without a bound."""
         if self.figure is None:
-            return "not measured"
-        if self.expected.bound is None:
+            return _NOT_MEASURED
+        bound = self.expected.bound
+        if bound is None:
             return ""
-        return "reached" if self.expected.bound.holds(self.figure) else "not reached"
+        if bound.holds(self.figure):
+            return _REACHED
+        is_out_of_reach = self.floor is not None and not bound.holds(self.floor)
+        return _OUT_OF_REACH if is_out_of_reach else _NOT_REACHED
 
 
 def rows(
@@ -93,10 +109,10 @@ def rows(
         raise ValueError(f"no row of the table is named {', '.join(unknown)}")
     joined = []
     for name, row in expected.items():
-        figure = figures.get(name)
-        note = figure.note if figure else failures.get(name, "nothing measured it")
-        refused = figure.refused if figure else {}
-        joined.append(Row(row, figure.value if figure else None, note, refused))
+        if figure := figures.get(name):
+            joined.append(Row(row, figure.value, figure.note, figure.refused, figure.floor))
+        else:
+            joined.append(Row(row, None, failures.get(name, "nothing measured it")))
     return joined
 
 
@@ -108,6 +124,7 @@ def as_json(row: Row) -> dict[str, object]:
         "before": row.expected.before,
         "bound": str(bound) if bound else "",
         "figure": row.figure,
+        "floor": row.floor,
         "verdict": row.verdict,
         "note": row.note,
         "refused": dict(row.refused),
@@ -144,16 +161,29 @@ def markdown(results: Iterable[Mapping[str, Any]]) -> str:
         figure = row["figure"]
         measured = "" if figure is None else shown(float(str(figure)))
         verdict = str(row["verdict"])
-        notes = [str(row["note"])] if row["note"] and verdict.startswith("not") else []
-        if refused := refusals(row.get("refused") or {}):
-            notes.append(refused)  # whatever the verdict: what failed was not as fast as it looks
-        last = ": ".join(filter(None, (verdict, "; ".join(notes))))
+        notes = [reason(row), refusals(row.get("refused") or {})]
+        last = ": ".join(filter(None, (verdict, "; ".join(filter(None, notes)))))
         lines.append(f"| {row['name']} | {row['before']} | {row['bound']} | {measured} | {last} |")
     return "\n".join(lines)
 
 
+def reason(row: Mapping[str, Any]) -> str:
+    """Return why a row of results.json is not reached; nothing of one that is or has no bound."""
+    if row["verdict"] in ("", _REACHED):
+        return ""
+    floor = row.get("floor")
+    alone = "" if floor is None else f"{SDKS} reach {shown(float(floor))}"
+    return "; ".join(filter(None, (alone, str(row["note"]))))
+
+
+def tally(results: Iterable[Mapping[str, Any]]) -> str:
+    """Return how many rows of results.json have which verdict."""
+    counted = Counter(row["verdict"] for row in results)
+    return ", ".join(f"{counted[name]} {name}" for name in _VERDICTS if counted[name])
+
+
 def refusals(refused: Mapping[str, int]) -> str:
-    """Return who did not accept how many requests."""
+    """Return who did not accept how many requests: what failed was not as fast as it looks."""
     return ", ".join(f"{who} refused {count:,}" for who, count in refused.items())
 
 

@@ -8,14 +8,13 @@ import os
 import statistics
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import aiohttp
 
 from bench.cloud import Host, RunningCloud, host, run
-from bench.comparison import SDKS
-from bench.figures import Figure, Findings, percentile
+from bench.figures import SDKS, Figure, Findings, percentile
 from bench.load import Plan, post
 from bench.sizes import Sizes
 from bench.throughput import QUEUE
@@ -76,24 +75,27 @@ async def idle(running: RunningCloud, sizes: Sizes) -> Findings:
     }
     numbers = (str(sizes.idle_messages), str(sizes.payload), str(_IDLE_MS))
     bare = await run(running, "receiver", "bench.bare_sdk", "trip", *numbers, given=given)
-    floors = await _floors(running, sizes)
+    nothing, least = await _floors(running, sizes)
     alone = await _one_by_one(running.app("sender"), sizes)
     await running.command("start", "receiver")
     await running.emptied(QUEUE)
     posted = await _one_by_one(running.app("sender"), sizes)
     await running.emptied(QUEUE)
     send, trip = percentile(bare["sends"], 0.5), percentile(bare["trips"], 0.5)
-    accepted = _beside(percentile([one.seconds for one in alone], 0.5), send)
+    accepted = _beside(_median(alone), send)
+    floors = f"an empty function takes {1000 * nothing:.1f} ms, {SDKS} {1000 * least:.1f} ms"
     return Findings(
         {
-            "idle accepted": Figure(accepted.value, f"{accepted.note}; {floors}"),
+            "idle accepted": replace(
+                accepted, note=f"{accepted.note}; {floors}", floor=least / send
+            ),
             "idle at the partner": _beside(percentile(await _arrived(running, posted), 0.5), trip),
         }
     )
 
 
-async def _floors(running: RunningCloud, sizes: Sizes) -> str:
-    """Say how long what nothing can be faster than takes to accept a message."""
+async def _floors(running: RunningCloud, sizes: Sizes) -> tuple[float, float]:
+    """Return in how many seconds an empty function answers, and the SDKs alone accept a message."""
     async with host(running, "sender", "empty_function") as empty:
         nothing = await _one_by_one(empty, sizes)
     database = str(running.folder / "sdk-sender-idle.sqlite3")
@@ -101,14 +103,15 @@ async def _floors(running: RunningCloud, sizes: Sizes) -> str:
         least = await _one_by_one(sdks, sizes)
     # Nobody could open what it has sent.
     await run(running, "receiver", "bench.bare_sdk", "receive", str(await running.depth(QUEUE)))
-    empty_ms, sdks_ms = (
-        1000 * percentile([one.seconds for one in posted], 0.5) for posted in (nothing, least)
-    )
-    return f"an empty function takes {empty_ms:.1f} ms, {SDKS} {sdks_ms:.1f} ms"
+    return _median(nothing), _median(least)
 
 
 def _beside(ours: float, bare: float) -> Figure:
     return Figure(ours / bare, f"{1000 * ours:.1f} ms beside {1000 * bare:.1f} ms")
+
+
+def _median(posted: Sequence[_Posted]) -> float:
+    return percentile([one.seconds for one in posted], 0.5)
 
 
 @dataclass(frozen=True)

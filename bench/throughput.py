@@ -11,8 +11,8 @@ from functools import partial
 from typing import TypeVar
 
 from bench.cloud import Host, RunningCloud, host, run
-from bench.comparison import EMPTY, SAMPLE, SDKS, Accepted, Comparison
-from bench.figures import Findings, Steady, steady
+from bench.comparison import EMPTY, SAMPLE, Accepted, Comparison
+from bench.figures import SDKS, Findings, Steady, steady
 from bench.load import RELAY, Plan, post
 from bench.processes import cpu_seconds
 from bench.sizes import Sizes

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -111,8 +111,9 @@ class Database:
     @asynccontextmanager
     async def _signed_in(self) -> AsyncIterator[AsyncConnection]:
         refusals: dict[str, AuthenticationFailedError] = {}
-        async with AsyncExitStack() as stack:
-            async for value in self._values():
+        # Closed here: a generator that is only left is closed by a task of its own, each time.
+        async with AsyncExitStack() as stack, aclosing(self._values()) as values:
+            async for value in values:
                 if value in refusals:
                     continue
                 try:
@@ -124,7 +125,7 @@ class Database:
                     return
         raise next(iter(refusals.values()))
 
-    async def _values(self) -> AsyncIterator[str]:
+    async def _values(self) -> AsyncGenerator[str, None]:
         """Give the values to sign in with: the kept one, the last one accepted, the newest."""
         value = await self._value()
         yield value

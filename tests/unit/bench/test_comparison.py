@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-from bench.comparison import EMPTY, SAMPLE, SDKS, Accepted, Comparison
+from bench.comparison import EMPTY, SAMPLE, Accepted, Comparison
 from bench.expectations import BESIDE, DISTANT
-from bench.figures import Steady
+from bench.figures import SDKS, Steady
 from bench.load import RELAY, Load
 
 
@@ -43,10 +43,16 @@ def test_each_row_is_a_rate_over_another() -> None:
     assert (values["accepted"], values["delivered"]) == (4.0, 4.0)
 
 
-def test_beside_what_is_empty_the_note_has_what_the_sdks_alone_reach() -> None:
-    figures = comparison(of_sample={}, of_relay={}).figures()
-    assert figures["accepted empty"].note.startswith("the SDKs alone reach 0.50; 400/s of 1,000/s")
-    assert figures["delivered empty"].note.startswith("the SDKs alone reach 0.62; 200/s of 400/s")
+def test_a_row_beside_others_has_what_the_sdks_alone_reach() -> None:
+    found = comparison(of_sample={}, of_relay={})
+    figures = {**found.figures(), **found.distant_figures()}
+    floors = {name: figure.floor for name, figure in figures.items() if figure.floor is not None}
+    assert floors == {
+        "accepted empty": 0.5,
+        "delivered empty": 0.625,
+        **dict.fromkeys(("accepted", "delivered", *DISTANT), 5.0),
+    }
+    assert figures["accepted empty"].note.startswith("400/s of 1,000/s")
 
 
 def test_a_machine_that_is_slower_for_some_turns_changes_no_ratio() -> None:

@@ -15,6 +15,7 @@ from bench.figures import (
     shown,
     spent,
     steady,
+    tally,
 )
 
 AT_MOST_3 = Expected("seal", Bound("at most", 3.0), "5")
@@ -34,6 +35,34 @@ AT_LEAST_2 = Expected("rate", Bound("at least", 2.0), "1")
 def test_a_figure_is_held_to_its_bound(expected: Expected, figure: float, verdict: str) -> None:
     (row,) = rows({"row": expected}, {"row": Figure(figure)}, {})
     assert row.verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("expected", "figure", "floor", "verdict"),
+    [
+        (AT_LEAST_2, 1.5, 1.99, "out of reach"),
+        (AT_LEAST_2, 1.5, 2.0, "not reached"),
+        (AT_LEAST_2, 2.0, 1.5, "reached"),
+        (AT_MOST_3, 4.0, 3.01, "out of reach"),
+        (AT_MOST_3, 4.0, 3.0, "not reached"),
+        (Expected("free"), 7.0, 8.0, ""),
+    ],
+)
+def test_a_bound_that_the_sdks_alone_miss_is_out_of_reach(
+    expected: Expected, figure: float, floor: float, verdict: str
+) -> None:
+    (row,) = rows({"row": expected}, {"row": Figure(figure, "worker 2 ms", floor=floor)}, {})
+    assert row.verdict == verdict
+    measured = "the SDKs alone reach" in markdown([as_json(row)])
+    assert measured == (verdict not in ("", "reached"))
+
+
+def test_what_holds_and_what_does_not_is_counted() -> None:
+    given = {"a": AT_MOST_3, "b": AT_LEAST_2, "c": AT_LEAST_2, "d": Expected("free")}
+    figures = {"a": Figure(2.0), "b": Figure(1.0), "c": Figure(1.0, floor=1.5), "d": Figure(1.0)}
+    found = [as_json(row) for row in rows(given, figures, {})]
+    assert tally(found) == "1 reached, 1 out of reach, 1 not reached"
+    assert tally(found[:1]) == "1 reached"
 
 
 def test_a_row_without_a_figure_says_why() -> None:
