@@ -178,6 +178,7 @@ def only_here(name: str) -> list[PredictedResource]:
     raise AssertionError(name)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", EACH)
 def test_every_property_that_is_changed_or_left_out_is_named(name: str) -> None:
     made = snapshot(name)

@@ -59,6 +59,7 @@ def attempts(cloud: Running) -> int:
     return sum(logs.count(f"Executing 'Functions.{name}'") for name in ("receive", "retry"))
 
 
+@pytest.mark.long
 async def test_days_without_the_partner(cloud: Running) -> None:
     await cloud.fault(service="partner", answer="status", status=503)
     async with cloud.session() as session:

@@ -18,7 +18,10 @@ SETTINGS = {
 }
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+# SQLite's is the ledger of all other tests of the pipeline.
+@pytest.fixture(
+    scope="module", params=[pytest.param("sqlite", marks=pytest.mark.long), "postgresql"]
+)
 def database(request: pytest.FixtureRequest) -> Iterator[str | None]:
     """Give the URL of a database with a ledger in it; None for the local cloud's own."""
     if request.param == "sqlite":
