@@ -108,15 +108,15 @@ class Ledger:
         await self._database.close()
 
     async def _accept_all(self, batch: Batch[NewMessage, LedgerEntry]) -> Sequence[LedgerEntry]:
-        accepted = batch.take_at_most(_MAX_BATCH)
-
-        async def write(connection: AsyncConnection) -> Mapping[str, LedgerEntry]:
+        async def write(connection: AsyncConnection) -> Sequence[LedgerEntry]:
             async with self._writer(connection):
-                rows = await accept_all(connection, accepted)
-            return {row.id: _entry(row) for row in rows}
+                # Taken in its turn: what came while another wrote goes as well.
+                accepted = batch.take_at_most(_MAX_BATCH)
+                rows = await accept_all(connection, accepted) if accepted else []
+            entries = {row.id: _entry(row) for row in rows}
+            return [entries[message.id] for message in accepted]
 
-        entries = await self._database.run(write, is_one_change=True)
-        return [entries[message.id] for message in accepted]
+        return await self._database.run(write, is_one_change=True)
 
     async def _count_all(
         self, batch: Batch[None, Sequence[StateCount]]
@@ -135,15 +135,14 @@ class Ledger:
         return [found] * len(taken)
 
     async def _update_all(self, batch: Batch[Sequence[_RowUpdate], None]) -> Sequence[None]:
-        taken = batch.take_at_most(_MAX_BATCH)
-        updates = list(chain.from_iterable(taken))
-
-        async def write(connection: AsyncConnection) -> None:
+        async def write(connection: AsyncConnection) -> int:
             async with self._writer(connection):
-                await _upsert(connection, updates)
+                taken = batch.take_at_most(_MAX_BATCH)
+                if taken:
+                    await _upsert(connection, list(chain.from_iterable(taken)))
+            return len(taken)
 
-        await self._database.run(write, is_one_change=True)
-        return [None] * len(taken)
+        return [None] * await self._database.run(write, is_one_change=True)
 
     def _writer(self, connection: AsyncConnection) -> AbstractAsyncContextManager[Any]:
         """Write in it: of SQLite's writers one works, and others would nap and hold a thread."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -38,6 +40,15 @@ def on_hand_over(monkeypatch: pytest.MonkeyPatch, note: Callable[[], None]) -> N
     monkeypatch.setattr(SqliteConnection, "_execute", noted)
 
 
+@contextmanager
+def held(file: Path) -> Iterator[None]:
+    """Let nobody write to a file meanwhile."""
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.rollback()
+
+
 @pytest.fixture
 async def engine(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
     made = make_engine(f"sqlite+aiosqlite:///{tmp_path / 'file'}")
@@ -67,6 +78,65 @@ async def test_a_message_goes_to_the_thread_once_a_statement(
         seen.clear()
         await asyncio.gather(*steps)
         assert len(seen) == expected
+    await ledger.close()
+
+
+async def test_what_comes_while_another_writes_goes_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = await databases.sqlite(tmp_path)
+    ledger = Ledger(Secret(url))
+    # Opens as many connections as work side by side below.
+    await asyncio.gather(ledger.check(), ledger.counts())
+    seen: list[None] = []
+    on_hand_over(monkeypatch, lambda: seen.append(None))
+    async with asyncio.TaskGroup() as calls:
+        with held(Path(url.partition("///")[2])):
+            calls.create_task(ledger.accept(NewMessage("one", "text/plain", 1, NOW)))
+            await asyncio.sleep(0.05)
+            for id_ in ("two", "three"):
+                calls.create_task(ledger.queued(id_, "v1", NOW))
+                await asyncio.sleep(0.05)
+    assert len(seen) == 2
+    await ledger.close()
+
+
+async def test_a_call_that_is_given_up_before_its_turn_writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = await databases.sqlite(tmp_path)
+    ledger = Ledger(Secret(url))
+    await asyncio.gather(ledger.check(), ledger.counts())
+    seen: list[None] = []
+    on_hand_over(monkeypatch, lambda: seen.append(None))
+    given_up: tuple[Callable[[], Coroutine[Any, Any, object]], ...] = (
+        lambda: ledger.queued("two", "v1", NOW),
+        lambda: ledger.accept(NewMessage("three", "text/plain", 1, NOW)),
+    )
+    for number, call in enumerate(given_up):
+        seen.clear()
+        writing = (
+            ledger.record([Receipt("one", State.DELIVERED, NOW)])
+            if number
+            else ledger.accept(NewMessage("one", "text/plain", 1, NOW))
+        )
+        with held(Path(url.partition("///")[2])):
+            first = asyncio.create_task(writing)
+            await asyncio.sleep(0.05)
+            second = asyncio.create_task(call())
+            await asyncio.sleep(0.05)
+            second.cancel()
+            await asyncio.wait([second])
+        await first
+        # Nor does it harm whoever comes next.
+        await asyncio.gather(
+            ledger.queued("one", "v1", NOW),
+            ledger.accept(NewMessage(f"next{number}", "text/plain", 1, NOW)),
+        )
+        assert len(seen) == 3
+    assert {entry.id for entry in await ledger.entries(None, None, 10)} == {
+        *("one", "next0", "next1")
+    }
     await ledger.close()
 
 
