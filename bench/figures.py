@@ -11,6 +11,9 @@ from typing import Any, Literal
 BUSY = 0.5
 """Processes a processor, in the minute before, from which on a machine was not quiet."""
 
+OTHERS = 0.1
+"""The share of all processors that others used meanwhile, from which on it was not quiet."""
+
 _REACHED, _NOT_MEASURED = "reached", "not measured"
 _OUT_OF_REACH = "out of reach"  # the SDKs alone miss the bound as well, in the same run
 _NOT_REACHED = "not reached"
@@ -18,9 +21,6 @@ _VERDICTS = (_REACHED, _OUT_OF_REACH, _NOT_REACHED, _NOT_MEASURED)
 
 SDKS = "the SDKs alone"
 """The name of the floor: what does the least that must be done, by the same SDKs."""
-
-OTHERS = 0.1
-"""The share of all processors that others used meanwhile, from which on it was not quiet."""
 
 
 @dataclass(frozen=True)

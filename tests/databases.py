@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import uuid
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from migrations import upgrading
@@ -57,3 +60,12 @@ async def run(url: str, *statements: str) -> None:
                 await alone.exec_driver_sql(statement)
     finally:
         await engine.dispose()
+
+
+@contextmanager
+def held(url: str) -> Iterator[None]:
+    """Let nobody write to the SQLite file of a URL meanwhile."""
+    with closing(sqlite3.connect(url.partition(":///")[2], isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.rollback()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
-import sqlite3
 import threading
 import traceback
 from collections.abc import AsyncIterator
@@ -159,13 +158,10 @@ async def test_a_writer_that_never_ends_is_not_waited_for_for_ever(
     url = await databases.sqlite(tmp_path)
     monkeypatch.setattr(shared.ledger.engine, "_STATEMENT_SECONDS", 0.2)
     ledger = Ledger(Secret(url))
-    other = sqlite3.connect(url.partition(":///")[2])
-    other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(LedgerUnavailableError):
-        await ledger.accept(new(1))
-    assert await ledger.entry(f"{MARK}1") is None  # readers wait for no writer
-    other.rollback()
-    other.close()
+    with databases.held(url):
+        with pytest.raises(LedgerUnavailableError):
+            await ledger.accept(new(1))
+        assert await ledger.entry(f"{MARK}1") is None  # readers wait for no writer
     assert (await ledger.accept(new(1))).state == State.ACCEPTED
     await ledger.close()
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -38,15 +37,6 @@ def on_hand_over(monkeypatch: pytest.MonkeyPatch, note: Callable[[], None]) -> N
         return await execute(connection, *given, **named)  # type: ignore[no-untyped-call]
 
     monkeypatch.setattr(SqliteConnection, "_execute", noted)
-
-
-@contextmanager
-def held(file: Path) -> Iterator[None]:
-    """Let nobody write to a file meanwhile."""
-    with closing(sqlite3.connect(file, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        yield
-        other.rollback()
 
 
 @pytest.fixture
@@ -91,7 +81,7 @@ async def test_what_comes_while_another_writes_goes_together(
     seen: list[None] = []
     on_hand_over(monkeypatch, lambda: seen.append(None))
     async with asyncio.TaskGroup() as calls:
-        with held(Path(url.partition("///")[2])):
+        with databases.held(url):
             calls.create_task(ledger.accept(NewMessage("one", "text/plain", 1, NOW)))
             await asyncio.sleep(0.05)
             for id_ in ("two", "three"):
@@ -120,7 +110,7 @@ async def test_a_call_that_is_given_up_before_its_turn_writes_nothing(
             if number
             else ledger.accept(NewMessage("one", "text/plain", 1, NOW))
         )
-        with held(Path(url.partition("///")[2])):
+        with databases.held(url):
             first = asyncio.create_task(writing)
             await asyncio.sleep(0.05)
             second = asyncio.create_task(call())
